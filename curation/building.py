@@ -1,0 +1,230 @@
+"""Turn a plan into a dataset folder: work on the items, keep a journal, count everything, publish last.
+
+This is the one place where samples become a dataset; the conservation law is asserted here (by `Counts`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+import pyarrow as pa
+
+from curation.dataset import (
+    FILE_COLUMNS,
+    QUARANTINE,
+    SCHEMA,
+    Card,
+    Counts,
+    quarantine_lines,
+    table_of,
+    write_dataset,
+)
+from curation.errors import ConfigurationProblem, InputRefused
+from curation.files import write_durable
+from curation.journal import Journal
+from curation.quarantine import QuarantineRecord
+from curation.runner import RunnerOptions, run_items
+from curation.samples import Outcome, Plan
+from curation.workspace import finished_card, make_folders, working_in
+
+T = TypeVar("T")
+ROWS_PER_BATCH: Final = 8192
+FREE_QUARANTINE: Final = 10
+"""So many broken inputs never stop a run that was given no limit of its own."""
+
+Progress = Callable[[int, int, Counter[str]], None]
+"""Told of every outcome: items done, items in all, and how many are selected, filtered and quarantined so far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildOptions:
+    """How a dataset is built; nothing here changes the bytes of the result.
+
+    `max_quarantine` is a count ("25"), a share of the inputs ("5%"), or None for 1 % and at least 10.
+    """
+
+    runner: RunnerOptions
+    overwrite: bool = False
+    max_quarantine: str | None = None
+    progress: Progress | None = None
+
+
+def build_dataset(plan: Plan, *, out: Path, options: BuildOptions) -> Card:
+    """Make the dataset `out` from a plan and give its card; go on where an earlier, stopped run left off.
+
+    A finished dataset of the same run is left as it is; one of another run is refused, or replaced with `overwrite`.
+    Raises InputRefused (also when more is broken than `max_quarantine` allows), EnvironmentProblem.
+    """
+    run = run_id(plan)
+    limit = quarantine_limit(options.max_quarantine, considered=plan.considered)
+    if not options.overwrite and (card := finished_card(out, run=run)) is not None:
+        return card
+    if len(plan.quarantined) > limit:
+        raise _too_much_broken(len(plan.quarantined), limit=limit, example=plan.quarantined[0])
+    with working_in(out, run=run, overwrite=options.overwrite) as journal:
+        make_folders(out, plan.folders)
+        _work(plan, out=out, journal=journal, limit=limit, options=options)
+        return _publish(plan, out=out, run=run, journal=journal)
+
+
+def run_id(plan: Plan) -> str:
+    """Give 16 hexadecimal digits that change with the command, its settings and its sources, and with nothing else."""
+    what = [plan.command, dict(plan.settings), list(plan.sources), list(plan.parents)]
+    return hashlib.sha256(msgspec.json.encode(what, order="deterministic")).hexdigest()[:16]
+
+
+def quarantine_limit(text: str | None, *, considered: int) -> int:
+    """Give how many broken inputs are allowed; raises ConfigurationProblem for what is neither count nor share.
+
+    >>> quarantine_limit(None, considered=5000), quarantine_limit(None, considered=20)
+    (50, 10)
+    >>> quarantine_limit("5%", considered=200), quarantine_limit("3", considered=200)
+    (10, 3)
+    """
+    if text is None:
+        return max(FREE_QUARANTINE, considered // 100)
+    try:
+        limit = int(considered * float(text[:-1]) / 100) if text.endswith("%") else int(text)
+    except ValueError:
+        limit = -1
+    if limit < 0:
+        raise ConfigurationProblem(
+            f"--max-quarantine {text!r} is neither a count nor a share", remedy="give a count such as 25, or 5%"
+        )
+    return limit
+
+
+def counts_of(plan: Plan, *, tally: Tally) -> Counts:
+    """Give the counts of a plan and of what its items became."""
+    planned = Counter(str(record.code) for record in plan.quarantined)
+    return Counts(
+        considered=plan.considered,
+        selected=tally.selected,
+        filtered=dict(sorted((Counter(plan.filtered) + tally.filtered).items())),
+        quarantined=dict(sorted((planned + tally.quarantined).items())),
+    )
+
+
+class Tally:
+    """What the items of a plan became so far."""
+
+    def __init__(self) -> None:
+        self.selected = 0
+        self.filtered: Counter[str] = Counter()
+        self.quarantined: Counter[str] = Counter()
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one outcome."""
+        if outcome.filtered is not None:
+            self.filtered[outcome.filtered] += 1
+        elif outcome.broken is not None:
+            self.quarantined[str(outcome.broken)] += 1
+        else:
+            self.selected += 1
+
+    def by_kind(self) -> Counter[str]:
+        """Give the three numbers that a progress line shows."""
+        return Counter(selected=self.selected, filtered=self.filtered.total(), quarantined=self.quarantined.total())
+
+
+def _work(plan: Plan, *, out: Path, journal: Journal, limit: int, options: BuildOptions) -> None:
+    tally = Tally()
+    for outcome in journal.outcomes():
+        tally.add(outcome)
+    todo = [item for item in plan.items if item.id not in journal.done]
+    allowed = limit - len(plan.quarantined)
+    try:
+        for outcome in run_items(todo, work=plan.work, folder=out, stage=plan.command, options=options.runner):
+            journal.add(outcome)
+            tally.add(outcome)
+            if options.progress is not None:
+                options.progress(len(journal.done), len(plan.items), tally.by_kind())
+            if outcome.broken is not None and tally.quarantined.total() > allowed:
+                journal.commit()
+                write_durable(out / QUARANTINE, quarantine_lines(_records(plan, journal=journal)))
+                broken = tally.quarantined.total() + len(plan.quarantined)
+                raise _too_much_broken(broken, limit=limit, example=outcome.records[0], out=out)
+    finally:
+        journal.commit()
+
+
+def _publish(plan: Plan, *, out: Path, run: str, journal: Journal) -> Card:
+    tally = Tally()
+    tables = [SCHEMA.empty_table()]
+    for batch in _batches(journal.outcomes(), size=ROWS_PER_BATCH):
+        for outcome in batch:
+            tally.add(outcome)
+        tables.append(table_of([outcome.sample for outcome in batch if outcome.sample is not None]))
+    table = pa.concat_tables(tables, promote_options="permissive")
+    _sweep(out, folders=plan.folders, table=table)
+    parts = Counter(str(record.code) for record in plan.records)
+    for outcome in journal.outcomes():
+        if outcome.broken is None:
+            parts.update(str(record.code) for record in outcome.records)
+    card = Card(
+        name=out.resolve().name,
+        command=plan.command,
+        settings=dict(plan.settings),
+        tool_version=tool_version(),
+        run=run,
+        sources=list(plan.sources),
+        licenses=_license_counts(table),
+        counts=counts_of(plan, tally=tally),
+        records=dict(sorted(parts.items())),
+        notes=dict(plan.notes),
+        parents=list(plan.parents),
+    )
+    return write_dataset(out, card=card, table=table, quarantine=_records(plan, journal=journal))
+
+
+def tool_version() -> str:
+    """Give the version of this tool."""
+    try:
+        return version("portrait-curate")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _records(plan: Plan, *, journal: Journal) -> Iterator[QuarantineRecord]:
+    yield from plan.quarantined
+    yield from plan.records
+    for outcome in journal.outcomes():
+        yield from outcome.records
+
+
+def _sweep(out: Path, *, folders: tuple[str, ...], table: pa.Table) -> None:
+    """Delete what no row names: half-written files of a killed run, and files of items that failed late."""
+    columns = [name for name in FILE_COLUMNS if name in table.column_names]
+    named = {path for column in columns for path in table[column].to_pylist() if path is not None}
+    for folder in folders:
+        for path in (out / folder).iterdir():
+            if f"{folder}/{path.name}" not in named:
+                path.unlink()
+
+
+def _license_counts(table: pa.Table) -> dict[str, int]:
+    counted = Counter(table["license"].to_pylist())
+    return {name or "unknown": number for name, number in sorted(counted.items(), key=lambda pair: pair[0] or "")}
+
+
+def _batches(values: Iterable[T], *, size: int) -> Iterator[list[T]]:
+    iterator = iter(values)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def _too_much_broken(broken: int, *, limit: int, example: QuarantineRecord, out: Path | None = None) -> InputRefused:
+    seen = f"the lines are in {out / QUARANTINE}; " if out is not None else ""
+    return InputRefused(
+        f"{broken} inputs are broken, {limit} are allowed; e.g. {example.code}: {example.reason}",
+        where=example.file,
+        remedy=f"{example.hint}. {seen}--max-quarantine N or N% allows more; the work done so far is kept",
+    )

@@ -1,0 +1,210 @@
+"""A dataset on disk: a folder with a card, a manifest, a quarantine and the files that they name.
+
+    <dataset>/dataset.json  manifest.parquet  quarantine.jsonl  images/  masks/  alphas/  trimaps/
+
+The manifest is written last, so a folder that has one is whole. The folder can be moved or copied.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curation.errors import InputRefused
+from curation.files import sha256_of, write_durable
+from curation.quarantine import QuarantineRecord
+from curation.samples import COLUMNS, Sample, Source
+
+CARD: Final = "dataset.json"
+MANIFEST: Final = "manifest.parquet"
+QUARANTINE: Final = "quarantine.jsonl"
+FILE_COLUMNS: Final = ("image", "mask", "alpha", "trimap", "ignore", "classes", "white")
+"""Columns that hold paths of files below the dataset folder; absent ones are skipped."""
+
+SCHEMA: Final = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("image", pa.string()),
+        pa.field("mask", pa.string()),
+        pa.field("alpha", pa.string()),
+        pa.field("trimap", pa.string()),
+        pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()),
+        pa.field("source", pa.string()),
+        pa.field("source_id", pa.string()),
+        pa.field("split", pa.string()),
+        pa.field("person_area", pa.float64()),
+        pa.field("persons", pa.int32()),
+        pa.field("label_version", pa.int32()),
+        pa.field("group", pa.string()),
+        pa.field("license", pa.string()),
+        pa.field("sha256", pa.string()),
+    ]
+)
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the inputs of one command; every input is counted once."""
+
+    considered: int
+    selected: int
+    filtered: dict[str, int]
+    quarantined: dict[str, int]
+
+    def __post_init__(self) -> None:
+        """Assert the conservation law: nothing is lost and nothing is counted twice."""
+        total = self.selected + sum(self.filtered.values()) + sum(self.quarantined.values())
+        assert self.considered == total, f"{self.considered} considered, but {total} accounted for"
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """`dataset.json`: what made the dataset, from what, and what was left out.
+
+    `run` identifies command, settings and sources. `records` counts broken parts of inputs by code (say, single
+    annotations); the inputs themselves are in `counts`. `notes` are facts that a command wants kept.
+    The card is written before the manifest, so a kill in between leaves the manifest of `previous_manifest_sha256`.
+    """
+
+    name: str
+    command: str
+    settings: dict[str, Any]
+    tool_version: str
+    run: str
+    sources: list[Source]
+    licenses: dict[str, int]
+    counts: Counts
+    records: dict[str, int] = {}
+    notes: dict[str, Any] = {}
+    parents: list[str] = []
+    manifest_sha256: str = ""
+    previous_manifest_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """A dataset that was read: its folder, card, and manifest as an Arrow table sorted by id."""
+
+    folder: Path
+    card: Card
+    table: pa.Table
+
+    def frame(self) -> pd.DataFrame:
+        """Give the manifest as a pandas frame, one row per sample; counts that are unknown are NA."""
+        nullable = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+        frame: pd.DataFrame = self.table.to_pandas(types_mapper=nullable.get)
+        return frame
+
+    def path(self, relative: str) -> Path:
+        """Give the place of a file that the manifest names."""
+        return self.folder / relative
+
+    def __len__(self) -> int:
+        """Give the number of samples."""
+        return int(self.table.num_rows)
+
+
+def read_dataset(folder: Path) -> Dataset:
+    """Read a dataset folder.
+
+    Raises InputRefused when there is none, when it is unfinished, or when card or manifest are damaged.
+    """
+    if not (folder / MANIFEST).is_file():
+        raise _no_dataset(folder)
+    try:
+        card = msgspec.json.decode((folder / CARD).read_bytes(), type=Card)
+    except (OSError, msgspec.DecodeError) as error:
+        raise _damaged(folder / CARD, error) from error
+    data = (folder / MANIFEST).read_bytes()
+    if sha256_of(data) not in {card.manifest_sha256, card.previous_manifest_sha256}:
+        raise _damaged(folder / MANIFEST, f"its SHA-256 is not the one in {CARD}")
+    try:
+        table = pq.read_table(io.BytesIO(data))
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(folder / MANIFEST, error) from error
+    if missing := [name for name in COLUMNS if name not in table.column_names]:
+        raise _damaged(folder / MANIFEST, f"columns are missing: {', '.join(missing)}")
+    return Dataset(folder=folder, card=card, table=table)
+
+
+def read_quarantine(folder: Path) -> list[QuarantineRecord]:
+    """Read the lines of `quarantine.jsonl`."""
+    lines = (folder / QUARANTINE).read_bytes().splitlines()
+    return [msgspec.json.decode(line, type=QuarantineRecord) for line in lines]
+
+
+def select_rows(dataset: Dataset, query: str) -> pa.Table:
+    """Give the rows for which a pandas query holds, e.g. `person_area > 0.2 and split == "train"`.
+
+    Raises InputRefused for a query that does not fit the columns.
+    """
+    try:
+        kept = dataset.frame().query(query).index
+    except (SyntaxError, ValueError, TypeError, KeyError, NameError, AttributeError) as error:
+        raise InputRefused(
+            f"the query {query!r} does not work: {error}",
+            where=dataset.folder,
+            remedy=f"the columns are {', '.join(dataset.table.column_names)}",
+        ) from error
+    return dataset.table.take(pa.array(kept.to_numpy()))
+
+
+def table_of(samples: list[Sample]) -> pa.Table:
+    """Give samples as an Arrow table: the columns of the contract with their types, then the added ones."""
+    rows = [msgspec.structs.asdict(sample) for sample in samples]
+    extra = [row.pop("extra") for row in rows]
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    for name in sorted({name for row in extra for name in row}):
+        table = table.append_column(name, pa.array([row.get(name) for row in extra]))
+    return table
+
+
+def write_dataset(folder: Path, *, card: Card, table: pa.Table, quarantine: Iterable[QuarantineRecord]) -> Card:
+    """Write quarantine, card and, last, the manifest; give the card as written.
+
+    The files that the manifest names must be on the disk already. Samples are sorted by id, and ids are unique.
+    """
+    table = table.sort_by("id")
+    assert pc.count_distinct(table["id"]).as_py() == table.num_rows, "sample ids are not unique"
+    assert card.counts.selected == table.num_rows, "the card counts other samples than the manifest holds"
+    stream = io.BytesIO()
+    pq.write_table(table, stream, compression="zstd")
+    card = msgspec.structs.replace(card, manifest_sha256=sha256_of(stream.getvalue()))
+    if (folder / MANIFEST).exists():
+        previous = sha256_of((folder / MANIFEST).read_bytes())
+        card = msgspec.structs.replace(card, previous_manifest_sha256=previous)
+    write_durable(folder / QUARANTINE, quarantine_lines(quarantine))
+    write_durable(folder / CARD, msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
+    write_durable(folder / MANIFEST, stream.getvalue())
+    return card
+
+
+def quarantine_lines(records: Iterable[QuarantineRecord]) -> bytes:
+    """Give the content of `quarantine.jsonl`: one JSON line per record, sorted, so that the order of work is unseen."""
+    return b"".join(sorted(msgspec.json.encode(record) + b"\n" for record in records))
+
+
+def _no_dataset(folder: Path) -> InputRefused:
+    if (folder / ".curate").is_dir():
+        return InputRefused(
+            "this dataset is unfinished", where=folder, remedy="run the command that makes it again; it goes on"
+        )
+    return InputRefused(
+        f"no dataset here: {MANIFEST} is missing",
+        where=folder,
+        remedy="name a folder made by curate, e.g. with `curate pairs --images DIR --masks DIR --out D`",
+    )
+
+
+def _damaged(path: Path, reason: object) -> InputRefused:
+    return InputRefused(
+        f"damaged: {reason}", where=path, remedy="make the dataset again with --overwrite, or restore the file"
+    )

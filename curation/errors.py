@@ -1,0 +1,56 @@
+"""The errors a user can meet, each with the exit code of the command that meets it."""
+
+from __future__ import annotations
+
+
+class CurateError(Exception):
+    """What stops a command: where it happened, why, and what to do next."""
+
+    exit_code = 70
+
+    def __init__(self, reason: str, *, where: object = None, remedy: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.where = "" if where is None else str(where)
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """Give the message as it is shown: one line for the cause, one for the remedy."""
+        head = f"{self.where}: {self.reason}" if self.where else self.reason
+        return f"{head}\n  what to do: {self.remedy}" if self.remedy else head
+
+
+class InputRefused(CurateError):
+    """The input has the wrong structure, or too much of it is broken."""
+
+    exit_code = 4
+
+
+class EnvironmentProblem(CurateError):
+    """This machine stands in the way: disk full, no permission, workspace in use."""
+
+    exit_code = 5
+
+
+class RemoteUnavailable(CurateError):
+    """A server cannot be reached; the work so far is kept."""
+
+    exit_code = 6
+
+
+class ConfigurationProblem(CurateError):
+    """A setting or a credential is missing or wrong."""
+
+    exit_code = 7
+
+
+class SecurityRefused(CurateError):
+    """The input tries something that is never allowed."""
+
+    exit_code = 8
+
+
+class Interrupted(CurateError):
+    """Ctrl-C or SIGTERM; the next run goes on from here."""
+
+    exit_code = 130

@@ -1,0 +1,203 @@
+"""Files and folders: safe reading, atomic writing, links, fingerprints. The only writer of final paths."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import hashlib
+import os
+import shutil
+import stat
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from curation.errors import EnvironmentProblem
+from curation.quarantine import BadRecord, Code
+
+MAX_IMAGE_BYTES: Final = 100_000_000
+MAX_NAME_BYTES: Final = 255
+TEMPORARY_PREFIX: Final = ".writing-"
+"""Files of this prefix are half-written; a run that goes on sweeps them away."""
+
+
+def read_file(path: Path, *, max_bytes: int = MAX_IMAGE_BYTES) -> bytes:
+    """Give the bytes of a regular file.
+
+    Links, devices, pipes and folders are not read, and nothing blocks.
+    Raises BadRecord: MISSING_FILE, UNREADABLE, TOO_LARGE.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise BadRecord(Code.MISSING_FILE, "the file does not exist", file=path) from None
+    except OSError as error:
+        reason = "a symbolic link, which is not followed" if error.errno == errno.ELOOP else _said(error)
+        raise BadRecord(Code.UNREADABLE, reason, file=path) from error
+    with os.fdopen(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise BadRecord(Code.UNREADABLE, "not a regular file", file=path)
+        if status.st_size > max_bytes:
+            reason = f"{status.st_size:,} bytes; the limit is {max_bytes:,}"
+            raise BadRecord(Code.TOO_LARGE, reason, file=path)
+        try:
+            return stream.read(max_bytes + 1)
+        except OSError as error:
+            raise BadRecord(Code.UNREADABLE, _said(error), file=path) from error
+
+
+def safe_join(root: Path, name: str) -> Path:
+    """Give `root / name`, for a name that was read from data.
+
+    Raises BadRecord: PATH_ESCAPE for an absolute path, a drive, `..`, a backslash, or a link that leaves `root`;
+    NAME for a name that cannot be shown or stored.
+
+    >>> safe_join(Path("images"), "a/b.jpg").as_posix()
+    'images/a/b.jpg'
+    """
+    check_name(name)
+    pure = PurePosixPath(name)
+    has_drive = len(name) > 1 and name[1] == ":"
+    if pure.is_absolute() or has_drive or "\\" in name or ".." in pure.parts or name.startswith("~"):
+        raise BadRecord(Code.PATH_ESCAPE, "the name points outside its folder", file=name, value=name)
+    path = root / pure
+    if path.parent != root and not path.parent.resolve().is_relative_to(root.resolve()):
+        raise BadRecord(Code.PATH_ESCAPE, "a link leads outside the folder", file=name, value=name)
+    return path
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that is empty, unprintable, undecodable or longer than a file system holds.
+
+    Raises BadRecord: NAME.
+    """
+    if not name or name in {".", ".."}:
+        raise BadRecord(Code.NAME, "the name is empty", file=name, value=name)
+    try:
+        encoded = name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise BadRecord(Code.NAME, "the name is not valid UTF-8", file=name, value=name) from None
+    if not name.isprintable():
+        raise BadRecord(Code.NAME, "the name holds control characters", file=name, value=name)
+    if max(len(part) for part in encoded.split(b"/")) > MAX_NAME_BYTES:
+        raise BadRecord(Code.NAME, f"a part of the name is longer than {MAX_NAME_BYTES} bytes", file=name, value=name)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` under `path` whole or not at all: beside the target first, then renamed.
+
+    The data reaches the disk with the next `flush_filesystem`, once for many files.
+    Raises EnvironmentProblem when the disk is full or not writable; the old file is then untouched.
+    """
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}"[:MAX_NAME_BYTES])
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise cannot_write(path, error, needed=len(data)) from error
+
+
+def write_durable(path: Path, data: bytes) -> None:
+    """Write `data` under `path` whole or not at all, and return when it is on the disk."""
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise cannot_write(path, error, needed=len(data)) from error
+
+
+def link_or_copy(source: Path, target: Path, *, data: bytes | None = None) -> None:
+    """Make `target` the same bytes as `source`: a hard link where the file system allows it, else a copy.
+
+    `data`, where given, is what was read and checked; a copy writes it rather than reading the file again.
+    """
+    temporary = target.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{target.name}"[:MAX_NAME_BYTES])
+    temporary.unlink(missing_ok=True)
+    try:
+        os.link(source, temporary)
+    except OSError as error:
+        if error.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES}:
+            raise cannot_write(target, error) from error
+        write_bytes(target, source.read_bytes() if data is None else data)
+        return
+    try:
+        # rename(2) does nothing when both names are already one file, and then leaves the temporary name behind
+        temporary.replace(target)
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder and its parents; raises EnvironmentProblem where that is not possible."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def flush_filesystem(folder: Path) -> None:
+    """Bring everything written below `folder` so far to the disk: one syncfs(2) rather than an fsync for each file."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise cannot_write(folder, OSError(number, os.strerror(number)))
+    except AttributeError:  # a C library without syncfs
+        os.sync()
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of(data: bytes) -> str:
+    """Give the SHA-256 of `data` as 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def fingerprint_file(path: Path) -> str:
+    """Give the SHA-256 of a file of any size; raises BadRecord: MISSING_FILE, UNREADABLE."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise BadRecord(Code.MISSING_FILE, "the file does not exist", file=path) from None
+    except OSError as error:
+        raise BadRecord(Code.UNREADABLE, _said(error), file=path) from error
+
+
+def cannot_write(path: Path, error: OSError, *, needed: int | None = None) -> EnvironmentProblem:
+    """Say why a path cannot be written, with the bytes needed and free."""
+    remedy = "choose another --out, or mend the permissions; then run the same command again"
+    reason = f"cannot write: {_said(error)}"
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        free = _free_bytes(path)
+        amount = "" if needed is None else f" ({needed:,} bytes needed, {free:,} free)"
+        reason, remedy = f"the disk is full{amount}", "free some space; then run the same command again, it goes on"
+    return EnvironmentProblem(reason, where=path, remedy=remedy)
+
+
+def _free_bytes(path: Path) -> int:
+    folder = path
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def _said(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

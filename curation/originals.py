@@ -1,0 +1,55 @@
+"""Source images as they enter a dataset: checked, fingerprinted, linked, never re-encoded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from curation.files import link_or_copy, read_file, sha256_of
+from curation.image_header import ImageHeader, inspect
+from curation.pixels import decode_image
+from curation.quarantine import BadRecord, Code
+
+Verify = Literal["structure", "full"]
+IMAGES: Final = "images"
+
+
+class Original(msgspec.Struct, frozen=True, kw_only=True):
+    """A source image that passed its check: where it came from, its bytes, header and SHA-256."""
+
+    source: Path
+    data: bytes
+    header: ImageHeader
+    sha256: str
+
+
+def check_original(source: Path, *, verify: Verify = "structure", size: tuple[int, int] | None = None) -> Original:
+    """Read a source image and check it: its structure always, every pixel with `verify="full"`.
+
+    `size` is the (height, width) in pixels as displayed that its label claims.
+    Raises BadRecord: MISSING_FILE, UNREADABLE, TOO_LARGE, NOT_IMAGE, FORMAT, TRUNCATED, MODE, SIZE_MISMATCH.
+    """
+    data = read_file(source)
+    header = inspect(data, file=str(source))
+    if size is not None and size != (header.height, header.width):
+        raise BadRecord(Code.SIZE_MISMATCH, _mismatch(header, size=size), file=source, field="width,height", value=size)
+    if verify == "full":
+        decode_image(data, file=str(source))
+    return Original(source=source, data=data, header=header, sha256=sha256_of(data))
+
+
+def place_original(original: Original, *, folder: Path, sample_id: str) -> str:
+    """Link (or copy) the checked image to `folder/images/<id><ext>` and give the path relative to `folder`."""
+    relative = f"{IMAGES}/{sample_id}{original.header.extension}"
+    link_or_copy(original.source, folder / relative, data=original.data)
+    return relative
+
+
+def _mismatch(header: ImageHeader, *, size: tuple[int, int]) -> str:
+    height, width = size
+    reason = f"the image is {header.width} x {header.height}, its label {width} x {height} (width x height)"
+    if size == (header.stored_height, header.stored_width):
+        reason += f"; EXIF orientation {header.orientation} turns the picture, the label is not turned"
+    return reason

@@ -1,0 +1,154 @@
+"""Broken inputs: the codes they get, the line each leaves in `quarantine.jsonl`, and the exception that carries it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+VALUE_EXCERPT_LENGTH: Final = 120
+
+
+class Code(StrEnum):
+    """Why an input was set aside. The value is what stands in `quarantine.jsonl`."""
+
+    # annotation files
+    JSON_VALUE = "JSON_VALUE"
+    DUP_ID = "DUP_ID"
+    ORPHAN_ANN = "ORPHAN_ANN"
+    EMPTY_SEG = "EMPTY_SEG"
+    POLY_SHAPE = "POLY_SHAPE"
+    POLY_RANGE = "POLY_RANGE"
+    RLE_TOTAL = "RLE_TOTAL"
+    RLE_SIZE = "RLE_SIZE"
+    RLE_DECODE = "RLE_DECODE"
+    ZERO_AREA = "ZERO_AREA"
+    # image files
+    MISSING_FILE = "MISSING_FILE"
+    UNREADABLE = "UNREADABLE"
+    NOT_IMAGE = "NOT_IMAGE"
+    TRUNCATED = "TRUNCATED"
+    CHECKSUM = "CHECKSUM"
+    TOO_LARGE = "TOO_LARGE"
+    MODE = "MODE"
+    FORMAT = "FORMAT"
+    NAME = "NAME"
+    PATH_ESCAPE = "PATH_ESCAPE"
+    SIZE_MISMATCH = "SIZE_MISMATCH"
+    # pairs, alphas, masks, trimaps
+    NO_MASK = "NO_MASK"
+    ORPHAN_MASK = "ORPHAN_MASK"
+    NO_ALPHA = "NO_ALPHA"
+    ALPHA_SCALE = "ALPHA_SCALE"
+    EMPTY_ALPHA = "EMPTY_ALPHA"
+    FULL_ALPHA = "FULL_ALPHA"
+    MASK_VALUES = "MASK_VALUES"
+    TRIMAP = "TRIMAP"
+    KNOWN_BAD = "KNOWN_BAD"
+    # work
+    WORKER_DIED = "WORKER_DIED"
+    UNEXPECTED = "UNEXPECTED"
+
+
+HINTS: Final[dict[Code, str]] = {
+    Code.JSON_VALUE: "correct the value in the annotation file",
+    Code.DUP_ID: "give each record an id of its own; none of the claimants is used",
+    Code.ORPHAN_ANN: "the annotation names an image that the file does not list with that id and type",
+    Code.EMPTY_SEG: "draw the object, or delete the annotation",
+    Code.POLY_SHAPE: "a polygon is a flat list x1, y1, x2, y2, ... of at least 3 points",
+    Code.POLY_RANGE: "coordinates are pixels of this image; a coordinate this far outside is a mistake",
+    Code.RLE_TOTAL: "the run lengths of an RLE must add up to height x width",
+    Code.RLE_SIZE: "the size [height, width] of an RLE must be that of its image",
+    Code.RLE_DECODE: "the compressed counts of this RLE do not decode; export the annotation again",
+    Code.ZERO_AREA: "the annotation covers no pixel; delete it or draw it again",
+    Code.MISSING_FILE: "fetch the file, or check that the images folder is the right one",
+    Code.UNREADABLE: "check the permissions; only regular files inside the given folder are read",
+    Code.NOT_IMAGE: "fetch the file again; it holds no image",
+    Code.TRUNCATED: "fetch the file again; its end is missing",
+    Code.CHECKSUM: "the file changed since it was imported; restore it or import again",
+    Code.TOO_LARGE: "scale the image down",
+    Code.MODE: "save the image as 8-bit RGB or gray",
+    Code.FORMAT: "save the image as JPEG, PNG or WebP",
+    Code.NAME: "rename the file; the name must be printable UTF-8 that every file system can hold",
+    Code.PATH_ESCAPE: "file names must stay inside the images folder",
+    Code.SIZE_MISMATCH: "image and label must have the same size, as stored and as displayed",
+    Code.NO_MASK: "the image has no mask of the same name",
+    Code.ORPHAN_MASK: "the mask has no image of the same name",
+    Code.NO_ALPHA: "save the cut-out as a PNG with an alpha channel",
+    Code.ALPHA_SCALE: "save the alpha on the scale 0..255 (8 bit) or 0..65535 (16 bit)",
+    Code.EMPTY_ALPHA: "the alpha shows no person; cut the person out again",
+    Code.FULL_ALPHA: "the alpha covers the whole frame; cut the person out again",
+    Code.MASK_VALUES: "a mask holds only 0 and 255 (or 0 and 1), and is never saved as JPEG",
+    Code.TRIMAP: "choose a smaller --trimap-kernel; this one leaves no certain person",
+    Code.KNOWN_BAD: "this record of the public data set is known to be broken; see the catalogue named in the reason",
+    Code.WORKER_DIED: "the file crashes, hangs or exhausts the decoder; open it elsewhere and save it again",
+    Code.UNEXPECTED: "please report this with the file",
+}
+
+
+class QuarantineRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of `quarantine.jsonl`."""
+
+    code: Code
+    stage: str
+    file: str
+    record_id: str | None = None
+    field: str | None = None
+    value_excerpt: str | None = None
+    reason: str
+    hint: str
+
+
+class BadRecord(Exception):  # noqa: N818 - it names what was found, and it never reaches the user as an error
+    """One input is broken. It is set aside and the run goes on.
+
+    `file` is the path as the user knows it, `record_id` the id inside that file or the sample id,
+    `value` whatever was found there.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        reason: str,
+        *,
+        file: object = "",
+        record_id: object = None,
+        field: str | None = None,
+        value: object = None,
+        hint: str = "",
+    ) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+        self.file = str(file)
+        self.record_id = None if record_id is None else str(record_id)
+        self.field = field
+        self.value = value
+        self.hint = hint or HINTS[code]
+
+    def record(self, *, stage: str, file: object = None, record_id: object = None) -> QuarantineRecord:
+        """Give the line for `quarantine.jsonl`; `file` and `record_id` fill in what the raiser did not know."""
+        known_id = self.record_id if self.record_id is not None else record_id
+        return QuarantineRecord(
+            code=self.code,
+            stage=stage,
+            file=printable(self.file or str(file or "")),
+            record_id=None if known_id is None else printable(str(known_id)),
+            field=self.field,
+            value_excerpt=None if self.value is None else printable(repr(self.value))[:VALUE_EXCERPT_LENGTH],
+            reason=printable(self.reason),
+            hint=self.hint,
+        )
+
+
+def printable(text: str) -> str:
+    """Escape what could not be printed or stored: control characters, ANSI sequences, undecodable bytes.
+
+    >>> printable("a\\x1b[31m.jpg")
+    'a\\\\x1b[31m.jpg'
+    """
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for character in text
+    )

@@ -1,0 +1,199 @@
+"""Work over many samples: processes on this machine, one bad item never stops the run, and none disappears.
+
+An item that crashes, hangs or exhausts its process is tried again alone and then set aside as WORKER_DIED. Outcomes
+come in any order; whoever stores them sorts by id, so that the result is the same for any number of workers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import traceback
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Final, Protocol
+
+from pebble import ProcessExpired, ProcessPool
+
+from curation.errors import CurateError
+from curation.quarantine import BadRecord, Code
+from curation.samples import Item, Outcome
+
+Work = Callable[[Item, Path], Outcome]
+ChunkResult = tuple[tuple[Outcome, ...], CurateError | None]
+
+MAX_CHUNK: Final = 16
+"""Items handed over at once: large enough that the hand-over is cheap, small enough to redo after a crash."""
+MAX_TRIES: Final = 2
+SECONDS_PER_CHUNK_ITEM: Final = 2.0
+PR_SET_PDEATHSIG: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerOptions:
+    """How work is spread: `workers` processes (0: in this process, without isolation), seconds allowed for one item,
+    and bytes of address space for one worker."""
+
+    workers: int
+    item_timeout_s: float = 20.0
+    worker_memory_bytes: int = 8 << 30
+
+
+class Engine(Protocol):
+    """Where chunks are worked on: processes here, or a cluster that offers the same two verbs."""
+
+    def submit(self, work: Work, chunk: Sequence[Item], *, folder: Path) -> Future[ChunkResult]:
+        """Start a chunk."""
+
+    def stop(self) -> None:
+        """End all work at once and leave nothing behind."""
+
+
+class LocalProcesses:
+    """Processes on this machine, each with a memory limit, replaced when one dies."""
+
+    def __init__(self, options: RunnerOptions) -> None:
+        self._options = options
+        self._pool = ProcessPool(
+            max_workers=options.workers,
+            context=get_context("spawn"),  # fork would copy the locks of threads that exist here
+            initializer=_prepare_worker,
+            initargs=(os.getpid(), options.worker_memory_bytes),
+        )
+
+    def submit(self, work: Work, chunk: Sequence[Item], *, folder: Path) -> Future[ChunkResult]:
+        """Start a chunk; its time limit counts from when a worker takes it."""
+        timeout_s = self._options.item_timeout_s + SECONDS_PER_CHUNK_ITEM * (len(chunk) - 1)
+        future: Future[ChunkResult] = self._pool.schedule(
+            work_chunk, args=(work, tuple(chunk), folder), timeout=timeout_s
+        )
+        return future
+
+    def stop(self) -> None:
+        """Kill the workers."""
+        self._pool.stop()  # type: ignore[no-untyped-call]
+        self._pool.join()
+
+
+class ThisProcess:
+    """No processes: for debugging, and for a handful of items."""
+
+    def submit(self, work: Work, chunk: Sequence[Item], *, folder: Path) -> Future[ChunkResult]:
+        """Work on the chunk now."""
+        future: Future[ChunkResult] = Future()
+        future.set_result(work_chunk(work, chunk, folder))
+        return future
+
+    def stop(self) -> None:
+        """Do nothing: no work outlives `submit`."""
+
+
+def run_items(
+    items: Sequence[Item], *, work: Work, folder: Path, stage: str, options: RunnerOptions
+) -> Iterator[Outcome]:
+    """Give the outcome of every item, each once, in no particular order.
+
+    `work` must be a module-level function, or a partial of one. Raises what stops a run, say a full disk.
+    """
+    if not items:
+        return
+    engine: Engine = LocalProcesses(options) if options.workers else ThisProcess()
+    try:
+        yield from _drive(engine, items, work=work, folder=folder, stage=stage, workers=max(1, options.workers))
+    finally:
+        engine.stop()
+
+
+def work_chunk(work: Work, chunk: Sequence[Item], folder: Path) -> ChunkResult:
+    """Work on items one after the other, in a worker; what stops the run comes back as a value with what is done."""
+    outcomes = []
+    for item in chunk:
+        try:
+            outcomes.append(work(item, folder))
+        except BadRecord as problem:
+            outcomes.append(set_aside(problem, item=item, stage=work_name(work)))
+        except CurateError as error:
+            return tuple(outcomes), error
+        except Exception as error:  # noqa: BLE001 - a fault of ours on one of 100,000 images must not stop the run
+            outcomes.append(set_aside(_unexpected(error), item=item, stage=work_name(work)))
+    return tuple(outcomes), None
+
+
+def set_aside(problem: BadRecord, *, item: Item, stage: str) -> Outcome:
+    """Give the outcome of an item that is broken."""
+    record = problem.record(stage=stage, file=item.file, record_id=item.id)
+    return Outcome(id=item.id, broken=problem.code, records=(record,))
+
+
+def work_name(work: Work) -> str:
+    """Give the name of a work function, looking through partials."""
+    inner = getattr(work, "func", work)
+    return str(getattr(inner, "__name__", type(inner).__name__))
+
+
+def _drive(
+    engine: Engine, items: Sequence[Item], *, work: Work, folder: Path, stage: str, workers: int
+) -> Iterator[Outcome]:
+    waiting = deque(_chunks(items, workers=workers))
+    running: dict[Future[ChunkResult], Sequence[Item]] = {}
+    tries: Counter[str] = Counter()
+    while waiting or running:
+        while waiting and len(running) < 2 * workers:
+            chunk = waiting.popleft()
+            running[engine.submit(work, chunk, folder=folder)] = chunk
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            chunk = running.pop(future)
+            died = _reason_of_death(future)
+            if died is None:
+                outcomes, error = future.result()
+                yield from outcomes
+                if error is not None:
+                    raise error
+            elif len(chunk) > 1:
+                waiting.extend((item,) for item in chunk)
+            else:
+                tries[chunk[0].id] += 1
+                if tries[chunk[0].id] < MAX_TRIES:
+                    waiting.append(chunk)
+                else:
+                    yield set_aside(BadRecord(Code.WORKER_DIED, died), item=chunk[0], stage=stage)
+
+
+def _chunks(items: Sequence[Item], *, workers: int) -> Iterator[Sequence[Item]]:
+    size = max(1, min(MAX_CHUNK, len(items) // (workers * 4)))
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _reason_of_death(future: Future[ChunkResult]) -> str | None:
+    error = future.exception()
+    if error is None:
+        return None
+    if isinstance(error, ProcessExpired):
+        return f"the worker process died with exit code {error.exitcode}"
+    if isinstance(error, TimeoutError):
+        return f"no result within {error.args[1]:.0f} s" if len(error.args) > 1 else "no result in time"
+    raise error
+
+
+def _unexpected(error: Exception) -> BadRecord:
+    if isinstance(error, MemoryError):
+        return BadRecord(Code.WORKER_DIED, "the worker ran out of memory")
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(frame.filename).name}:{frame.lineno}"
+    return BadRecord(Code.UNEXPECTED, f"{type(error).__name__} at {place}: {error}")
+
+
+def _prepare_worker(parent_pid: int, memory_bytes: int) -> None:
+    """Leave Ctrl-C to the parent, die with the parent, and never take all of the machine's memory."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:  # the parent died before prctl
+        os._exit(1)
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))

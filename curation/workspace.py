@@ -1,0 +1,121 @@
+"""The output folder of a run: whether it may be used, its lock, its journal, and what --overwrite replaces."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pyarrow.compute as pc
+
+from curation.dataset import MANIFEST, Card, read_dataset
+from curation.errors import CurateError, InputRefused
+from curation.files import make_folder
+from curation.journal import Journal
+from curation.lock import exclusive, refuse_if_held
+
+WORKSPACE: Final = ".curate"
+"""The folder inside an unfinished dataset that holds lock and journal."""
+
+
+def finished_card(out: Path, *, run: str) -> Card | None:
+    """Give the card when `out` is the finished dataset of this very run, None when it is still to be made.
+
+    Raises InputRefused when `out` holds anything else, EnvironmentProblem when another run is at work in it.
+    """
+    refuse_if_held(_lock_file(out))
+    if (out / MANIFEST).exists():
+        card = read_dataset(out).card
+        if card.run == run:
+            return card
+        raise InputRefused(
+            f"the folder holds a dataset made by `curate {card.command}` with other settings or sources",
+            where=out,
+            remedy="choose another --out, or give --overwrite to replace it",
+        )
+    _refuse_foreign(out)
+    return None
+
+
+@contextmanager
+def working_in(out: Path, *, run: str, overwrite: bool) -> Iterator[Journal]:
+    """Hold `out` for one run and give its journal; afterwards the workspace is gone.
+
+    With `overwrite` a finished dataset is kept aside until the new one is whole, and unfinished work of another run
+    is dropped. Work of this run goes on where it was.
+    """
+    if overwrite:
+        _refuse_foreign(out)
+        _make_way(out, run=run)
+    with exclusive(_lock_file(out)):
+        journal = Journal(_journal_file(out))
+        try:
+            journal.start(run_id=run)
+        except ValueError as error:
+            raise InputRefused(
+                "the folder holds the unfinished work of another command, or of other settings or sources",
+                where=out,
+                remedy="run that command again to finish it, choose another --out, or give --overwrite to start anew",
+            ) from error
+        yield journal
+        journal.path.unlink()
+    shutil.rmtree(out / WORKSPACE, ignore_errors=True)
+    if overwrite:
+        _drop(_aside(out))
+
+
+def _refuse_foreign(out: Path) -> None:
+    is_ours = (out / MANIFEST).exists() or (out / WORKSPACE).is_dir()
+    if out.exists() and not is_ours and (not out.is_dir() or any(out.iterdir())):
+        raise InputRefused(
+            "the folder holds something that is not a dataset", where=out, remedy="choose another --out, or empty it"
+        )
+
+
+def _make_way(out: Path, *, run: str) -> None:
+    refuse_if_held(_lock_file(out))
+    if (out / MANIFEST).exists():
+        aside = _aside(out)
+        _drop(aside)
+        if aside.exists():
+            raise InputRefused(
+                "holds labels drawn by a person, kept by an earlier --overwrite",
+                where=aside,
+                remedy="move that folder away, or delete it; then run the same command again",
+            )
+        out.rename(aside)
+    elif _journal_file(out).exists():
+        try:
+            Journal(_journal_file(out)).start(run_id=run)
+        except ValueError:
+            shutil.rmtree(out)
+
+
+def _drop(aside: Path) -> None:
+    """Delete a replaced dataset, unless it holds labels that a person drew, or cannot be read."""
+    try:
+        table = read_dataset(aside).table
+    except CurateError:
+        return
+    if table.num_rows == 0 or pc.max(table["label_version"]).as_py() == 0:
+        shutil.rmtree(aside)
+
+
+def _aside(out: Path) -> Path:
+    return out.with_name(f"{out.name}.replaced")
+
+
+def _lock_file(out: Path) -> Path:
+    return out / WORKSPACE / "lock"
+
+
+def _journal_file(out: Path) -> Path:
+    return out / WORKSPACE / "journal.jsonl"
+
+
+def make_folders(out: Path, names: tuple[str, ...]) -> None:
+    """Make the sub-folders that a command writes to."""
+    for name in names:
+        make_folder(out / name)

@@ -1,0 +1,1 @@
+"""How a mask is predicted: networks, losses, training, inference and metrics."""

@@ -1,0 +1,1 @@
+"""The verbs: one file per command, and the command line."""

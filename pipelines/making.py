@@ -1,0 +1,102 @@
+"""From a plan to a dataset and its summary: the part that all commands share which make a dataset."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from tqdm import tqdm
+
+from curation.building import BuildOptions, Tally, build_dataset, counts_of
+from curation.dataset import QUARANTINE, Counts
+from curation.runner import RunnerOptions
+from curation.samples import Plan
+from pipelines.options import Result, RunOptions
+
+DONE: Final = 0
+DONE_WITH_QUARANTINE: Final = 3
+IDS_SHOWN: Final = 10
+
+
+def make_dataset(plan: Plan, *, out: Path, run: RunOptions) -> Result:
+    """Make the dataset, or with `--dry-run` only tell what would be made."""
+    if run.dry_run:
+        return _tell(plan, out=out)
+    with _ProgressBar(total=len(plan.items), command=plan.command, run=run) as bar:
+        options = BuildOptions(
+            runner=RunnerOptions(workers=run.workers),
+            overwrite=run.overwrite,
+            max_quarantine=run.max_quarantine,
+            progress=bar.show,
+        )
+        card = build_dataset(plan, out=out, options=options)
+    data = {"command": plan.command, "out": str(out), **msgspec.to_builtins(card)}
+    lines = [f"{out}: {card.counts.selected} samples", *count_lines(card.counts, records=card.records)]
+    is_clean = not card.counts.quarantined and not card.records
+    if not is_clean:
+        lines.append(f"  each line with its reason: {out / QUARANTINE}")
+    lines.append(f"  look at it: curate gallery {out}")
+    return Result(summary="\n".join(lines), data=data, exit_code=DONE if is_clean else DONE_WITH_QUARANTINE)
+
+
+def count_lines(counts: Counts, *, records: dict[str, int]) -> list[str]:
+    """Give the counts as lines for people: considered = selected + filtered + quarantined."""
+    return [
+        f"  considered   {counts.considered:>8}",
+        f"  selected     {counts.selected:>8}",
+        f"  filtered     {sum(counts.filtered.values()):>8}{_reasons(counts.filtered)}",
+        f"  quarantined  {sum(counts.quarantined.values()):>8}{_reasons(counts.quarantined)}",
+        *([f"  broken parts {sum(records.values()):>8}{_reasons(records)}"] if records else []),
+    ]
+
+
+def _reasons(numbers: dict[str, int]) -> str:
+    return "   " + ", ".join(f"{name} {number}" for name, number in numbers.items()) if numbers else ""
+
+
+def _tell(plan: Plan, *, out: Path) -> Result:
+    tally = Tally()
+    tally.selected = len(plan.items)
+    counts = counts_of(plan, tally=tally)
+    records = dict(sorted(Counter(str(record.code) for record in plan.records).items()))
+    ids = sorted(item.id for item in plan.items)
+    broken = [*plan.quarantined, *plan.records]
+    data: dict[str, Any] = {
+        "command": plan.command,
+        "out": str(out),
+        "dry_run": True,
+        "counts": msgspec.to_builtins(counts),
+        "records": records,
+        "notes": dict(plan.notes),
+        "samples": ids,
+        "quarantine": msgspec.to_builtins(broken),
+    }
+    more = f", ... {len(ids) - IDS_SHOWN} more" if len(ids) > IDS_SHOWN else ""
+    lines = [
+        f"{out}: would hold {len(ids)} samples, if every file is sound (dry run, nothing is written)",
+        *count_lines(counts, records=records),
+        f"  {', '.join(ids[:IDS_SHOWN])}{more}",
+    ]
+    return Result(summary="\n".join(lines), data=data, exit_code=DONE_WITH_QUARANTINE if broken else DONE)
+
+
+class _ProgressBar:
+    """Rate, time left and what became of the inputs so far, on stderr when that is a terminal."""
+
+    def __init__(self, *, total: int, command: str, run: RunOptions) -> None:
+        is_hidden = run.quiet or not sys.stderr.isatty()
+        self._bar = tqdm(total=total, desc=command, unit="img", disable=is_hidden, dynamic_ncols=True)
+
+    def __enter__(self) -> _ProgressBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def show(self, done: int, total: int, kinds: Counter[str]) -> None:
+        """Move the bar to `done`."""
+        self._bar.update(done - self._bar.n)
+        self._bar.set_postfix(kinds, refresh=False)

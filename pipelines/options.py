@@ -1,0 +1,116 @@
+"""Settings are dataclasses; their fields become the flags of a command, so that flag and field cannot disagree."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+
+import click
+
+REQUIRED: Final = dataclasses.MISSING
+
+
+def setting(meaning: str, *, default: Any = REQUIRED, metavar: str | None = None, positional: bool = False) -> Any:
+    """Declare a field of a settings dataclass: one line of meaning, a default, and how the flag looks."""
+    return dataclasses.field(
+        default=default, metadata={"meaning": meaning, "metavar": metavar, "positional": positional}
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """The flags that every command has. None of them changes what a finished result holds, but seed and limit."""
+
+    seed: int = setting("Seed of everything that is drawn at random.", default=0)
+    workers: int = setting(
+        "Processes to work with; 0 works in this process, without isolation.",
+        default=len(os.sched_getaffinity(0)),
+        metavar="N",
+    )
+    device: str = setting("Where models run: auto, cpu, cuda or cuda:N.", default="auto")
+    limit: int | None = setting("Use only the first N samples that would be selected.", default=None, metavar="N")
+    max_quarantine: str | None = setting(
+        "Broken inputs allowed, as a count or a share such as 5%.  [default: 1%, and at least 10]",
+        default=None,
+        metavar="N|N%",
+    )
+    overwrite: bool = setting("Replace what an earlier run made; it is kept until the new one is whole.", default=False)
+    dry_run: bool = setting("Decide and print what would be made, and write nothing.", default=False)
+    json: bool = setting("Print one JSON object with the result on stdout.", default=False)
+    quiet: bool = setting("No progress bar and no summary.", default=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a command has to say: a text for people, the same as data for scripts, and the exit code."""
+
+    summary: str
+    data: dict[str, Any]
+    exit_code: int = 0
+
+
+Verb = Callable[..., Result]
+
+
+def command_of(verb: Verb, *, name: str, show: Callable[[Result, RunOptions], None]) -> click.Command:
+    """Give the click command of a function `verb(settings: Settings, *, run: RunOptions) -> Result`."""
+    settings_type = get_type_hints(verb)["settings"]
+
+    def run_verb(**values: Any) -> None:
+        names = {field.name for field in dataclasses.fields(RunOptions)}
+        run = RunOptions(**{key: value for key, value in values.items() if key in names})
+        settings = settings_type(**{key: value for key, value in values.items() if key not in names})
+        show(verb(settings, run=run), run)
+
+    parameters = [*_parameters(settings_type), *_parameters(RunOptions)]
+    return click.Command(name, params=parameters, callback=run_verb, help=verb.__doc__)
+
+
+def _parameters(settings_type: type) -> list[click.Parameter]:
+    hints = get_type_hints(settings_type)
+    return [_parameter(field, hints[field.name]) for field in dataclasses.fields(settings_type)]
+
+
+def _parameter(field: dataclasses.Field[Any], hint: Any) -> click.Parameter:
+    is_required = field.default is REQUIRED
+    kind, is_repeated = _click_type(hint)
+    if field.metadata["positional"]:
+        metavar = field.metadata["metavar"] or field.name.upper()
+        return click.Argument([field.name], type=kind, nargs=-1 if is_repeated else 1, required=True, metavar=metavar)
+    flag = f"--{field.name.replace('_', '-')}"
+    if hint is bool:
+        return click.Option([flag, field.name], is_flag=True, default=False, help=field.metadata["meaning"])
+    return click.Option(
+        [flag, field.name],
+        type=kind,
+        multiple=is_repeated,
+        required=is_required,
+        default=None if is_required else field.default,
+        show_default=not is_required and field.default not in (None, ()),
+        metavar=field.metadata["metavar"],
+        help=field.metadata["meaning"],
+    )
+
+
+def _click_type(hint: Any) -> tuple[click.ParamType[Any], bool]:
+    """Give the click type of a field's type, and whether the flag may be repeated."""
+    if get_origin(hint) in {Union, types.UnionType}:
+        (inner,) = [part for part in get_args(hint) if part is not type(None)]
+        return _click_type(inner)
+    if get_origin(hint) is tuple:
+        return _click_type(get_args(hint)[0])[0], True
+    if get_origin(hint) is Literal:
+        return click.Choice(list(get_args(hint))), False
+    simple: dict[Any, click.ParamType[Any]] = {
+        str: click.STRING,
+        int: click.INT,
+        float: click.FLOAT,
+        bool: click.BOOL,
+        Path: click.Path(path_type=Path),
+    }
+    return simple[hint], False

@@ -1,0 +1,1 @@
+"""What a person should see: tables, plots, galleries and pages."""
