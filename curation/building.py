@@ -25,6 +25,7 @@ from curation.dataset import (
     Counts,
     quarantine_lines,
     table_of,
+    with_columns,
     write_dataset,
 )
 from curation.errors import ConfigurationProblem, InputRefused
@@ -163,7 +164,7 @@ def _publish(plan: Plan, *, out: Path, run: str, journal: Journal) -> Card:
         for outcome in batch:
             tally.add(outcome)
         tables.append(table_of([outcome.sample for outcome in batch if outcome.sample is not None]))
-    table = pa.concat_tables(tables, promote_options="permissive")
+    table = with_columns(pa.concat_tables(tables, promote_options="permissive"), types=plan.columns)
     _sweep(out, folders=plan.folders, table=table)
     parts = Counter(str(record.code) for record in plan.records)
     for outcome in journal.outcomes():

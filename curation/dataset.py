@@ -8,7 +8,7 @@ The manifest is written last, so a folder that has one is whole. The folder can 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -164,6 +164,16 @@ def table_of(samples: list[Sample]) -> pa.Table:
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     for name in sorted({name for row in extra for name in row}):
         table = table.append_column(name, pa.array([row.get(name) for row in extra]))
+    return table
+
+
+def with_columns(table: pa.Table, *, types: Mapping[str, pa.DataType]) -> pa.Table:
+    """Give the table with its added columns in these types; a column that is absent is added, empty."""
+    for name, kind in types.items():
+        if name in table.column_names:
+            table = table.set_column(table.column_names.index(name), name, table[name].cast(kind))
+        else:
+            table = table.append_column(name, pa.nulls(table.num_rows, kind))
     return table
 
 

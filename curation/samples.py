@@ -107,6 +107,7 @@ class Plan:
     `considered` counts every input; those not in `items` are in `filtered` or `quarantined`, each once.
     `records` are broken parts of inputs (say, one annotation of an image): they get a line, not a count.
     `work` makes the files of one item below the dataset folder, in `folders`, and must be picklable.
+    `columns` gives the Arrow type of added columns whose type must not be told from the values (a merge keeps it).
     """
 
     command: str
@@ -121,3 +122,4 @@ class Plan:
     notes: Mapping[str, Any] = field(default_factory=dict)
     parents: Sequence[str] = ()
     folders: tuple[str, ...] = ("images",)
+    columns: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,144 @@
+"""What lies below a folder: files that may be data, what operating systems left behind, names that cannot be used.
+
+No file is opened and no link is followed. Time is linear in the number of names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final, NamedTuple
+
+from curation.errors import InputRefused
+from curation.files import check_name
+from curation.quarantine import BadRecord, Code, printable
+
+OS_METADATA_NAMES: Final = frozenset({".DS_Store", "Thumbs.db", "ehthumbs.db", "desktop.ini", "__MACOSX"})
+APPLE_DOUBLE_PREFIX: Final = "._"
+"""macOS keeps resource forks beside the files, e.g. `._0001.jpg`; they hold no picture, whatever their suffix says."""
+IMAGE_SUFFIXES: Final = frozenset(
+    {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jp2", ".heic", ".avif"}
+)
+"""Files of other suffixes are not looked at. Formats that are not accepted are here too: their check says why."""
+
+
+class FoundFile(NamedTuple):
+    """A file below a root: its POSIX path relative to the root, and its size in bytes (a link's own size)."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What was found below `root`, each entry once, sorted by name.
+
+    `files` may be images, `os_metadata` and `other_files` are no data, `broken` cannot be used as they are.
+    `not_entered` are folders that the caller did not ask for; nothing in them is counted.
+    """
+
+    root: Path
+    files: tuple[FoundFile, ...]
+    os_metadata: tuple[str, ...] = ()
+    other_files: tuple[str, ...] = ()
+    broken: tuple[BadRecord, ...] = ()
+    not_entered: tuple[str, ...] = ()
+
+    def fingerprint(self) -> str:
+        """Give a SHA-256 over the names and sizes of the files; OS metadata does not change it."""
+        lines = (f"{name}\0{size}\n".encode() for name, size in self.files)
+        return hashlib.sha256(b"".join(lines)).hexdigest()
+
+
+def everywhere(_: str) -> bool:
+    """Enter every sub-folder."""
+    return True
+
+
+def list_folder(root: Path, *, enter: Callable[[str], bool] = everywhere) -> Listing:
+    """List what lies below `root`, in it and in the sub-folders for which `enter(relative path)` holds.
+
+    Raises InputRefused when `root` is not a folder that can be read.
+    """
+    if not root.is_dir():
+        reason = "this is a file, not a folder" if root.exists() else "there is no such folder"
+        raise InputRefused(reason, where=root, remedy="name the folder that holds the data set")
+    found: list[FoundFile] = []
+    broken: list[BadRecord] = []
+    not_entered: list[str] = []
+    waiting = [""]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            entries = list(_scan(root, folder))
+        except OSError as error:
+            said = (error.strerror or str(error)).lower()
+            broken.append(BadRecord(Code.UNREADABLE, f"the folder cannot be listed: {said}", file=root / folder))
+            continue
+        for name, entry in entries:
+            if _is_folder(entry):
+                is_wanted = is_os_metadata(name) or enter(name)
+                (waiting if is_wanted else not_entered).append(name)
+            elif entry.is_symlink() and entry.is_dir():
+                reason = "a symbolic link to a folder, which is not followed"
+                broken.append(BadRecord(Code.UNREADABLE, reason, file=root / name))
+            else:
+                found.append(FoundFile(name, entry.stat(follow_symlinks=False).st_size))
+    return sort_out(found, root=root, broken=broken, not_entered=not_entered)
+
+
+def sort_out(
+    found: Iterable[FoundFile], *, root: Path, broken: Iterable[BadRecord] = (), not_entered: Iterable[str] = ()
+) -> Listing:
+    """Tell files that may be data from OS metadata, from other files, and from names that cannot be used."""
+    files, metadata, others, unusable = [], [], [], list(broken)
+    for file in found:
+        if is_os_metadata(file.name):
+            metadata.append(printable(file.name))
+        elif (problem := _name_problem(file.name, root=root)) is not None:
+            unusable.append(problem)
+        elif PurePosixPath(file.name).suffix.lower() in IMAGE_SUFFIXES:
+            files.append(file)
+        else:
+            others.append(file.name)
+    return Listing(
+        root=root,
+        files=tuple(sorted(files)),
+        os_metadata=tuple(sorted(metadata)),
+        other_files=tuple(sorted(others)),
+        broken=tuple(sorted(unusable, key=lambda problem: problem.file)),
+        not_entered=tuple(sorted(printable(name) for name in not_entered)),
+    )
+
+
+def is_os_metadata(name: str) -> bool:
+    """Tell whether a relative path is, or lies in, something that an operating system keeps for itself.
+
+    >>> is_os_metadata("matting/1803201916/._matting_00000000"), is_os_metadata("__MACOSX/a/b.jpg")
+    (True, True)
+    >>> is_os_metadata("clip_img/1803151818/clip_00000000/1803151818-00000000.jpg")
+    False
+    """
+    return any(part.startswith(APPLE_DOUBLE_PREFIX) or part in OS_METADATA_NAMES for part in name.split("/"))
+
+
+def _scan(root: Path, folder: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    with os.scandir(root / folder) as entries:
+        for entry in entries:
+            yield (f"{folder}/{entry.name}" if folder else entry.name), entry
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell a folder to enter; one that is named like an image is an input that cannot be read, not a folder."""
+    return entry.is_dir(follow_symlinks=False) and PurePosixPath(entry.name).suffix.lower() not in IMAGE_SUFFIXES
+
+
+def _name_problem(name: str, *, root: Path) -> BadRecord | None:
+    try:
+        check_name(name)
+    except BadRecord as problem:
+        return BadRecord(problem.code, problem.reason, file=root / name, value=name)
+    return None

@@ -1,0 +1,44 @@
+"""`curate coco-background`: person-free images for fusion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from curation.coco import BackgroundSelection, plan_backgrounds
+from pipelines.making import make_dataset
+from pipelines.options import Result, RunOptions, setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CocoBackground:
+    """The settings of `curate coco-background`."""
+
+    annotations: tuple[Path, ...] = setting("Instances JSON file, 2014 or 2017; repeat for several.", metavar="JSON")
+    images: tuple[Path, ...] = setting("Folder with its images; one for each --annotations, in turn.", metavar="DIR")
+    out: Path = setting("Dataset folder to make.", metavar="D")
+    supercategories: str = setting(
+        "At least one annotation of these COCO supercategories, separated by commas.", default="indoor,outdoor"
+    )
+    verify: Literal["structure", "full"] = setting(
+        "Check images by their structure (quick, finds truncation), or decode every pixel.", default="structure"
+    )
+
+
+def coco_background(settings: CocoBackground, *, run: RunOptions) -> Result:
+    """Keep the COCO images that show things of the given kinds and no person at all, crowds included.
+
+    COCO leaves some far people untagged, so look at the result before you trust it.
+
+    \b
+    curate coco-background --annotations annotations/instances_train2017.json --images train2017 --out D
+    """
+    selection = BackgroundSelection(
+        annotations=settings.annotations,
+        images=settings.images,
+        supercategories=tuple(name.strip() for name in settings.supercategories.split(",")),
+        verify=settings.verify,
+        limit=run.limit,
+    )
+    return make_dataset(plan_backgrounds(selection), out=settings.out, run=run)

@@ -1,0 +1,61 @@
+"""`curate demo`: the main job on sample data, started from nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from curation.sample_data import write_aifenge_sample, write_coco_sample
+from pipelines.aifenge import Aifenge, aifenge
+from pipelines.coco_background import CocoBackground, coco_background
+from pipelines.coco_person import CocoPerson, coco_person
+from pipelines.gallery import Gallery, gallery
+from pipelines.options import Result, RunOptions, setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demo:
+    """The settings of `curate demo`."""
+
+    out: Path = setting("Folder for the sample sources and what is made of them.", default=Path("demo"), metavar="DIR")
+    images: int = setting("Images in each sample source.", default=24, metavar="N")
+
+
+def demo(settings: Demo, *, run: RunOptions) -> Result:
+    """Do the main job on sample data: drawn people on real photographs, laid out as COCO and as AiFenGe.
+
+    Some of the samples are broken on purpose, so that you see what becomes of them.
+    """
+    out = settings.out
+    annotations, pictures = write_coco_sample(out / "sources" / "coco", images=settings.images, seed=run.seed)
+    cutouts = write_aifenge_sample(out / "sources" / "aifenge", images=settings.images, seed=run.seed)
+    folders = {name: out / name for name in ("persons", "backgrounds", "portraits")}
+    made = {
+        "persons": coco_person(
+            CocoPerson(annotations=(annotations,), images=(pictures,), out=folders["persons"]), run=run
+        ),
+        "backgrounds": coco_background(
+            CocoBackground(annotations=(annotations,), images=(pictures,), out=folders["backgrounds"]), run=run
+        ),
+        "portraits": aifenge(Aifenge(root=cutouts, out=folders["portraits"]), run=run),
+    }
+    page = out / "gallery.html"
+    shown = gallery(Gallery(datasets=tuple(folders.values()), out=page), run=replace(run, overwrite=True))
+    summary = "\n".join(
+        [
+            f"Sample sources: {settings.images} images as COCO, {settings.images} as AiFenGe, in {out / 'sources'}",
+            *(f"\n{result.summary}" for result in made.values()),
+            f"\n{shown.summary}",
+            "",
+            "Next:",
+            f"  open {page} in a browser",
+            f"  curate stats {folders['portraits']} --verify",
+            f"  curate split {folders['portraits']} --val 0.2 --test 0.2",
+            f"  curate merge {folders['persons']} {folders['portraits']} --out {out / 'training'}",
+            "  curate coco-person --annotations instances_train2017.json --images train2017 --out D   (your own data)",
+        ]
+    )
+    data: dict[str, Any] = {"out": str(out), "gallery": str(page)}
+    data |= {name: result.data for name, result in made.items()}
+    return Result(summary=summary, data=data)
