@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
@@ -29,7 +30,7 @@ from curation.dataset import (
     write_dataset,
 )
 from curation.errors import ConfigurationProblem, InputRefused
-from curation.files import write_durable
+from curation.files import telling_where, write_durable
 from curation.journal import Journal
 from curation.quarantine import QuarantineRecord
 from curation.runner import RunnerOptions, run_items
@@ -70,7 +71,7 @@ def build_dataset(plan: Plan, *, out: Path, options: BuildOptions) -> Card:
         return card
     if len(plan.quarantined) > limit:
         raise _too_much_broken(len(plan.quarantined), limit=limit, example=plan.quarantined[0])
-    with working_in(out, run=run, overwrite=options.overwrite) as journal:
+    with telling_where(out), working_in(out, run=run, overwrite=options.overwrite) as journal:
         make_folders(out, plan.folders)
         _work(plan, out=out, journal=journal, limit=limit, options=options)
         return _publish(plan, out=out, run=run, journal=journal)
@@ -142,17 +143,19 @@ def _work(plan: Plan, *, out: Path, journal: Journal, limit: int, options: Build
         tally.add(outcome)
     todo = [item for item in plan.items if item.id not in journal.done]
     allowed = limit - len(plan.quarantined)
+    outcomes = run_items(todo, work=plan.work, folder=out, stage=plan.command, options=options.runner)
     try:
-        for outcome in run_items(todo, work=plan.work, folder=out, stage=plan.command, options=options.runner):
-            journal.add(outcome)
-            tally.add(outcome)
-            if options.progress is not None:
-                options.progress(len(journal.done), len(plan.items), tally.by_kind())
-            if outcome.broken is not None and tally.quarantined.total() > allowed:
-                journal.commit()
-                write_durable(out / QUARANTINE, quarantine_lines(_records(plan, journal=journal)))
-                broken = tally.quarantined.total() + len(plan.quarantined)
-                raise _too_much_broken(broken, limit=limit, example=outcome.records[0], out=out)
+        with closing(outcomes):  # whatever stops the run, no worker writes on behind the lock
+            for outcome in outcomes:
+                journal.add(outcome)
+                tally.add(outcome)
+                if options.progress is not None:
+                    options.progress(len(journal.done), len(plan.items), tally.by_kind())
+                if outcome.broken is not None and tally.quarantined.total() > allowed:
+                    journal.commit()
+                    write_durable(out / QUARANTINE, quarantine_lines(_records(plan, journal=journal)))
+                    broken = tally.quarantined.total() + len(plan.quarantined)
+                    raise _too_much_broken(broken, limit=limit, example=outcome.records[0], out=out)
     finally:
         journal.commit()
 

@@ -11,10 +11,9 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -23,6 +22,9 @@ from curation.errors import InputRefused
 from curation.files import sha256_of, write_durable
 from curation.quarantine import QuarantineRecord
 from curation.samples import COLUMNS, Sample, Source
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CARD: Final = "dataset.json"
 MANIFEST: Final = "manifest.parquet"
@@ -99,6 +101,8 @@ class Dataset:
 
     def frame(self) -> pd.DataFrame:
         """Give the manifest as a pandas frame, one row per sample; counts that are unknown are NA."""
+        import pandas as pd  # half of the start-up time of a command, and most commands need no frame
+
         nullable = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
         frame: pd.DataFrame = self.table.to_pandas(types_mapper=nullable.get)
         return frame

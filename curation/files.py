@@ -8,6 +8,9 @@ import hashlib
 import os
 import shutil
 import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -49,17 +52,18 @@ def read_file(path: Path, *, max_bytes: int = MAX_IMAGE_BYTES) -> bytes:
 def safe_join(root: Path, name: str) -> Path:
     """Give `root / name`, for a name that was read from data.
 
-    Raises BadRecord: PATH_ESCAPE for an absolute path, a drive, `..`, a backslash, or a link that leaves `root`;
-    NAME for a name that cannot be shown or stored.
+    Raises BadRecord: PATH_ESCAPE for an absolute path, a drive, `..`, `~`, a backslash, NUL, or a link that leaves
+    `root`; NAME for a name that cannot be shown or stored.
 
     >>> safe_join(Path("images"), "a/b.jpg").as_posix()
     'images/a/b.jpg'
     """
-    check_name(name)
     pure = PurePosixPath(name)
     has_drive = len(name) > 1 and name[1] == ":"
-    if pure.is_absolute() or has_drive or "\\" in name or ".." in pure.parts or name.startswith("~"):
+    has_bad_character = "\\" in name or "\0" in name or name.startswith("~")
+    if pure.is_absolute() or has_drive or has_bad_character or ".." in pure.parts:
         raise BadRecord(Code.PATH_ESCAPE, "the name points outside its folder", file=name, value=name)
+    check_name(name)
     path = root / pure
     if path.parent != root and not path.parent.resolve().is_relative_to(root.resolve()):
         raise BadRecord(Code.PATH_ESCAPE, "a link leads outside the folder", file=name, value=name)
@@ -89,18 +93,18 @@ def write_bytes(path: Path, data: bytes) -> None:
     The data reaches the disk with the next `flush_filesystem`, once for many files.
     Raises EnvironmentProblem when the disk is full or not writable; the old file is then untouched.
     """
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}"[:MAX_NAME_BYTES])
+    temporary = _beside(path)
     try:
         temporary.write_bytes(data)
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        _discard(temporary)
         raise cannot_write(path, error, needed=len(data)) from error
 
 
 def write_durable(path: Path, data: bytes) -> None:
     """Write `data` under `path` whole or not at all, and return when it is on the disk."""
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}")
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}")  # the name stays, so a later run writes over it
     try:
         with temporary.open("wb") as stream:
             stream.write(data)
@@ -109,31 +113,31 @@ def write_durable(path: Path, data: bytes) -> None:
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        _discard(temporary)
         raise cannot_write(path, error, needed=len(data)) from error
 
 
 def link_or_copy(source: Path, target: Path, *, data: bytes | None = None) -> None:
     """Make `target` the same bytes as `source`: a hard link where the file system allows it, else a copy.
 
-    `data`, where given, is what was read and checked; a copy writes it rather than reading the file again.
+    `data`, where given, is what was read and checked: a copy writes it rather than reading the file again, and a
+    source that was swapped since then for a link or for a file of another size is not linked.
+    Raises EnvironmentProblem when the target cannot be written, BadRecord when the source cannot be read.
     """
-    temporary = target.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{target.name}"[:MAX_NAME_BYTES])
-    temporary.unlink(missing_ok=True)
+    temporary = _beside(target)
+    _discard(temporary)
     try:
-        os.link(source, temporary)
+        os.link(source, temporary, follow_symlinks=False)
+        if _is_still(temporary, data=data):
+            # rename(2) does nothing when both names are already one file, and then leaves the temporary name behind
+            temporary.replace(target)
+            return
     except OSError as error:
-        if error.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES}:
+        if error.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES, errno.ENOENT}:
             raise cannot_write(target, error) from error
-        write_bytes(target, source.read_bytes() if data is None else data)
-        return
-    try:
-        # rename(2) does nothing when both names are already one file, and then leaves the temporary name behind
-        temporary.replace(target)
-    except OSError as error:
-        raise cannot_write(target, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        _discard(temporary)
+    write_bytes(target, read_file(source) if data is None else data)
 
 
 def make_folder(path: Path) -> None:
@@ -146,7 +150,8 @@ def make_folder(path: Path) -> None:
 
 def flush_filesystem(folder: Path) -> None:
     """Bring everything written below `folder` so far to the disk: one syncfs(2) rather than an fsync for each file."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    with telling_where(folder):
+        descriptor = os.open(folder, os.O_RDONLY)
     try:
         if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
             number = ctypes.get_errno()
@@ -182,6 +187,32 @@ def cannot_write(path: Path, error: OSError, *, needed: int | None = None) -> En
         amount = "" if needed is None else f" ({needed:,} bytes needed, {free:,} free)"
         reason, remedy = f"the disk is full{amount}", "free some space; then run the same command again, it goes on"
     return EnvironmentProblem(reason, where=path, remedy=remedy)
+
+
+@contextmanager
+def telling_where(path: Path) -> Iterator[None]:
+    """Turn what the operating system refuses inside the block into an EnvironmentProblem that names the path."""
+    try:
+        yield
+    except BrokenPipeError:  # no file: the reader of our output left
+        raise
+    except OSError as error:
+        raise cannot_write(Path(os.fsdecode(error.filename)) if error.filename else path, error) from error
+
+
+def _beside(path: Path) -> Path:
+    """Give the temporary name of this thread in the folder of `path`; a name of 255 bytes leaves no room for more."""
+    return path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{threading.get_ident()}")
+
+
+def _discard(temporary: Path) -> None:
+    with suppress(OSError):  # whatever stands in the way, the next run sweeps it
+        temporary.unlink()
+
+
+def _is_still(path: Path, *, data: bytes | None) -> bool:
+    status = path.lstat()
+    return stat.S_ISREG(status.st_mode) and (data is None or status.st_size == len(data))
 
 
 def _free_bytes(path: Path) -> int:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Final, NamedTuple
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
 
 from curation.errors import InputRefused
 from curation.files import check_name
@@ -23,6 +23,10 @@ IMAGE_SUFFIXES: Final = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jp2", ".heic", ".avif"}
 )
 """Files of other suffixes are not looked at. Formats that are not accepted are here too: their check says why."""
+
+
+ENTRIES_SHOWN: Final = 10
+Kind = Literal["file", "folder", "link"]
 
 
 class FoundFile(NamedTuple):
@@ -73,21 +77,38 @@ def list_folder(root: Path, *, enter: Callable[[str], bool] = everywhere) -> Lis
     while waiting:
         folder = waiting.pop()
         try:
-            entries = list(_scan(root, folder))
+            entries = _scan(root, folder)
         except OSError as error:
             said = (error.strerror or str(error)).lower()
             broken.append(BadRecord(Code.UNREADABLE, f"the folder cannot be listed: {said}", file=root / folder))
             continue
-        for name, entry in entries:
-            if _is_folder(entry):
-                is_wanted = is_os_metadata(name) or enter(name)
-                (waiting if is_wanted else not_entered).append(name)
-            elif entry.is_symlink() and entry.is_dir():
+        for name, kind, size in entries:
+            if kind == "folder":
+                (waiting if is_os_metadata(name) or enter(name) else not_entered).append(name)
+            elif kind == "link":
                 reason = "a symbolic link to a folder, which is not followed"
                 broken.append(BadRecord(Code.UNREADABLE, reason, file=root / name))
             else:
-                found.append(FoundFile(name, entry.stat(follow_symlinks=False).st_size))
+                found.append(FoundFile(name, size))
     return sort_out(found, root=root, broken=broken, not_entered=not_entered)
+
+
+def require_folders(root: Path, *, names: Sequence[str]) -> None:
+    """Refuse a root that does not directly hold all the named folders, and tell where they are if one level deeper.
+
+    Raises InputRefused.
+    """
+    if not root.is_dir() or all((root / name).is_dir() for name in names):
+        return
+    here = sorted(entry.name for entry in root.iterdir())
+    nested = [inner for inner in here if all((root / inner / name).is_dir() for name in names)]
+    wanted = " and ".join(names)
+    seen = printable(", ".join(here[:ENTRIES_SHOWN])) or "nothing"
+    raise InputRefused(
+        f"expected the folders {wanted} here; there is {seen}",
+        where=root,
+        remedy=f"give --root {root / nested[0]}" if nested else f"give the folder that holds {wanted} as --root",
+    )
 
 
 def sort_out(
@@ -100,7 +121,7 @@ def sort_out(
             metadata.append(printable(file.name))
         elif (problem := _name_problem(file.name, root=root)) is not None:
             unusable.append(problem)
-        elif PurePosixPath(file.name).suffix.lower() in IMAGE_SUFFIXES:
+        elif _suffix(file.name) in IMAGE_SUFFIXES:
             files.append(file)
         else:
             others.append(file.name)
@@ -125,15 +146,28 @@ def is_os_metadata(name: str) -> bool:
     return any(part.startswith(APPLE_DOUBLE_PREFIX) or part in OS_METADATA_NAMES for part in name.split("/"))
 
 
-def _scan(root: Path, folder: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+def _scan(root: Path, folder: str) -> list[tuple[str, Kind, int]]:
+    """Give path, kind and size in bytes of each entry of one folder."""
     with os.scandir(root / folder) as entries:
-        for entry in entries:
-            yield (f"{folder}/{entry.name}" if folder else entry.name), entry
+        return [
+            (
+                f"{folder}/{entry.name}" if folder else entry.name,
+                _kind(entry),
+                entry.stat(follow_symlinks=False).st_size,
+            )
+            for entry in entries
+        ]
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Tell a folder to enter; one that is named like an image is an input that cannot be read, not a folder."""
-    return entry.is_dir(follow_symlinks=False) and PurePosixPath(entry.name).suffix.lower() not in IMAGE_SUFFIXES
+def _kind(entry: os.DirEntry[str]) -> Kind:
+    """Tell folders to enter and links to folders; all else, a folder named like an image too, is for its reader."""
+    if entry.is_symlink():
+        return "link" if entry.is_dir() else "file"
+    return "folder" if entry.is_dir() and _suffix(entry.name) not in IMAGE_SUFFIXES else "file"
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - PurePath takes five times as long
 
 
 def _name_problem(name: str, *, root: Path) -> BadRecord | None:

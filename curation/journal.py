@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from curation.files import cannot_write, flush_filesystem
+from curation.files import flush_filesystem, telling_where
 from curation.samples import Outcome
 
 COMMIT_INTERVAL_S: Final = 2.0
@@ -44,7 +44,7 @@ class Journal:
         if lines[0] != header:
             raise ValueError("the journal belongs to another run")
         self.done = {outcome.id for outcome in _outcomes(lines)}
-        with self.path.open("rb+") as stream:
+        with telling_where(self.path), self.path.open("rb+") as stream:
             stream.truncate(sum(len(line) + 1 for line in lines))
 
     def add(self, outcome: Outcome) -> None:
@@ -73,13 +73,10 @@ class Journal:
                     yield outcome
 
     def _write(self, *, mode: str) -> None:
-        try:
-            with self.path.open(mode) as stream:
-                stream.write(b"".join(line + b"\n" for line in self._waiting))
-                stream.flush()
-                os.fsync(stream.fileno())
-        except OSError as error:
-            raise cannot_write(self.path, error) from error
+        with telling_where(self.path), self.path.open(mode) as stream:
+            stream.write(b"".join(line + b"\n" for line in self._waiting))
+            stream.flush()
+            os.fsync(stream.fileno())
         self._waiting = []
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from curation.errors import EnvironmentProblem
@@ -16,46 +16,58 @@ from curation.files import cannot_write, make_folder
 
 @contextmanager
 def exclusive(lock_file: Path) -> Iterator[None]:
-    """Hold the lock while the block runs.
+    """Hold the lock while the block runs; afterwards the lock file is gone, and its folder if nothing else is in it.
 
     Raises EnvironmentProblem at once, naming the holder, when another run has it.
     """
-    make_folder(lock_file.parent)
     descriptor = _acquire(lock_file)
     try:
         yield
     finally:
-        lock_file.unlink(missing_ok=True)
-        os.close(descriptor)
-
-
-def refuse_if_held(lock_file: Path) -> None:
-    """Raise EnvironmentProblem when another run holds the lock; take nothing."""
-    if lock_file.exists():
-        with exclusive(lock_file):
-            pass
+        _release(descriptor, lock_file=lock_file)
 
 
 def _acquire(lock_file: Path) -> int:
     while True:
+        make_folder(lock_file.parent)
         try:
-            descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        except FileNotFoundError:
+            continue  # the last holder removed the folder after we saw it
         except OSError as error:
             raise cannot_write(lock_file, error) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise EnvironmentProblem(
-                f"another run is at work in this folder: {_holder(lock_file)}",
-                where=lock_file.parent.parent,
-                remedy="wait until it ends, stop it, or choose another --out",
-            ) from error
-        if _is_same_file(descriptor, lock_file):
-            os.truncate(descriptor, 0)
-            os.write(descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
+        if _is_taken(descriptor, lock_file=lock_file):
             return descriptor
         os.close(descriptor)  # the last holder removed the file between our open and our flock
+
+
+def _is_taken(descriptor: int, *, lock_file: Path) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not _is_same_file(descriptor, lock_file):
+            return False
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise EnvironmentProblem(
+            f"another run is at work in this folder: {_holder(lock_file)}",
+            where=lock_file.parent.parent,
+            remedy="wait until it ends, stop it, or choose another --out",
+        ) from error
+    except OSError as error:
+        os.close(descriptor)
+        raise cannot_write(lock_file, error) from error
+    return True
+
+
+def _release(descriptor: int, *, lock_file: Path) -> None:
+    # Where the folder was moved away meanwhile, the name may be the lock of another run by now
+    with suppress(OSError):
+        if _is_same_file(descriptor, lock_file):
+            lock_file.unlink()
+            lock_file.parent.rmdir()  # refused while a journal is in it
+    os.close(descriptor)
 
 
 def _is_same_file(descriptor: int, path: Path) -> bool:

@@ -12,10 +12,6 @@ The rules, for everything that comes in:
 from __future__ import annotations
 
 import io
-import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
 import cv2
@@ -23,7 +19,9 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from curation.image_header import ImageHeader, inspect
+from curation.decoder_complaints import decoder_complaints
+from curation.image_header import SIDEWAYS, ImageHeader, inspect
+from curation.png_alpha import plain_png_alpha
 from curation.quarantine import BadRecord, Code
 
 Image: TypeAlias = NDArray[np.uint8]
@@ -45,8 +43,6 @@ then nowhere true, and every mask silently empty.
 """
 VALUES_SHOWN: Final = 6
 DAMAGED_HINT: Final = "fetch the file again; it is damaged"
-
-_stderr_lock = threading.Lock()
 
 
 def decode_image(data: bytes, *, file: str) -> Image:
@@ -74,6 +70,8 @@ def decode_alpha(data: bytes, *, file: str) -> Alpha:
     header = inspect(data, file=file)
     if not header.has_alpha:
         raise BadRecord(Code.NO_ALPHA, f"a {header.format} of mode {header.mode}, without alpha", file=file)
+    if (plain := plain_png_alpha(data)) is not None:
+        return _scaled_alpha(plain, header=header, file=file)
     stored = _decode(data, flags=cv2.IMREAD_UNCHANGED, file=file)
     if stored.ndim != 3 or stored.shape[2] != 4:
         raise BadRecord(Code.NO_ALPHA, "the header promises an alpha channel, the picture has none", file=file)
@@ -127,11 +125,16 @@ def encode_gray(array: Gray) -> bytes:
     return encoded.tobytes()
 
 
-def encode_image(image: Image) -> bytes:
-    """Give a picture, (height, width, 3) uint8 RGB, as PNG. Equal pictures give equal bytes."""
-    assert image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8, f"{image.shape} {image.dtype}"
-    is_encoded, encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    assert is_encoded, "OpenCV encodes every (h, w, 3) uint8 array"
+def encode_image(image: Image, *, quality: int | None = None) -> bytes:
+    """Give a picture, (height, width, 3) RGB or (height, width, 4) RGBA, as PNG, or as JPEG of that `quality` (0..100).
+
+    Equal pictures give equal bytes.
+    """
+    assert image.ndim == 3 and image.dtype == np.uint8, f"expected (h, w, c) uint8, got {image.shape} {image.dtype}"
+    order = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}[image.shape[2]]
+    extension, settings = (".png", []) if quality is None else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality])
+    is_encoded, encoded = cv2.imencode(extension, cv2.cvtColor(image, order), settings)
+    assert is_encoded, "OpenCV encodes every picture of 8 bits"
     return encoded.tobytes()
 
 
@@ -149,7 +152,7 @@ def histogram(values: Stored) -> str:
 
 def _decode(data: bytes, *, flags: int, file: str) -> Stored:
     """Decode with OpenCV; whatever it cannot decode wholly is refused."""
-    with _complaints() as complaints:
+    with decoder_complaints() as complaints:
         try:
             decoded = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
         except cv2.error as error:
@@ -160,25 +163,69 @@ def _decode(data: bytes, *, flags: int, file: str) -> Stored:
     return decoded
 
 
-@contextmanager
-def _complaints() -> Iterator[list[str]]:
-    """Collect what libjpeg and libpng write to stderr while the block runs; the list is filled when it ends.
+def _decode_cmyk(data: bytes, *, file: str) -> Image:
+    """Give the RGB of a CMYK or YCCK JPEG, as stored; ink lies inverted in such files, whoever wrote them."""
+    _decode(data, flags=cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION, file=file)  # Pillow would not complain
+    with PIL.Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
+        ink = np.asarray(picture, dtype=np.uint32)
+    product = (255 - ink[..., :3]) * (255 - ink[..., 3:])
+    return ((product + 127) // 255).astype(np.uint8)
 
-    There is no other sign: both OpenCV and Pillow give a picture with grey areas for damaged JPEG data, and only the
-    line "Corrupt JPEG data" on file descriptor 2 tells. Lines that are not of the decoders are passed on.
-    """
-    complaints: list[str] = []
-    with _stderr_lock, open(os.memfd_create("decoder"), "w+b", buffering=0) as heard:  # noqa: PTH123 - no path
-        stderr = os.dup(2)
-        os.dup2(heard.fileno(), 2)
-        try:
-            yield complaints
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            heard.seek(0)
-            for line in heard.read().splitlines(keepends=True):
-                if _is_of_decoder(line):
-                    complaints.extend([line.decode(errors="replace").strip()] * (not _is_harmless(line)))
-                else:
-                    os.write(2, line)
+
+def _palette_indices(data: bytes) -> Gray:
+    with PIL.Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
+        return np.asarray(picture, dtype=np.uint8)
+
+
+def _three_channels(stored: Stored) -> Stored:
+    """Give BGR, BGRA or gray values as RGB, whatever the number of bits."""
+    if stored.ndim == 2:
+        return np.repeat(stored[:, :, None], 3, axis=2)
+    return stored[:, :, 2::-1]
+
+
+def _gray(stored: Stored, *, file: str) -> Stored:
+    """Give the one channel of a gray picture; three equal channels are one, and an opaque alpha says nothing."""
+    if stored.ndim == 2:
+        return stored
+    if stored.shape[2] == 4 and (stored[..., 3] != np.iinfo(stored.dtype).max).any():
+        raise BadRecord(Code.MASK_VALUES, "a gray picture was expected, this one is partly transparent", file=file)
+    blue, green, red = (stored[..., channel] for channel in range(3))
+    is_coloured = (blue != green) | (green != red)
+    if is_coloured.any():
+        reason = f"a gray picture was expected, this one is coloured ({np.count_nonzero(is_coloured):,} pixels)"
+        raise BadRecord(Code.MASK_VALUES, reason, file=file)
+    return np.ascontiguousarray(green)
+
+
+def _scaled_alpha(stored: Stored, *, header: ImageHeader, file: str) -> Alpha:
+    """Give stored alpha values on the scale 0..255, as displayed; refuse a scale that can only be guessed."""
+    highest = int(stored.max())
+    guessed_below = 1 if stored.dtype == np.uint8 else 255
+    if 0 < highest <= guessed_below:
+        reason = f"the highest value is {highest}, in a file of {8 * stored.itemsize} bits"
+        raise BadRecord(Code.ALPHA_SCALE, reason, file=file, value=highest)
+    return _turned(_to_8_bit(stored), orientation=header.orientation)
+
+
+def _to_8_bit(stored: Stored) -> NDArray[np.uint8]:
+    """Rescale 16-bit values exactly: round(value * 255 / 65535) is (value + 128) // 257, for 65535 = 255 * 257."""
+    if stored.dtype == np.uint8:
+        return stored
+    return ((stored.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _is_binary(stored: Stored) -> bool:
+    """Tell whether the values are 0 and one of 1, 255 and (16 bits) 65535."""
+    highest = stored.max()
+    return highest in {0, 1, 255, 65535} and bool(((stored == 0) | (stored == highest)).all())
+
+
+def _turned(stored: NDArray[np.uint8], *, orientation: int) -> NDArray[np.uint8]:
+    """Turn pixels as stored into pixels as displayed (EXIF 2.32, section 4.6.4, tag 0x0112)."""
+    if orientation == 1:
+        return np.ascontiguousarray(stored)
+    if orientation >= SIDEWAYS:
+        stored = stored.swapaxes(0, 1)
+    is_upside_down, is_mirrored = orientation in {3, 4, 7, 8}, orientation in {2, 3, 6, 7}
+    return np.ascontiguousarray(stored[:: -1 if is_upside_down else 1, :: -1 if is_mirrored else 1])

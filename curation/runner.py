@@ -7,21 +7,24 @@ come in any order; whoever stores them sorts by id, so that the result is the sa
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import resource
 import signal
 import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Final, Protocol
 
+import cv2
 from pebble import ProcessExpired, ProcessPool
 
 from curation.errors import CurateError
+from curation.files import cannot_write
 from curation.quarantine import BadRecord, Code
 from curation.samples import Item, Outcome
 
@@ -33,6 +36,8 @@ MAX_CHUNK: Final = 16
 MAX_TRIES: Final = 2
 SECONDS_PER_CHUNK_ITEM: Final = 2.0
 PR_SET_PDEATHSIG: Final = 1
+MACHINE_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE})
+"""What the machine refuses, not the item: it would refuse the next item as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +75,14 @@ class LocalProcesses:
     def submit(self, work: Work, chunk: Sequence[Item], *, folder: Path) -> Future[ChunkResult]:
         """Start a chunk; its time limit counts from when a worker takes it."""
         timeout_s = self._options.item_timeout_s + SECONDS_PER_CHUNK_ITEM * (len(chunk) - 1)
-        future: Future[ChunkResult] = self._pool.schedule(
-            work_chunk, args=(work, tuple(chunk), folder), timeout=timeout_s
-        )
+        # Workers, and the threads that replace dead ones, inherit the mask: Ctrl-C is for the parent alone
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            future: Future[ChunkResult] = self._pool.schedule(
+                work_chunk, args=(work, tuple(chunk), folder), timeout=timeout_s
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return future
 
     def stop(self) -> None:
@@ -96,8 +106,8 @@ class ThisProcess:
 
 def run_items(
     items: Sequence[Item], *, work: Work, folder: Path, stage: str, options: RunnerOptions
-) -> Iterator[Outcome]:
-    """Give the outcome of every item, each once, in no particular order.
+) -> Generator[Outcome, None, None]:
+    """Give the outcome of every item, each once, in no particular order; `close()` ends the work early.
 
     `work` must be a module-level function, or a partial of one. Raises what stops a run, say a full disk.
     """
@@ -120,6 +130,10 @@ def work_chunk(work: Work, chunk: Sequence[Item], folder: Path) -> ChunkResult:
             outcomes.append(set_aside(problem, item=item, stage=work_name(work)))
         except CurateError as error:
             return tuple(outcomes), error
+        except OSError as error:
+            if error.errno in MACHINE_ERRNOS:
+                return tuple(outcomes), cannot_write(Path(os.fsdecode(error.filename or folder)), error)
+            outcomes.append(set_aside(_unexpected(error), item=item, stage=work_name(work)))
         except Exception as error:  # noqa: BLE001 - a fault of ours on one of 100,000 images must not stop the run
             outcomes.append(set_aside(_unexpected(error), item=item, stage=work_name(work)))
     return tuple(outcomes), None
@@ -193,7 +207,9 @@ def _unexpected(error: Exception) -> BadRecord:
 def _prepare_worker(parent_pid: int, memory_bytes: int) -> None:
     """Leave Ctrl-C to the parent, die with the parent, and never take all of the machine's memory."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # pebble's handler waits for native code that hangs
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:  # the parent died before prctl
         os._exit(1)
+    cv2.setNumThreads(1)  # workers share the cores; threads inside each would only wait for one another
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))

@@ -16,7 +16,9 @@ from curation.pixels import Image, encode_image
 
 COCO_SIZE: Final = (480, 640)
 AIFENGE_SIZE: Final = (800, 600)
-PERSON, CROWD_LEAST = 1, 0.5
+PERSON: Final = 1
+CUT_IMAGE: Final = 2
+BROKEN_IMAGE: Final = 3
 CATEGORIES: Final = (
     {"id": PERSON, "name": "person", "supercategory": "person"},
     {"id": 15, "name": "bench", "supercategory": "outdoor"},
@@ -30,7 +32,7 @@ SCENES: Final = ("portrait", "portrait", "pair", "far", "crowd", "outdoor", "ind
 def write_coco_sample(folder: Path, *, images: int, seed: int) -> tuple[Path, Path]:
     """Write images and an instances file as COCO lays them out; give the paths (annotations, images).
 
-    The last image is cut in half and one annotation has a broken polygon, as it happens in the wild.
+    The second image is cut in half and one person of the third has a broken outline, as it happens in the wild.
     """
     annotations = folder / "annotations" / "instances_sample2017.json"
     pictures = folder / "sample2017"
@@ -45,10 +47,11 @@ def write_coco_sample(folder: Path, *, images: int, seed: int) -> tuple[Path, Pa
         image, found = _draw_scene(rng, scene=scene)
         data = encode_image(image, quality=92)
         name = f"{number:012d}.jpg"
-        write_bytes(pictures / name, data[: len(data) // 2] if number == images else data)
+        write_bytes(pictures / name, data[: len(data) // 2] if number == CUT_IMAGE else data)
         listed.append({"id": number, "file_name": name, "height": height, "width": width, "license": 1})
         drawn += [{"id": len(drawn) + n, "image_id": number, **one} for n, one in enumerate(found, start=1)]
-    drawn[0] = drawn[0] | {"segmentation": [[10.0, 10.0, 90.0]]}
+        if number == BROKEN_IMAGE:
+            drawn[-1]["segmentation"] = [[10.0, 10.0, 90.0]]
     content = {
         "info": {"description": "drawn people on photographs"},
         "licenses": [{"id": 1, "name": "Public domain", "url": ""}],

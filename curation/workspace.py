@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 import pyarrow.compute as pc
 
-from curation.dataset import MANIFEST, Card, read_dataset
-from curation.errors import CurateError, InputRefused
+from curation.dataset import CARD, MANIFEST, Card, read_dataset
+from curation.errors import CurateError, EnvironmentProblem, InputRefused
 from curation.files import make_folder
 from curation.journal import Journal
-from curation.lock import exclusive, refuse_if_held
+from curation.lock import exclusive
 
 WORKSPACE: Final = ".curate"
 """The folder inside an unfinished dataset that holds lock and journal."""
@@ -25,7 +25,9 @@ def finished_card(out: Path, *, run: str) -> Card | None:
 
     Raises InputRefused when `out` holds anything else, EnvironmentProblem when another run is at work in it.
     """
-    refuse_if_held(_lock_file(out))
+    if (out / WORKSPACE).is_dir():
+        with exclusive(_lock_file(out)):
+            _tidy(out)
     if (out / MANIFEST).exists():
         card = read_dataset(out).card
         if card.run == run:
@@ -48,8 +50,13 @@ def working_in(out: Path, *, run: str, overwrite: bool) -> Iterator[Journal]:
     """
     if overwrite:
         _refuse_foreign(out)
-        _make_way(out, run=run)
+        with exclusive(_lock_file(out)):
+            _make_way(out, run=run)
     with exclusive(_lock_file(out)):
+        if (out / MANIFEST).exists():
+            raise EnvironmentProblem(
+                "another run made a dataset here a moment ago", where=out, remedy="run the same command again"
+            )
         journal = Journal(_journal_file(out))
         try:
             journal.start(run_id=run)
@@ -60,8 +67,7 @@ def working_in(out: Path, *, run: str, overwrite: bool) -> Iterator[Journal]:
                 remedy="run that command again to finish it, choose another --out, or give --overwrite to start anew",
             ) from error
         yield journal
-        journal.path.unlink()
-    shutil.rmtree(out / WORKSPACE, ignore_errors=True)
+        _tidy(out)
     if overwrite:
         _drop(_aside(out))
 
@@ -74,8 +80,13 @@ def _refuse_foreign(out: Path) -> None:
         )
 
 
+def _tidy(out: Path) -> None:
+    """Drop the journal of a finished dataset; a run that was killed in its last step left one. Needs the lock."""
+    if (out / MANIFEST).exists():
+        _journal_file(out).unlink(missing_ok=True)
+
+
 def _make_way(out: Path, *, run: str) -> None:
-    refuse_if_held(_lock_file(out))
     if (out / MANIFEST).exists():
         aside = _aside(out)
         _drop(aside)
@@ -86,21 +97,42 @@ def _make_way(out: Path, *, run: str) -> None:
                 remedy="move that folder away, or delete it; then run the same command again",
             )
         out.rename(aside)
+        _lock_file(aside).unlink(missing_ok=True)
+        with suppress(OSError):
+            (aside / WORKSPACE).rmdir()
     elif _journal_file(out).exists():
         try:
             Journal(_journal_file(out)).start(run_id=run)
         except ValueError:
-            shutil.rmtree(out)
+            _empty(out, but=(WORKSPACE,))
+            _journal_file(out).unlink()  # last, since it tells that the folder is ours
 
 
 def _drop(aside: Path) -> None:
     """Delete a replaced dataset, unless it holds labels that a person drew, or cannot be read."""
-    try:
-        table = read_dataset(aside).table
-    except CurateError:
+    if not aside.is_dir():
         return
-    if table.num_rows == 0 or pc.max(table["label_version"]).as_py() == 0:
-        shutil.rmtree(aside)
+    if {path.name for path in aside.iterdir()} - {MANIFEST}:
+        try:
+            table = read_dataset(aside).table
+        except CurateError:
+            return
+        if table.num_rows > 0 and pc.max(table["label_version"]).as_py() != 0:
+            return
+        # Card and manifest last: what a kill leaves of the folder is still known as a dataset to drop
+        _empty(aside, but=(CARD, MANIFEST))
+        (aside / CARD).unlink()
+    shutil.rmtree(aside)
+
+
+def _empty(folder: Path, *, but: tuple[str, ...]) -> None:
+    for path in folder.iterdir():
+        if path.name in but:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _aside(out: Path) -> Path:

@@ -1,0 +1,115 @@
+"""AiFenGe (aisegment): half-body portraits with RGBA cut-outs, 600 x 800, made into alphas, masks and trimaps.
+
+Layout: `clip_img/<batch>/clip_<group>/<batch>-<n>.jpg` and `matting/<batch>/matting_<group>/<batch>-<n>.png`.
+Source: README of github.com/aisegmentcn/matting_human_datasets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from curation.cutouts import LabelRules, labels_of_alpha, place_pair
+from curation.files import read_file
+from curation.folders import Listing, list_folder, require_folders
+from curation.known_bad import edition, met, read_catalogue
+from curation.originals import Verify
+from curation.pairing import (
+    Intake,
+    Pair,
+    by_key,
+    items_of,
+    match,
+    plan_of,
+    settings_of,
+    strays_of,
+    without_suffix,
+)
+from curation.pixels import decode_alpha
+from curation.quarantine import BadRecord
+from curation.samples import Item, Outcome, Plan, Source
+
+NAME: Final = "aifenge"
+IMAGES: Final = "clip_img"
+CUTOUTS: Final = "matting"
+GROUP_PREFIXES: Final = {IMAGES: "clip_", CUTOUTS: "matting_"}
+THRESHOLD: Final = 50
+TRIMAP_KERNEL: Final = "6"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AifengeSettings:
+    """What to read, and how an alpha becomes labels; see `LabelRules`."""
+
+    root: Path
+    threshold: int = THRESHOLD
+    trimap_kernel: str = TRIMAP_KERNEL
+    verify: Verify = "structure"
+    limit: int | None = None
+
+
+def plan_aifenge(settings: AifengeSettings) -> Plan:
+    """Pair photographs and cut-outs by batch, group and name, and tell what is no pair.
+
+    Raises InputRefused: `root` does not hold `clip_img` and `matting`, two files claim one id, or there is no pair.
+    """
+    rules = LabelRules(
+        source=NAME, threshold=settings.threshold, trimap_kernel=settings.trimap_kernel, verify=settings.verify
+    )
+    require_folders(settings.root, names=list(GROUP_PREFIXES))
+    listing = list_folder(settings.root, enter=lambda folder: _side(folder) in GROUP_PREFIXES)
+    images, cutouts = (
+        by_key((file for file in listing.files if _side(file.name) == side), key=pair_key, root=settings.root)
+        for side in GROUP_PREFIXES
+    )
+    matching = match(images, cutouts)
+    items, broken = items_of(matching, sample_id=lambda key: key.rpartition("/")[2], split=lambda _: None)
+    strays = strays_of(listing)
+    strays["other_file"] += [file.name for file in listing.files if _side(file.name) not in GROUP_PREFIXES]
+    intake = Intake(
+        command=NAME,
+        settings=settings_of(settings) | {"catalogue": edition(NAME)},
+        source=Source(name=NAME, path=str(settings.root), fingerprint=listing.fingerprint()),
+        items=items,
+        broken=[*listing.broken, *broken],
+        strays=strays,
+        limit=settings.limit,
+        notes={"catalogue": _known_defects_met(listing, lonely=matching.lonely)},
+    )
+    return plan_of(intake, work=partial(cut_out, rules=rules), folders=rules.folders(with_alpha=True))
+
+
+def pair_key(name: str) -> str:
+    """Give what photograph and cut-out have in common: batch, group and name.
+
+    >>> pair_key("clip_img/1803151818/clip_00000000/1803151818-00000000.jpg")
+    '1803151818/00000000/1803151818-00000000'
+    >>> pair_key("matting/1803151818/matting_00000000/1803151818-00000000.png")
+    '1803151818/00000000/1803151818-00000000'
+    """
+    side, *folders, file = name.split("/")
+    parts = [folder.removeprefix(GROUP_PREFIXES[side]) for folder in folders]
+    return without_suffix("/".join([*parts, file]))
+
+
+def cut_out(item: Item, folder: Path, *, rules: LabelRules) -> Outcome:
+    """Make alpha, mask and trimap of one cut-out, and link its photograph.
+
+    Raises BadRecord: whatever is wrong with either file, or with the two together.
+    """
+    pair: Pair = item.payload
+    alpha = decode_alpha(read_file(Path(pair.label)), file=pair.label)
+    labels = labels_of_alpha(alpha, rules=rules, file=pair.label)
+    return place_pair(item, folder, labels=labels, rules=rules)
+
+
+def _side(name: str) -> str:
+    return name.partition("/")[0]
+
+
+def _known_defects_met(listing: Listing, *, lonely: Sequence[BadRecord]) -> list[dict[str, object]]:
+    names = {problem.file.rpartition("/")[2] for problem in lonely}
+    return met(read_catalogue(NAME), present={*listing.os_metadata, *names})

@@ -1,0 +1,16 @@
+"""COCO: images with large persons and their masks, and person-free backgrounds."""
+
+from __future__ import annotations
+
+from curation.coco_backgrounds import BackgroundSelection, plan_backgrounds, work_background
+from curation.coco_person_work import work_person
+from curation.coco_persons import PersonSelection, plan_persons
+
+__all__ = [
+    "BackgroundSelection",
+    "PersonSelection",
+    "plan_backgrounds",
+    "plan_persons",
+    "work_background",
+    "work_person",
+]

@@ -1,0 +1,157 @@
+"""Person-free COCO images to be put behind cut-out people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from curation.coco_sources import CocoSource, read_sources, refuse_shared_ids
+from curation.coco_types import CocoFile, ImageEntry
+from curation.errors import InputRefused
+from curation.originals import Verify, check_original, place_original
+from curation.quarantine import BadRecord
+from curation.samples import Item, Outcome, Plan, Sample
+
+COMMAND: Final = "coco-background"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackgroundSelection:
+    """Which COCO images become backgrounds."""
+
+    annotations: tuple[Path, ...]
+    """COCO instances files."""
+    images: tuple[Path, ...]
+    """The images folder of each annotation file, in the same order."""
+    supercategories: tuple[str, ...] = ("indoor", "outdoor")
+    """Keep an image with at least one object of these supercategories of COCO."""
+    verify: Verify = "structure"
+    """How closely each image is checked: its structure, or every pixel (full)."""
+    limit: int | None = None
+    """Take only so many images, the first by image id."""
+
+
+class BackgroundTask(msgspec.Struct, frozen=True, kw_only=True):
+    """What the work on one background needs; `size` is (height, width)."""
+
+    path: str
+    image_id: int
+    size: tuple[int, int]
+    source: str
+    license: str | None
+    verify: Verify
+
+
+def plan_backgrounds(selection: BackgroundSelection) -> Plan:
+    """Choose the images with an object of the supercategories and no person, a crowd or a broken one included.
+
+    Filter reasons: `person`, `no_supercategory`, `limit`. Raises InputRefused.
+    """
+    sources = read_sources(selection.annotations, images=selection.images, stage=COMMAND)
+    filtered: Counter[str] = Counter()
+    items: list[Item] = []
+    for source in sources:
+        reasons = _reasons(source, supercategories=selection.supercategories)
+        for image, reason in zip(source.images, reasons, strict=True):
+            if reason is None and selection.limit is not None and len(items) >= selection.limit:
+                reason = "limit"
+            if reason is None:
+                items.append(_item(image, source=source, verify=selection.verify))
+            else:
+                filtered[reason] += 1
+    refuse_shared_ids(items)
+    quarantined = [line for source in sources for line in source.quarantined]
+    considered = sum(source.considered for source in sources)
+    assert considered == len(items) + filtered.total() + len(quarantined)
+    return Plan(
+        command=COMMAND,
+        settings=_settings(selection),
+        sources=[source.provenance() for source in sources],
+        considered=considered,
+        items=items,
+        work=work_background,
+        filtered=dict(filtered),
+        quarantined=quarantined,
+        records=[broken.line for source in sources for broken in source.file.broken_annotations],
+        notes={"repeats": [source.file.repeats for source in sources]},
+    )
+
+
+def work_background(item: Item, folder: Path) -> Outcome:
+    """Check one background and place it in the dataset; its sample has no mask, as it has no person."""
+    task: BackgroundTask = item.payload
+    try:
+        original = check_original(Path(task.path), verify=task.verify, size=task.size)
+    except BadRecord as error:
+        line = error.record(stage=COMMAND, file=task.path, record_id=task.image_id)
+        return Outcome(id=item.id, broken=error.code, records=(line,))
+    sample = Sample(
+        id=item.id,
+        image=place_original(original, folder=folder, sample_id=item.id),
+        width=task.size[1],
+        height=task.size[0],
+        source=task.source,
+        source_id=str(task.image_id),
+        person_area=0.0,
+        persons=0,
+        group=item.id,
+        license=task.license,
+        sha256=original.sha256,
+    )
+    return Outcome(id=item.id, sample=sample)
+
+
+def _reasons(source: CocoSource, *, supercategories: tuple[str, ...]) -> list[str | None]:
+    file = source.file
+    person = file.category_named("person")
+    wanted = np.array(_wanted_categories(file, supercategories=supercategories), np.int64)
+    image_ids, categories = file.columns.image_ids, file.columns.category_ids
+    with_person = set(image_ids[categories == person].tolist())
+    # a broken record of unknown category may be a person
+    with_person.update(
+        broken.image_id
+        for broken in file.broken_annotations
+        if broken.image_id is not None and broken.category_id in (person, None)
+    )
+    with_wanted = set(image_ids[np.isin(categories, wanted)].tolist())
+    return [
+        "person" if image.id in with_person else None if image.id in with_wanted else "no_supercategory"
+        for image in source.images
+    ]
+
+
+def _wanted_categories(file: CocoFile, *, supercategories: tuple[str, ...]) -> list[int]:
+    present = sorted({category.supercategory for category in file.categories})
+    unknown = sorted(set(supercategories) - set(present))
+    if unknown or not supercategories:
+        reason = f"there is no supercategory {unknown[0]!r}" if unknown else "no supercategory is given"
+        remedy = f"choose --supercategories from: {', '.join(present)}"
+        raise InputRefused(reason, where=file.path, remedy=remedy)
+    return [category.id for category in file.categories if category.supercategory in supercategories]
+
+
+def _item(image: ImageEntry, *, source: CocoSource, verify: Verify) -> Item:
+    path = source.path_of(image)
+    task = BackgroundTask(
+        path=path,
+        image_id=image.id,
+        size=(image.height, image.width),
+        source=source.name,
+        license=None if image.license is None else str(image.license),
+        verify=verify,
+    )
+    return Item(id=source.sample_id(image), payload=task, file=path)
+
+
+def _settings(selection: BackgroundSelection) -> dict[str, Any]:
+    return {
+        "supercategories": list(selection.supercategories),
+        "verify": selection.verify,
+        "limit": selection.limit,
+        "images": [str(folder) for folder in selection.images],
+    }

@@ -1,0 +1,113 @@
+"""The work on one COCO image with people: draw the mask, check the image, place both in the dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from curation.coco_raster import RunLengths, count_pixels, draw, is_empty, merge, to_array
+from curation.coco_segmentation import read_segmentation
+from curation.files import write_bytes
+from curation.originals import Verify, check_original, place_original
+from curation.pixels import encode_gray, encode_mask
+from curation.quarantine import BadRecord, Code, QuarantineRecord
+from curation.samples import Item, Outcome, Sample
+
+COMMAND: Final = "coco-person"
+IGNORED: Final = 128
+"""The value of crowd pixels in `ignores/`: neither person nor background is certain there."""
+Crowd = Literal["filter", "ignore"]
+
+
+class RawPerson(msgspec.Struct, frozen=True):
+    """The outline of one annotation as it stands in the file."""
+
+    annotation_id: int
+    segmentation: bytes
+
+
+class PersonTask(msgspec.Struct, frozen=True, kw_only=True):
+    """What the work on one image needs; `size` is (height, width), `annotations` the file that names it."""
+
+    path: str
+    annotations: str
+    image_id: int
+    size: tuple[int, int]
+    people: tuple[RawPerson, ...]
+    crowds: tuple[RawPerson, ...]
+    persons: int
+    source: str
+    license: str | None
+    min_area: float
+    with_ignore: bool
+    verify: Verify
+
+
+def work_person(item: Item, folder: Path) -> Outcome:
+    """Make the sample of one image: its mask is the union of its sound people.
+
+    What the pixels say counts: an image too small by them is filtered as `person_too_small`, whatever was planned.
+    Broken annotations are left out, each with a line; when none is left the image is broken.
+    """
+    task: PersonTask = item.payload
+    people, records = _draw_people(task.people, task=task)
+    if not people:
+        return Outcome(id=item.id, broken=records[0].code, records=records)
+    crowds, crowd_records = _draw_people(task.crowds, task=task) if task.with_ignore else ([], ())
+    records += crowd_records
+    mask = merge(people)
+    person_area = count_pixels(mask) / (task.size[0] * task.size[1])
+    if person_area < task.min_area:
+        return Outcome(id=item.id, filtered="person_too_small", records=records)
+    try:
+        original = check_original(Path(task.path), verify=task.verify, size=task.size)
+    except BadRecord as error:
+        line = error.record(stage=COMMAND, file=task.path, record_id=task.image_id)
+        return Outcome(id=item.id, broken=error.code, records=(line, *records))
+    mask_path = f"masks/{item.id}.png"
+    write_bytes(folder / mask_path, encode_mask(to_array(mask)))
+    sample = Sample(
+        id=item.id,
+        image=place_original(original, folder=folder, sample_id=item.id),
+        mask=mask_path,
+        width=task.size[1],
+        height=task.size[0],
+        source=task.source,
+        source_id=str(task.image_id),
+        person_area=person_area,
+        persons=task.persons,
+        group=item.id,
+        license=task.license,
+        sha256=original.sha256,
+        extra={"ignore": _write_ignore(crowds, item=item, folder=folder)} if task.with_ignore else {},
+    )
+    return Outcome(id=item.id, sample=sample, records=records)
+
+
+def _draw_people(
+    people: Sequence[RawPerson], *, task: PersonTask
+) -> tuple[list[RunLengths], tuple[QuarantineRecord, ...]]:
+    sound: list[RunLengths] = []
+    records: list[QuarantineRecord] = []
+    for person in people:
+        try:
+            parts = draw(read_segmentation(person.segmentation, size=task.size), size=task.size)
+            if is_empty(parts):
+                raise BadRecord(Code.ZERO_AREA, "the outline covers no pixel of the image", field="segmentation")
+        except BadRecord as error:
+            records.append(error.record(stage=COMMAND, file=task.annotations, record_id=person.annotation_id))
+        else:
+            sound.extend(parts)
+    return sound, tuple(records)
+
+
+def _write_ignore(crowds: list[RunLengths], *, item: Item, folder: Path) -> str | None:
+    if not crowds:
+        return None
+    path = f"ignores/{item.id}.png"
+    array = to_array(merge(crowds), value=IGNORED)
+    write_bytes(folder / path, encode_gray(array))
+    return path

@@ -1,0 +1,292 @@
+"""COCO images with large persons: which ones, decided from the annotations alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.coco_json import without_collection
+from curation.coco_keypoints import Portraits, read_portraits
+from curation.coco_person_area import AreaDecision, Outlines, decide_areas
+from curation.coco_person_work import COMMAND, Crowd, PersonTask, RawPerson, work_person
+from curation.coco_sources import CocoSource, read_sources, refuse_shared_ids
+from curation.coco_types import Annotation, ImageEntry
+from curation.errors import ConfigurationProblem
+from curation.files import fingerprint_file
+from curation.originals import Verify
+from curation.quarantine import QuarantineRecord
+from curation.samples import Item, Plan
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonSelection:
+    """Which COCO images become samples with person masks."""
+
+    annotations: tuple[Path, ...]
+    """COCO instances files."""
+    images: tuple[Path, ...]
+    """The images folder of each annotation file, in the same order."""
+    min_area: float = 0.05
+    """Keep an image when its people cover at least this share of the frame."""
+    max_persons: int | None = None
+    """Keep an image with at most so many people."""
+    crowd: Crowd = "filter"
+    """Images with a crowd of people: left out (filter), or kept with the crowd marked in ignores/ (ignore)."""
+    keypoints: tuple[Path, ...] = ()
+    """COCO person keypoints files, one for each annotation file; needed for --portrait."""
+    portrait: bool = False
+    """Keep only images whose largest person is framed like a half-body portrait."""
+    verify: Verify = "structure"
+    """How closely each image is checked: its structure, or every pixel (full)."""
+    limit: int | None = None
+    """Take only so many images, the first by image id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _People:
+    """The person annotations of one source, by rising row of their image in `source.images`."""
+
+    annotations: Sequence[Annotation]
+    image: Integers
+    is_crowd: NDArray[np.bool_]
+    broken: dict[int, list[QuarantineRecord]]
+    """Lines of people whose whole record is broken, by row of the image."""
+    broken_crowds: frozenset[int]
+
+    def counts(self, images: int) -> tuple[Integers, Integers]:
+        """Give the number of people, and of crowds, for each image; broken ones are counted too."""
+        people = np.bincount(self.image[~self.is_crowd], minlength=images)
+        crowds = np.bincount(self.image[self.is_crowd], minlength=images)
+        for row, lines in self.broken.items():
+            people[row] += len(lines)
+        crowds[list(self.broken_crowds)] += 1
+        return people, crowds
+
+
+@dataclass(kw_only=True)
+class _Decided:
+    """What became of the images of one source: a filter reason, lines of a broken one, or neither, by row."""
+
+    reasons: list[str | None]
+    broken: dict[int, QuarantineRecord]
+    records: list[QuarantineRecord]
+
+
+@dataclass(kw_only=True)
+class _Found:
+    """What a plan gathers over its sources."""
+
+    items: list[Item] = field(default_factory=list)
+    filtered: Counter[str] = field(default_factory=Counter)
+    quarantined: list[QuarantineRecord] = field(default_factory=list)
+    records: list[QuarantineRecord] = field(default_factory=list)
+
+
+def plan_persons(selection: PersonSelection) -> Plan:
+    """Choose the images whose people, crowds aside, cover at least `min_area` of the frame.
+
+    Filter reasons, the first that holds: `no_person`, `crowd`, `person_too_small`, `too_many_persons`, `not_portrait`,
+    `limit`. An image of which every person is broken is broken itself. Broken annotations of images that are kept get
+    their line from the work. Raises InputRefused, ConfigurationProblem.
+    """
+    _check(selection)
+    found = _Found()
+    with without_collection():
+        sources = read_sources(selection.annotations, images=selection.images, stage=COMMAND)
+        for number, source in enumerate(sources):
+            _add_source(found, source=source, number=number, selection=selection)
+    refuse_shared_ids(found.items)
+    considered = sum(source.considered for source in sources)
+    assert considered == len(found.items) + found.filtered.total() + len(found.quarantined)
+    return Plan(
+        command=COMMAND,
+        settings=_settings(selection),
+        sources=[source.provenance() for source in sources],
+        considered=considered,
+        items=found.items,
+        work=work_person,
+        filtered=dict(found.filtered),
+        quarantined=found.quarantined,
+        records=found.records,
+        notes={"repeats": [source.file.repeats for source in sources]},
+        folders=("images", "masks", "ignores") if selection.crowd == "ignore" else ("images", "masks"),
+    )
+
+
+def _add_source(found: _Found, *, source: CocoSource, number: int, selection: PersonSelection) -> None:
+    people = _people_of(source)
+    portraits = _portraits(selection, number=number, source=source)
+    decided = _decide(source, people=people, selection=selection, portraits=portraits)
+    kept = [row for row, reason in enumerate(decided.reasons) if reason is None and row not in decided.broken]
+    room = len(kept) if selection.limit is None else max(selection.limit - len(found.items), 0)
+    found.filtered.update(reason for reason in decided.reasons if reason is not None)
+    found.filtered.update(["limit"] * len(kept[room:]))
+    found.items.extend(_items(kept[:room], source=source, people=people, selection=selection))
+    found.quarantined += [*source.quarantined, *decided.broken.values()]
+    found.records += decided.records
+    if portraits is not None:
+        found.records += portraits.broken
+
+
+def _check(selection: PersonSelection) -> None:
+    problem = ""
+    if not 0 <= selection.min_area <= 1:
+        problem = f"--min-area is a share of the frame from 0 to 1, got {selection.min_area}"
+    elif selection.max_persons is not None and selection.max_persons < 1:
+        problem = f"--max-persons is at least 1, got {selection.max_persons}"
+    elif selection.portrait and len(selection.keypoints) != len(selection.annotations):
+        problem = "--portrait needs one --keypoints file for each --annotations file"
+    elif selection.keypoints and not selection.portrait:
+        problem = "--keypoints is only used with --portrait"
+    if problem:
+        raise ConfigurationProblem(problem, remedy="correct the option; `curate coco-person --help` lists them")
+
+
+def _people_of(source: CocoSource) -> _People:
+    file = source.file
+    person = file.category_named("person")
+    ids = np.fromiter((image.id for image in source.images), np.int64, len(source.images))
+    found = np.flatnonzero(file.columns.category_ids == person)
+    named = file.columns.image_ids[found]
+    rows = np.searchsorted(ids, named)
+    is_known = np.zeros(len(found), np.bool_)
+    if len(ids):
+        is_known = ids[np.minimum(rows, len(ids) - 1)] == named
+    order = np.flatnonzero(is_known)
+    order = order[np.argsort(rows[order], kind="stable")]
+    annotations = [file.annotations[index] for index in found[order]]
+    row_of = {int(image_id): row for row, image_id in enumerate(ids)} if file.broken_annotations else {}
+    broken: dict[int, list[QuarantineRecord]] = {}
+    broken_crowds = set()
+    for record in file.broken_annotations:
+        row = row_of.get(record.image_id) if record.image_id is not None else None
+        # a broken record of unknown category may be a person
+        if row is not None and record.category_id in (person, None):
+            if record.is_crowd:
+                broken_crowds.add(row)
+            else:
+                broken.setdefault(row, []).append(record.line)
+    return _People(
+        annotations=annotations,
+        image=rows[order],
+        is_crowd=np.fromiter((bool(annotation.iscrowd) for annotation in annotations), np.bool_, len(annotations)),
+        broken=broken,
+        broken_crowds=frozenset(broken_crowds),
+    )
+
+
+def _decide(
+    source: CocoSource, *, people: _People, selection: PersonSelection, portraits: Portraits | None
+) -> _Decided:
+    persons, crowds = people.counts(len(source.images))
+    reasons: list[str | None] = [None] * len(source.images)
+    is_closed = persons == 0
+    if selection.crowd == "filter":
+        is_closed |= crowds > 0
+    rows = np.flatnonzero(~is_closed[people.image] & ~people.is_crowd)
+    sizes = np.array([(image.height, image.width) for image in source.images], np.int64).reshape(-1, 2)
+    raws = [people.annotations[row].segmentation for row in rows]
+    areas = decide_areas(Outlines(raws=raws, image=people.image[rows], sizes=sizes), min_area=selection.min_area)
+    lines = _lines_of_broken(areas, rows=rows, people=people, source=source)
+    sound = np.bincount(people.image[rows], minlength=len(reasons))
+    decided = _Decided(reasons=reasons, broken={}, records=[item.line for item in source.file.broken_annotations])
+    for row, image in enumerate(source.images):
+        if persons[row] == 0 or is_closed[row]:
+            reasons[row] = "crowd" if crowds[row] and selection.crowd == "filter" else "no_person"
+        elif areas.is_large[row]:
+            reasons[row] = _reason_against(image, persons=int(persons[row]), selection=selection, portraits=portraits)
+        elif len(lines.get(row, ())) == sound[row]:
+            decided.broken[row] = _image_line((lines.get(row) or people.broken[row])[0], image=image, source=source)
+        else:
+            reasons[row] = "person_too_small"
+        if not (areas.is_large[row] and reasons[row] is None):
+            decided.records += lines.get(row, ())
+    return decided
+
+
+def _lines_of_broken(
+    areas: AreaDecision, *, rows: Integers, people: _People, source: CocoSource
+) -> dict[int, list[QuarantineRecord]]:
+    lines: dict[int, list[QuarantineRecord]] = {}
+    for index, error in sorted(areas.broken.items()):
+        annotation = people.annotations[rows[index]]
+        line = error.record(stage=COMMAND, file=source.file.path, record_id=annotation.id)
+        lines.setdefault(int(people.image[rows[index]]), []).append(line)
+    return lines
+
+
+def _image_line(line: QuarantineRecord, *, image: ImageEntry, source: CocoSource) -> QuarantineRecord:
+    reason = f"every person of the image is broken; annotation {line.record_id}: {line.reason}"
+    file = source.path_of(image)
+    return msgspec.structs.replace(line, file=file, record_id=str(image.id), reason=reason, stage=COMMAND)
+
+
+def _reason_against(
+    image: ImageEntry, *, persons: int, selection: PersonSelection, portraits: Portraits | None
+) -> str | None:
+    if selection.max_persons is not None and persons > selection.max_persons:
+        return "too_many_persons"
+    if portraits is not None and image.id not in portraits.image_ids:
+        return "not_portrait"
+    return None
+
+
+def _portraits(selection: PersonSelection, *, number: int, source: CocoSource) -> Portraits | None:
+    if not selection.portrait:
+        return None
+    return read_portraits(selection.keypoints[number], widths={image.id: image.width for image in source.images})
+
+
+def _items(rows: Sequence[int], *, source: CocoSource, people: _People, selection: PersonSelection) -> list[Item]:
+    firsts = np.searchsorted(people.image, rows)
+    lasts = np.searchsorted(people.image, np.asarray(rows, np.int64) + 1)
+    persons, _ = people.counts(len(source.images))
+    base = PersonTask(
+        path="",
+        annotations=str(source.file.path),
+        image_id=0,
+        size=(0, 0),
+        people=(),
+        crowds=(),
+        persons=0,
+        source=source.name,
+        license=None,
+        min_area=selection.min_area,
+        with_ignore=selection.crowd == "ignore",
+        verify=selection.verify,
+    )
+    items = []
+    for row, first, last in zip(rows, firsts.tolist(), lasts.tolist(), strict=True):
+        image = source.images[row]
+        found = people.annotations[first:last]
+        path = source.path_of(image)
+        task = msgspec.structs.replace(
+            base,
+            path=path,
+            image_id=image.id,
+            size=(image.height, image.width),
+            people=tuple(RawPerson(item.id, bytes(item.segmentation)) for item in found if not item.iscrowd),
+            crowds=tuple(RawPerson(item.id, bytes(item.segmentation)) for item in found if item.iscrowd),
+            persons=int(persons[row]),
+            license=None if image.license is None else str(image.license),
+        )
+        items.append(Item(id=source.sample_id(image), payload=task, file=path))
+    return items
+
+
+def _settings(selection: PersonSelection) -> dict[str, Any]:
+    plain = {name: getattr(selection, name) for name in ("min_area", "max_persons", "crowd", "portrait", "verify")}
+    return plain | {
+        "limit": selection.limit,
+        "images": [str(folder) for folder in selection.images],
+        "keypoints": [fingerprint_file(path) for path in selection.keypoints],
+    }

@@ -1,0 +1,223 @@
+"""COCO files with broken records: each record is looked at alone, so that one cannot spoil the others."""
+
+from __future__ import annotations
+
+import mmap
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+import numpy as np
+
+from curation.coco_json import NotStrict, loads_strictly
+from curation.coco_keys import count_keys
+from curation.coco_types import (
+    Annotation,
+    BrokenRecord,
+    Category,
+    CocoFile,
+    Columns,
+    ImageEntry,
+    Integers,
+    License,
+    Records,
+)
+from curation.errors import InputRefused
+from curation.quarantine import BadRecord, Code
+
+STAGE: Final = "read annotations"
+IMAGE_KEYS: Final = ("id", "file_name", "width", "height", "license")
+LISTS: Final = ("images", "annotations", "categories")
+ANNOTATION_KEYS: Final = ("id", "image_id", "category_id", "iscrowd", "segmentation")
+
+
+RecordT = TypeVar("RecordT", ImageEntry, Annotation)
+
+
+def are_unique_and_linked(images: Sequence[ImageEntry], columns: Columns) -> bool:
+    """Say whether all ids are unique and every annotation names an image that is there."""
+    image_ids = np.unique(np.fromiter((image.id for image in images), np.int64, len(images)))
+    if len(image_ids) < len(images) or not _are_unique(columns.ids):
+        return False
+    if len(image_ids) == 0:
+        return len(columns.ids) == 0
+    places = np.minimum(np.searchsorted(image_ids, columns.image_ids), len(image_ids) - 1)
+    return bool((image_ids[places] == columns.image_ids).all())
+
+
+def _are_unique(ids: Integers) -> bool:
+    steps = np.diff(np.sort(ids))
+    return bool((steps > 0).all())
+
+
+def small_tables(
+    categories: msgspec.Raw, licenses: msgspec.Raw, *, path: Path
+) -> tuple[tuple[Category, ...], dict[str, str]]:
+    """Read categories and licences strictly; both are short.
+
+    Raises InputRefused: everything else hangs on the categories, and what a licence says must be certain.
+    """
+    found = _convert(categories, kind=list[Category], name="categories", path=path)
+    ids = [category.id for category in found]
+    if len(ids) != len(set(ids)):
+        raise InputRefused("two categories have one id", where=path, remedy="give each category an id of its own")
+    known = _convert(licenses, kind=list[License] | None, name="licenses", path=path) or []
+    return tuple(found), {str(item.id): " ".join(filter(None, (item.name, item.url))) for item in known}
+
+
+def _convert(raw: msgspec.Raw, *, kind: Any, name: str, path: Path) -> Any:
+    try:
+        return msgspec.convert(loads_strictly(bytes(raw) or b"null"), type=kind)
+    except (NotStrict, msgspec.ValidationError, RecursionError) as error:
+        remedy = f"correct {name!r} in the file"
+        raise InputRefused(f"{name!r} cannot be used: {error}", where=path, remedy=remedy) from error
+
+
+def read_records(records: Records, *, path: Path, fingerprint: str) -> CocoFile:
+    """Give the file of `records`, the broken ones set aside; the same for any order of the records."""
+    categories, licenses = small_tables(records.categories, records.licenses, path=path)
+    images = _Sorting(path=path, name="images", kind=ImageEntry, keys=IMAGE_KEYS)
+    images.add_all(records.images)
+    annotations = _Sorting(path=path, name="annotations", kind=Annotation, keys=ANNOTATION_KEYS)
+    annotations.image_ids = {image.id for image in images.sound} | images.broken_ids
+    annotations.category_ids = {category.id for category in categories}
+    annotations.add_all(records.annotations)
+    return CocoFile(
+        path=path,
+        fingerprint=fingerprint,
+        images=images.sound,
+        annotations=annotations.sound,
+        columns=Columns.of(annotations.sound),
+        categories=categories,
+        licenses=licenses,
+        broken_images=tuple(images.broken),
+        broken_annotations=tuple(annotations.broken),
+        repeats={part.name: part.repeats for part in (images, annotations) if part.repeats},
+    )
+
+
+def refuse_repeated_lists(data: mmap.mmap, *, path: Path) -> None:
+    """Refuse a file whose outermost object names a key twice: half of the data would be lost in silence."""
+    counts = count_keys(memoryview(data))
+    if all(counts[key] == 1 for key in LISTS):
+        return
+    keys = _top_level_keys(data)
+    twice = [key for key in LISTS if keys.count(key) > 1]
+    if twice:
+        remedy = "join the lists under one key, or delete the one that is not meant"
+        raise InputRefused(f"the key {twice[0]!r} stands twice at the top level", where=path, remedy=remedy)
+
+
+def _top_level_keys(text: mmap.mmap) -> list[str]:
+    # brackets and strings are enough to know the depth of each key
+    keys, depth = [], 0
+    for token in re.finditer(rb'"((?:[^"\\]|\\.)*)"(\s*:)?|[{}\[\]]', text):
+        first = token[0][:1]
+        if first in b"{[":
+            depth += 1
+        elif first in b"}]":
+            depth -= 1
+        elif depth == 1 and token[2]:
+            keys.append(token[1].decode("utf-8", "replace"))
+    return keys
+
+
+@dataclass(kw_only=True)
+class _Sorting(Generic[RecordT]):
+    """The records of one list, each put to the sound or to the broken ones."""
+
+    path: Path
+    name: str
+    kind: type[RecordT]
+    keys: tuple[str, ...]
+    image_ids: set[int] = field(default_factory=set)
+    category_ids: set[int] = field(default_factory=set)
+    sound: list[RecordT] = field(default_factory=list)
+    broken: list[BrokenRecord] = field(default_factory=list)
+    broken_ids: set[int] = field(default_factory=set)
+    repeats: int = 0
+
+    def add_all(self, raws: Iterable[msgspec.Raw]) -> None:
+        """Sort the records: first by what stands in each, then by ids that more than one claims."""
+        claims: dict[int, list[tuple[RecordT, msgspec.Raw]]] = defaultdict(list)
+        decoder = msgspec.json.Decoder(self.kind)
+        patterns = [f'"{key}"'.encode() for key in self.keys]
+        for position, raw in enumerate(raws):
+            try:
+                record = self._decode(raw, decoder=decoder, patterns=patterns)
+            except BadRecord as error:
+                self._set_aside(error, raw=raw, position=position)
+            else:
+                claims[record.id].append((record, raw))
+        for record_id, claimants in claims.items():
+            self._settle(record_id, claimants)
+
+    def _decode(self, raw: msgspec.Raw, *, decoder: msgspec.json.Decoder[RecordT], patterns: list[bytes]) -> RecordT:
+        text = bytes(raw)
+        try:
+            if any(text.count(pattern) > 1 for pattern in patterns):
+                loads_strictly(text)
+            record = decoder.decode(text)
+        except (NotStrict, UnicodeDecodeError) as error:
+            raise BadRecord(Code.JSON_VALUE, str(error)) from error
+        except msgspec.ValidationError as error:
+            place = re.search(r"`\$\.(\w+)", str(error)) or re.search(r"field `(\w+)`", str(error))
+            name = None if place is None else place[1]
+            code = Code.ORPHAN_ANN if name == "image_id" else Code.JSON_VALUE
+            raise BadRecord(code, str(error), field=name) from error
+        except RecursionError as error:
+            raise BadRecord(Code.JSON_VALUE, "nested too deep") from error
+        if isinstance(record, Annotation):
+            self._check_links(record)
+        return record
+
+    def _check_links(self, annotation: Annotation) -> None:
+        if annotation.image_id not in self.image_ids:
+            reason = f"there is no image with the id {annotation.image_id}"
+            raise BadRecord(Code.ORPHAN_ANN, reason, field="image_id", value=annotation.image_id)
+        if annotation.category_id not in self.category_ids:
+            reason = f"there is no category with the id {annotation.category_id}"
+            raise BadRecord(Code.JSON_VALUE, reason, field="category_id", value=annotation.category_id)
+
+    def _settle(self, record_id: int, claimants: list[tuple[RecordT, msgspec.Raw]]) -> None:
+        different = {bytes(raw) for _, raw in claimants}
+        if len(different) == 1:
+            self.sound.append(claimants[0][0])
+            self.repeats += len(claimants) - 1
+            return
+        reason = f"{len(claimants)} different records have the id {record_id}"
+        for _, raw in claimants:
+            self._set_aside(BadRecord(Code.DUP_ID, reason, record_id=record_id, field="id"), raw=raw)
+
+    def _set_aside(self, error: BadRecord, *, raw: msgspec.Raw, position: int | None = None) -> None:
+        claims = _claims(raw)
+        own_id = claims.get("id")
+        if error.value is None and error.field is not None:
+            error.value = claims.get(error.field)
+        if isinstance(own_id, int) and _is_id(own_id):
+            self.broken_ids.add(own_id)
+        known = own_id if isinstance(own_id, int | str | float) else f"{self.name}[{position}]"
+        self.broken.append(
+            BrokenRecord(
+                line=error.record(stage=STAGE, file=self.path, record_id=known),
+                image_id=claims.get("image_id") if _is_id(claims.get("image_id")) else None,
+                category_id=claims.get("category_id") if _is_id(claims.get("category_id")) else None,
+                is_crowd=claims.get("iscrowd") in (1, True),
+            )
+        )
+
+
+def _claims(raw: msgspec.Raw) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

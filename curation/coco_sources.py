@@ -1,0 +1,164 @@
+"""Pairs of a COCO annotation file and its images folder: sample ids, safe paths, and the images fit to be looked at."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+import numpy as np
+
+from curation.coco_file import read_coco
+from curation.coco_types import CocoFile, ImageEntry
+from curation.errors import InputRefused
+from curation.files import safe_join
+from curation.image_header import DEFAULT_LIMITS
+from curation.quarantine import BadRecord, Code, QuarantineRecord
+from curation.samples import Item, Source
+
+MAX_ANNOTATIONS_PER_IMAGE: Final = 10_000
+"""COCO's busiest image has fewer than 200 annotations; a million on one image is an attack or a broken export."""
+MAX_ID_BYTES: Final = 240
+"""File systems hold names of 255 bytes; an extension and a label version are added to the id."""
+PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
+"""Names that need no closer look: no separators, no leading dot, nothing unprintable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CocoSource:
+    """One pair as a command needs it. `images` are those that can be selected, by ascending id.
+
+    `quarantined` holds a line for every other image of the file.
+    """
+
+    file: CocoFile
+    folder: Path
+    images: Sequence[ImageEntry]
+    quarantined: Sequence[QuarantineRecord]
+
+    @property
+    def name(self) -> str:
+        """The value of the `source` column, such as `coco/train2017`."""
+        return f"coco/{folder_name(self.folder)}"
+
+    @property
+    def considered(self) -> int:
+        """The number of images the file lists, repeats of one record counted once."""
+        return len(self.images) + len(self.quarantined)
+
+    def path_of(self, image: ImageEntry) -> str:
+        """Give the path of the image's file; its name has been checked."""
+        return f"{self.folder}/{image.file_name}"
+
+    def sample_id(self, image: ImageEntry) -> str:
+        """Give the id of the sample made from `image`."""
+        return sample_id(image.file_name, folder=self.folder)
+
+    def provenance(self) -> Source:
+        """Give the source for the dataset's card."""
+        return Source(
+            name=self.name,
+            path=str(self.file.path),
+            fingerprint=self.file.fingerprint,
+            licenses=self.file.licenses,
+        )
+
+
+def sample_id(file_name: str, *, folder: Path) -> str:
+    """Give a readable id that stays the same: the folder's name and the file's stem.
+
+    >>> sample_id("000000000009.jpg", folder=Path("coco/train2017"))
+    'train2017_000000000009'
+    >>> sample_id("COCO_train2014_000000000009.jpg", folder=Path("coco/train2014"))
+    'COCO_train2014_000000000009'
+    """
+    return _id_in(folder_name(folder), file_name=file_name)
+
+
+def _id_in(name: str, *, file_name: str) -> str:
+    # paths are slow to take apart, and there may be a hundred thousand
+    stem = file_name.rpartition(".")[0] if PLAIN_NAME.fullmatch(file_name) and "." in file_name else ""
+    stem = stem or "_".join(PurePosixPath(file_name).with_suffix("").parts)
+    return stem if name in stem else f"{name}_{stem}"
+
+
+def folder_name(folder: Path) -> str:
+    """Give the folder's own name, also for `.` and `..`."""
+    return folder.name or folder.resolve().name
+
+
+def read_sources(annotations: Sequence[Path], *, images: Sequence[Path], stage: str) -> list[CocoSource]:
+    """Read the pairs of annotation files and images folders.
+
+    Raises InputRefused when a file cannot be used, or the numbers of files and folders differ.
+    """
+    if len(annotations) != len(images) or not annotations:
+        reason = f"{len(annotations)} annotation files and {len(images)} images folders"
+        raise InputRefused(reason, remedy="give one --images for each --annotations, in the same order")
+    return [_read_source(path, folder=folder, stage=stage) for path, folder in zip(annotations, images, strict=True)]
+
+
+def refuse_shared_ids(items: Iterable[Item]) -> None:
+    """Refuse two pairs that give one id to two samples."""
+    twice = next((name for name, count in Counter(item.id for item in items).items() if count > 1), None)
+    if twice is not None:
+        reason = f"two of the annotation files give the sample id {twice!r}"
+        raise InputRefused(reason, remedy="give each pair once, and images folders of different names")
+
+
+def _read_source(path: Path, *, folder: Path, stage: str) -> CocoSource:
+    file = read_coco(path)
+    found: list[ImageEntry] = []
+    lines = [broken.line for broken in file.broken_images]
+    crowded = _crowded_ids(file)
+    for image in file.images:
+        try:
+            _check_image(image, folder=folder, crowded=crowded)
+        except BadRecord as error:
+            lines.append(error.record(stage=stage, file=folder / image.file_name, record_id=image.id))
+        else:
+            found.append(image)
+    ids = [_id_in(folder_name(folder), file_name=image.file_name) for image in found]
+    if len(set(ids)) < len(found):
+        claims = Counter(ids)
+        claimants = [image for image, claimed in zip(found, ids, strict=True) if claims[claimed] > 1]
+        lines.extend(_same_name(image, folder=folder, stage=stage) for image in claimants)
+        found = [image for image, claimed in zip(found, ids, strict=True) if claims[claimed] == 1]
+    return CocoSource(file=file, folder=folder, images=sorted(found, key=lambda image: image.id), quarantined=lines)
+
+
+def _crowded_ids(file: CocoFile) -> frozenset[int]:
+    if len(file.annotations) <= MAX_ANNOTATIONS_PER_IMAGE:
+        return frozenset()
+    ids, counts = np.unique(file.columns.image_ids, return_counts=True)
+    return frozenset(ids[counts > MAX_ANNOTATIONS_PER_IMAGE].tolist())
+
+
+def _check_image(image: ImageEntry, *, folder: Path, crowded: frozenset[int]) -> None:
+    if not PLAIN_NAME.fullmatch(image.file_name):
+        safe_join(folder, image.file_name)
+    if len(image.file_name) > MAX_ID_BYTES // 4:
+        _check_id(sample_id(image.file_name, folder=folder), image=image)
+    if image.width * image.height > DEFAULT_LIMITS.max_pixels:
+        reason = f"{image.width} x {image.height} pixels; the limit is {DEFAULT_LIMITS.max_pixels:,}"
+        raise BadRecord(Code.TOO_LARGE, reason, field="width,height")
+    if image.id in crowded:
+        reason = f"more than {MAX_ANNOTATIONS_PER_IMAGE:,} annotations on one image"
+        raise BadRecord(
+            Code.JSON_VALUE, reason, field="annotations", hint="leave the image out, or join its annotations"
+        )
+
+
+def _check_id(name: str, *, image: ImageEntry) -> None:
+    if len(name.encode()) > MAX_ID_BYTES:
+        reason = f"the sample's id would have {len(name.encode())} bytes; the limit is {MAX_ID_BYTES}"
+        raise BadRecord(Code.NAME, reason, field="file_name", value=image.file_name)
+
+
+def _same_name(image: ImageEntry, *, folder: Path, stage: str) -> QuarantineRecord:
+    reason = f"more than one record names {image.file_name!r}, or a file of the same stem"
+    error = BadRecord(Code.DUP_ID, reason, field="file_name", value=image.file_name)
+    return error.record(stage=stage, file=folder / image.file_name, record_id=image.id)

@@ -1,0 +1,136 @@
+"""The records of a COCO file. Source of the format: https://cocodataset.org/#format-data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Final, TypeAlias
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.errors import InputRefused
+from curation.quarantine import QuarantineRecord
+
+MAX_SIDE: Final = 65_535
+"""Pixels; the longest side a JPEG can have."""
+MAX_ID: Final = 2**53
+"""Ids beyond this are not exact in JavaScript and in float64 columns."""
+ABSENT: Final = msgspec.Raw(b"")
+
+Integers: TypeAlias = NDArray[np.int64]
+RecordId = Annotated[int, msgspec.Meta(ge=-MAX_ID, le=MAX_ID)]
+Side = Annotated[int, msgspec.Meta(ge=1, le=MAX_SIDE)]
+
+
+class ImageEntry(msgspec.Struct, gc=False):
+    """One record of `images`; `width` and `height` in pixels."""
+
+    id: RecordId
+    file_name: str
+    width: Side
+    height: Side
+    license: int | str | None = None
+
+
+class Annotation(msgspec.Struct, gc=False):
+    """One record of `annotations`.
+
+    `area` and `bbox` are not read: they can lie, the outline cannot. `segmentation` is raw JSON, empty when absent.
+    """
+
+    id: RecordId
+    image_id: RecordId
+    category_id: RecordId
+    iscrowd: Annotated[int, msgspec.Meta(ge=0, le=1)] | bool = 0
+    segmentation: msgspec.Raw = ABSENT
+
+
+class Category(msgspec.Struct, frozen=True):
+    """One record of `categories`."""
+
+    id: RecordId
+    name: str
+    supercategory: str = ""
+
+
+class License(msgspec.Struct, frozen=True):
+    """One record of `licenses`."""
+
+    id: int | str
+    name: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenRecord:
+    """A record that is set aside: its line, and what it claims, as far as that can be read."""
+
+    line: QuarantineRecord
+    image_id: int | None = None
+    category_id: int | None = None
+    is_crowd: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Columns:
+    """The ids of a list of annotations as arrays of one length."""
+
+    ids: Integers
+    image_ids: Integers
+    category_ids: Integers
+
+    @classmethod
+    def of(cls, annotations: Sequence[Annotation]) -> Columns:
+        """Take the columns out of the records."""
+        count = len(annotations)
+        return cls(
+            ids=np.fromiter((annotation.id for annotation in annotations), np.int64, count),
+            image_ids=np.fromiter((annotation.image_id for annotation in annotations), np.int64, count),
+            category_ids=np.fromiter((annotation.category_id for annotation in annotations), np.int64, count),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CocoFile:
+    """A COCO file: its sound records, which are unique by id and name each other, and the broken ones.
+
+    `annotations` name only images in `images` or in `broken_images`.
+    `repeats` counts records that are the same, byte for byte, as one before them, and are left out.
+    """
+
+    path: Path
+    fingerprint: str
+    images: Sequence[ImageEntry]
+    annotations: Sequence[Annotation]
+    columns: Columns
+    categories: tuple[Category, ...]
+    licenses: dict[str, str]
+    broken_images: tuple[BrokenRecord, ...] = ()
+    broken_annotations: tuple[BrokenRecord, ...] = ()
+    repeats: dict[str, int] = field(default_factory=dict)
+
+    def category_named(self, name: str) -> int:
+        """Give the id of the only category of that name.
+
+        Raises InputRefused, listing the categories, when it is missing or there twice: with a wrong name pycocotools
+        returns every image.
+        """
+        found = [category.id for category in self.categories if category.name == name]
+        if len(found) == 1:
+            return found[0]
+        reason = f"there is no category {name!r}" if not found else f"there are {len(found)} categories {name!r}"
+        present = ", ".join(repr(category.name) for category in self.categories) or "none"
+        remedy = f"give the category exactly this name, once; the file has: {present}"
+        raise InputRefused(reason, where=self.path, remedy=remedy)
+
+
+class Records(msgspec.Struct):
+    """A COCO file whose records are still raw JSON."""
+
+    images: list[msgspec.Raw]
+    annotations: list[msgspec.Raw]
+    categories: msgspec.Raw
+    licenses: msgspec.Raw = ABSENT

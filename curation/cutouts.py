@@ -1,0 +1,144 @@
+"""From an alpha or a mask to the label files of one sample: the step that all pair-like sources share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.errors import ConfigurationProblem
+from curation.files import write_bytes
+from curation.masks import check_alpha, mask_from_alpha, person_area
+from curation.originals import Verify, check_original, place_original
+from curation.pairing import Pair
+from curation.pixels import Alpha, Mask, encode_gray, encode_mask
+from curation.samples import Item, Outcome, Sample
+from curation.trimaps import auto_kernel, check_trimap, trimap_from_alpha, trimap_from_mask
+
+MAX_THRESHOLD: Final = 254
+"""Above it no alpha is a person."""
+MAX_KERNEL_PX: Final = 500
+"""Beyond it the unknown band swallows the person in any frame that is read."""
+AUTO: Final = "auto"
+NO_TRIMAP: Final = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelRules:
+    """How an alpha or a mask becomes labels, and what every row of the source says.
+
+    A pixel is of the person where alpha > `threshold` (0..255). `trimap_kernel` is the side of the ellipse in pixels
+    as text, `auto` or `none`. `auto` scales the ellipse with the person and leaves every soft pixel unknown, so that
+    a matting method never gets a certain pixel that its alpha doubts; a number is the plain ellipse around the mask.
+    """
+
+    source: str
+    license: str | None = None
+    threshold: int
+    trimap_kernel: str
+    verify: Verify
+
+    def __post_init__(self) -> None:
+        """Refuse rules that cannot work, before the first file is opened."""
+        if not 0 <= self.threshold <= MAX_THRESHOLD:
+            raise ConfigurationProblem(
+                f"--threshold {self.threshold} is outside 0..{MAX_THRESHOLD}",
+                remedy="a pixel is of the person where its alpha is larger than the threshold; AiFenGe uses 50",
+            )
+        is_number = self.trimap_kernel.isascii() and self.trimap_kernel.isdigit() and len(self.trimap_kernel) <= 4
+        is_size = is_number and 0 < int(self.trimap_kernel) <= MAX_KERNEL_PX
+        if self.trimap_kernel not in {AUTO, NO_TRIMAP} and not is_size:
+            raise ConfigurationProblem(
+                f"--trimap-kernel {self.trimap_kernel!r} is no number of pixels from 1 to {MAX_KERNEL_PX}",
+                remedy="give a number such as 6, `auto` to scale it with the person, or `none`",
+            )
+
+    def folders(self, *, with_alpha: bool) -> tuple[str, ...]:
+        """Give the sub-folders of the dataset that these rules fill."""
+        has = {"images": True, "masks": True, "alphas": with_alpha, "trimaps": self.trimap_kernel != NO_TRIMAP}
+        return tuple(name for name, is_used in has.items() if is_used)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Labels:
+    """The label pictures of one sample, all (height, width) uint8, as they are written."""
+
+    mask: Mask
+    alpha: Alpha | None
+    trimap: NDArray[np.uint8] | None
+
+
+def labels_of_alpha(alpha: Alpha, *, rules: LabelRules, file: str) -> Labels:
+    """Give the labels that an alpha makes; raises BadRecord: EMPTY_ALPHA, FULL_ALPHA, TRIMAP."""
+    check_alpha(alpha, file=file, threshold=rules.threshold)
+    mask = mask_from_alpha(alpha, threshold=rules.threshold)
+    return Labels(mask=mask, alpha=alpha, trimap=_trimap(mask, alpha, rules=rules, file=file))
+
+
+def labels_of_mask(mask: Mask, *, rules: LabelRules, file: str) -> Labels:
+    """Give the labels that a binary mask makes; raises BadRecord: EMPTY_ALPHA, FULL_ALPHA, TRIMAP."""
+    check_alpha(mask, file=file)
+    return Labels(mask=mask, alpha=None, trimap=_trimap(mask, mask, rules=rules, file=file))
+
+
+def place_pair(item: Item, folder: Path, *, labels: Labels, rules: LabelRules) -> Outcome:
+    """Check the image of a pair against its labels, write the labels, link the image.
+
+    Nothing is written before everything is known to be sound.
+    Raises BadRecord: whatever is wrong with the image, SIZE_MISMATCH.
+    """
+    pair: Pair = item.payload
+    height, width = labels.mask.shape
+    original = check_original(Path(pair.image), verify=rules.verify, size=(height, width))
+    mask = _place(encode_mask(labels.mask), f"masks/{item.id}.png", folder=folder)
+    alpha = trimap = None
+    if labels.alpha is not None:
+        alpha = _place(encode_gray(labels.alpha), f"alphas/{item.id}.png", folder=folder)
+    if labels.trimap is not None:
+        trimap = _place(encode_gray(labels.trimap), f"trimaps/{item.id}.png", folder=folder)
+    sample = Sample(
+        id=item.id,
+        image=place_original(original, folder=folder, sample_id=item.id),
+        mask=mask,
+        alpha=alpha,
+        trimap=trimap,
+        width=width,
+        height=height,
+        source=rules.source,
+        source_id=pair.source_id,
+        split=pair.split,
+        person_area=person_area(labels.mask),
+        group=f"{rules.source}/{pair.source_id}",
+        license=rules.license,
+        sha256=original.sha256,
+        extra={} if labels.alpha is None else {"soft": soft_share(labels.alpha)},
+    )
+    return Outcome(id=item.id, sample=sample)
+
+
+def soft_share(alpha: Alpha) -> float:
+    """Give the share of pixels that are neither background nor foreground alone.
+
+    >>> soft_share(np.array([[0, 1], [254, 255]], dtype=np.uint8))
+    0.5
+    """
+    return 1.0 - float(np.count_nonzero(alpha == 0) + np.count_nonzero(alpha == 255)) / alpha.size
+
+
+def _trimap(mask: Mask, alpha: Alpha, *, rules: LabelRules, file: str) -> NDArray[np.uint8] | None:
+    if rules.trimap_kernel == NO_TRIMAP:
+        return None
+    if rules.trimap_kernel == AUTO:
+        trimap = trimap_from_alpha(alpha, threshold=rules.threshold, kernel=auto_kernel(mask))
+    else:
+        trimap = trimap_from_mask(mask, kernel=int(rules.trimap_kernel))
+    check_trimap(trimap, file=file)
+    return trimap
+
+
+def _place(data: bytes, relative: str, *, folder: Path) -> str:
+    write_bytes(folder / relative, data)
+    return relative

@@ -1,0 +1,209 @@
+"""Merge datasets, select rows of one, or append one to another: files are linked, rows keep every column they have."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.dataset import (
+    FILE_COLUMNS,
+    MANIFEST,
+    SCHEMA,
+    Card,
+    Counts,
+    Dataset,
+    read_quarantine,
+    select_rows,
+    table_of,
+    with_columns,
+)
+from curation.errors import InputRefused
+from curation.files import fingerprint_file, link_or_copy, make_folder, read_file, safe_join, sha256_of
+from curation.joining import Joined, join_tables
+from curation.quarantine import BadRecord, Code
+from curation.rewriting import replace_dataset, rewriting
+from curation.runner import RunnerOptions, run_items
+from curation.samples import COLUMNS, Item, Outcome, Plan, Sample, Source
+from curation.splitting import refuse_leaks
+
+FOLDER_NAME: Final = re.compile(r"[A-Za-z]\w*")
+"""Folders that a row may name; nothing hidden, so that no row reaches lock or journal."""
+LEAK_REMEDY: Final = "give --drop-splits and split the result anew, or leave one side out with --where"
+
+
+def plan_merge(
+    datasets: Sequence[Dataset],
+    *,
+    prefix: bool = False,
+    query: str | None = None,
+    drop_splits: bool = False,
+    limit: int | None = None,
+) -> Plan:
+    """Plan one dataset out of several, or, of one dataset and a query, a selection.
+
+    `prefix` puts the folder name of its dataset before each id; groups keep their names, so that what belonged
+    together still does. Rows for which `query` does not hold are filtered as `query`, rows beyond `limit` as `limit`.
+    Raises InputRefused on collisions of ids, columns of different types, and groups on two sides of a split.
+    """
+    prefixes = [f"{dataset.folder.resolve().name}-" if prefix else "" for dataset in datasets]
+    joined = join_tables(datasets, prefixes=prefixes)
+    kept, filtered = _selected(joined, like=datasets[0], query=query, limit=limit)
+    if drop_splits:
+        kept = kept.set_column(
+            kept.column_names.index("split"), SCHEMA.field("split"), pa.nulls(len(kept), pa.string())
+        )
+    refuse_leaks(kept, where=" + ".join(str(dataset.folder) for dataset in datasets), remedy=LEAK_REMEDY)
+    manifests = [fingerprint_file(dataset.folder / MANIFEST)[:16] for dataset in datasets]
+    return Plan(
+        command="merge",
+        settings={"prefix": prefix, "where": query, "drop_splits": drop_splits, "limit": limit, "manifests": manifests},
+        sources=joined_sources(source for dataset in datasets for source in dataset.card.sources),
+        considered=joined.table.num_rows,
+        items=[_item(row, joined=joined, datasets=datasets, prefixes=prefixes) for row in kept.to_pylist()],
+        work=merge_sample,
+        filtered=filtered,
+        parents=[parent_name(dataset) for dataset in datasets],
+        folders=_folders(kept),
+        columns=joined.columns,
+    )
+
+
+def merge_sample(item: Item, folder: Path) -> Outcome:
+    """Link every file that one row names into `folder` and give its sample.
+
+    Raises BadRecord: CHECKSUM when the image changed since its import, MISSING_FILE, UNREADABLE, PATH_ESCAPE, NAME.
+    """
+    origin, prefix, row = Path(item.payload["folder"]), item.payload["prefix"], dict(item.payload["row"])
+    for column in FILE_COLUMNS:
+        if (relative := row.get(column)) is None:
+            continue
+        source = safe_join(origin, relative)
+        data = read_file(source)
+        if column == "image" and sha256_of(data) != row["sha256"]:
+            reason = f"sha256 is {sha256_of(data)}, the manifest says {row['sha256']}"
+            raise BadRecord(Code.CHECKSUM, reason, file=source, field="sha256")
+        place, _, name = relative.rpartition("/")
+        if not FOLDER_NAME.fullmatch(place):
+            raise BadRecord(Code.NAME, "a file of a dataset lies in one folder, as in images/1.jpg", file=relative)
+        row[column] = f"{place}/{prefix}{name}"
+        link_or_copy(source, folder / row[column], data=data)
+    extra = {name: row.pop(name) for name in list(row) if name not in COLUMNS}
+    return Outcome(id=item.id, sample=msgspec.convert({**row, "extra": extra}, Sample))
+
+
+def append_dataset(
+    folder: Path,
+    addition: Dataset,
+    *,
+    prefix: bool = False,
+    runner: RunnerOptions,
+    progress: Callable[[int], None] | None = None,
+) -> Card:
+    """Add the samples of another dataset to the one in `folder`, in place, and give the new card.
+
+    Files come first, card and manifest last: a run that is killed leaves the old dataset whole, and can be repeated.
+    What the addition left out at its own import is counted here as well. `progress` is told how many are done.
+    Raises InputRefused as `plan_merge` does, EnvironmentProblem when the folder is in use.
+    """
+    with rewriting(folder) as base:
+        plan = plan_merge([addition], prefix=prefix)
+        prefixes = ["", f"{addition.folder.resolve().name}-" if prefix else ""]
+        joined = join_tables([base, addition], prefixes=prefixes)
+        refuse_leaks(joined.table, where=folder, remedy="split the addition anew, or merge with --drop-splits")
+        for name in plan.folders:
+            make_folder(folder / name)
+        outcomes: list[Outcome] = []
+        for outcome in run_items(plan.items, work=plan.work, folder=folder, stage="append", options=runner):
+            outcomes.append(outcome)
+            if progress is not None:
+                progress(len(outcomes))
+        samples = [outcome.sample for outcome in outcomes if outcome.sample is not None]
+        tables = [with_columns(part, types=joined.columns) for part in (base.table, table_of(samples))]
+        table = pa.concat_tables([part.select(tables[0].column_names) for part in tables], promote_options="permissive")
+        card = _grown(base, addition=addition, outcomes=outcomes, table=table)
+        records = [record for outcome in outcomes for record in outcome.records]
+        lines = [*read_quarantine(folder), *read_quarantine(addition.folder), *records]
+        return replace_dataset(folder, card=card, table=table, quarantine=lines)
+
+
+def joined_sources(sources: Iterable[Source]) -> list[Source]:
+    """Give each source once, with all licences that any of its mentions knows."""
+    found: dict[tuple[str, str, str], Source] = {}
+    for source in sources:
+        key = (source.name, source.path, source.fingerprint)
+        known = found.setdefault(key, source)
+        found[key] = msgspec.structs.replace(known, licenses={**source.licenses, **known.licenses})
+    return list(found.values())
+
+
+def parent_name(dataset: Dataset) -> str:
+    """Give how a dataset is named among the parents of another: its name and the run that made it."""
+    return f"{dataset.card.name}@{dataset.card.run}"
+
+
+def _selected(
+    joined: Joined, *, like: Dataset, query: str | None, limit: int | None
+) -> tuple[pa.Table, dict[str, int]]:
+    table = joined.table
+    if query is not None:
+        table = select_rows(Dataset(folder=like.folder, card=like.card, table=table), query)
+    after_query = table.num_rows
+    table = table.sort_by("id").slice(0, limit)
+    counts = {"query": joined.table.num_rows - after_query, "limit": after_query - table.num_rows}
+    return table, {reason: number for reason, number in counts.items() if number}
+
+
+def _item(row: dict[str, Any], *, joined: Joined, datasets: Sequence[Dataset], prefixes: Sequence[str]) -> Item:
+    index = joined.owner[row["id"]]
+    origin = datasets[index].folder.resolve()
+    payload = {"folder": str(origin), "prefix": prefixes[index], "row": row}
+    return Item(id=row["id"], payload=payload, file=str(origin / row["image"]))
+
+
+def _folders(table: pa.Table) -> tuple[str, ...]:
+    columns = [name for name in FILE_COLUMNS if name in table.column_names]
+    paths = {path for name in columns for path in table[name].to_pylist() if path is not None}
+    named = {str(PurePosixPath(path).parent) for path in paths}
+    return tuple(sorted({"images", *(name for name in named if FOLDER_NAME.fullmatch(name))}))
+
+
+def _grown(base: Dataset, *, addition: Dataset, outcomes: Sequence[Outcome], table: pa.Table) -> Card:
+    """Give the card of base and addition together; what did not survive the way here is counted as quarantined."""
+    one, other = base.card, addition.card
+    broken = Counter(str(outcome.broken) for outcome in outcomes if outcome.broken is not None)
+    counts = Counts(
+        considered=one.counts.considered + other.counts.considered,
+        selected=table.num_rows,
+        filtered=_sum(one.counts.filtered, other.counts.filtered),
+        quarantined=_sum(one.counts.quarantined, other.counts.quarantined, broken),
+    )
+    licenses = pc.value_counts(table["license"]).to_pylist()
+    return msgspec.structs.replace(
+        one,
+        sources=joined_sources([*one.sources, *other.sources]),
+        licenses=dict(sorted((entry["values"] or "unknown", entry["counts"]) for entry in licenses)),
+        counts=counts,
+        records=_sum(one.records, other.records),
+        parents=[*one.parents, parent_name(addition)],
+    )
+
+
+def _sum(*counts: dict[str, int]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for part in counts:
+        total.update(part)
+    return dict(sorted(total.items()))
+
+
+def refuse_own_output(datasets: Sequence[Dataset], *, out: Path) -> None:
+    """Raise InputRefused when `out` is one of the datasets: --overwrite would move it away before it is read."""
+    for dataset in datasets:
+        if dataset.folder.resolve() == out.resolve():
+            raise InputRefused("this dataset is also an input", where=out, remedy="choose another --out")

@@ -1,0 +1,210 @@
+"""Images and labels paired by name, never by order, and the plan of a command that reads such pairs."""
+
+from __future__ import annotations
+
+import dataclasses
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from curation.errors import ConfigurationProblem, InputRefused
+from curation.folders import FoundFile, Listing
+from curation.quarantine import BadRecord, Code
+from curation.samples import Item, Outcome, Plan, Source
+
+NAMES_KEPT: Final = 100
+"""So many names of each kind of filtered file are written into the card."""
+MAX_ID_BYTES: Final = 200
+"""File systems hold names of 255 bytes; an id leaves room for `.v12.png` and for the prefix of half-written files."""
+UNPORTABLE: Final = frozenset('<>:"/\\|?*')
+"""Characters that some file systems refuse; a dataset folder can be copied to any of them."""
+
+
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """An image and its label: the paths of both files, and what the manifest says about where they are from."""
+
+    image: str
+    label: str
+    source_id: str
+    split: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matching:
+    """`pairs` by key; `lonely` are the images without a label and the labels without an image."""
+
+    pairs: Mapping[str, tuple[str, str]]
+    lonely: Sequence[BadRecord]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """What a source holds, told apart before the first file is opened.
+
+    `strays` are names by filter reason; `limit` is the number of items to keep, the first by id.
+    """
+
+    command: str
+    settings: Mapping[str, Any]
+    source: Source
+    items: Sequence[Item]
+    broken: Sequence[BadRecord] = ()
+    strays: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+    limit: int | None = None
+    notes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def by_key(files: Iterable[FoundFile], *, key: Callable[[str], str], root: Path) -> dict[str, str]:
+    """Give the paths of files by their key, where `key` turns a path relative to `root` into a key.
+
+    Keys are compared in Unicode's composed form: one system writes "é" as one character, another as two.
+    Raises InputRefused when two files have one key, e.g. `x.jpg` and `x.png`.
+    """
+    paths: dict[str, str] = {}
+    for file in files:
+        name = unicodedata.normalize("NFC", key(file.name))
+        path = f"{root}/{file.name}"
+        if name in paths:
+            raise _two_claim(name, paths[name], path)
+        paths[name] = path
+    return paths
+
+
+def match(images: Mapping[str, str], labels: Mapping[str, str]) -> Matching:
+    """Pair the paths that have the same key.
+
+    >>> match({"a": "i/a.jpg", "b": "i/b.jpg"}, {"b": "m/b.png"}).pairs
+    {'b': ('i/b.jpg', 'm/b.png')}
+    """
+    pairs = {key: (path, labels[key]) for key, path in images.items() if key in labels}
+    lonely = [
+        *(_no_partner(Code.NO_MASK, "label", key, path) for key, path in images.items() if key not in labels),
+        *(_no_partner(Code.ORPHAN_MASK, "image", key, path) for key, path in labels.items() if key not in images),
+    ]
+    return Matching(pairs=pairs, lonely=lonely)
+
+
+def check_id(sample_id: str, *, file: str) -> str:
+    """Give the id back when it can name files on every file system; raises BadRecord: NAME.
+
+    >>> check_id("1803151818-00000000", file="clip_img/1803151818-00000000.jpg")
+    '1803151818-00000000'
+    """
+    if bad := sorted(UNPORTABLE.intersection(sample_id)):
+        raise BadRecord(Code.NAME, f"not every file system can hold {' '.join(bad)} in a name", file=file)
+    if len(sample_id.encode()) > MAX_ID_BYTES:
+        raise BadRecord(Code.NAME, f"the name is longer than {MAX_ID_BYTES} bytes", file=file)
+    return sample_id
+
+
+def items_of(
+    matching: Matching, *, sample_id: Callable[[str], str], split: Callable[[str], str | None]
+) -> tuple[list[Item], list[BadRecord]]:
+    """Give an item for each pair, and what cannot be one; id and split follow from the key."""
+    items, broken = [], list(matching.lonely)
+    for key, (image, label) in matching.pairs.items():
+        try:
+            name = check_id(sample_id(key), file=image)
+        except BadRecord as problem:
+            broken.append(problem)
+        else:
+            pair = Pair(image=image, label=label, source_id=key, split=split(key))
+            items.append(Item(id=name, payload=pair, file=image))
+    return items, broken
+
+
+def strays_of(*listings: Listing) -> dict[str, list[str]]:
+    """Give the names of what is no data, by filter reason."""
+    return {
+        "os_metadata": [name for listing in listings for name in listing.os_metadata],
+        "other_file": [name for listing in listings for name in listing.other_files],
+    }
+
+
+def plan_of(intake: Intake, *, work: Callable[[Item, Path], Outcome], folders: tuple[str, ...]) -> Plan:
+    """Give the plan: each input once, items in the order of their ids.
+
+    Raises InputRefused when nothing is left to work on, or when two ids are one name to some file systems.
+    """
+    items = sorted(intake.items, key=lambda item: item.id)
+    if not items:
+        raise _nothing_to_do(intake)
+    _refuse_same_ids(items)
+    kept = _limited(items, limit=intake.limit)
+    records = tuple(problem.record(stage=intake.command) for problem in intake.broken)
+    filtered = {reason: len(names) for reason, names in intake.strays.items() if names}
+    if len(items) > len(kept):
+        filtered["limit"] = len(items) - len(kept)
+    names = {reason: sorted(names)[:NAMES_KEPT] for reason, names in intake.strays.items() if names}
+    return Plan(
+        command=intake.command,
+        settings=intake.settings,
+        sources=[intake.source],
+        considered=len(kept) + len(records) + sum(filtered.values()),
+        items=kept,
+        work=work,
+        filtered=filtered,
+        quarantined=records,
+        notes={**names, **intake.notes},
+        folders=folders,
+    )
+
+
+def settings_of(settings: Any) -> dict[str, Any]:
+    """Give the fields of a settings dataclass as the card keeps them; paths become text."""
+    values = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+
+
+def without_suffix(name: str) -> str:
+    """Give a POSIX path without the suffix of its file name.
+
+    >>> without_suffix("a.b/c.d.png"), without_suffix("a.b/c")
+    ('a.b/c.d', 'a.b/c')
+    """
+    folder, slash, file = name.rpartition("/")
+    return folder + slash + (file.rpartition(".")[0] or file)
+
+
+def _limited(items: list[Item], *, limit: int | None) -> list[Item]:
+    if limit is not None and limit < 0:
+        raise ConfigurationProblem(f"--limit {limit} is negative", remedy="give the number of samples to keep")
+    return items[:limit]
+
+
+def _refuse_same_ids(items: Sequence[Item]) -> None:
+    seen: dict[str, Item] = {}
+    for item in items:
+        folded = unicodedata.normalize("NFC", item.id.casefold())
+        if folded in seen:
+            raise _two_claim(item.id, seen[folded].file, item.file)
+        seen[folded] = item
+
+
+def _two_claim(name: str, first: str, second: str) -> InputRefused:
+    one, other = sorted((first, second))
+    return InputRefused(
+        f"two files claim the name {name!r} (file systems differ in whether they tell such names apart): "
+        f"{one!r} and {other!r}",
+        where=other,
+        remedy="rename or remove one of the two, and its partner with it",
+    )
+
+
+def _no_partner(code: Code, missing: str, key: str, path: str) -> BadRecord:
+    return BadRecord(code, f"no {missing} is named {key!r}", file=path, record_id=key)
+
+
+def _nothing_to_do(intake: Intake) -> InputRefused:
+    found = [problem for problem in intake.broken if problem.code in {Code.NO_MASK, Code.ORPHAN_MASK}]
+    examples = {problem.code: problem.file for problem in reversed(found)}
+    seen = "; e.g. " + " and ".join(examples[code] for code in sorted(examples)) if examples else ""
+    return InputRefused(
+        f"no image has a label of the same name ({len(intake.broken)} files without a partner or unusable{seen})",
+        where=intake.source.path,
+        remedy="check that the folders belong together; an image and its label have the same name, but for the suffix",
+    )

@@ -1,0 +1,146 @@
+"""Any folder of images with a folder of masks or alphas, paired by the path below the folder, but for the suffix."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final, Literal
+
+from curation.cutouts import LabelRules, labels_of_alpha, labels_of_mask, place_pair
+from curation.errors import ConfigurationProblem, InputRefused
+from curation.files import check_name, read_file
+from curation.folders import Listing, list_folder
+from curation.image_header import inspect
+from curation.originals import Verify
+from curation.pairing import (
+    Intake,
+    Pair,
+    by_key,
+    items_of,
+    match,
+    plan_of,
+    settings_of,
+    strays_of,
+    without_suffix,
+)
+from curation.pixels import Alpha, decode_alpha, decode_mask, decode_matte
+from curation.quarantine import BadRecord
+from curation.samples import Item, Outcome, Plan, Source
+
+COMMAND: Final = "pairs"
+FOLDER_MARK: Final = "__"
+"""Stands in an id for the slash between a sub-folder and a file: `train/0001.jpg` gives `train__0001`."""
+Split = Literal["train", "val", "test"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairsSettings:
+    """What to read. `masks` or `alphas` is given; `source`, `split` and `license` are written into every row."""
+
+    images: Path
+    masks: Path | None = None
+    alphas: Path | None = None
+    source: str | None = None
+    split: Split | None = None
+    license: str | None = None
+    threshold: int = 50
+    trimap_kernel: str = "none"
+    verify: Verify = "structure"
+    limit: int | None = None
+
+
+def plan_pairs(settings: PairsSettings) -> Plan:
+    """Pair the files of two folders by name.
+
+    Raises ConfigurationProblem for masks and alphas together, or neither; InputRefused when two files claim one id,
+    or there is no pair.
+    """
+    labels_root = _labels_root(settings)
+    with_alpha = settings.alphas is not None
+    rules = LabelRules(
+        source=_source_name(settings),
+        license=settings.license,
+        threshold=settings.threshold,
+        trimap_kernel=settings.trimap_kernel,
+        verify=settings.verify,
+    )
+    images = list_folder(settings.images, enter=_outside(labels_root, root=settings.images))
+    labels = list_folder(labels_root, enter=_outside(settings.images, root=labels_root))
+    matching = match(
+        by_key(images.files, key=without_suffix, root=settings.images),
+        by_key(labels.files, key=without_suffix, root=labels_root),
+    )
+    items, broken = items_of(
+        matching, sample_id=lambda key: key.replace("/", FOLDER_MARK), split=lambda _: settings.split
+    )
+    intake = Intake(
+        command=COMMAND,
+        settings=settings_of(settings),
+        source=Source(name=rules.source, path=str(settings.images), fingerprint=_fingerprint(images, labels)),
+        items=items,
+        broken=[*images.broken, *labels.broken, *broken],
+        strays=strays_of(images, labels),
+        limit=settings.limit,
+    )
+    work = take_alpha if with_alpha else take_mask
+    return plan_of(intake, work=partial(work, rules=rules), folders=rules.folders(with_alpha=with_alpha))
+
+
+def take_mask(item: Item, folder: Path, *, rules: LabelRules) -> Outcome:
+    """Copy the binary mask of one pair, and link its image; raises BadRecord: whatever is wrong with the two."""
+    pair: Pair = item.payload
+    mask = decode_mask(read_file(Path(pair.label)), file=pair.label)
+    return place_pair(item, folder, labels=labels_of_mask(mask, rules=rules, file=pair.label), rules=rules)
+
+
+def take_alpha(item: Item, folder: Path, *, rules: LabelRules) -> Outcome:
+    """Make the labels of one alpha, and link its image; raises BadRecord: whatever is wrong with the two."""
+    pair: Pair = item.payload
+    alpha = _alpha(read_file(Path(pair.label)), file=pair.label)
+    return place_pair(item, folder, labels=labels_of_alpha(alpha, rules=rules, file=pair.label), rules=rules)
+
+
+def _alpha(data: bytes, *, file: str) -> Alpha:
+    """Give the alpha channel where the file has one, else the gray picture as a matte."""
+    has_alpha = inspect(data, file=file).has_alpha
+    return decode_alpha(data, file=file) if has_alpha else decode_matte(data, file=file)
+
+
+def _labels_root(settings: PairsSettings) -> Path:
+    roots = [root for root in (settings.masks, settings.alphas) if root is not None]
+    if len(roots) != 1:
+        raise ConfigurationProblem(
+            f"{'both' if roots else 'neither'} --masks and --alphas", remedy="give one of --masks DIR and --alphas DIR"
+        )
+    if roots[0].resolve() == settings.images.resolve():
+        raise InputRefused(
+            "images and labels are in one folder, so that their names cannot tell them apart",
+            where=settings.images,
+            remedy="move the labels to a folder of their own; `curate portrait2000` reads <n>.png + <n>_matte.png",
+        )
+    return roots[0]
+
+
+def _source_name(settings: PairsSettings) -> str:
+    name = settings.source if settings.source is not None else settings.images.resolve().name
+    try:
+        check_name(name)
+    except BadRecord as problem:
+        raise ConfigurationProblem(
+            f"{name!r} cannot name a source: {problem.reason}", remedy="give --source NAME"
+        ) from problem
+    return name
+
+
+def _outside(other: Path, *, root: Path) -> Callable[[str], bool]:
+    """Give the test for sub-folders to enter: one side's folder may lie inside the other's."""
+    inner = other.resolve()
+    return lambda folder: (root / folder).resolve() != inner
+
+
+def _fingerprint(images: Listing, labels: Listing) -> str:
+    both = f"{images.fingerprint()}\n{labels.fingerprint()}\n"
+    return hashlib.sha256(both.encode()).hexdigest()

@@ -1,0 +1,161 @@
+"""Split a dataset by group into train, val and test, so that nothing of one group is on two sides.
+
+Samples with the same image (equal SHA-256) count as one group: else the same picture could train and test a model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pyarrow as pa
+
+from curation.dataset import Card, Dataset, read_quarantine
+from curation.errors import ConfigurationProblem, InputRefused
+from curation.rewriting import replace_dataset, rewriting
+
+SPLITS: Final = ("train", "val", "test")
+NAMES_SHOWN: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitShares:
+    """What share of the samples goes to `val` and to `test`; the rest is `train`."""
+
+    val: float = 0.1
+    test: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse shares that leave nothing to train on."""
+        if not (self.val >= 0 and self.test >= 0 and self.val + self.test < 1):
+            raise ConfigurationProblem(
+                f"--val {self.val} and --test {self.test} leave nothing to train on",
+                remedy="give shares of 0 or more whose sum is below 1",
+            )
+
+    def of(self, split: str) -> float:
+        """Give the share of one split."""
+        return {"val": self.val, "test": self.test, "train": 1 - self.val - self.test}[split]
+
+
+def split_dataset(folder: Path, *, shares: SplitShares, seed: int, keep: bool = True) -> Card:
+    """Split the dataset in `folder` in place and give its new card.
+
+    Raises InputRefused when a group lies on two sides already, EnvironmentProblem when the folder is in use.
+    """
+    with rewriting(folder) as dataset:
+        table = assign_splits(dataset.table, shares=shares, seed=seed, keep=keep)
+        card = noted_card(dataset, table=table, shares=shares, seed=seed)
+        if card != dataset.card or not table.equals(dataset.table):
+            return replace_dataset(folder, card=card, table=table, quarantine=read_quarantine(folder))
+        return card
+
+
+def noted_card(dataset: Dataset, *, table: pa.Table, shares: SplitShares, seed: int) -> Card:
+    """Give the dataset's card with a note of how `table` was split."""
+    note = {"seed": seed, "val": shares.val, "test": shares.test, "counts": split_counts(table)}
+    return msgspec.structs.replace(dataset.card, notes={**dataset.card.notes, "split": note})
+
+
+def assign_splits(table: pa.Table, *, shares: SplitShares, seed: int, keep: bool = True) -> pa.Table:
+    """Give the table with its `split` column filled.
+
+    With `keep` a group that has a split stays there, so that a test set stays frozen when samples are added. The
+    other groups come in the order of a hash of seed and name, each to the split that is furthest below its share;
+    the order of the rows does not matter. Raises InputRefused when a kept group lies in more than one split.
+    """
+    groups = leak_groups(table)
+    sizes = Counter(groups)
+    chosen = _present(table, groups=groups) if keep else {}
+    filled = Counter(dict.fromkeys(SPLITS, 0))
+    wanted = [split for split in SPLITS if shares.of(split) > 0]
+    for group, split in chosen.items():
+        filled[split] += sizes[group]
+    for group in sorted(sizes.keys() - chosen.keys(), key=lambda name: _draw(name, seed=seed)):
+        split = max(wanted, key=lambda name: shares.of(name) * table.num_rows - filled[name])
+        chosen[group] = split
+        filled[split] += sizes[group]
+    column = pa.array([chosen[group] for group in groups], pa.string())
+    return table.set_column(table.column_names.index("split"), "split", column)
+
+
+def leak_groups(table: pa.Table) -> list[str]:
+    """Give for every row the name of what must stay together: its group, joined with groups that share an image.
+
+    A joined group is named for its first member in alphabetical order. A row without a group stands for itself.
+
+    >>> rows = {"id": ["a", "b", "c"], "group": ["g2", "g1", "g3"], "sha256": ["x", "x", "y"]}
+    >>> leak_groups(pa.table(rows))
+    ['g1', 'g1', 'g3']
+    """
+    names = table["group"].to_pylist()
+    ids = table["id"].to_pylist()
+    groups = [id_ if name is None else name for name, id_ in zip(names, ids, strict=True)]
+    by_image: defaultdict[str, set[str]] = defaultdict(set)
+    for group, digest in zip(groups, table["sha256"].to_pylist(), strict=True):
+        if digest is not None:
+            by_image[digest].add(group)
+    leader = _union(list(by_image.values()), members=groups)
+    return [leader[group] for group in groups]
+
+
+def groups_across_splits(table: pa.Table) -> dict[str, tuple[str, ...]]:
+    """Give the groups that lie in more than one split, with these splits; rows without a split do not count."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for group, split in zip(leak_groups(table), table["split"].to_pylist(), strict=True):
+        if split is not None:
+            found[group].add(split)
+    return {group: tuple(sorted(splits)) for group, splits in sorted(found.items()) if len(splits) > 1}
+
+
+def refuse_leaks(table: pa.Table, *, where: object, remedy: str) -> None:
+    """Raise InputRefused, naming some, when groups lie in more than one split."""
+    if leaks := groups_across_splits(table):
+        shown = "; ".join(f"{group!r} in {' and '.join(leaks[group])}" for group in list(leaks)[:NAMES_SHOWN])
+        raise InputRefused(
+            f"{len(leaks)} groups (or equal images) lie in more than one split: {shown}", where=where, remedy=remedy
+        )
+
+
+def split_counts(table: pa.Table) -> dict[str, int]:
+    """Give the number of samples in each split, in the order train, val, test; `none` where a sample has no split."""
+    counted = Counter(table["split"].to_pylist())
+    counts = {split: counted[split] for split in SPLITS}
+    return counts | ({"none": counted[None]} if counted[None] else {})
+
+
+def _present(table: pa.Table, *, groups: Sequence[str]) -> dict[str, str]:
+    refuse_leaks(table, where="the manifest", remedy="give --overwrite to split all samples anew")
+    present = {g: s for g, s in zip(groups, table["split"].to_pylist(), strict=True) if s is not None}
+    if strange := sorted(set(present.values()) - set(SPLITS)):
+        raise InputRefused(
+            f"the column split holds {', '.join(map(repr, strange))}; it may hold {', '.join(SPLITS)}",
+            remedy="give --overwrite to split all samples anew",
+        )
+    return present
+
+
+def _draw(group: str, *, seed: int) -> str:
+    return hashlib.sha256(f"{seed}\0{group}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _union(sets: Sequence[set[str]], *, members: Sequence[str]) -> dict[str, str]:
+    """Give for every member the smallest name that it is joined with, directly or through others."""
+    parent = {member: member for member in members}
+
+    def find(member: str) -> str:
+        while parent[member] != member:
+            parent[member] = parent[parent[member]]  # halves the path, so that long chains stay cheap
+            member = parent[member]
+        return member
+
+    for joined in sets:
+        roots = sorted({find(member) for member in joined})
+        for root in roots[1:]:
+            parent[root] = roots[0]
+    return {member: find(member) for member in parent}

@@ -1,0 +1,122 @@
+"""Check that a dataset's files are what its manifest says: there, unchanged, of the right size, with legal values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from curation.dataset import FILE_COLUMNS, Dataset
+from curation.files import read_file, safe_join, sha256_of
+from curation.image_header import inspect
+from curation.pixels import decode_matte
+from curation.quarantine import BadRecord, Code, QuarantineRecord
+from curation.runner import RunnerOptions, run_items
+from curation.samples import Item, Outcome
+
+STAGE: Final = "verify"
+SOUND: Final = "sound"
+VALUES: Final[dict[str, tuple[tuple[int, ...], Code]]] = {
+    "mask": ((0, 255), Code.MASK_VALUES),
+    "trimap": ((0, 128, 255), Code.TRIMAP),
+    "ignore": ((0, 128), Code.MASK_VALUES),
+}
+"""The values that a column's files may hold, and the code of those that hold others."""
+GRAY: Final = ("alpha", *VALUES)
+"""Columns whose files are gray pictures of the size of the image."""
+VALUES_SHOWN: Final = 8
+
+
+def find_problems(
+    dataset: Dataset, *, runner: RunnerOptions, progress: Callable[[int], None] | None = None
+) -> list[QuarantineRecord]:
+    """Give every problem of the dataset's files, sorted by sample; the dataset is only read.
+
+    `progress` is told how many samples are done. A file that crashes its decoder is one of the problems.
+    """
+    items = [_item(row, folder=dataset.folder) for row in dataset.table.to_pylist()]
+    found = list(_own_problems(dataset))
+    outcomes = run_items(items, work=verify_sample, folder=dataset.folder, stage=STAGE, options=runner)
+    for done, outcome in enumerate(outcomes, start=1):
+        found.extend(outcome.records)
+        if progress is not None:
+            progress(done)
+    return sorted(found, key=lambda record: (record.record_id or "", record.file, str(record.code)))
+
+
+def verify_sample(item: Item, folder: Path) -> Outcome:
+    """Check all files of one row; the outcome is filtered as `sound`, or broken with a record for each bad file."""
+    row: dict[str, Any] = item.payload
+    records = []
+    for column in FILE_COLUMNS:
+        if row.get(column) is not None:
+            try:
+                _check_file(row, column=column, folder=folder)
+            except BadRecord as problem:
+                file = folder / str(row[column])
+                records.append(problem.record(stage=STAGE, file=file, record_id=item.id))
+    if records:
+        return Outcome(id=item.id, broken=records[0].code, records=tuple(records))
+    return Outcome(id=item.id, filtered=SOUND)
+
+
+def _check_file(row: dict[str, Any], *, column: str, folder: Path) -> None:
+    path = safe_join(folder, row[column])
+    data = read_file(path)
+    if column == "image":
+        _check_image(data, row=row, file=path)
+    elif column in GRAY:
+        _check_gray(data, row=row, column=column, file=path)
+    else:
+        header = inspect(data, file=str(path))
+        if column == "white":
+            _check_size((header.height, header.width), row=row, file=path)
+
+
+def _check_image(data: bytes, *, row: dict[str, Any], file: Path) -> None:
+    digest = sha256_of(data)
+    if digest != row["sha256"]:
+        reason = f"sha256 is {digest}, the manifest says {row['sha256']}"
+        raise BadRecord(Code.CHECKSUM, reason, file=file, field="sha256")
+    header = inspect(data, file=str(file))
+    _check_size((header.height, header.width), row=row, file=file)
+
+
+def _check_gray(data: bytes, *, row: dict[str, Any], column: str, file: Path) -> None:
+    picture = decode_matte(data, file=str(file))
+    _check_size((picture.shape[0], picture.shape[1]), row=row, file=file)
+    if column in VALUES:
+        allowed, code = VALUES[column]
+        counts = np.bincount(picture.ravel(), minlength=256)
+        strange = [value for value in np.flatnonzero(counts).tolist() if value not in allowed]
+        if strange:
+            shown = ", ".join(f"{value}: {counts[value]} px" for value in strange[:VALUES_SHOWN])
+            more = f", and {len(strange) - VALUES_SHOWN} more values" if len(strange) > VALUES_SHOWN else ""
+            legal = ", ".join(map(str, allowed))
+            raise BadRecord(code, f"holds values other than {legal}: {shown}{more}", file=file, field=column)
+
+
+def _check_size(size: tuple[int, int], *, row: dict[str, Any], file: Path) -> None:
+    height, width = size
+    if (width, height) != (row["width"], row["height"]):
+        reason = f"is {width} x {height}, the manifest says {row['width']} x {row['height']} (width x height)"
+        raise BadRecord(Code.SIZE_MISMATCH, reason, file=file, field="width,height")
+
+
+def _own_problems(dataset: Dataset) -> Iterator[QuarantineRecord]:
+    """Give what is wrong with the manifest itself: ids that are not unique, rows that the card does not count."""
+    ids = dataset.table["id"].to_pylist()
+    if len(set(ids)) < len(ids):
+        reason = f"{len(ids) - len(set(ids))} rows repeat an id"
+        yield BadRecord(Code.DUP_ID, reason, file=dataset.folder, field="id").record(stage=STAGE)
+    if dataset.card.counts.selected != len(ids):
+        reason = f"the card counts {dataset.card.counts.selected} samples, the manifest holds {len(ids)}"
+        hint = "a change was stopped half-way; run it again"
+        problem = BadRecord(Code.CHECKSUM, reason, file=dataset.folder, field="counts", hint=hint)
+        yield problem.record(stage=STAGE)
+
+
+def _item(row: dict[str, Any], *, folder: Path) -> Item:
+    return Item(id=row["id"], payload=row, file=str(folder / str(row["image"])))

@@ -1,0 +1,40 @@
+"""`curate merge`: join datasets into one, or select rows of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from curation.dataset import read_dataset
+from curation.merging import plan_merge, refuse_own_output
+from pipelines.making import make_dataset
+from pipelines.options import Result, RunOptions, setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeSettings:
+    """What to join, and which rows to keep."""
+
+    datasets: tuple[Path, ...] = setting("The datasets to join.", positional=True, metavar="D...")
+    out: Path = setting("Folder of the new dataset.", metavar="DIR")
+    where: str | None = setting(
+        "Keep only rows for which this pandas query holds, e.g. 'person_area > 0.2'.", default=None, metavar="QUERY"
+    )
+    prefix: bool = setting("Put the name of its dataset before each id; needed where ids collide.", default=False)
+    drop_splits: bool = setting("Forget the splits, where those of the datasets do not fit together.", default=False)
+
+
+def merge(settings: MergeSettings, *, run: RunOptions) -> Result:
+    """Join datasets into one. Files are linked, not copied, and columns that commands added are kept.
+
+    With one dataset and --where it is a selection.
+
+    \b
+    Example:  curate merge coco --where 'person_area > 0.2 and persons == 1' --out single
+    """
+    datasets = [read_dataset(folder) for folder in settings.datasets]
+    refuse_own_output(datasets, out=settings.out)
+    plan = plan_merge(
+        datasets, prefix=settings.prefix, query=settings.where, drop_splits=settings.drop_splits, limit=run.limit
+    )
+    return make_dataset(plan, out=settings.out, run=run)

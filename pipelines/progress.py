@@ -1,0 +1,23 @@
+"""A progress bar with rate and time left, on stderr when that is a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+from pipelines.options import RunOptions
+
+
+@contextmanager
+def progress_bar(name: str, *, total: int, run: RunOptions) -> Iterator[Callable[[int], None]]:
+    """Show a bar while the block runs; it gives the function to be told how many are done."""
+    is_hidden = run.quiet or not sys.stderr.isatty()
+    with tqdm(total=total, desc=name, unit="img", disable=is_hidden, dynamic_ncols=True) as bar:
+
+        def show(done: int) -> None:
+            bar.update(done - bar.n)
+
+        yield show

@@ -1,0 +1,124 @@
+"""`curate stats`: what is in a dataset, and with `--verify` whether its files are sound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from curation.dataset import Dataset, read_dataset
+from curation.quarantine import QuarantineRecord
+from curation.runner import RunnerOptions
+from curation.statistics import AreaSpread, Range, Statistics, describe
+from curation.verification import find_problems
+from pipelines.making import count_lines
+from pipelines.options import Result, RunOptions, setting
+from pipelines.progress import progress_bar
+
+REFUSED: Final = 4
+BAR_WIDTH: Final = 40
+NAMES_SHOWN: Final = 8
+PROBLEMS_SHOWN: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsSettings:
+    """What to look at, and how closely."""
+
+    datasets: tuple[Path, ...] = setting("The datasets to look at.", positional=True, metavar="D...")
+    verify: bool = setting("Read every file again and check hash, size and values; nothing is changed.", default=False)
+
+
+def stats(settings: StatsSettings, *, run: RunOptions) -> Result:
+    """Print what is in a dataset: counts, sources, splits, licences, person areas, sizes.
+
+    With --verify each file is read again: the hash of every image, the size and values of every mask. Problems are
+    listed and the exit code is 4; nothing on the disk is changed.
+    """
+    lines: list[str] = []
+    data: list[dict[str, Any]] = []
+    problems = 0
+    for folder in settings.datasets:
+        dataset = read_dataset(folder)
+        statistics = describe(dataset)
+        told: dict[str, Any] = msgspec.to_builtins(statistics)
+        lines += statistic_lines(statistics)
+        if settings.verify:
+            found = _verify(dataset, run=run)
+            told["problems"] = msgspec.to_builtins(found)
+            lines += problem_lines(found, samples=len(dataset))
+            problems += len(found)
+        data.append(told)
+    return Result(
+        summary="\n".join(lines),
+        data={"command": "stats", "datasets": data, "problems": problems},
+        exit_code=REFUSED if problems else 0,
+    )
+
+
+def statistic_lines(statistics: Statistics) -> list[str]:
+    """Give the numbers of a dataset as lines for people."""
+    s = statistics
+    lines = [
+        f"{s.folder}: {s.samples} samples, made by curate {s.command}",
+        *count_lines(s.counts, records=s.records),
+        _line("sources", s.by_source),
+        _line("splits", s.by_split),
+        _line("licences", s.by_license),
+        _line("labels", {f"version {version}": number for version, number in s.by_label_version.items()}),
+        _line("persons", s.by_persons),
+        f"  {'files':<12} {s.with_mask} masks, {s.with_alpha} alphas, {s.with_trimap} trimaps",
+        f"  {'size':<12} width {_range(s.width_px)}, height {_range(s.height_px)} px (least - median - most)",
+        f"  {'groups':<12} {s.groups}",
+    ]
+    if s.groups_across_splits:
+        lines.append(f"  LEAK         {s.groups_across_splits} groups lie in more than one split; see curate split -h")
+    if s.columns_added:
+        lines.append(f"  {'added':<12} " + ", ".join(f"{name} ({kind})" for name, kind in s.columns_added.items()))
+    if s.parents:
+        lines.append(f"  {'parents':<12} " + ", ".join(s.parents))
+    return [*lines, *area_lines(s.person_area)]
+
+
+def area_lines(spread: AreaSpread) -> list[str]:
+    """Give quantiles and a histogram of the person area, in percent of the frame."""
+    if spread.p5 is None or spread.p50 is None or spread.p95 is None:
+        return ["  person area  unknown"]
+    quantiles = f"p5 {spread.p5:.1%}, p50 {spread.p50:.1%}, p95 {spread.p95:.1%} of the frame"
+    unknown = f"; {spread.unknown} unknown" if spread.unknown else ""
+    most = max(spread.histogram)
+    bars = [
+        f"    {10 * index:>3}-{10 * index + 10:>3} %  {'█' * round(BAR_WIDTH * number / most):<{BAR_WIDTH}} {number:>7}"
+        for index, number in enumerate(spread.histogram)
+    ]
+    return [f"  person area  {quantiles}{unknown}", *bars]
+
+
+def problem_lines(problems: list[QuarantineRecord], *, samples: int) -> list[str]:
+    """Give what `--verify` found as lines for people."""
+    if not problems:
+        return [f"  verified     {samples} samples, all files sound"]
+    lines = [f"  verified     {samples} samples; PROBLEMS: {len(problems)}"]
+    lines += [f"    {p.code}  {p.file}: {p.reason}\n      what to do: {p.hint}" for p in problems[:PROBLEMS_SHOWN]]
+    if len(problems) > PROBLEMS_SHOWN:
+        lines.append(f"    ... {len(problems) - PROBLEMS_SHOWN} more; --json lists all")
+    remedy = "restore these files, or leave the samples out: curate merge D --where 'id not in [...]' --out D2"
+    lines.append(f"    {remedy}")
+    return lines
+
+
+def _verify(dataset: Dataset, *, run: RunOptions) -> list[QuarantineRecord]:
+    with progress_bar("verify", total=len(dataset), run=run) as show:
+        return find_problems(dataset, runner=RunnerOptions(workers=run.workers), progress=show)
+
+
+def _line(title: str, numbers: dict[str, int]) -> str:
+    shown = [f"{name} ({number})" for name, number in list(numbers.items())[:NAMES_SHOWN]]
+    more = [f"... {len(numbers) - NAMES_SHOWN} more"] if len(numbers) > NAMES_SHOWN else []
+    return f"  {title:<12} {', '.join([*shown, *more])}"
+
+
+def _range(pixels: Range | None) -> str:
+    return "unknown" if pixels is None else f"{pixels.low} - {pixels.median} - {pixels.high}"

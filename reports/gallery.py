@@ -1,0 +1,207 @@
+"""One HTML contact sheet of datasets: a single file that opens from the disk and asks nothing of the network.
+
+Ids, file names and reasons come from data that anybody may have made. They reach the page as escaped text or as JSON
+that the script puts in as text; the policy in the page's head allows no script but ours, by its hash.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from curation.building import tool_version
+from curation.dataset import Dataset, read_quarantine, select_rows
+from curation.errors import InputRefused
+from curation.files import read_file, safe_join, write_durable
+from curation.pixels import decode_image, decode_mask, decode_matte
+from curation.runner import RunnerOptions, run_items
+from curation.samples import COLUMNS, Item, Outcome, Sample
+from reports.drawing import alpha_tile, outline_path, thumbnail, thumbnail_size, trimap_tile
+
+TEMPLATES: Final = Path(__file__).parent / "templates"
+MARK: Final = b"<!doctype html>\n<!-- curate gallery -->"
+"""How every gallery begins; only such a file is written over."""
+QUARANTINE_SHOWN: Final = 500
+SIGNIFICANT_DIGITS: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GalleryOptions:
+    """Which samples are shown: at most `limit`, and of them those for which the pandas `query` holds."""
+
+    limit: int = 500
+    query: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GalleryResult:
+    """What was written: how many samples are shown of how many, how many pictures failed, and the size in bytes."""
+
+    shown: int
+    total: int
+    failed: int
+    size_bytes: int
+
+
+def write_gallery(
+    datasets: Sequence[Dataset],
+    *,
+    out: Path,
+    options: GalleryOptions,
+    runner: RunnerOptions,
+    progress: Callable[[int], None] | None = None,
+) -> GalleryResult:
+    """Write the contact sheet of `datasets` to the file `out`; `progress` is told how many samples are drawn.
+
+    A sample whose files cannot be read gets a card that says so. The page is the same for any number of workers.
+    Raises InputRefused when `out` is a file of something else, or the query does not fit.
+    """
+    _refuse_foreign(out)
+    items = gallery_items(datasets, options=options)
+    cards: dict[str, dict[str, Any]] = {}
+    for outcome in run_items(items, work=draw_sample, folder=out.parent, stage="gallery", options=runner):
+        cards[outcome.id] = _card_of(outcome)
+        if progress is not None:
+            progress(len(cards))
+    rows = [_facts(item.payload) | cards[item.id] for item in items]
+    page = "".join(render(datasets, rows=rows, options=options)).encode()
+    write_durable(out, page)
+    failed = sum("problem" in row for row in rows)
+    return GalleryResult(shown=len(rows), total=sum(map(len, datasets)), failed=failed, size_bytes=len(page))
+
+
+def gallery_items(datasets: Sequence[Dataset], *, options: GalleryOptions) -> list[Item]:
+    """Give one item for each sample to show, in the order of datasets and ids."""
+    items: list[Item] = []
+    for index, dataset in enumerate(datasets):
+        table = dataset.table if options.query is None else select_rows(dataset, options.query)
+        for row in table.sort_by("id").slice(0, options.limit - len(items)).to_pylist():
+            payload = {"folder": str(dataset.folder.resolve()), "dataset": index, "row": row}
+            items.append(Item(id=f"{index}/{row['id']}", payload=payload, file=str(dataset.folder / str(row["image"]))))
+    return items
+
+
+def draw_sample(item: Item, folder: Path) -> Outcome:
+    """Draw the small pictures of one sample; they come back as columns of a sample that is never stored.
+
+    Raises BadRecord when one of its files is missing or broken.
+    """
+    row, origin = item.payload["row"], Path(item.payload["folder"])
+
+    def read(column: str) -> tuple[bytes, str]:
+        path = safe_join(origin, row[column])
+        return read_file(path), str(path)
+
+    data, file = read("image")
+    image = decode_image(data, file=file)
+    size = thumbnail_size((image.shape[0], image.shape[1]))
+    pictures: dict[str, Any] = {"image": _text(thumbnail(image, size=size)), "height": size[0], "width": size[1]}
+    if row["mask"] is not None:
+        data, file = read("mask")
+        pictures["outline"] = outline_path(decode_mask(data, file=file), size=size)
+    if row["alpha"] is not None:
+        data, file = read("alpha")
+        pictures["alpha"] = _text(alpha_tile(decode_matte(data, file=file), size=size))
+    if row["trimap"] is not None:
+        data, file = read("trimap")
+        pictures["trimap"] = _text(trimap_tile(decode_matte(data, file=file), size=size))
+    known = {name: row[name] for name in COLUMNS}
+    return Outcome(id=item.id, sample=Sample(**known, extra=pictures))
+
+
+def render(datasets: Sequence[Dataset], *, rows: Sequence[dict[str, Any]], options: GalleryOptions) -> Iterator[str]:
+    """Give the page piece by piece; `rows` are plain data, one for each card."""
+    environment = Environment(
+        autoescape=True,
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    lines = [line for dataset in datasets for line in msgspec.to_builtins(read_quarantine(dataset.folder))]
+    yield from environment.get_template("gallery.html.j2").generate(
+        title=", ".join(dict.fromkeys(dataset.folder.resolve().name for dataset in datasets)),
+        datasets=[_summary(dataset) for dataset in datasets],
+        rows=rows,
+        total=sum(map(len, datasets)),
+        query=options.query,
+        quarantine=lines[:QUARANTINE_SHOWN],
+        quarantine_more=max(0, len(lines) - QUARANTINE_SHOWN),
+        tool_version=tool_version(),
+        script_hash=_policy_hash("gallery.js"),
+        style_hash=_policy_hash("gallery.css"),
+    )
+
+
+def _policy_hash(name: str) -> str:
+    """Give the hash by which the page's policy knows an inline script or style (CSP level 2, hash-source)."""
+    digest = hashlib.sha256((TEMPLATES / name).read_bytes()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+def _summary(dataset: Dataset) -> dict[str, Any]:
+    card = dataset.card
+    counts = card.counts
+    return {
+        "name": dataset.folder.resolve().name,
+        "command": card.command,
+        "run": card.run,
+        "considered": counts.considered,
+        "parts": [
+            {"kind": "selected", "number": counts.selected, "reasons": {}},
+            {"kind": "filtered", "number": sum(counts.filtered.values()), "reasons": counts.filtered},
+            {"kind": "quarantined", "number": sum(counts.quarantined.values()), "reasons": counts.quarantined},
+        ],
+        "records": card.records,
+        "licenses": card.licenses,
+        "sources": [source.name for source in card.sources],
+    }
+
+
+def _facts(payload: dict[str, Any]) -> dict[str, Any]:
+    """Give what a card says about its sample; numbers that commands added become `scores`."""
+    row = payload["row"]
+    scores = {
+        name: float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+        for name, value in row.items()
+        if name not in COLUMNS and isinstance(value, int | float) and value == value  # NaN is not equal to itself
+    }
+    return {
+        "dataset": payload["dataset"],
+        "id": row["id"],
+        "size": [row["width"], row["height"]],
+        "area": row["person_area"],
+        "persons": row["persons"],
+        "split": row["split"],
+        "source": row["source"],
+        "source_id": row["source_id"],
+        "license": row["license"],
+        "version": row["label_version"],
+        "scores": scores,
+    }
+
+
+def _card_of(outcome: Outcome) -> dict[str, Any]:
+    if outcome.sample is not None:
+        return {"pictures": outcome.sample.extra}
+    record = outcome.records[0]
+    return {"problem": f"{record.code}: {record.reason}"}
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _refuse_foreign(out: Path) -> None:
+    if out.is_dir() or (out.exists() and not out.read_bytes().startswith(MARK)):
+        raise InputRefused("this is not a gallery, and is not written over", where=out, remedy="choose another --out")
+    if not out.parent.is_dir():
+        raise InputRefused("there is no such folder", where=out.parent, remedy="make it, or choose another --out")

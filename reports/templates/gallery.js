@@ -1,0 +1,237 @@
+"use strict";
+// Everything from the data becomes text or an image source; nothing is ever parsed as markup.
+const rows = JSON.parse(document.getElementById("data").textContent);
+const byId = (id) => document.getElementById(id);
+const sheet = byId("sheet");
+const SVG = "http://www.w3.org/2000/svg";
+const VIEWS = ["image", "outline", "mask", "alpha", "trimap"];
+const views = VIEWS.filter((name) => name === "image" || rows.some((row) => has(row, name)));
+let view = views.includes("outline") ? "outline" : "image";
+let isReversed = false;
+let opened = null;
+
+function has(row, name) {
+  const pictures = row.pictures || {};
+  return name === "mask" ? "outline" in pictures : name in pictures;
+}
+
+function make(name, className, text) {
+  const element = document.createElement(name);
+  if (className) element.className = className;
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+
+function drawn(name, attributes) {
+  const element = document.createElementNS(SVG, name);
+  for (const key of Object.keys(attributes)) element.setAttribute(key, attributes[key]);
+  return element;
+}
+
+function photo(row, name) {
+  const image = make("img", "picture");
+  image.alt = name + " of " + row.id;
+  image.decoding = "async";
+  image.src = "data:image/" + (name === "image" ? "webp" : "png") + ";base64," + row.pictures[name];
+  return image;
+}
+
+function vector(row, isMask) {
+  const { width, height, outline } = row.pictures;
+  const svg = drawn("svg", { class: "picture", viewBox: "-0.5 -0.5 " + width + " " + height, "aria-hidden": "true" });
+  if (isMask) {
+    svg.append(drawn("rect", { class: "frame", x: -0.5, y: -0.5, width, height }));
+    svg.append(drawn("path", { class: "person", d: outline }));
+  } else {
+    svg.append(drawn("path", { class: "under", d: outline }), drawn("path", { class: "over", d: outline }));
+  }
+  return svg;
+}
+
+function fill(stage, row, name) {
+  if (row.problem) return stage.replaceChildren(make("span", "absent broken", row.problem));
+  if (!has(row, name)) return stage.replaceChildren(make("span", "absent", "no " + name));
+  if (name === "outline") return stage.replaceChildren(photo(row, "image"), vector(row, false));
+  if (name === "mask") return stage.replaceChildren(vector(row, true));
+  return stage.replaceChildren(photo(row, name));
+}
+
+const percent = (share) => (share === null ? "area unknown" : (100 * share).toFixed(1) + " %");
+const people = (n) => (n === null ? "" : n === 1 ? "1 person" : n + " persons");
+const sized = (row) => row.size[0] + " × " + row.size[1];
+
+function line(...parts) {
+  const element = make("div", "line");
+  element.append(...parts);
+  return element;
+}
+
+function cardOf(row) {
+  const card = make("article", "card");
+  const stage = make("button", "stage");
+  stage.type = "button";
+  stage.setAttribute("aria-label", "Open " + row.id);
+  stage.addEventListener("click", () => open(row));
+  const caption = make("div", "caption");
+  const name = make("div", "name", row.id);
+  name.title = row.id;
+  const meter = make("meter");
+  meter.value = row.area || 0;
+  meter.setAttribute("aria-label", "person area");
+  const source = make("span", "", [row.source, row.license && "licence " + row.license].filter(Boolean).join(" · "));
+  source.title = source.textContent;
+  const split = row.split ? [make("span", "chip", row.split)] : [];
+  const label = row.version ? [make("span", "chip", "label v" + row.version)] : [];
+  const score = make("span", "score");
+  caption.append(name, meter, line(make("span", "area", percent(row.area)), make("span", "", people(row.persons)), make("span", "", sized(row))));
+  caption.append(line(source, ...label, ...split), score);
+  card.append(stage, caption);
+  Object.assign(row, { card, stage, score });
+  row.text = [row.id, row.source, row.source_id, row.license && "licence " + row.license].join(" ").toLowerCase();
+  stage.row = row;
+  return card;
+}
+
+// Images are made when a card comes near the window, and dropped when it is far: a thousand cards stay quick.
+const watcher = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    const row = entry.target.row;
+    row.isNear = entry.isIntersecting;
+    if (row.isNear) fill(row.stage, row, view);
+    else row.stage.replaceChildren();
+  }
+}, { rootMargin: "800px" });
+
+const scoreOf = (row, name) => (Object.hasOwn(row.scores, name) ? row.scores[name] : null);
+const ORDERS = new Map([
+  ["id", (row) => row.id],
+  ["person area", (row) => row.area],
+  ["size", (row) => row.size[0] * row.size[1]],
+  ["persons", (row) => row.persons],
+]);
+for (const name of new Set(rows.flatMap((row) => Object.keys(row.scores)))) ORDERS.set(name, (row) => scoreOf(row, name));
+
+function compare(first, second) {
+  if (first === null || second === null) return (first === null) - (second === null);
+  const sign = isReversed ? -1 : 1;
+  return sign * (typeof first === "string" ? first.localeCompare(second, "en", { numeric: true }) : first - second);
+}
+
+function order() {
+  const name = byId("sort").value;
+  const key = ORDERS.get(name);
+  rows.sort((one, other) => compare(key(one), key(other)) || one.dataset - other.dataset || compare(one.id, other.id));
+  for (const row of rows) row.score.textContent = scoreOf(row, name) === null ? "" : name + " " + scoreOf(row, name);
+  sheet.append(...rows.map((row) => row.card));
+}
+
+function filter() {
+  const words = byId("find").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const split = byId("split").value;
+  const source = byId("source").value;
+  let shown = 0;
+  for (const row of rows) {
+    const fits = words.every((word) => row.text.includes(word)) && (!split || (row.split || "none") === split) && (!source || row.source === source);
+    row.card.hidden = !fits;
+    shown += fits;
+  }
+  byId("shown").textContent = shown === rows.length ? shown + " samples" : shown + " of " + rows.length;
+  byId("nothing").hidden = shown > 0;
+}
+
+function look(name) {
+  if (!views.includes(name)) return;
+  view = name;
+  for (const input of byId("views").querySelectorAll("input")) input.checked = input.value === name;
+  for (const row of rows) if (row.isNear) fill(row.stage, row, view);
+}
+
+function fact(list, name, value) {
+  if (value === null || value === "" || value === undefined) return;
+  const pair = make("div");
+  pair.append(make("dt", "", name), make("dd", "", String(value)));
+  list.append(pair);
+}
+
+function open(row) {
+  opened = row;
+  byId("close-up-name").textContent = row.id;
+  byId("close-up-views").replaceChildren(...(row.problem ? ["image"] : views.filter((name) => has(row, name))).map((name) => {
+    const figure = make("figure");
+    const stage = make("div", "stage");
+    fill(stage, row, name);
+    figure.append(stage, make("figcaption", "", name));
+    return figure;
+  }));
+  const facts = byId("close-up-facts");
+  facts.replaceChildren();
+  fact(facts, "person area", percent(row.area));
+  fact(facts, "persons", row.persons);
+  fact(facts, "size", sized(row));
+  fact(facts, "source", row.source);
+  fact(facts, "source id", row.source_id);
+  fact(facts, "split", row.split);
+  fact(facts, "licence", row.license);
+  fact(facts, "label version", row.version);
+  for (const name of Object.keys(row.scores)) fact(facts, name, row.scores[name]);
+  if (!byId("close-up").open) byId("close-up").showModal();
+}
+
+function step(by) {
+  const shown = rows.filter((row) => !row.card.hidden);
+  const next = shown[shown.indexOf(opened) + by];
+  if (next) open(next);
+}
+
+function choices(select, names) {
+  for (const [value, text] of names) {
+    const option = make("option", "", text);
+    option.value = value;
+    select.append(option);
+  }
+}
+
+function distinct(name) {
+  return [...new Set(rows.map((row) => row[name] || "none"))].sort();
+}
+
+views.forEach((name) => {
+  const label = make("label");
+  const input = make("input");
+  Object.assign(input, { type: "radio", name: "view", value: name });
+  input.addEventListener("change", () => look(name));
+  label.append(input, make("span", "", name[0].toUpperCase() + name.slice(1)));
+  byId("views").append(label);
+});
+choices(byId("sort"), [...ORDERS.keys()].map((name) => [name, name]));
+for (const name of ["split", "source"]) {
+  choices(byId(name), [["", "all"], ...distinct(name).map((value) => [value, value])]);
+  byId(name).addEventListener("change", filter);
+}
+byId("find").addEventListener("input", filter);
+byId("sort").addEventListener("change", () => {
+  isReversed = byId("sort").value === "person area";
+  byId("direction").textContent = isReversed ? "↓" : "↑";
+  order();
+});
+byId("direction").addEventListener("click", () => {
+  isReversed = !isReversed;
+  byId("direction").textContent = isReversed ? "↓" : "↑";
+  order();
+});
+byId("zoom").addEventListener("input", () => document.documentElement.style.setProperty("--tile", byId("zoom").value + "px"));
+document.addEventListener("keydown", (event) => {
+  if (byId("close-up").open) {
+    if (event.key === "ArrowRight") step(1);
+    if (event.key === "ArrowLeft") step(-1);
+    return;
+  }
+  if (event.ctrlKey || event.metaKey || event.altKey || /INPUT|SELECT/.test(event.target.tagName) && event.target.type !== "radio") return;
+  if (event.key === "/") { event.preventDefault(); byId("find").focus(); }
+  else if (VIEWS[event.key - 1]) look(VIEWS[event.key - 1]);
+});
+sheet.append(...rows.map(cardOf));
+order();
+look(view);
+filter();
+for (const row of rows) watcher.observe(row.stage);

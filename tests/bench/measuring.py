@@ -1,0 +1,61 @@
+"""How the benchmarks measure: wall-clock medians, the peak memory of a child process, and where the data is."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+REAL_DATA = Path(os.environ.get("CURATE_REAL_DATA", ROOT.parent / "shared"))
+CURATE = Path(sys.executable).with_name("curate")
+
+
+def seconds_of(action: Callable[[], Any], *, times: int = 3) -> float:
+    """Give the median wall-clock seconds of an action."""
+    taken = []
+    for _ in range(times):
+        start = time.perf_counter()
+        action()
+        taken.append(time.perf_counter() - start)
+    return statistics.median(taken)
+
+
+def run_measured(command: list[str]) -> tuple[float, float, str]:
+    """Run a command and give its wall-clock seconds, peak memory in MB (of its largest process) and stdout."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    output = process.stdout.read().decode()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode in {0, 3}, f"{command} ended with {process.returncode}"
+    return seconds, usage.ru_maxrss / 1024, output
+
+
+def median_run(command: list[str], *, times: int = 3) -> tuple[float, float, str]:
+    """Run a command several times: median seconds, largest peak in MB, last output."""
+    runs = [run_measured(command) for _ in range(times)]
+    return statistics.median(run[0] for run in runs), max(run[1] for run in runs), runs[-1][2]
+
+
+def child(function: str, *arguments: object) -> tuple[Any, float]:
+    """Run `module:name` of the benchmarks in a process of its own; give its JSON result and peak memory in MB."""
+    code = (
+        "import importlib, json, sys; module, name = sys.argv[1].split(':');"
+        "print(json.dumps(getattr(importlib.import_module(module), name)(*sys.argv[2:])))"
+    )
+    _, peak, output = run_measured([sys.executable, "-c", code, function, *map(str, arguments)])
+    return json.loads(output.splitlines()[-1]), peak
+
+
+def say(line: str) -> None:
+    """Print a line of the report at once."""
+    print(line, flush=True)

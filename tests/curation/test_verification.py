@@ -1,0 +1,134 @@
+"""Verification: each kind of damage is found, named, and left as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pyarrow as pa
+import pytest
+from numpy.typing import NDArray
+
+from curation.dataset import SCHEMA, Card, Counts, Dataset, read_dataset, write_dataset
+from curation.runner import RunnerOptions
+from curation.verification import find_problems
+
+HERE = RunnerOptions(workers=0)
+
+
+def encoded(array: NDArray[np.uint8], format_: str = "PNG") -> bytes:
+    stream = BytesIO()
+    PIL.Image.fromarray(array).save(stream, format=format_)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Dataset:
+    """Three samples of 40 x 30 pixels with mask, alpha and trimap."""
+    rng = np.random.default_rng(1)
+    for name in ("images", "masks", "alphas", "trimaps"):
+        (tmp_path / name).mkdir()
+    rows = []
+    for id_ in ("a", "b", "c"):
+        image = encoded(rng.integers(0, 255, (30, 40, 3), dtype=np.uint8), "JPEG")
+        mask = np.zeros((30, 40), np.uint8)
+        mask[5:20, 10:30] = 255
+        trimap = mask.copy()
+        trimap[5] = 128
+        files = {"image": ("images", ".jpg", image), "mask": ("masks", ".png", encoded(mask))}
+        files |= {"alpha": ("alphas", ".png", encoded(mask // 2 + 3)), "trimap": ("trimaps", ".png", encoded(trimap))}
+        row = {"id": id_, "width": 40, "height": 30, "group": id_, "sha256": sha256(image).hexdigest()}
+        for column, (folder, extension, data) in files.items():
+            relative = f"{folder}/{id_}{extension}"
+            (tmp_path / relative).write_bytes(data)
+            row[column] = relative
+        rows.append(row)
+    counts = Counts(considered=3, selected=3, filtered={}, quarantined={})
+    card = Card(
+        name="d", command="pairs", settings={}, tool_version="1", run="r", sources=[], licenses={}, counts=counts
+    )
+    write_dataset(tmp_path, card=card, table=pa.Table.from_pylist(rows, schema=SCHEMA), quarantine=[])
+    return read_dataset(tmp_path)
+
+
+def test_a_sound_dataset_has_no_problems(sound: Dataset) -> None:
+    told: list[int] = []
+    assert find_problems(sound, runner=HERE, progress=told.append) == []
+    assert told == [1, 2, 3]
+
+
+def test_two_workers_find_the_same_as_none(sound: Dataset) -> None:
+    sound.path("masks/b.png").unlink()
+    assert find_problems(sound, runner=RunnerOptions(workers=2)) == find_problems(sound, runner=HERE)
+
+
+def test_every_flipped_byte_of_an_image_is_caught(sound: Dataset) -> None:
+    path = sound.path("images/b.jpg")
+    whole = path.read_bytes()
+    for position in range(0, len(whole), max(1, len(whole) // 40)):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
+        assert [(p.code, p.record_id) for p in find_problems(sound, runner=HERE)] == [("CHECKSUM", "b")]
+
+
+Damage = Callable[[Dataset], None]
+DAMAGES: dict[str, tuple[str, Damage]] = {
+    "image gone": ("MISSING_FILE", lambda d: d.path("images/b.jpg").unlink()),
+    "mask gone": ("MISSING_FILE", lambda d: d.path("masks/b.png").unlink()),
+    "mask of another size": ("SIZE_MISMATCH", lambda d: put(d, "masks/b.png", np.zeros((40, 30), np.uint8))),
+    "trimap of another size": ("SIZE_MISMATCH", lambda d: put(d, "trimaps/b.png", np.zeros((30, 41), np.uint8))),
+    "gray value in a mask": ("MASK_VALUES", lambda d: put(d, "masks/b.png", np.full((30, 40), 7, np.uint8))),
+    "value in a trimap": ("TRIMAP", lambda d: put(d, "trimaps/b.png", np.full((30, 40), 127, np.uint8))),
+    "no picture": ("NOT_IMAGE", lambda d: void(d.path("alphas/b.png").write_bytes(b"<html>"))),
+    "a link": ("UNREADABLE", lambda d: relink(d.path("masks/b.png"), d.path("masks/a.png"))),
+}
+
+
+def put(dataset: Dataset, relative: str, array: NDArray[np.uint8]) -> None:
+    dataset.path(relative).write_bytes(encoded(array))
+
+
+def void(_: object) -> None:
+    return None
+
+
+def relink(path: Path, target: Path) -> None:
+    path.unlink()
+    path.symlink_to(target)
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_each_damage_is_found_with_its_code(sound: Dataset, name: str) -> None:
+    code, damage = DAMAGES[name]
+    damage(sound)
+    (problem,) = find_problems(sound, runner=HERE)
+    assert (problem.code, problem.record_id) == (code, "b")
+    assert "b." in problem.file
+    assert problem.reason
+    assert problem.hint
+
+
+def test_several_bad_files_of_one_sample_are_all_told(sound: Dataset) -> None:
+    sound.path("masks/a.png").unlink()
+    sound.path("alphas/a.png").unlink()
+    assert [problem.code for problem in find_problems(sound, runner=HERE)] == ["MISSING_FILE", "MISSING_FILE"]
+
+
+def test_verification_changes_nothing_on_the_disk(sound: Dataset) -> None:
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in sound.folder.rglob("*") if path.is_file()}
+    find_problems(sound, runner=HERE)
+    after = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in sound.folder.rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_a_card_that_counts_otherwise_is_a_problem(sound: Dataset) -> None:
+    half = Dataset(folder=sound.folder, card=sound.card, table=sound.table.slice(0, 2))
+    assert [problem.field for problem in find_problems(half, runner=HERE)] == ["counts"]
+
+
+def test_an_id_that_is_there_twice_is_a_problem(sound: Dataset) -> None:
+    twice = Dataset(folder=sound.folder, card=sound.card, table=sound.table.take([0, 1, 1]))
+    assert [problem.code for problem in find_problems(twice, runner=HERE)] == ["DUP_ID"]

@@ -1,0 +1,207 @@
+"""The contact sheet in a real browser: it works, stays on the disk, and runs nothing that came with the data."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from curation.dataset import SCHEMA, Card, Counts, Dataset, read_dataset, write_dataset
+from curation.pixels import encode_image, encode_mask
+from curation.quarantine import BadRecord, Code
+from curation.runner import RunnerOptions
+from reports.gallery import GalleryOptions, write_gallery
+
+CHROMIUM = shutil.which("chromium")
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine"),
+]
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+QUIET += ["--disable-component-update", "--disable-sync"]
+PAYLOADS = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(2)>',
+    "'><svg onload=alert(3)>",
+    "</script><script>alert(4)</script>",
+    "<!--<script>alert(5)</script>-->",
+    "javascript:alert(6)",
+    "data:text/html,<script>alert(7)</script>",
+    "<iframe src='javascript:alert(8)'></iframe>",
+    "<img src=https://example.invalid/x.png>",
+    "<link rel=stylesheet href=//example.invalid/x.css>",
+    "<style>@import 'https://example.invalid/y.css'</style>",
+    "<meta http-equiv=refresh content='0;url=https://example.invalid/'>",
+    "<base href=https://example.invalid/>",
+    "<form action=https://example.invalid/><button autofocus onfocus=alert(9)>",
+    "<details open ontoggle=alert(10)>",
+    "{{ ''.__class__ }}{% for x in 1 %}",
+    "${alert(11)}`;alert(12);`",
+    "\\u003cscript\\u003ealert(13)\\u003c/script\\u003e",
+    "]]><body onload=alert(14)>",
+    "__proto__",
+    "constructor",
+    "<a href='vbscript:x' onclick=alert(15)>x</a>",
+    "\u2028alert(16)\u2029",
+]
+
+
+def drawn(folder: Path, *, ids: list[str], text: list[str]) -> Dataset:
+    """Write a dataset of one drawn picture under many ids; `text` goes into every other text of each row."""
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    image = encode_image(rng.integers(0, 255, (60, 40, 3), dtype=np.uint8))
+    mask = np.zeros((60, 40), np.uint8)
+    mask[20:, 10:30] = 255
+    (folder / "images/0.png").write_bytes(image)
+    (folder / "masks/0.png").write_bytes(encode_mask(mask))
+    rows: list[dict[str, Any]] = [
+        {
+            "id": id_,
+            "image": "images/0.png",
+            "mask": "masks/0.png",
+            "width": 40,
+            "height": 60,
+            "source": words,
+            "source_id": words,
+            "license": words,
+            "split": "train" if number % 2 else None,
+            "person_area": ((number * 7) % len(ids)) / len(ids),
+            "label_version": 0,
+            "group": id_,
+            "sha256": sha256(image).hexdigest(),
+        }
+        for number, (id_, words) in enumerate(zip(ids, text, strict=True))
+    ]
+    table = pa.Table.from_pylist(rows, schema=SCHEMA).append_column(text[0], pa.array([0.5] * len(ids)))
+    counts = Counts(considered=len(ids), selected=len(ids), filtered={}, quarantined={})
+    card = Card(
+        name="d", command=text[0], settings={}, tool_version="1", run="r", sources=[], licenses={}, counts=counts
+    )
+    lines = [BadRecord(Code.NAME, words, file=words, record_id=words).record(stage="test") for words in text]
+    write_dataset(folder, card=card, table=table, quarantine=lines)
+    return read_dataset(folder)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[[Path], tuple[Any, list[str]]]]:
+    """Give a function that opens a file and gives the page, and a list that whatever it should not do goes to."""
+    contexts = []
+
+    def opened(file: Path) -> tuple[Any, list[str]]:
+        context = browser.new_context(viewport={"width": 1280, "height": 900})
+        contexts.append(context)
+        page = context.new_page()
+        seen: list[str] = []
+
+        def dismiss(dialog: Any) -> None:
+            seen.append(f"dialog {dialog.message}")
+            dialog.dismiss()
+
+        def note(address: str) -> None:
+            if not address.startswith(("file:", "data:")):
+                seen.append(address)
+
+        page.on("dialog", dismiss)
+        page.on("request", lambda request: note(request.url))
+        page.on("console", lambda message: seen.append(f"console {message.text}"))
+        page.on("pageerror", lambda error: seen.append(f"error {error}"))
+        page.goto(file.as_uri())
+        page.wait_for_selector(".card")
+        return page, seen
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def sheet(dataset: Dataset, out: Path) -> Path:
+    write_gallery([dataset], out=out, options=GalleryOptions(limit=5000), runner=RunnerOptions(workers=0))
+    return out
+
+
+def test_nothing_that_came_with_the_data_runs_or_is_fetched(
+    tmp_path: Path, open_page: Callable[[Path], tuple[Any, list[str]]]
+) -> None:
+    dataset = drawn(tmp_path / "d", ids=PAYLOADS, text=PAYLOADS)
+    page, seen = open_page(sheet(dataset, tmp_path / "g.html"))
+    assert page.locator(".card").count() == len(PAYLOADS)
+    for key in "123":
+        page.keyboard.press(key)
+    page.locator(".stage").first.click()
+    names = set()
+    for _ in PAYLOADS:
+        names.add(page.locator("#close-up-name").text_content())
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Escape")
+    page.select_option("#sort", PAYLOADS[0])
+    page.mouse.wheel(0, 4000)
+    assert page.locator(".quarantine tbody tr").count() == len(PAYLOADS)
+    assert names == set(PAYLOADS)
+    assert seen == []
+
+
+def test_views_sorting_filters_and_the_close_up_do_what_they_say(
+    tmp_path: Path, open_page: Callable[[Path], tuple[Any, list[str]]]
+) -> None:
+    ids = [f"s{number}" for number in range(12)]
+    page, seen = open_page(sheet(drawn(tmp_path / "d", ids=ids, text=["coco"] * 6 + ["own"] * 6), tmp_path / "g.html"))
+
+    def shown() -> list[str]:
+        names: list[str] = page.locator(".card:not([hidden]) .name").all_text_contents()
+        return names
+
+    page.wait_for_selector(".stage path.over", state="attached")
+    page.get_by_text("Mask", exact=True).click()
+    page.wait_for_selector(".stage path.person", state="attached")
+    assert page.locator(".stage path.over").count() == 0
+    assert shown() == ids, "numbers inside ids are in their order: s2 before s10"
+    page.select_option("#sort", "person area")
+    assert shown() == [f"s{number}" for number in sorted(range(12), key=lambda n: -((n * 7) % 12))]
+    page.locator("#direction").click()
+    assert shown() == [f"s{number}" for number in sorted(range(12), key=lambda n: (n * 7) % 12)]
+    page.select_option("#source", "own")
+    assert set(shown()) == set(ids[6:])
+    page.select_option("#split", "train")
+    assert set(shown()) == {"s7", "s9", "s11"}
+    page.keyboard.press("Escape")
+    page.locator("#find").fill("S9")
+    assert shown() == ["s9"]
+    assert page.locator("#shown").text_content() == "1 of 12"
+    page.locator(".card:not([hidden]) .stage").focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#close-up figure").count() == 3
+    page.keyboard.press("Escape")
+    page.locator("#find").fill("no such thing")
+    assert page.locator("#nothing").is_visible()
+    assert seen == []
+
+
+def test_a_thousand_cards_draw_only_what_is_near_the_window(
+    tmp_path: Path, open_page: Callable[[Path], tuple[Any, list[str]]]
+) -> None:
+    ids = [f"s{number:04}" for number in range(1000)]
+    page, seen = open_page(sheet(drawn(tmp_path / "d", ids=ids, text=["x"] * 1000), tmp_path / "g.html"))
+    page.wait_for_selector(".stage img", state="attached")
+    assert page.locator(".card").count() == 1000
+    assert page.locator(".stage img").count() < 250
+    page.evaluate("document.querySelectorAll('.card')[999].scrollIntoView()")
+    page.locator(".card").nth(999).locator("img").wait_for(state="attached")
+    assert page.locator(".card").first.locator("img").count() == 0
+    assert seen == []
