@@ -36,10 +36,11 @@ def read_file(path: Path, *, max_bytes: int = MAX_IMAGE_BYTES) -> bytes:
     except OSError as error:
         reason = "a symbolic link, which is not followed" if error.errno == errno.ELOOP else _said(error)
         raise BadRecord(Code.UNREADABLE, reason, file=path) from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise BadRecord(Code.UNREADABLE, "not a regular file", file=path)
     with os.fdopen(descriptor, "rb") as stream:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise BadRecord(Code.UNREADABLE, "not a regular file", file=path)
         if status.st_size > max_bytes:
             reason = f"{status.st_size:,} bytes; the limit is {max_bytes:,}"
             raise BadRecord(Code.TOO_LARGE, reason, file=path)

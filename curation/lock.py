@@ -81,5 +81,5 @@ def _holder(lock_file: Path) -> str:
     try:
         holder = json.loads(lock_file.read_text())
         return f"process {holder['pid']} on {holder['host']}"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "a process that just started"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -100,7 +101,7 @@ class QuarantineRecord(msgspec.Struct, frozen=True, kw_only=True):
     hint: str
 
 
-class BadRecord(Exception):  # noqa: N818 - it names what was found, and it never reaches the user as an error
+class BadRecord(Exception):
     """One input is broken. It is set aside and the run goes on.
 
     `file` is the path as the user knows it, `record_id` the id inside that file or the sample id,
@@ -127,6 +128,10 @@ class BadRecord(Exception):  # noqa: N818 - it names what was found, and it neve
         self.value = value
         self.hint = hint or HINTS[code]
 
+    def __reduce__(self) -> tuple[Callable[[dict[str, Any]], BadRecord], tuple[dict[str, Any]]]:
+        """Let the exception travel between processes."""
+        return _from_parts, (vars(self),)
+
     def record(self, *, stage: str, file: object = None, record_id: object = None) -> QuarantineRecord:
         """Give the line for `quarantine.jsonl`; `file` and `record_id` fill in what the raiser did not know."""
         known_id = self.record_id if self.record_id is not None else record_id
@@ -140,6 +145,12 @@ class BadRecord(Exception):  # noqa: N818 - it names what was found, and it neve
             reason=printable(self.reason),
             hint=self.hint,
         )
+
+
+def _from_parts(parts: dict[str, Any]) -> BadRecord:
+    problem = BadRecord(parts["code"], parts["reason"])
+    vars(problem).update(parts)
+    return problem
 
 
 def printable(text: str) -> str:

@@ -36,6 +36,7 @@ MAX_CHUNK: Final = 16
 MAX_TRIES: Final = 2
 SECONDS_PER_CHUNK_ITEM: Final = 2.0
 PR_SET_PDEATHSIG: Final = 1
+WORKER_MEMORY_BYTES: Final = 8 << 30
 MACHINE_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE})
 """What the machine refuses, not the item: it would refuse the next item as well."""
 
@@ -47,7 +48,7 @@ class RunnerOptions:
 
     workers: int
     item_timeout_s: float = 20.0
-    worker_memory_bytes: int = 8 << 30
+    worker_memory_bytes: int = WORKER_MEMORY_BYTES
 
 
 class Engine(Protocol):
@@ -68,7 +69,7 @@ class LocalProcesses:
         self._pool = ProcessPool(
             max_workers=options.workers,
             context=get_context("spawn"),  # fork would copy the locks of threads that exist here
-            initializer=_prepare_worker,
+            initializer=prepare_worker,
             initargs=(os.getpid(), options.worker_memory_bytes),
         )
 
@@ -204,7 +205,7 @@ def _unexpected(error: Exception) -> BadRecord:
     return BadRecord(Code.UNEXPECTED, f"{type(error).__name__} at {place}: {error}")
 
 
-def _prepare_worker(parent_pid: int, memory_bytes: int) -> None:
+def prepare_worker(parent_pid: int, memory_bytes: int = WORKER_MEMORY_BYTES) -> None:
     """Leave Ctrl-C to the parent, die with the parent, and never take all of the machine's memory."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # pebble's handler waits for native code that hangs

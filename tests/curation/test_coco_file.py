@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import curation.coco_json
-from curation.coco_file import read_coco
-from curation.coco_keys import CHUNK_BYTES, count_keys
-from curation.coco_types import CocoFile
+import curation.coco.json_text
+from curation.coco.entries import CocoFile
+from curation.coco.file import read_coco
+from curation.coco.keys import CHUNK_BYTES, count_keys
 from curation.errors import InputRefused
 from curation.quarantine import Code
 
@@ -127,7 +127,7 @@ def test_a_folder_and_a_missing_file_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_over_the_size_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(curation.coco_json, "MAX_FILE_BYTES", 10)
+    monkeypatch.setattr(curation.coco.json_text, "MAX_FILE_BYTES", 10)
     with pytest.raises(InputRefused, match="the limit is 10"):
         read(tmp_path, SOUND)
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from curation.coco import PersonSelection, plan_persons
-from curation.coco_keypoints import is_half_body, read_portraits
+from curation.coco.keypoints import is_half_body, read_portraits
 from curation.errors import InputRefused
 from curation.quarantine import Code
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as native
 
-from curation.coco_raster import count_pixels, rasterise, to_array
-from curation.coco_segmentation import MAX_POINTS, canonical, decode_counts, read_segmentation
+from curation.coco.raster import count_pixels, rasterise, to_array
+from curation.coco.segmentation import MAX_POINTS, canonical, decode_counts, read_segmentation
 from curation.quarantine import BadRecord, Code
 
 SIZE = (8, 10)

@@ -61,7 +61,7 @@ def start(
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE if command != CURATE else subprocess.DEVNULL,
         text=True,
         start_new_session=True,
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from curation.coco_json import decode_whole, mapped
+from curation.coco.json_text import decode_whole, mapped
 from curation.quarantine import BadRecord, Code, QuarantineRecord
 
 STAGE: Final = "read keypoints"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from curation.coco_backgrounds import BackgroundSelection, plan_backgrounds, work_background
-from curation.coco_person_work import work_person
-from curation.coco_persons import PersonSelection, plan_persons
+from curation.coco.backgrounds import BackgroundSelection, plan_backgrounds, work_background
+from curation.coco.person_work import work_person
+from curation.coco.persons import PersonSelection, plan_persons
 
 __all__ = [
     "BackgroundSelection",

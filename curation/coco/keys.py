@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 from collections import Counter
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -42,6 +44,16 @@ def count_keys(text: memoryview) -> Counter[str]:
             _add_matches(counts, words=np.concatenate(found), patterns=patterns)
             found.clear()
     return counts
+
+
+def count_keys_in(path: Path) -> Counter[str]:
+    """Count the keys of `COUNTED` in a file."""
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        view = memoryview(data)
+        try:
+            return count_keys(view)
+        finally:
+            view.release()
 
 
 def _add_matches(

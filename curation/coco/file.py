@@ -1,23 +1,25 @@
 """COCO instance files, read whole in one typed pass over the mapped file, outlines left as raw JSON.
 
 A sound file of train2017's size takes about a second; a file with a single odd record is read a second time, record by
-record, by `coco_records`.
+record, by `records`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import mmap
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from curation.coco_json import decode_whole, malformed, mapped, without_collection
-from curation.coco_keys import BLANK, count_keys
-from curation.coco_records import are_unique_and_linked, read_records, refuse_repeated_lists, small_tables
-from curation.coco_types import ABSENT, Annotation, CocoFile, Columns, ImageEntry, Records
+from curation.coco.entries import ABSENT, Annotation, CocoFile, Columns, ImageEntry, Records
+from curation.coco.json_text import decode_whole, malformed, mapped, without_collection
+from curation.coco.keys import BLANK, count_keys, count_keys_in
+from curation.coco.records import are_unique_and_linked, read_records, refuse_repeated_lists, small_tables
+from curation.coco.second_core import HERE
 
 
 class _Quick(msgspec.Struct):
@@ -27,8 +29,8 @@ class _Quick(msgspec.Struct):
     licenses: msgspec.Raw = ABSENT
 
 
-def read_coco(path: Path) -> CocoFile:
-    """Read a COCO instances file.
+def read_coco(path: Path, *, beside: Executor = HERE) -> CocoFile:
+    """Read a COCO instances file; `beside` counts the keys meanwhile.
 
     Raises InputRefused, naming the byte or the key, when the file as a whole is not what it should be. A single broken
     record is set aside in `broken_images` or `broken_annotations`.
@@ -36,12 +38,13 @@ def read_coco(path: Path) -> CocoFile:
     with mapped(path) as data, ThreadPoolExecutor(1) as helper, without_collection():
         # hashing leaves the interpreter free, decoding does not: together they take as long as the decoding
         fingerprint = helper.submit(lambda: hashlib.sha256(data).hexdigest())
+        keys = beside.submit(count_keys_in, path)
         quick = _decode_quickly(data, path=path)
         columns = None if quick is None else Columns.of(quick.annotations)
         if quick is not None and columns is not None and are_unique_and_linked(quick.images, columns):
             categories, licenses = small_tables(quick.categories, quick.licenses, path=path)
             known = {category.id for category in categories}
-            if known.issuperset(np.unique(columns.category_ids).tolist()) and _is_plain(quick, data=data):
+            if known.issuperset(np.unique(columns.category_ids).tolist()) and _is_plain(quick, found=keys.result()):
                 return CocoFile(
                     path=path,
                     fingerprint=fingerprint.result(),
@@ -65,13 +68,12 @@ def _decode_quickly(data: mmap.mmap, *, path: Path) -> _Quick | None:
         raise malformed(error, data=data, path=path) from error
 
 
-def _is_plain(quick: _Quick, *, data: mmap.mmap) -> bool:
+def _is_plain(quick: _Quick, *, found: Counter[str]) -> bool:
     """Say whether no record names a key twice, where a decoder silently keeps the last.
 
     Each key stands as often in the file as in the records. Where it does not, for whatever reason, the slower reader
     looks closely.
     """
-    found = count_keys(memoryview(data))
     small = count_keys(memoryview(quick.categories))
     small.update(count_keys(memoryview(quick.licenses)))
     images, annotations = len(quick.images), len(quick.annotations)

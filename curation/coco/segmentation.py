@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.coco_json import NotStrict, loads_strictly
+from curation.coco.json_text import NotStrict, loads_strictly
 from curation.quarantine import BadRecord, Code
 
 MAX_POINTS: Final = 100_000

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.coco_outlines import measure_outlines
-from curation.coco_raster import count_pixels, rasterise
-from curation.coco_segmentation import read_segmentation
+from curation.coco.outlines import OutlineBounds, measure_outlines
+from curation.coco.raster import count_pixels, rasterise
+from curation.coco.segmentation import read_segmentation
 from curation.quarantine import BadRecord
 
 Integers = NDArray[np.int64]
@@ -26,6 +28,14 @@ class Outlines:
     sizes: Integers
 
 
+class _Drawing(NamedTuple):
+    """All sound raw outlines of one image."""
+
+    raws: list[bytes]
+    height: int
+    width: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AreaDecision:
     """For each image whether its people cover enough of it, and what is broken, by the number of the outline.
@@ -38,7 +48,7 @@ class AreaDecision:
     broken: dict[int, BadRecord]
 
 
-def decide_areas(outlines: Outlines, *, min_area: float) -> AreaDecision:
+def decide_areas(outlines: Outlines, *, min_area: float, beside: Executor) -> AreaDecision:
     """Say which images are covered by at least `min_area` (0..1) of their pixels: the union of all sound outlines.
 
     The decisions are those that drawing every outline gives. First one outline of each image is bounded, the one with
@@ -53,14 +63,17 @@ def decide_areas(outlines: Outlines, *, min_area: float) -> AreaDecision:
     for is_first_round in (True, False):
         is_open = (lower / pixels < min_area)[outlines.image]
         rows = np.flatnonzero(is_open & (is_first == is_first_round))
-        chosen = [outlines.raws[row] for row in rows]
-        bounds = measure_outlines(chosen, sizes=outlines.sizes[outlines.image[rows]])
-        np.maximum.at(lower, outlines.image[rows], bounds.lower)
-        np.add.at(upper, outlines.image[rows], bounds.upper)
-        broken |= {int(rows[index]): error for index, error in bounds.broken.items()}
+        for part, bounds in _bound_in_halves(outlines, rows=rows, beside=beside):
+            np.maximum.at(lower, outlines.image[part], bounds.lower)
+            np.add.at(upper, outlines.image[part], bounds.upper)
+            broken |= {int(part[index]): error for index, error in bounds.broken.items()}
     is_large = lower / pixels >= min_area
-    for image in np.flatnonzero(~is_large & (upper / pixels >= min_area)):
-        is_large[image] = _is_large_by_pixels(outlines, image=int(image), broken=broken, min_area=min_area)
+    undecided = np.flatnonzero(~is_large & (upper / pixels >= min_area))
+    drawings = [_drawing(outlines, image=image, broken=broken) for image in undecided.tolist()]
+    middle = len(drawings) // 2
+    second = beside.submit(_count_pixels, drawings[middle:])
+    drawn = np.concatenate((_count_pixels(drawings[:middle]), second.result()))
+    is_large[undecided] = drawn / pixels[undecided] >= min_area
     return AreaDecision(is_large=is_large & ~_only_broken(outlines, broken=broken), broken=broken)
 
 
@@ -78,10 +91,30 @@ def _only_broken(outlines: Outlines, *, broken: dict[int, BadRecord]) -> NDArray
     return np.equal(np.bincount(outlines.image[list(broken)], minlength=count), people)
 
 
-def _is_large_by_pixels(outlines: Outlines, *, image: int, broken: dict[int, BadRecord], min_area: float) -> bool:
-    height, width = (int(side) for side in outlines.sizes[image])
+def _drawing(outlines: Outlines, *, image: int, broken: dict[int, BadRecord]) -> _Drawing:
     first, last = np.searchsorted(outlines.image, (image, image + 1))
-    sound = [
-        read_segmentation(outlines.raws[row], size=(height, width)) for row in range(first, last) if row not in broken
-    ]
-    return bool(sound) and count_pixels(rasterise(sound, size=(height, width))) / (height * width) >= min_area
+    sound = [bytes(outlines.raws[row]) for row in range(first, last) if row not in broken]
+    return _Drawing(sound, *outlines.sizes[image].tolist())
+
+
+def _bound_in_halves(
+    outlines: Outlines, *, rows: Integers, beside: Executor
+) -> tuple[tuple[Integers, OutlineBounds], tuple[Integers, OutlineBounds]]:
+    first, second = np.array_split(rows, 2)
+    sizes = outlines.sizes[outlines.image]
+    raws = outlines.raws
+    later = beside.submit(measure_outlines, [bytes(raws[row]) for row in second.tolist()], sizes=sizes[second])
+    bounds = measure_outlines([raws[row] for row in first.tolist()], sizes=sizes[first])
+    return (first, bounds), (second, later.result())
+
+
+def _count_pixels(drawings: list[_Drawing]) -> Integers:
+    """Give the pixels of the union of the outlines of each image."""
+    counts = np.zeros(len(drawings), np.int64)
+    for row, drawing in enumerate(drawings):
+        size = (drawing.height, drawing.width)
+        if drawing.raws:
+            counts[row] = count_pixels(
+                rasterise([read_segmentation(raw, size=size) for raw in drawing.raws], size=size)
+            )
+    return counts

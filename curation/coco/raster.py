@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as native
 
-from curation.coco_segmentation import Polygons, Runs, canonical, decode_counts
+from curation.coco.segmentation import Polygons, Runs, canonical, decode_counts
 
 RunLengths: TypeAlias = Any
 """A binary mask as pycocotools keeps it: `{"size": [height, width], "counts": bytes}`."""

@@ -8,8 +8,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from curation.coco_raster import RunLengths, count_pixels, draw, is_empty, merge, to_array
-from curation.coco_segmentation import read_segmentation
+from curation.coco.raster import RunLengths, count_pixels, draw, is_empty, merge, to_array
+from curation.coco.segmentation import read_segmentation
 from curation.files import write_bytes
 from curation.originals import Verify, check_original, place_original
 from curation.pixels import encode_gray, encode_mask
@@ -79,7 +79,7 @@ def work_person(item: Item, folder: Path) -> Outcome:
         source_id=str(task.image_id),
         person_area=person_area,
         persons=task.persons,
-        group=item.id,
+        group=f"coco/{task.image_id}",  # the sets of 2014 and 2017 share photographs, under one id
         license=task.license,
         sha256=original.sha256,
         extra={"ignore": _write_ignore(crowds, item=item, folder=folder)} if task.with_ignore else {},

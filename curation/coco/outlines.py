@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.coco_raster import count_pixels, rasterise
-from curation.coco_segmentation import MAX_COORDINATE, MAX_POINTS, MIN_NUMBERS, POLYGONS, Polygons, read_segmentation
+from curation.coco.raster import count_pixels, rasterise
+from curation.coco.segmentation import MAX_COORDINATE, MAX_POINTS, MIN_NUMBERS, POLYGONS, Polygons, read_segmentation
 from curation.quarantine import BadRecord, Code
 
 CHUNK: Final = 4096
@@ -29,6 +29,7 @@ Half a pixel along the whole edge; on real COCO persons the largest seen is 0.19
 EDGE_PIXELS: Final = 4.0
 
 Floats = NDArray[np.float64]
+RawJson: TypeAlias = msgspec.Raw | bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,7 +41,7 @@ class OutlineBounds:
     broken: dict[int, BadRecord]
 
 
-def measure_outlines(raws: Sequence[msgspec.Raw], *, sizes: NDArray[np.int64]) -> OutlineBounds:
+def measure_outlines(raws: Sequence[RawJson], *, sizes: NDArray[np.int64]) -> OutlineBounds:
     """Bound the pixels of raw outlines; `sizes` holds (height, width) of the image of each.
 
     Every outline is checked, as by `read_segmentation`; one that covers no pixel is broken as ZERO_AREA.
@@ -57,7 +58,7 @@ def measure_outlines(raws: Sequence[msgspec.Raw], *, sizes: NDArray[np.int64]) -
     return bounds
 
 
-def _draw(bounds: OutlineBounds, *, row: int, raw: msgspec.Raw, size: NDArray[np.int64]) -> None:
+def _draw(bounds: OutlineBounds, *, row: int, raw: RawJson, size: NDArray[np.int64]) -> None:
     frame = (int(size[0]), int(size[1]))
     bounds.lower[row] = bounds.upper[row] = 0
     try:
@@ -75,7 +76,7 @@ def _draw(bounds: OutlineBounds, *, row: int, raw: msgspec.Raw, size: NDArray[np
         bounds.lower[row] = bounds.upper[row] = pixels
 
 
-def _decode_polygons(raws: Sequence[msgspec.Raw], *, rows: range) -> tuple[NDArray[np.int64], list[Polygons]]:
+def _decode_polygons(raws: Sequence[RawJson], *, rows: range) -> tuple[NDArray[np.int64], list[Polygons]]:
     # the rows that hold polygons of a sound shape, and these; run lengths and broken ones are left to `_draw`
     found: list[int] = []
     outlines: list[Polygons] = []

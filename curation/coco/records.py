@@ -13,9 +13,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 import numpy as np
 
-from curation.coco_json import NotStrict, loads_strictly
-from curation.coco_keys import count_keys
-from curation.coco_types import (
+from curation.coco.entries import (
     Annotation,
     BrokenRecord,
     Category,
@@ -26,6 +24,8 @@ from curation.coco_types import (
     License,
     Records,
 )
+from curation.coco.json_text import NotStrict, loads_strictly
+from curation.coco.keys import count_keys
 from curation.errors import InputRefused
 from curation.quarantine import BadRecord, Code
 

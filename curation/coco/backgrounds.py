@@ -10,8 +10,9 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from curation.coco_sources import CocoSource, read_sources, refuse_shared_ids
-from curation.coco_types import CocoFile, ImageEntry
+from curation.coco.entries import CocoFile, ImageEntry
+from curation.coco.second_core import second_core
+from curation.coco.sources import CocoSource, read_sources, refuse_shared_ids
 from curation.errors import InputRefused
 from curation.originals import Verify, check_original, place_original
 from curation.quarantine import BadRecord
@@ -52,7 +53,8 @@ def plan_backgrounds(selection: BackgroundSelection) -> Plan:
 
     Filter reasons: `person`, `no_supercategory`, `limit`. Raises InputRefused.
     """
-    sources = read_sources(selection.annotations, images=selection.images, stage=COMMAND)
+    with second_core(selection.annotations) as beside:
+        sources = read_sources(selection.annotations, images=selection.images, stage=COMMAND, beside=beside)
     filtered: Counter[str] = Counter()
     items: list[Item] = []
     for source in sources:
@@ -99,7 +101,7 @@ def work_background(item: Item, folder: Path) -> Outcome:
         source_id=str(task.image_id),
         person_area=0.0,
         persons=0,
-        group=item.id,
+        group=f"coco/{task.image_id}",  # the sets of 2014 and 2017 share photographs, under one id
         license=task.license,
         sha256=original.sha256,
     )

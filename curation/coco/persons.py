@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.coco_json import without_collection
-from curation.coco_keypoints import Portraits, read_portraits
-from curation.coco_person_area import AreaDecision, Outlines, decide_areas
-from curation.coco_person_work import COMMAND, Crowd, PersonTask, RawPerson, work_person
-from curation.coco_sources import CocoSource, read_sources, refuse_shared_ids
-from curation.coco_types import Annotation, ImageEntry
+from curation.coco.entries import Annotation, ImageEntry
+from curation.coco.json_text import without_collection
+from curation.coco.keypoints import Portraits, read_portraits
+from curation.coco.person_area import AreaDecision, Outlines, decide_areas
+from curation.coco.person_work import COMMAND, Crowd, PersonTask, RawPerson, work_person
+from curation.coco.second_core import second_core
+from curation.coco.sources import CocoSource, read_sources, refuse_shared_ids
 from curation.errors import ConfigurationProblem
 from curation.files import fingerprint_file
 from curation.originals import Verify
@@ -100,10 +102,10 @@ def plan_persons(selection: PersonSelection) -> Plan:
     """
     _check(selection)
     found = _Found()
-    with without_collection():
-        sources = read_sources(selection.annotations, images=selection.images, stage=COMMAND)
+    with without_collection(), second_core(selection.annotations) as beside:
+        sources = read_sources(selection.annotations, images=selection.images, stage=COMMAND, beside=beside)
         for number, source in enumerate(sources):
-            _add_source(found, source=source, number=number, selection=selection)
+            _add_source(found, source=source, number=number, selection=selection, beside=beside)
     refuse_shared_ids(found.items)
     considered = sum(source.considered for source in sources)
     assert considered == len(found.items) + found.filtered.total() + len(found.quarantined)
@@ -122,10 +124,12 @@ def plan_persons(selection: PersonSelection) -> Plan:
     )
 
 
-def _add_source(found: _Found, *, source: CocoSource, number: int, selection: PersonSelection) -> None:
+def _add_source(
+    found: _Found, *, source: CocoSource, number: int, selection: PersonSelection, beside: Executor
+) -> None:
     people = _people_of(source)
     portraits = _portraits(selection, number=number, source=source)
-    decided = _decide(source, people=people, selection=selection, portraits=portraits)
+    decided = _decide(source, people=people, selection=selection, portraits=portraits, beside=beside)
     kept = [row for row, reason in enumerate(decided.reasons) if reason is None and row not in decided.broken]
     room = len(kept) if selection.limit is None else max(selection.limit - len(found.items), 0)
     found.filtered.update(reason for reason in decided.reasons if reason is not None)
@@ -185,7 +189,12 @@ def _people_of(source: CocoSource) -> _People:
 
 
 def _decide(
-    source: CocoSource, *, people: _People, selection: PersonSelection, portraits: Portraits | None
+    source: CocoSource,
+    *,
+    people: _People,
+    selection: PersonSelection,
+    portraits: Portraits | None,
+    beside: Executor,
 ) -> _Decided:
     persons, crowds = people.counts(len(source.images))
     reasons: list[str | None] = [None] * len(source.images)
@@ -195,7 +204,8 @@ def _decide(
     rows = np.flatnonzero(~is_closed[people.image] & ~people.is_crowd)
     sizes = np.array([(image.height, image.width) for image in source.images], np.int64).reshape(-1, 2)
     raws = [people.annotations[row].segmentation for row in rows]
-    areas = decide_areas(Outlines(raws=raws, image=people.image[rows], sizes=sizes), min_area=selection.min_area)
+    outlines = Outlines(raws=raws, image=people.image[rows], sizes=sizes)
+    areas = decide_areas(outlines, min_area=selection.min_area, beside=beside)
     lines = _lines_of_broken(areas, rows=rows, people=people, source=source)
     sound = np.bincount(people.image[rows], minlength=len(reasons))
     decided = _Decided(reasons=reasons, broken={}, records=[item.line for item in source.file.broken_annotations])

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 import numpy as np
 
-from curation.coco_file import read_coco
-from curation.coco_types import CocoFile, ImageEntry
+from curation.coco.entries import CocoFile, ImageEntry
+from curation.coco.file import read_coco
 from curation.errors import InputRefused
 from curation.files import safe_join
 from curation.image_header import DEFAULT_LIMITS
@@ -23,7 +24,7 @@ MAX_ANNOTATIONS_PER_IMAGE: Final = 10_000
 """COCO's busiest image has fewer than 200 annotations; a million on one image is an attack or a broken export."""
 MAX_ID_BYTES: Final = 240
 """File systems hold names of 255 bytes; an extension and a label version are added to the id."""
-PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
+PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 """Names that need no closer look: no separators, no leading dot, nothing unprintable."""
 
 
@@ -90,7 +91,9 @@ def folder_name(folder: Path) -> str:
     return folder.name or folder.resolve().name
 
 
-def read_sources(annotations: Sequence[Path], *, images: Sequence[Path], stage: str) -> list[CocoSource]:
+def read_sources(
+    annotations: Sequence[Path], *, images: Sequence[Path], stage: str, beside: Executor
+) -> list[CocoSource]:
     """Read the pairs of annotation files and images folders.
 
     Raises InputRefused when a file cannot be used, or the numbers of files and folders differ.
@@ -98,7 +101,10 @@ def read_sources(annotations: Sequence[Path], *, images: Sequence[Path], stage: 
     if len(annotations) != len(images) or not annotations:
         reason = f"{len(annotations)} annotation files and {len(images)} images folders"
         raise InputRefused(reason, remedy="give one --images for each --annotations, in the same order")
-    return [_read_source(path, folder=folder, stage=stage) for path, folder in zip(annotations, images, strict=True)]
+    return [
+        _read_source(path, folder=folder, stage=stage, beside=beside)
+        for path, folder in zip(annotations, images, strict=True)
+    ]
 
 
 def refuse_shared_ids(items: Iterable[Item]) -> None:
@@ -109,8 +115,8 @@ def refuse_shared_ids(items: Iterable[Item]) -> None:
         raise InputRefused(reason, remedy="give each pair once, and images folders of different names")
 
 
-def _read_source(path: Path, *, folder: Path, stage: str) -> CocoSource:
-    file = read_coco(path)
+def _read_source(path: Path, *, folder: Path, stage: str, beside: Executor) -> CocoSource:
+    file = read_coco(path, beside=beside)
     found: list[ImageEntry] = []
     lines = [broken.line for broken in file.broken_images]
     crowded = _crowded_ids(file)
@@ -121,7 +127,8 @@ def _read_source(path: Path, *, folder: Path, stage: str) -> CocoSource:
             lines.append(error.record(stage=stage, file=folder / image.file_name, record_id=image.id))
         else:
             found.append(image)
-    ids = [_id_in(folder_name(folder), file_name=image.file_name) for image in found]
+    name = folder_name(folder)
+    ids = [_id_in(name, file_name=image.file_name) for image in found]
     if len(set(ids)) < len(found):
         claims = Counter(ids)
         claimants = [image for image, claimed in zip(found, ids, strict=True) if claims[claimed] > 1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Final, TypeAlias
 
@@ -87,9 +88,9 @@ class Columns:
         """Take the columns out of the records."""
         count = len(annotations)
         return cls(
-            ids=np.fromiter((annotation.id for annotation in annotations), np.int64, count),
-            image_ids=np.fromiter((annotation.image_id for annotation in annotations), np.int64, count),
-            category_ids=np.fromiter((annotation.category_id for annotation in annotations), np.int64, count),
+            ids=np.fromiter(map(attrgetter("id"), annotations), np.int64, count),
+            image_ids=np.fromiter(map(attrgetter("image_id"), annotations), np.int64, count),
+            category_ids=np.fromiter(map(attrgetter("category_id"), annotations), np.int64, count),
         )
 
 

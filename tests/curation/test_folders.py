@@ -1,0 +1,180 @@
+"""Listing a folder: linear, links not followed, OS metadata and impossible names told apart."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from curation.errors import InputRefused
+from curation.folders import FoundFile, is_os_metadata, list_folder, require_folders, sort_out
+from curation.pairing import by_key, match, without_suffix
+from curation.quarantine import Code
+
+AIFENGE_SIZE = 34_427
+
+
+def make(root: Path, *names: str) -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def names_of(files: tuple[FoundFile, ...]) -> list[str]:
+    return [file.name for file in files]
+
+
+def test_files_are_listed_by_their_path_below_the_root_with_their_size(tmp_path: Path) -> None:
+    make(tmp_path, "b.JPG", "a/c.png")
+    (tmp_path / "b.JPG").write_bytes(b"12345")
+    assert list_folder(tmp_path).files == (FoundFile("a/c.png", 1), FoundFile("b.JPG", 5))
+
+
+def test_what_operating_systems_leave_behind_is_told_apart_and_named(tmp_path: Path) -> None:
+    metadata = [
+        ".DS_Store",
+        "Thumbs.db",
+        "__MACOSX/clip_img/._x.jpg",
+        "a/desktop.ini",
+        "clip_img/1803241125/clip_00000000/._1803241125-00000005.jpg",
+        "matting/1803201916/._matting_00000000",
+    ]
+    make(tmp_path, *metadata, "a/1.jpg")
+    listing = list_folder(tmp_path, enter=lambda folder: not folder.startswith("__"))
+    assert list(listing.os_metadata) == metadata
+    assert names_of(listing.files) == ["a/1.jpg"]
+    assert all(is_os_metadata(name) for name in metadata)
+
+
+def test_files_of_other_kinds_are_named_and_folders_not_asked_for_are_not_entered(tmp_path: Path) -> None:
+    make(tmp_path, "README.md", "no_suffix", "a.tiff", "kept/1.jpg", "left/2.jpg")
+    listing = list_folder(tmp_path, enter=lambda folder: folder == "kept")
+    assert listing.other_files == ("README.md", "no_suffix")
+    assert names_of(listing.files) == ["a.tiff", "kept/1.jpg"]
+    assert listing.not_entered == ("left",)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names themselves")
+@pytest.mark.parametrize(
+    "name", [b"\xff\xfe.jpg", b"a\x1b[31m.jpg", b"new\nline.jpg", b"a\x7f.png", b"\xe2\x80\xae.jpg"]
+)
+def test_a_name_that_cannot_be_shown_is_set_aside_and_escaped(tmp_path: Path, name: bytes) -> None:
+    Path(os.fsdecode(bytes(tmp_path) + b"/" + name)).write_bytes(b"x")
+    listing = list_folder(tmp_path)
+    assert not listing.files
+    (problem,) = listing.broken
+    assert problem.code == Code.NAME
+    record = problem.record(stage="test")
+    assert record.file.isprintable()
+    assert record.file.encode()
+
+
+@pytest.mark.parametrize("name", ["-rf.jpg", " a .jpg", "ünï.jpg", "a" * 251 + ".jpg", "$(id).jpg"])
+def test_a_name_that_is_only_unusual_is_a_file(tmp_path: Path, name: str) -> None:
+    make(tmp_path, name)
+    assert names_of(list_folder(tmp_path).files) == [name]
+
+
+def test_a_link_to_a_folder_is_not_followed_and_named(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    make(outside, "secret.jpg")
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "inside").symlink_to(outside)
+    (root / "loop").symlink_to(root)
+    listing = list_folder(root)
+    assert not listing.files
+    assert [problem.code for problem in listing.broken] == [Code.UNREADABLE] * 2
+    assert [Path(problem.file).name for problem in listing.broken] == ["inside", "loop"]
+
+
+def test_links_to_files_pipes_and_folders_named_like_images_are_left_to_their_reader(tmp_path: Path) -> None:
+    (tmp_path / "link.jpg").symlink_to("/etc/passwd")
+    (tmp_path / "broken.jpg").symlink_to("nowhere")
+    (tmp_path / "folder.jpg").mkdir()
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert names_of(list_folder(tmp_path).files) == ["broken.jpg", "folder.jpg", "link.jpg", "pipe.jpg"]
+
+
+def test_a_folder_that_cannot_be_listed_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path, "a/1.jpg", "b/2.jpg")
+    scandir = os.scandir
+
+    def scan(path: Path) -> object:
+        if Path(path).name == "a":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    listing = list_folder(tmp_path)
+    assert names_of(listing.files) == ["b/2.jpg"]
+    assert [(problem.code, problem.file) for problem in listing.broken] == [(Code.UNREADABLE, str(tmp_path / "a"))]
+
+
+def test_a_root_that_is_missing_or_a_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputRefused, match="no such folder"):
+        list_folder(tmp_path / "missing")
+    make(tmp_path, "file")
+    with pytest.raises(InputRefused, match="not a folder"):
+        list_folder(tmp_path / "file")
+
+
+def test_a_root_of_another_structure_is_refused_saying_what_is_there(tmp_path: Path) -> None:
+    make(tmp_path, "clip_img/1.jpg", "other/1.jpg")
+    with pytest.raises(InputRefused, match="expected the folders clip_img and matting here; there is clip_img, other"):
+        require_folders(tmp_path, names=["clip_img", "matting"])
+
+
+def test_a_root_one_level_too_high_is_refused_naming_the_right_one(tmp_path: Path) -> None:
+    make(tmp_path, "archive/clip_img/1.jpg", "archive/matting/1.png")
+    with pytest.raises(InputRefused) as refused:
+        require_folders(tmp_path, names=["clip_img", "matting"])
+    assert refused.value.remedy == f"give --root {tmp_path / 'archive'}"
+    require_folders(tmp_path / "archive", names=["clip_img", "matting"])
+
+
+def test_the_fingerprint_follows_names_and_sizes_alone(tmp_path: Path) -> None:
+    make(tmp_path, "a.jpg")
+    before = list_folder(tmp_path).fingerprint()
+    make(tmp_path, ".DS_Store")
+    os.utime(tmp_path / "a.jpg", (0, 0))
+    assert list_folder(tmp_path).fingerprint() == before
+    (tmp_path / "a.jpg").write_bytes(b"longer")
+    assert list_folder(tmp_path).fingerprint() != before
+
+
+def test_names_of_the_size_of_aifenge_are_matched_in_under_a_second(tmp_path: Path) -> None:
+    numbers = range(AIFENGE_SIZE)
+    start = time.perf_counter()
+    images = sort_out([FoundFile(f"1803151818/{n:08d}.jpg", n) for n in numbers], root=tmp_path)
+    labels = sort_out([FoundFile(f"1803151818/{n:08d}.png", n) for n in reversed(numbers)], root=tmp_path)
+    matching = match(
+        by_key(images.files, key=without_suffix, root=tmp_path), by_key(labels.files, key=without_suffix, root=tmp_path)
+    )
+    taken_s = time.perf_counter() - start
+    assert len(matching.pairs) == AIFENGE_SIZE
+    assert not matching.lonely
+    assert taken_s < 1, f"{taken_s:.2f} s"
+
+
+def test_two_files_of_one_name_are_refused_naming_both(tmp_path: Path) -> None:
+    for first, second in (("x.jpg", "x.png"), ("\u00e9.jpg", "e\u0301.jpg")):
+        with pytest.raises(InputRefused) as refused:
+            by_key([FoundFile(first, 1), FoundFile(second, 1)], key=without_suffix, root=tmp_path)
+        assert first in str(refused.value)
+        assert second in str(refused.value)
+        assert "rename" in refused.value.remedy
+
+
+def test_composed_and_decomposed_names_of_one_pair_meet(tmp_path: Path) -> None:
+    image, label = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
+    matching = match(
+        by_key([FoundFile(f"{image}.jpg", 1)], key=without_suffix, root=tmp_path),
+        by_key([FoundFile(f"{label}.png", 1)], key=without_suffix, root=tmp_path),
+    )
+    assert len(matching.pairs) == 1
