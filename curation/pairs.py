@@ -9,6 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
+import cv2
+import numpy as np
+
 from curation.cutouts import LabelRules, labels_of_alpha, labels_of_mask, place_pair
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.files import check_name, read_file
@@ -31,6 +34,8 @@ from curation.quarantine import BadRecord
 from curation.samples import Item, Outcome, Plan, Source
 
 COMMAND: Final = "pairs"
+HALF: Final = 127
+"""Where a scaled mask is cut: a pixel is of the person when more than half of it is."""
 FOLDER_MARK: Final = "__"
 """Stands in an id for the slash between a sub-folder and a file: `train/0001.jpg` gives `train__0001`."""
 Split = Literal["train", "val", "test"]
@@ -38,7 +43,10 @@ Split = Literal["train", "val", "test"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairsSettings:
-    """What to read. `masks` or `alphas` is given; `source`, `split` and `license` are written into every row."""
+    """What to read. `masks` or `alphas` is given; `source`, `split` and `license` are written into every row.
+
+    With `fit` a label of another size but the same shape is scaled to its image; see `fitted`.
+    """
 
     images: Path
     masks: Path | None = None
@@ -48,6 +56,7 @@ class PairsSettings:
     license: str | None = None
     threshold: int = 50
     trimap_kernel: str = "none"
+    fit: bool = False
     verify: Verify = "structure"
     limit: int | None = None
 
@@ -86,21 +95,51 @@ def plan_pairs(settings: PairsSettings) -> Plan:
         limit=settings.limit,
     )
     work = take_alpha if with_alpha else take_mask
-    return plan_of(intake, work=partial(work, rules=rules), folders=rules.folders(with_alpha=with_alpha))
+    return plan_of(
+        intake, work=partial(work, rules=rules, fit=settings.fit), folders=rules.folders(with_alpha=with_alpha)
+    )
 
 
-def take_mask(item: Item, folder: Path, *, rules: LabelRules) -> Outcome:
+def take_mask(item: Item, folder: Path, *, rules: LabelRules, fit: bool = False) -> Outcome:
     """Copy the binary mask of one pair, and link its image; raises BadRecord: whatever is wrong with the two."""
     pair: Pair = item.payload
     mask = decode_mask(read_file(Path(pair.label)), file=pair.label)
+    if fit:
+        mask = np.where(fitted(mask, size=_image_size(pair)) > HALF, np.uint8(255), np.uint8(0))
     return place_pair(item, folder, labels=labels_of_mask(mask, rules=rules, file=pair.label), rules=rules)
 
 
-def take_alpha(item: Item, folder: Path, *, rules: LabelRules) -> Outcome:
+def take_alpha(item: Item, folder: Path, *, rules: LabelRules, fit: bool = False) -> Outcome:
     """Make the labels of one alpha, and link its image; raises BadRecord: whatever is wrong with the two."""
     pair: Pair = item.payload
     alpha = _alpha(read_file(Path(pair.label)), file=pair.label)
+    if fit:
+        alpha = fitted(alpha, size=_image_size(pair))
     return place_pair(item, folder, labels=labels_of_alpha(alpha, rules=rules, file=pair.label), rules=rules)
+
+
+def fitted(label: Alpha, *, size: tuple[int, int]) -> Alpha:
+    """Scale a label (h, w) uint8 to `size` (height, width) in pixels, if it is the same picture but for its scale.
+
+    Same means that the other side differs by at most one pixel of rounding; any other label is given back as it is,
+    and its size refused later. Sizes are met bilinearly, and by area where the label shrinks.
+
+    >>> fitted(np.zeros((408, 612), np.uint8), size=(734, 1100)).shape
+    (734, 1100)
+    >>> fitted(np.zeros((408, 612), np.uint8), size=(1100, 734)).shape
+    (408, 612)
+    """
+    (height, width), (image_height, image_width) = label.shape, size
+    by_width, by_height = image_height * width / image_width, image_width * height / image_height
+    if (height, width) == size or min(abs(by_width - height), abs(by_height - width)) > 1:
+        return label
+    interpolation = cv2.INTER_LINEAR if width < image_width else cv2.INTER_AREA
+    return np.asarray(cv2.resize(label, (image_width, image_height), interpolation=interpolation), np.uint8)
+
+
+def _image_size(pair: Pair) -> tuple[int, int]:
+    header = inspect(read_file(Path(pair.image)), file=pair.image)
+    return header.height, header.width
 
 
 def _alpha(data: bytes, *, file: str) -> Alpha:

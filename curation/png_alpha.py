@@ -2,18 +2,18 @@
 
 A PNG row depends on the row above only through its filter type. OpenCV writes every row with the type Sub, whose
 channels do not touch each other, so that the alpha alone is a running sum over every fourth byte. Measured on cut-outs
-of 600 x 800: 5.5 ms instead of 8 ms with zlib; the inflating that is left takes another 2.5 ms less with `isal`.
+of 600 x 800 it takes a third of OpenCV's time. Files whose rows have other filters go to OpenCV.
 Source: Portable Network Graphics (W3C), sections 9 (filtering) and 11.2 (IHDR).
 """
 
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
+from isal import igzip_lib, isal_zlib
 from numpy.typing import NDArray
 
 NO_FILTER: Final = 0
@@ -48,14 +48,14 @@ def plain_png_alpha(data: bytes) -> NDArray[np.uint8] | None:
             else:
                 return None
             y += len(rows)
-    except zlib.error:
+    except igzip_lib.IsalError:  # type: ignore[misc]  # an exception, whatever its stub says
         return None
     return alpha if y == height else None
 
 
 def _blocks(compressed: bytes, *, row_bytes: int, height: int) -> Iterator[NDArray[np.uint8]]:
     """Give all rows, filter type first, in blocks; fewer than `height` rows when the data has another length."""
-    stream = zlib.decompressobj()
+    stream = isal_zlib.decompressobj()
     block_bytes = max(1, BLOCK_BYTES // row_bytes) * row_bytes
     rest, left = b"", row_bytes * height
     while left:

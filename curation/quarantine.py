@@ -73,7 +73,7 @@ HINTS: Final[dict[Code, str]] = {
     Code.FORMAT: "save the image as JPEG, PNG or WebP",
     Code.NAME: "rename the file; the name must be printable UTF-8 that every file system can hold",
     Code.PATH_ESCAPE: "file names must stay inside the images folder",
-    Code.SIZE_MISMATCH: "image and label must have the same size, as stored and as displayed",
+    Code.SIZE_MISMATCH: "image and label must have the same size, as displayed (`curate pairs --fit` scales labels)",
     Code.NO_MASK: "the image has no mask of the same name",
     Code.ORPHAN_MASK: "the mask has no image of the same name",
     Code.NO_ALPHA: "save the cut-out as a PNG with an alpha channel",

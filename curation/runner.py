@@ -11,10 +11,12 @@ import errno
 import os
 import resource
 import signal
+import threading
 import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -76,14 +78,10 @@ class LocalProcesses:
     def submit(self, work: Work, chunk: Sequence[Item], *, folder: Path) -> Future[ChunkResult]:
         """Start a chunk; its time limit counts from when a worker takes it."""
         timeout_s = self._options.item_timeout_s + SECONDS_PER_CHUNK_ITEM * (len(chunk) - 1)
-        # Workers, and the threads that replace dead ones, inherit the mask: Ctrl-C is for the parent alone
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        with _signals_held():  # the first task starts the pool
             future: Future[ChunkResult] = self._pool.schedule(
                 work_chunk, args=(work, tuple(chunk), folder), timeout=timeout_s
             )
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return future
 
     def stop(self) -> None:
@@ -203,6 +201,27 @@ def _unexpected(error: Exception) -> BadRecord:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(frame.filename).name}:{frame.lineno}"
     return BadRecord(Code.UNEXPECTED, f"{type(error).__name__} at {place}: {error}")
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Start processes undisturbed: a signal in the middle would leave a child without its instructions.
+
+    Ctrl-C, which is for the parent alone, is also masked: workers and the threads that replace them inherit that.
+    """
+    caught: list[int] = []
+    is_main = threading.current_thread() is threading.main_thread()
+    numbers = [number for number in (signal.SIGINT, signal.SIGTERM) if is_main and signal.getsignal(number) is not None]
+    handlers = {number: signal.signal(number, lambda number, _: caught.append(number)) for number in numbers}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for held in caught:
+        signal.raise_signal(held)
 
 
 def prepare_worker(parent_pid: int, memory_bytes: int = WORKER_MEMORY_BYTES) -> None:

@@ -12,7 +12,7 @@ from pipelines.options import Result, RunOptions, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class AifengeFlags:
     """The flags of `curate aifenge`."""
 
     root: Path = setting("Folder that holds clip_img and matting.", metavar="DIR")
@@ -26,7 +26,7 @@ class Settings:
     verify: Verify = setting("How photographs are checked: structure, or full (every pixel).", default="structure")
 
 
-def aifenge(settings: Settings, *, run: RunOptions) -> Result:
+def aifenge(settings: AifengeFlags, *, run: RunOptions) -> Result:
     """Make alphas, masks and trimaps from AiFenGe (aisegment) cut-outs.
 
     Photographs and cut-outs are paired by batch, group and name, never by order. The photographs are linked, not

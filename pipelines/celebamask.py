@@ -13,7 +13,7 @@ from pipelines.options import Result, RunOptions, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class CelebamaskFlags:
     """The flags of `curate celebamask`."""
 
     root: Path = setting("Folder that holds CelebA-HQ-img and CelebAMask-HQ-mask-anno.", metavar="DIR")
@@ -26,7 +26,7 @@ class Settings:
     verify: Verify = setting("How images are checked: structure, or full (every pixel).", default="structure")
 
 
-def celebamask(settings: Settings, *, run: RunOptions) -> Result:
+def celebamask(settings: CelebamaskFlags, *, run: RunOptions) -> Result:
     """Merge the part masks of CelebAMask-HQ to person masks and 19-class maps.
 
     All labels have the size of the image (each annotated pixel becomes 2 x 2). masks/<id>.png is the union of all

@@ -12,8 +12,8 @@ from pipelines.options import Result, RunOptions, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CocoBackground:
-    """The settings of `curate coco-background`."""
+class CocoBackgroundFlags:
+    """The flags of `curate coco-background`."""
 
     annotations: tuple[Path, ...] = setting("Instances JSON file, 2014 or 2017; repeat for several.", metavar="JSON")
     images: tuple[Path, ...] = setting("Folder with its images; one for each --annotations, in turn.", metavar="DIR")
@@ -26,7 +26,7 @@ class CocoBackground:
     )
 
 
-def coco_background(settings: CocoBackground, *, run: RunOptions) -> Result:
+def coco_background(settings: CocoBackgroundFlags, *, run: RunOptions) -> Result:
     """Keep the COCO images that show things of the given kinds and no person at all, crowds included.
 
     COCO leaves some far people untagged, so look at the result before you trust it.

@@ -12,8 +12,8 @@ from pipelines.options import Result, RunOptions, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CocoPerson:
-    """The settings of `curate coco-person`."""
+class CocoPersonFlags:
+    """The flags of `curate coco-person`."""
 
     annotations: tuple[Path, ...] = setting("Instances JSON file, 2014 or 2017; repeat for several.", metavar="JSON")
     images: tuple[Path, ...] = setting("Folder with its images; one for each --annotations, in turn.", metavar="DIR")
@@ -33,7 +33,7 @@ class CocoPerson:
     )
 
 
-def coco_person(settings: CocoPerson, *, run: RunOptions) -> Result:
+def coco_person(settings: CocoPersonFlags, *, run: RunOptions) -> Result:
     """Keep the COCO images in which persons are large, with all person masks of an image merged into one.
 
     An image is kept when the union of its non-crowd person masks covers at least --min-area of the frame.

@@ -7,22 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from curation.sample_data import write_aifenge_sample, write_coco_sample
-from pipelines.aifenge import Aifenge, aifenge
-from pipelines.coco_background import CocoBackground, coco_background
-from pipelines.coco_person import CocoPerson, coco_person
-from pipelines.gallery import Gallery, gallery
+from pipelines.aifenge import AifengeFlags, aifenge
+from pipelines.coco_background import CocoBackgroundFlags, coco_background
+from pipelines.coco_person import CocoPersonFlags, coco_person
+from pipelines.gallery import GalleryFlags, gallery
 from pipelines.options import Result, RunOptions, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Demo:
-    """The settings of `curate demo`."""
+class DemoFlags:
+    """The flags of `curate demo`."""
 
     out: Path = setting("Folder for the sample sources and what is made of them.", default=Path("demo"), metavar="DIR")
     images: int = setting("Images in each sample source.", default=24, metavar="N")
 
 
-def demo(settings: Demo, *, run: RunOptions) -> Result:
+def demo(settings: DemoFlags, *, run: RunOptions) -> Result:
     """Do the main job on sample data: drawn people on real photographs, laid out as COCO and as AiFenGe.
 
     Some of the samples are broken on purpose, so that you see what becomes of them.
@@ -33,15 +33,15 @@ def demo(settings: Demo, *, run: RunOptions) -> Result:
     folders = {name: out / name for name in ("persons", "backgrounds", "portraits")}
     made = {
         "persons": coco_person(
-            CocoPerson(annotations=(annotations,), images=(pictures,), out=folders["persons"]), run=run
+            CocoPersonFlags(annotations=(annotations,), images=(pictures,), out=folders["persons"]), run=run
         ),
         "backgrounds": coco_background(
-            CocoBackground(annotations=(annotations,), images=(pictures,), out=folders["backgrounds"]), run=run
+            CocoBackgroundFlags(annotations=(annotations,), images=(pictures,), out=folders["backgrounds"]), run=run
         ),
-        "portraits": aifenge(Aifenge(root=cutouts, out=folders["portraits"]), run=run),
+        "portraits": aifenge(AifengeFlags(root=cutouts, out=folders["portraits"]), run=run),
     }
     page = out / "gallery.html"
-    shown = gallery(Gallery(datasets=tuple(folders.values()), out=page), run=replace(run, overwrite=True))
+    shown = gallery(GalleryFlags(datasets=tuple(folders.values()), out=page), run=replace(run, overwrite=True))
     summary = "\n".join(
         [
             f"Sample sources: {settings.images} images as COCO, {settings.images} as AiFenGe, in {out / 'sources'}",

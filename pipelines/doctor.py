@@ -35,7 +35,7 @@ ASK_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DoctorSettings:
+class DoctorFlags:
     """No settings of its own."""
 
 
@@ -53,7 +53,7 @@ class Check:
     is_needed: bool = False
 
 
-def doctor(settings: DoctorSettings, *, run: RunOptions) -> Result:
+def doctor(settings: DoctorFlags, *, run: RunOptions) -> Result:
     """Say what works on this machine, and for everything that is missing the one line that mends it.
 
     The exit code is 0 when the base is sound, 5 otherwise; optional parts that are missing change nothing.

@@ -17,7 +17,7 @@ DONE_WITH_QUARANTINE: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GallerySettings:
+class GalleryFlags:
     """What to show, and where to put the page."""
 
     datasets: tuple[Path, ...] = setting("The datasets to show.", positional=True, metavar="D...")
@@ -25,7 +25,7 @@ class GallerySettings:
     where: str | None = setting("Show only rows for which this pandas query holds.", default=None, metavar="QUERY")
 
 
-def gallery(settings: GallerySettings, *, run: RunOptions) -> Result:
+def gallery(settings: GalleryFlags, *, run: RunOptions) -> Result:
     """Make one HTML contact sheet: each image with the outline of its mask, its alpha and trimap.
 
     The file holds everything, needs no network and opens from the disk. It shows 500 samples; --limit changes that.

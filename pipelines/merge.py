@@ -12,7 +12,7 @@ from pipelines.options import Result, RunOptions, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MergeSettings:
+class MergeFlags:
     """What to join, and which rows to keep."""
 
     datasets: tuple[Path, ...] = setting("The datasets to join.", positional=True, metavar="D...")
@@ -24,7 +24,7 @@ class MergeSettings:
     drop_splits: bool = setting("Forget the splits, where those of the datasets do not fit together.", default=False)
 
 
-def merge(settings: MergeSettings, *, run: RunOptions) -> Result:
+def merge(settings: MergeFlags, *, run: RunOptions) -> Result:
     """Join datasets into one. Files are linked, not copied, and columns that commands added are kept.
 
     With one dataset and --where it is a selection.

@@ -82,6 +82,8 @@ def _parameter(field: dataclasses.Field[Any], hint: Any) -> click.Parameter:
     if field.metadata["positional"]:
         metavar = field.metadata["metavar"] or field.name.upper()
         return click.Argument([field.name], type=kind, nargs=-1 if is_repeated else 1, required=True, metavar=metavar)
+    # no default at all where one must be given: click takes None for a value
+    default: dict[str, Any] = {} if is_required else {"default": field.default}
     flag = f"--{field.name.replace('_', '-')}"
     if hint is bool:
         return click.Option([flag, field.name], is_flag=True, default=False, help=field.metadata["meaning"])
@@ -90,7 +92,7 @@ def _parameter(field: dataclasses.Field[Any], hint: Any) -> click.Parameter:
         type=kind,
         multiple=is_repeated,
         required=is_required,
-        default=None if is_required else field.default,
+        **default,
         show_default=not is_required and field.default not in (None, ()),
         metavar=field.metadata["metavar"],
         help=field.metadata["meaning"],

@@ -12,7 +12,7 @@ from pipelines.options import Result, RunOptions, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class PairsFlags:
     """The flags of `curate pairs`."""
 
     images: Path = setting("Folder of images; sub-folders are read too.", metavar="DIR")
@@ -28,15 +28,16 @@ class Settings:
         default="none",
         metavar="N|auto|none",
     )
+    fit: bool = setting("Scale a label that has another size than its image but the same shape.", default=False)
     verify: Verify = setting("How images are checked: structure, or full (every pixel).", default="structure")
 
 
-def pairs(settings: Settings, *, run: RunOptions) -> Result:
+def pairs(settings: PairsFlags, *, run: RunOptions) -> Result:
     """Make a dataset from a folder of images and a folder of masks, or of alphas.
 
     An image and its label have the same path below their folders, but for the suffix: a/0001.jpg and a/0001.png.
     Images are linked, not encoded again. Files without a partner, broken files, masks with other values than two and
-    pairs of different sizes are set aside, each with its reason, in D/quarantine.jsonl.
+    pairs of different sizes (but see --fit) are set aside, each with its reason, in D/quarantine.jsonl.
 
     \b
     Example:  curate pairs --images photos --masks masks --out data/own
@@ -51,6 +52,7 @@ def pairs(settings: Settings, *, run: RunOptions) -> Result:
             license=settings.license,
             threshold=settings.threshold,
             trimap_kernel=settings.trimap_kernel,
+            fit=settings.fit,
             verify=settings.verify,
             limit=run.limit,
         )

@@ -12,7 +12,7 @@ from pipelines.options import Result, RunOptions, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Portrait2000Flags:
     """The flags of `curate portrait2000`."""
 
     root: Path = setting("Folder that holds <n>.png and <n>_matte.png, or train and test folders.", metavar="DIR")
@@ -26,7 +26,7 @@ class Settings:
     verify: Verify = setting("How portraits are checked: structure, or full (every pixel).", default="structure")
 
 
-def portrait2000(settings: Settings, *, run: RunOptions) -> Result:
+def portrait2000(settings: Portrait2000Flags, *, run: RunOptions) -> Result:
     """Make alphas, masks and trimaps from the 1,700 + 300 pairs of "Automatic Portrait Matting".
 
     <n>.png is paired with <n>_matte.png. Pairs in folders named train (training) and test (testing) get that split,

@@ -12,7 +12,7 @@ from pipelines.options import Result, RunOptions, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SplitSettings:
+class SplitFlags:
     """What to split, and how much goes where."""
 
     dataset: Path = setting("The dataset to split.", positional=True, metavar="D")
@@ -20,7 +20,7 @@ class SplitSettings:
     test: float = setting("Share of the samples for the test set.", default=0.1)
 
 
-def split(settings: SplitSettings, *, run: RunOptions) -> Result:
+def split(settings: SplitFlags, *, run: RunOptions) -> Result:
     """Split a dataset by group into train, val and test; a group, or an image that is there twice, is never divided.
 
     Samples that have a split keep it, so that a test set stays frozen; --overwrite splits all anew. The same --seed
@@ -38,7 +38,7 @@ def split(settings: SplitSettings, *, run: RunOptions) -> Result:
     return Result(summary="\n".join(_lines(settings, note=note, is_dry=run.dry_run)), data=data)
 
 
-def _lines(settings: SplitSettings, *, note: dict[str, Any], is_dry: bool) -> list[str]:
+def _lines(settings: SplitFlags, *, note: dict[str, Any], is_dry: bool) -> list[str]:
     counts: dict[str, int] = note["counts"]
     total = sum(counts.values()) or 1
     dry = " (dry run, nothing is written)" if is_dry else ""

@@ -24,14 +24,14 @@ PROBLEMS_SHOWN: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StatsSettings:
+class StatsFlags:
     """What to look at, and how closely."""
 
     datasets: tuple[Path, ...] = setting("The datasets to look at.", positional=True, metavar="D...")
     verify: bool = setting("Read every file again and check hash, size and values; nothing is changed.", default=False)
 
 
-def stats(settings: StatsSettings, *, run: RunOptions) -> Result:
+def stats(settings: StatsFlags, *, run: RunOptions) -> Result:
     """Print what is in a dataset: counts, sources, splits, licences, person areas, sizes.
 
     With --verify each file is read again: the hash of every image, the size and values of every mask. Problems are

@@ -12,7 +12,7 @@ from curation.coco.raster import RunLengths, count_pixels, draw, is_empty, merge
 from curation.coco.segmentation import read_segmentation
 from curation.files import write_bytes
 from curation.originals import Verify, check_original, place_original
-from curation.pixels import encode_gray, encode_mask
+from curation.pixels import Mask, encode_gray, encode_mask
 from curation.quarantine import BadRecord, Code, QuarantineRecord
 from curation.samples import Item, Outcome, Sample
 
@@ -85,6 +85,14 @@ def work_person(item: Item, folder: Path) -> Outcome:
         extra={"ignore": _write_ignore(crowds, item=item, folder=folder)} if task.with_ignore else {},
     )
     return Outcome(id=item.id, sample=sample, records=records)
+
+
+def person_mask(task: PersonTask) -> Mask:
+    """Give the mask (height, width) of one image; raises BadRecord when no person of it is sound."""
+    people, records = _draw_people(task.people, task=task)
+    if not people:
+        raise BadRecord(records[0].code, records[0].reason, file=task.path)
+    return to_array(merge(people))
 
 
 def _draw_people(

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from curation.aifenge import AifengeSettings, plan_aifenge
 from curation.sample_data import write_aifenge_sample
 from tests.bench.measuring import CURATE, REAL_DATA, median_run, say, seconds_of
 
@@ -30,10 +31,8 @@ def bench(folder: Path) -> None:
     say(f"  -> {article / ours:.1f} times faster")
     many = folder / "many"
     make_names(many)
-    from curation.aifenge import AifengeSource, plan_aifenge
-
     start = time.perf_counter()
-    plan = plan_aifenge(AifengeSource(root=many))
+    plan = plan_aifenge(AifengeSettings(root=many))
     say(f"  matching {len(plan.items)} pairs by name: {time.perf_counter() - start:.2f} s")
 
 

@@ -16,6 +16,9 @@ import numpy as np
 from pycocotools.coco import COCO
 
 from curation.coco import PersonSelection, plan_persons
+from curation.coco.person_work import person_mask
+from curation.files import write_bytes
+from curation.pixels import encode_mask
 from curation.sample_data import write_coco_sample
 from tests.bench.measuring import CURATE, REAL_DATA, child, median_run, say
 
@@ -34,14 +37,12 @@ def bench(folder: Path) -> None:
     union_way = theirs["load_s"] + theirs["union_s_per_image"] * theirs["person_images"]
     agree = sum((f"{folder.name}_{stem}" in selected) == kept for stem, kept in theirs["decisions"].items())
     say(f"  coco-person --dry-run: {ours:.2f} s, peak {peak:.0f} MB; {len(selected)} images selected")
-    say(
-        f"  COCO(file) alone: {theirs['load_s']:.1f} s, peak {their_peak:.0f} MB -> {theirs['load_s'] / ours:.1f} times faster"
-    )
-    say(
-        f"  COCO(file) + union of annToMask, scaled from {SLICE} images: {union_way:.0f} s -> {union_way / ours:.0f} times faster"
-    )
+    loads = f"COCO(file) alone: {theirs['load_s']:.1f} s, peak {their_peak:.0f} MB"
+    say(f"  {loads} -> {theirs['load_s'] / ours:.1f} times faster")
+    unites = f"COCO(file) + union of annToMask, scaled from {len(theirs['decisions'])} images: {union_way:.0f} s"
+    say(f"  {unites} -> {union_way / ours:.0f} times faster")
     say(f"  same decision on {agree} of {len(theirs['decisions'])} images of the slice")
-    masks, _ = child("tests.bench.coco:time_masks", *real_or_sample(folder))
+    masks, _ = child("tests.bench.coco:time_masks", *real_or_sample(folder), folder)
     say(
         f"  person masks: {masks['ours_ms']:.2f} ms, annToMask + union + imwrite {masks['theirs_ms']:.2f} ms"
         f" -> {masks['theirs_ms'] / masks['ours_ms']:.1f} times faster, {masks['equal']} of {masks['images']} equal"
@@ -92,18 +93,14 @@ def select_with_pycocotools(path: str) -> dict[str, Any]:
     return {"load_s": load_s, "union_s_per_image": per_image, "person_images": len(ids), "decisions": decisions}
 
 
-def time_masks(annotations: str, images: str) -> dict[str, Any]:
+def time_masks(annotations: str, images: str, folder: str) -> dict[str, Any]:
     """Write the masks of the selected images both ways and compare the pixels; in a process of its own."""
-    from curation.coco import person_mask
-    from curation.files import write_bytes
-    from curation.pixels import encode_mask
-
     plan = plan_persons(PersonSelection(annotations=(Path(annotations),), images=(Path(images),)))
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO(annotations)
     ours_s = theirs_s = 0.0
     equal = 0
-    target = Path(annotations).with_name("unused.png") if False else Path("/tmp") / f"curate-bench-{id(coco)}.png"
+    target = Path(folder) / "mask.png"
     for item in plan.items:
         start = time.perf_counter()
         mask = person_mask(item.payload)
@@ -118,7 +115,6 @@ def time_masks(annotations: str, images: str) -> dict[str, Any]:
         cv2.imwrite(str(target), union * 255)
         theirs_s += time.perf_counter() - start
         equal += bool(np.array_equal(mask, union * 255))
-    target.unlink()
     count = len(plan.items)
     return {"ours_ms": ours_s / count * 1e3, "theirs_ms": theirs_s / count * 1e3, "equal": equal, "images": count}
 

@@ -18,6 +18,7 @@ from curation.runner import RunnerOptions
 from curation.samples import Plan
 
 H, W = 60, 40
+REAL = Path(os.environ.get("CURATE_REAL_DATA", Path(__file__).parents[2].parent / "shared")) / "data"
 
 
 def photo(*, seed: int = 0, size: tuple[int, int] = (H, W)) -> bytes:
@@ -233,3 +234,35 @@ def test_a_trimap_that_leaves_no_certain_person_is_set_aside(tmp_path: Path) -> 
     put(tmp_path / "masks", a_png=png(person()))
     _, card = build(plan_pairs(settings(tmp_path, trimap_kernel="40")), tmp_path / "D")
     assert Counter(card.counts.quarantined) == {"TRIMAP": 1}
+
+
+def test_with_fit_a_label_of_the_same_shape_is_scaled_and_any_other_is_set_aside(tmp_path: Path) -> None:
+    put(tmp_path / "images", same_jpg=photo(size=(90, 60)), other_jpg=photo(size=(60, 90)))
+    put(tmp_path / "masks", same_png=png(person()), other_png=png(person()))
+    dataset, card = build(plan_pairs(settings(tmp_path, fit=True)), tmp_path / "D")
+    assert card.counts.quarantined == {"SIZE_MISMATCH": 1}
+    mask = cv2.imread(str(tmp_path / "D" / dataset.table["mask"][0].as_py()), cv2.IMREAD_UNCHANGED)
+    truth = np.zeros((90, 60), np.uint8)
+    truth[15:, 12:48] = 255  # person() at one and a half times its size
+    assert mask.shape == truth.shape
+    assert set(np.unique(mask)) == {0, 255}
+    assert (mask != truth).mean() < 0.01
+
+
+def test_without_fit_a_label_of_another_size_is_set_aside(tmp_path: Path) -> None:
+    put(tmp_path / "images", a_jpg=photo(size=(90, 60)))
+    put(tmp_path / "masks", a_png=png(person()))
+    _, card = build(plan_pairs(settings(tmp_path)), tmp_path / "D")
+    assert card.counts.quarantined == {"SIZE_MISMATCH": 1}
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not (REAL / "portraits").is_dir(), reason=f"no real portraits in {REAL}")
+def test_real_portraits_with_masks_of_other_sizes_are_all_taken_with_fit(tmp_path: Path) -> None:
+    folder = REAL / "portraits"
+    plan = plan_pairs(PairsSettings(images=folder / "images", masks=folder / "masks", fit=True))
+    dataset, card = build(plan, tmp_path / "D")
+    assert (card.counts.considered, card.counts.selected) == (200, 200)
+    row = dataset.table.filter(dataset.table["id"].to_numpy(zero_copy_only=False) == "0053").to_pylist()[0]
+    assert (row["width"], row["height"]) == (1100, 734)
+    assert cv2.imread(str(tmp_path / "D" / row["mask"]), cv2.IMREAD_UNCHANGED).shape == (734, 1100)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import psutil
 
-from pipelines.aifenge import Settings, aifenge
+from pipelines.aifenge import AifengeFlags, aifenge
 from pipelines.options import RunOptions
 
 HOOK = Path(__file__).parent / "kill_hook"
@@ -94,7 +94,7 @@ def aifenge_command(root: Path, out: Path, *, workers: int = 1) -> list[object]:
 def go_on(root: Path, out: Path, *, overwrite: bool = False) -> int:
     """Run the same command again, plainly, in this process (a new one takes seconds to start); give its exit code."""
     run_options = RunOptions(workers=0, quiet=True, overwrite=overwrite)
-    return aifenge(Settings(root=root, out=out), run=run_options).exit_code
+    return aifenge(AifengeFlags(root=root, out=out), run=run_options).exit_code
 
 
 def count_changes(arguments: list[object], *, process: str, below: Path, counts: Path) -> int:

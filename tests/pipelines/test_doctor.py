@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from pipelines import doctor as module
-from pipelines.doctor import DoctorSettings, check_gpu, check_groups, check_links, check_python, doctor
+from pipelines.doctor import DoctorFlags, check_gpu, check_groups, check_links, check_python, doctor
 from pipelines.options import RunOptions
 
 
 def test_a_sound_machine_gives_exit_code_0_and_a_line_for_each_check() -> None:
-    result = doctor(DoctorSettings(), run=RunOptions())
+    result = doctor(DoctorFlags(), run=RunOptions())
     names = [check["name"] for check in result.data["checks"]]
     assert result.exit_code == 0
     assert result.data["is_sound"] is True
@@ -27,7 +27,7 @@ def test_a_sound_machine_gives_exit_code_0_and_a_line_for_each_check() -> None:
 
 def test_a_missing_base_package_gives_exit_code_5_and_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "metadata_requirements", lambda: ["click>=8", "no-such-package>=1"])
-    result = doctor(DoctorSettings(), run=RunOptions())
+    result = doctor(DoctorFlags(), run=RunOptions())
     assert result.exit_code == 5
     assert "missing: no-such-package" in result.summary
     assert "-> pip install 'portrait-curate'" in result.summary
@@ -35,7 +35,7 @@ def test_a_missing_base_package_gives_exit_code_5_and_a_remedy(monkeypatch: pyte
 
 def test_a_missing_extra_is_told_but_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "metadata_requirements", lambda: ['no-such-package; extra == "label"'])
-    result = doctor(DoctorSettings(), run=RunOptions())
+    result = doctor(DoctorFlags(), run=RunOptions())
     assert result.exit_code == 0
     assert "pip install 'portrait-curate[label]'" in result.summary
 
@@ -91,15 +91,15 @@ def test_a_driver_that_fails_is_told(driver: Callable[[str], None]) -> None:
 
 def test_a_machine_without_optional_programs_is_still_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    result = doctor(DoctorSettings(), run=RunOptions())
+    result = doctor(DoctorFlags(), run=RunOptions())
     assert result.exit_code == 0
     assert "no nvidia-smi" in result.summary
 
 
 def test_the_doctor_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from pipelines.doctor import DoctorSettings, doctor; from pipelines.options import RunOptions;"
-        "doctor(DoctorSettings(), run=RunOptions());"
+        "import sys; from pipelines.doctor import DoctorFlags, doctor; from pipelines.options import RunOptions;"
+        "doctor(DoctorFlags(), run=RunOptions());"
         "print([name for name in ('torch', 'fiftyone', 'cv2', 'pandas') if name in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

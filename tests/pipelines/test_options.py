@@ -114,7 +114,7 @@ def test_every_flag_of_a_verb_agrees_with_its_field(verb: str) -> None:
     command = curate.get_command(click.Context(curate), verb)
     assert command is not None
     parameters = {parameter.name: parameter for parameter in command.params}
-    expected = {}
+    expected: dict[str, tuple[dataclasses.Field[Any], Any]] = {}
     for settings_type in (settings_of(verb), RunOptions):
         hints = get_type_hints(settings_type)
         expected |= {field.name: (field, hints[field.name]) for field in dataclasses.fields(settings_type)}
@@ -159,6 +159,6 @@ def test_the_default_of_a_field_is_of_its_type(verb: str) -> None:
 def test_settings_are_frozen_and_are_told_apart_from_the_flags_that_every_verb_has(verb: str) -> None:
     settings_type = settings_of(verb)
     assert dataclasses.is_dataclass(settings_type)
-    assert settings_type.__dataclass_params__.frozen
+    assert getattr(settings_type, "__dataclass_params__").frozen  # noqa: B009 - typeshed does not know it
     shared = {field.name for field in dataclasses.fields(RunOptions)}
     assert shared & {field.name for field in dataclasses.fields(settings_type)} == set()
