@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
@@ -18,23 +17,14 @@ from typing import Final, TypeVar
 import msgspec
 import pyarrow as pa
 
-from curation.dataset import (
-    FILE_COLUMNS,
-    QUARANTINE,
-    SCHEMA,
-    Card,
-    Counts,
-    quarantine_lines,
-    table_of,
-    with_columns,
-    write_dataset,
-)
+from curation.card import QUARANTINE, Card, Tally, counts_of, tool_version
+from curation.dataset import FILE_COLUMNS, SCHEMA, quarantine_lines, table_of, with_columns, write_dataset
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.files import telling_where, write_durable
 from curation.journal import Journal
 from curation.quarantine import QuarantineRecord
 from curation.runner import RunnerOptions, run_items
-from curation.samples import Outcome, Plan
+from curation.samples import Plan
 from curation.workspace import finished_card, make_folders, working_in
 
 T = TypeVar("T")
@@ -104,39 +94,6 @@ def quarantine_limit(text: str | None, *, considered: int) -> int:
     return limit
 
 
-def counts_of(plan: Plan, *, tally: Tally) -> Counts:
-    """Give the counts of a plan and of what its items became."""
-    planned = Counter(str(record.code) for record in plan.quarantined)
-    return Counts(
-        considered=plan.considered,
-        selected=tally.selected,
-        filtered=dict(sorted((Counter(plan.filtered) + tally.filtered).items())),
-        quarantined=dict(sorted((planned + tally.quarantined).items())),
-    )
-
-
-class Tally:
-    """What the items of a plan became so far."""
-
-    def __init__(self) -> None:
-        self.selected = 0
-        self.filtered: Counter[str] = Counter()
-        self.quarantined: Counter[str] = Counter()
-
-    def add(self, outcome: Outcome) -> None:
-        """Count one outcome."""
-        if outcome.filtered is not None:
-            self.filtered[outcome.filtered] += 1
-        elif outcome.broken is not None:
-            self.quarantined[str(outcome.broken)] += 1
-        else:
-            self.selected += 1
-
-    def by_kind(self) -> Counter[str]:
-        """Give the three numbers that a progress line shows."""
-        return Counter(selected=self.selected, filtered=self.filtered.total(), quarantined=self.quarantined.total())
-
-
 def _work(plan: Plan, *, out: Path, journal: Journal, limit: int, options: BuildOptions) -> None:
     tally = Tally()
     for outcome in journal.outcomes():
@@ -187,14 +144,6 @@ def _publish(plan: Plan, *, out: Path, run: str, journal: Journal) -> Card:
         parents=list(plan.parents),
     )
     return write_dataset(out, card=card, table=table, quarantine=_records(plan, journal=journal))
-
-
-def tool_version() -> str:
-    """Give the version of this tool."""
-    try:
-        return version("portrait-curate")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def _records(plan: Plan, *, journal: Journal) -> Iterator[QuarantineRecord]:

@@ -11,24 +11,23 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curation.card import CARD, QUARANTINE, Card
 from curation.errors import InputRefused
 from curation.files import sha256_of, write_durable
 from curation.quarantine import QuarantineRecord
-from curation.samples import COLUMNS, Sample, Source
+from curation.samples import COLUMNS, Sample
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CARD: Final = "dataset.json"
 MANIFEST: Final = "manifest.parquet"
-QUARANTINE: Final = "quarantine.jsonl"
 FILE_COLUMNS: Final = ("image", "mask", "alpha", "trimap", "ignore", "classes", "white")
 """Columns that hold paths of files below the dataset folder; absent ones are skipped."""
 
@@ -52,43 +51,6 @@ SCHEMA: Final = pa.schema(
         pa.field("sha256", pa.string()),
     ]
 )
-
-
-class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the inputs of one command; every input is counted once."""
-
-    considered: int
-    selected: int
-    filtered: dict[str, int]
-    quarantined: dict[str, int]
-
-    def __post_init__(self) -> None:
-        """Assert the conservation law: nothing is lost and nothing is counted twice."""
-        total = self.selected + sum(self.filtered.values()) + sum(self.quarantined.values())
-        assert self.considered == total, f"{self.considered} considered, but {total} accounted for"
-
-
-class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """`dataset.json`: what made the dataset, from what, and what was left out.
-
-    `run` identifies command, settings and sources. `records` counts broken parts of inputs by code (say, single
-    annotations); the inputs themselves are in `counts`. `notes` are facts that a command wants kept.
-    The card is written before the manifest, so a kill in between leaves the manifest of `previous_manifest_sha256`.
-    """
-
-    name: str
-    command: str
-    settings: dict[str, Any]
-    tool_version: str
-    run: str
-    sources: list[Source]
-    licenses: dict[str, int]
-    counts: Counts
-    records: dict[str, int] = {}
-    notes: dict[str, Any] = {}
-    parents: list[str] = []
-    manifest_sha256: str = ""
-    previous_manifest_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,9 +113,8 @@ def _parts(rng: np.random.Generator, *, pose: Pose, height: int) -> list[tuple[P
         for part in _arm(x, shoulder, head=head, wide=wide, side=side, is_bent=i == bent)
     ]
     long_hair = rng.random() < 0.5
-    back_of_hair = _ellipse(
-        x, top + (0.62 if long_hair else 0.42) * head, 0.47 * head, (0.72 if long_hair else 0.5) * head
-    )
+    hair_middle, hair_radius = (0.62, 0.72) if long_hair else (0.42, 0.5)
+    back_of_hair = _ellipse(x, top + hair_middle * head, radii=(0.47 * head, hair_radius * head))
     neck = [(x - 0.17 * head, top + 0.7 * head), (x + 0.17 * head, top + 0.7 * head)]
     neck += [(x + 0.24 * head, shoulder + 0.1 * head), (x - 0.24 * head, shoulder + 0.1 * head)]
     darker = _scaled(cloth, 0.85)
@@ -124,13 +123,13 @@ def _parts(rng: np.random.Generator, *, pose: Pose, height: int) -> list[tuple[P
         *((arm, darker) for arm in arms),
         (np.asarray(body), cloth),
         (np.asarray(neck), _scaled(skin, 0.88)),
-        (_ellipse(x, top + 0.52 * head, 0.36 * head, 0.48 * head), skin),
-        (_ellipse(x, top + 0.16 * head, 0.34 * head, 0.2 * head), hair),
+        (_ellipse(x, top + 0.52 * head, radii=(0.36 * head, 0.48 * head)), skin),
+        (_ellipse(x, top + 0.16 * head, radii=(0.34 * head, 0.2 * head)), hair),
         *(
-            (_ellipse(x + side * 0.14 * head, top + 0.5 * head, 0.04 * head, 0.03 * head), (40, 30, 28))
+            (_ellipse(x + side * 0.14 * head, top + 0.5 * head, radii=(0.04 * head, 0.03 * head)), (40, 30, 28))
             for side in sides
         ),
-        (_ellipse(x, top + 0.78 * head, 0.1 * head, 0.025 * head), _scaled(skin, 0.6)),
+        (_ellipse(x, top + 0.78 * head, radii=(0.1 * head, 0.025 * head)), _scaled(skin, 0.6)),
     ]
 
 
@@ -157,9 +156,9 @@ def _capsule(start: tuple[float, float], end: tuple[float, float], *, radius: fl
     return np.concatenate(caps)
 
 
-def _ellipse(x: float, y: float, radius_x: float, radius_y: float) -> Points:
+def _ellipse(x: float, y: float, *, radii: tuple[float, float]) -> Points:
     angles = np.linspace(0, 2 * np.pi, 64, endpoint=False)
-    return np.stack([x + radius_x * np.cos(angles), y + radius_y * np.sin(angles)], axis=1)
+    return np.stack([x + radii[0] * np.cos(angles), y + radii[1] * np.sin(angles)], axis=1)
 
 
 def _light(rng: np.random.Generator, *, height: int, width: int) -> NDArray[np.float64]:

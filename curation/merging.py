@@ -12,12 +12,11 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.card import Card, Counts
 from curation.dataset import (
     FILE_COLUMNS,
     MANIFEST,
     SCHEMA,
-    Card,
-    Counts,
     Dataset,
     read_quarantine,
     select_rows,

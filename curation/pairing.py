@@ -82,8 +82,8 @@ def match(images: Mapping[str, str], labels: Mapping[str, str]) -> Matching:
     """
     pairs = {key: (path, labels[key]) for key, path in images.items() if key in labels}
     lonely = [
-        *(_no_partner(Code.NO_MASK, "label", key, path) for key, path in images.items() if key not in labels),
-        *(_no_partner(Code.ORPHAN_MASK, "image", key, path) for key, path in labels.items() if key not in images),
+        *(_no_partner(Code.NO_MASK, key=key, path=path) for key, path in images.items() if key not in labels),
+        *(_no_partner(Code.ORPHAN_MASK, key=key, path=path) for key, path in labels.items() if key not in images),
     ]
     return Matching(pairs=pairs, lonely=lonely)
 
@@ -195,7 +195,8 @@ def _two_claim(name: str, first: str, second: str) -> InputRefused:
     )
 
 
-def _no_partner(code: Code, missing: str, key: str, path: str) -> BadRecord:
+def _no_partner(code: Code, *, key: str, path: str) -> BadRecord:
+    missing = "label" if code is Code.NO_MASK else "image"
     return BadRecord(code, f"no {missing} is named {key!r}", file=path, record_id=key)
 
 

@@ -144,6 +144,15 @@ def encode_image(image: Image, *, quality: int | None = None) -> bytes:
     return encoded.tobytes()
 
 
+def encode_webp(image: Image, *, quality: int) -> bytes:
+    """Give a picture, (height, width, 3) RGB, as WebP of that `quality` (0..100), for pages."""
+    is_encoded, encoded = cv2.imencode(
+        ".webp", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, quality]
+    )
+    assert is_encoded, "OpenCV encodes every picture of 8 bits"
+    return encoded.tobytes()
+
+
 def _png_chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(content, zlib.crc32(kind)))
 

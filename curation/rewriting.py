@@ -12,7 +12,8 @@ from typing import Final
 
 import pyarrow as pa
 
-from curation.dataset import CARD, MANIFEST, QUARANTINE, Card, Dataset, read_dataset, write_dataset
+from curation.card import CARD, QUARANTINE, Card
+from curation.dataset import MANIFEST, Dataset, read_dataset, write_dataset
 from curation.files import fingerprint_file, flush_filesystem, make_folder, write_durable
 from curation.lock import exclusive
 from curation.quarantine import QuarantineRecord

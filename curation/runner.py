@@ -6,10 +6,8 @@ come in any order; whoever stores them sorts by id, so that the result is the sa
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
-import resource
 import signal
 import threading
 import traceback
@@ -29,6 +27,7 @@ from curation.errors import CurateError
 from curation.files import cannot_write
 from curation.quarantine import BadRecord, Code
 from curation.samples import Item, Outcome
+from curation.worker_process import WORKER_MEMORY_BYTES, prepare_worker
 
 Work = Callable[[Item, Path], Outcome]
 ChunkResult = tuple[tuple[Outcome, ...], CurateError | None]
@@ -37,8 +36,6 @@ MAX_CHUNK: Final = 16
 """Items handed over at once: large enough that the hand-over is cheap, small enough to redo after a crash."""
 MAX_TRIES: Final = 2
 SECONDS_PER_CHUNK_ITEM: Final = 2.0
-PR_SET_PDEATHSIG: Final = 1
-WORKER_MEMORY_BYTES: Final = 8 << 30
 MACHINE_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE})
 """What the machine refuses, not the item: it would refuse the next item as well."""
 
@@ -71,7 +68,7 @@ class LocalProcesses:
         self._pool = ProcessPool(
             max_workers=options.workers,
             context=get_context("spawn"),  # fork would copy the locks of threads that exist here
-            initializer=prepare_worker,
+            initializer=_prepare_worker,
             initargs=(os.getpid(), options.worker_memory_bytes),
         )
 
@@ -224,12 +221,6 @@ def _signals_held() -> Iterator[None]:
         signal.raise_signal(held)
 
 
-def prepare_worker(parent_pid: int, memory_bytes: int = WORKER_MEMORY_BYTES) -> None:
-    """Leave Ctrl-C to the parent, die with the parent, and never take all of the machine's memory."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # pebble's handler waits for native code that hangs
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:  # the parent died before prctl
-        os._exit(1)
+def _prepare_worker(parent_pid: int, memory_bytes: int) -> None:
+    prepare_worker(parent_pid, memory_bytes)
     cv2.setNumThreads(1)  # workers share the cores; threads inside each would only wait for one another
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))

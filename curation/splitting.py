@@ -15,7 +15,8 @@ from typing import Final
 import msgspec
 import pyarrow as pa
 
-from curation.dataset import Card, Dataset, read_quarantine
+from curation.card import Card
+from curation.dataset import Dataset, read_quarantine
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.rewriting import replace_dataset, rewriting
 

@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from curation.dataset import Counts, Dataset
+from curation.card import Counts
+from curation.dataset import Dataset
 from curation.samples import COLUMNS
 from curation.splitting import groups_across_splits, leak_groups
 

@@ -10,7 +10,8 @@ from typing import Final
 
 import pyarrow.compute as pc
 
-from curation.dataset import CARD, MANIFEST, Card, read_dataset
+from curation.card import CARD, Card
+from curation.dataset import MANIFEST, read_dataset
 from curation.errors import CurateError, EnvironmentProblem, InputRefused
 from curation.files import make_folder
 from curation.journal import Journal

@@ -41,4 +41,4 @@ def coco_background(settings: CocoBackgroundFlags, *, run: RunOptions) -> Result
         verify=settings.verify,
         limit=run.limit,
     )
-    return make_dataset(plan_backgrounds(selection), out=settings.out, run=run)
+    return make_dataset(plan_backgrounds(selection, is_preview=run.dry_run), out=settings.out, run=run)

@@ -53,4 +53,4 @@ def coco_person(settings: CocoPersonFlags, *, run: RunOptions) -> Result:
         verify=settings.verify,
         limit=run.limit,
     )
-    return make_dataset(plan_persons(selection), out=settings.out, run=run)
+    return make_dataset(plan_persons(selection, is_preview=run.dry_run), out=settings.out, run=run)

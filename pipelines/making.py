@@ -10,9 +10,7 @@ from typing import Any, Final
 import msgspec
 from tqdm import tqdm
 
-from curation.building import BuildOptions, Tally, build_dataset, counts_of
-from curation.dataset import QUARANTINE, Counts
-from curation.runner import RunnerOptions
+from curation.card import QUARANTINE, Counts, Tally, counts_of
 from curation.samples import Plan
 from pipelines.options import Result, RunOptions
 
@@ -25,6 +23,10 @@ def make_dataset(plan: Plan, *, out: Path, run: RunOptions) -> Result:
     """Make the dataset, or with `--dry-run` only tell what would be made."""
     if run.dry_run:
         return _tell(plan, out=out)
+    # imported here, since a dry run needs none of it and should answer at once
+    from curation.building import BuildOptions, build_dataset
+    from curation.runner import RunnerOptions
+
     with _ProgressBar(total=len(plan.items), command=plan.command, run=run) as bar:
         options = BuildOptions(
             runner=RunnerOptions(workers=run.workers),

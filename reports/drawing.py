@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.pixels import Alpha, Image, Mask, encode_gray
+from curation.pixels import Alpha, Image, Mask, encode_gray, encode_webp
 
 THUMBNAIL_PX: Final = 320
 """Longer side. Twice the usual width of a tile would be sharper on dense screens, at three times the bytes."""
@@ -34,10 +34,7 @@ def thumbnail_size(size: tuple[int, int], *, longest: int = THUMBNAIL_PX) -> tup
 
 def thumbnail(image: Image, *, size: tuple[int, int]) -> bytes:
     """Give a photograph scaled to `size` (height, width) as WebP; about 10 KB at 320 pixels."""
-    small = cv2.cvtColor(_scaled(image, size=size), cv2.COLOR_RGB2BGR)
-    is_encoded, encoded = cv2.imencode(".webp", small, [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY])
-    assert is_encoded, "OpenCV encodes every picture of 8 bits"
-    return encoded.tobytes()
+    return encode_webp(_scaled(image, size=size), quality=WEBP_QUALITY)
 
 
 def outline_path(mask: Mask, *, size: tuple[int, int]) -> str:

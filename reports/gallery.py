@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from curation.building import tool_version
+from curation.card import tool_version
 from curation.dataset import Dataset, read_quarantine, select_rows
 from curation.errors import InputRefused
 from curation.files import read_file, safe_join, write_durable

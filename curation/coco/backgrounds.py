@@ -48,7 +48,7 @@ class BackgroundTask(msgspec.Struct, frozen=True, kw_only=True):
     verify: Verify
 
 
-def plan_backgrounds(selection: BackgroundSelection) -> Plan:
+def plan_backgrounds(selection: BackgroundSelection, *, is_preview: bool = False) -> Plan:
     """Choose the images with an object of the supercategories and no person, a crowd or a broken one included.
 
     Filter reasons: `person`, `no_supercategory`, `limit`. Raises InputRefused.
@@ -73,7 +73,7 @@ def plan_backgrounds(selection: BackgroundSelection) -> Plan:
     return Plan(
         command=COMMAND,
         settings=_settings(selection),
-        sources=[source.provenance() for source in sources],
+        sources=[source.provenance(is_preview=is_preview) for source in sources],
         considered=considered,
         items=items,
         work=work_background,

@@ -103,7 +103,6 @@ class CocoFile:
     """
 
     path: Path
-    fingerprint: str
     images: Sequence[ImageEntry]
     annotations: Sequence[Annotation]
     columns: Columns

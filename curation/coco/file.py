@@ -6,10 +6,10 @@ record, by `records`.
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 from collections import Counter
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
+from importlib import import_module
 from pathlib import Path
 
 import msgspec
@@ -17,14 +17,18 @@ import numpy as np
 
 from curation.coco.entries import ABSENT, Annotation, CocoFile, Columns, ImageEntry, Records
 from curation.coco.json_text import decode_whole, malformed, mapped, without_collection
-from curation.coco.keys import BLANK, count_keys, count_keys_in
 from curation.coco.records import are_unique_and_linked, read_records, refuse_repeated_lists, small_tables
 from curation.coco.second_core import HERE
+from curation.json_keys import BLANK, count_keys, count_keys_in
+
+
+class _Complete(Annotation, kw_only=True, gc=False):
+    segmentation: msgspec.Raw
 
 
 class _Quick(msgspec.Struct):
     images: list[ImageEntry]
-    annotations: list[Annotation]
+    annotations: list[_Complete]
     categories: msgspec.Raw
     licenses: msgspec.Raw = ABSENT
 
@@ -35,10 +39,9 @@ def read_coco(path: Path, *, beside: Executor = HERE) -> CocoFile:
     Raises InputRefused, naming the byte or the key, when the file as a whole is not what it should be. A single broken
     record is set aside in `broken_images` or `broken_annotations`.
     """
-    with mapped(path) as data, ThreadPoolExecutor(1) as helper, without_collection():
-        # hashing leaves the interpreter free, decoding does not: together they take as long as the decoding
-        fingerprint = helper.submit(lambda: hashlib.sha256(data).hexdigest())
+    with mapped(path) as data, without_collection():
         keys = beside.submit(count_keys_in, path)
+        beside.submit(import_module, "curation.coco")  # while there is nothing else to do: it takes a while
         quick = _decode_quickly(data, path=path)
         columns = None if quick is None else Columns.of(quick.annotations)
         if quick is not None and columns is not None and are_unique_and_linked(quick.images, columns):
@@ -47,7 +50,6 @@ def read_coco(path: Path, *, beside: Executor = HERE) -> CocoFile:
             if known.issuperset(np.unique(columns.category_ids).tolist()) and _is_plain(quick, found=keys.result()):
                 return CocoFile(
                     path=path,
-                    fingerprint=fingerprint.result(),
                     images=quick.images,
                     annotations=quick.annotations,
                     columns=columns,
@@ -56,7 +58,7 @@ def read_coco(path: Path, *, beside: Executor = HERE) -> CocoFile:
                 )
         del quick
         refuse_repeated_lists(data, path=path)
-        return read_records(decode_whole(data, kind=Records, path=path), path=path, fingerprint=fingerprint.result())
+        return read_records(decode_whole(data, kind=Records, path=path), path=path)
 
 
 def _decode_quickly(data: mmap.mmap, *, path: Path) -> _Quick | None:
@@ -79,10 +81,9 @@ def _is_plain(quick: _Quick, *, found: Counter[str]) -> bool:
     images, annotations = len(quick.images), len(quick.annotations)
     expected = dict.fromkeys(("images", "annotations", "categories"), 1)
     expected |= dict.fromkeys(("file_name", "width", "height"), images)
-    expected |= dict.fromkeys(("image_id", "category_id"), annotations)
+    expected |= dict.fromkeys(("image_id", "category_id", "segmentation"), annotations)
     expected[BLANK] = small[BLANK]
     expected["id"] = images + annotations + small["id"]
-    expected["segmentation"] = sum(annotation.segmentation is not ABSENT for annotation in quick.annotations)
     at_most = {"iscrowd": annotations, "license": images, "licenses": 1}
     return all(found[key] == count for key, count in expected.items()) and all(
         found[key] <= count for key, count in at_most.items()

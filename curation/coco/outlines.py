@@ -9,14 +9,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from curation.coco.raster import count_pixels, rasterise
-from curation.coco.segmentation import MAX_COORDINATE, MAX_POINTS, MIN_NUMBERS, POLYGONS, Polygons, read_segmentation
+from curation.coco.segmentation import (
+    MANY_POLYGONS,
+    MAX_COORDINATE,
+    MAX_POINTS,
+    MIN_NUMBERS,
+    POLYGONS,
+    Polygons,
+    read_segmentation,
+)
+from curation.coco.unions import least_union
 from curation.quarantine import BadRecord, Code
 
 CHUNK: Final = 4096
@@ -34,11 +43,22 @@ RawJson: TypeAlias = msgspec.Raw | bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class OutlineBounds:
-    """For each outline: at least `lower` and at most `upper` pixels inside the frame. Broken ones have both 0."""
+    """For each outline: at least `lower` and at most `upper` pixels inside the frame. Broken ones have both 0.
+
+    `boxes` holds left, top, right, bottom of each, in pixels; no pixel of the outline lies outside.
+    """
 
     lower: Floats
     upper: Floats
+    boxes: Floats
     broken: dict[int, BadRecord]
+
+
+class _PolygonBounds(NamedTuple):
+    lower: Floats
+    upper: Floats
+    boxes: Floats
+    is_certain: NDArray[np.bool_]
 
 
 def measure_outlines(raws: Sequence[RawJson], *, sizes: NDArray[np.int64]) -> OutlineBounds:
@@ -46,13 +66,15 @@ def measure_outlines(raws: Sequence[RawJson], *, sizes: NDArray[np.int64]) -> Ou
 
     Every outline is checked, as by `read_segmentation`; one that covers no pixel is broken as ZERO_AREA.
     """
-    bounds = OutlineBounds(lower=np.zeros(len(raws)), upper=np.zeros(len(raws)), broken={})
+    whole_frames = np.zeros((len(raws), 4))
+    whole_frames[:, 2:] = sizes[:, ::-1]
+    bounds = OutlineBounds(lower=np.zeros(len(raws)), upper=np.zeros(len(raws)), boxes=whole_frames, broken={})
     for start in range(0, len(raws), CHUNK):
         chunk = range(start, min(start + CHUNK, len(raws)))
         rows, polygons = _decode_polygons(raws, rows=chunk)
-        lower, upper, is_certain = _bounds_of_polygons(polygons, sizes=sizes[rows])
-        bounds.lower[rows], bounds.upper[rows] = lower, upper
-        doubtful = set(chunk) - set(rows[is_certain].tolist())
+        found = _bounds_of_polygons(polygons, sizes=sizes[rows])
+        bounds.lower[rows], bounds.upper[rows], bounds.boxes[rows] = found.lower, found.upper, found.boxes
+        doubtful = set(chunk) - set(rows[found.is_certain].tolist())
         for row in sorted(doubtful):
             _draw(bounds, row=row, raw=raws[row], size=sizes[row])
     return bounds
@@ -80,12 +102,7 @@ def _decode_polygons(raws: Sequence[RawJson], *, rows: range) -> tuple[NDArray[n
     # the rows that hold polygons of a sound shape, and these; run lengths and broken ones are left to `_draw`
     found: list[int] = []
     outlines: list[Polygons] = []
-    decode = POLYGONS.decode
-    for row in rows:
-        try:
-            outline = decode(raws[row])
-        except (msgspec.DecodeError, RecursionError):
-            continue
+    for row, outline in zip(rows, _decoded([raws[row] for row in rows]), strict=True):
         if outline:
             found.append(row)
             outlines.append(outline)
@@ -98,17 +115,32 @@ def _decode_polygons(raws: Sequence[RawJson], *, rows: range) -> tuple[NDArray[n
     return np.array(found, np.int64), outlines
 
 
-def _bounds_of_polygons(
-    outlines: list[Polygons], *, sizes: NDArray[np.int64]
-) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Give lower and upper bounds on the pixels of each outline, and whether these are certain.
+def _decoded(raws: list[RawJson]) -> Sequence[Polygons | None]:
+    # thousands of outlines in one call take half the time; one that is no list of polygons spoils it for all
+    try:
+        outlines = MANY_POLYGONS.decode(b"[%b]" % b",".join(raws))
+    except (msgspec.DecodeError, RecursionError):
+        return [_decoded_alone(raw) for raw in raws]
+    # a single absent outline leaves an empty list
+    return outlines if len(outlines) == len(raws) else [None] * len(raws)
+
+
+def _decoded_alone(raw: RawJson) -> Polygons | None:
+    try:
+        return POLYGONS.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def _bounds_of_polygons(outlines: list[Polygons], *, sizes: NDArray[np.int64]) -> _PolygonBounds:
+    """Give lower and upper bounds on the pixels of each outline, the box around it, and whether these are certain.
 
     Drawing fills where an edge has been crossed an odd number of times. Cut into triangles from any centre, the outline
     covers at most the triangles: that is the upper bound, as is the box. The signed area is a lower bound unless the
     outline winds around a place twice; then it is not used.
     """
     if not outlines:
-        return np.zeros(0), np.zeros(0), np.zeros(0, np.bool_)
+        return _PolygonBounds(np.zeros(0), np.zeros(0), np.zeros((0, 4)), np.zeros(0, np.bool_))
     lengths = np.fromiter(map(len, chain.from_iterable(outlines)), np.int64) // 2
     numbers = np.fromiter(chain.from_iterable(chain.from_iterable(outlines)), np.float64, 2 * int(lengths.sum()))
     x, y = numbers[0::2], numbers[1::2]
@@ -121,15 +153,21 @@ def _bounds_of_polygons(
     inside = (left >= -1) & (top >= -1) & (right <= frame[:, 1] + 1) & (bottom <= frame[:, 0] + 1)
     area, triangles, edge, winding = _measure(x, y, starts=starts, lengths=lengths)
     margin = EDGE_SHARE * edge + EDGE_PIXELS
-    box = (right - left + 2) * (bottom - top + 2)
+    boxes = np.stack((left - 1, top - 1, right + 1, bottom + 1), axis=1)
     has_bound = inside & (winding <= 1)
     lower = np.where(has_bound, np.maximum(area - margin, 0), 0)
-    upper = np.minimum(triangles + margin, box)
+    upper = np.minimum(triangles + margin, (boxes[:, 2:] - boxes[:, :2]).prod(axis=1))
     firsts = np.concatenate(([0], np.cumsum(parts_of)[:-1]))
     is_certain = np.logical_and.reduceat(is_sound, firsts)
     # a polygon thinner than this may fall between the pixel centres
     is_certain &= np.logical_or.reduceat(has_bound & (area > edge / 2 + 1), firsts)
-    return np.maximum.reduceat(lower, firsts), np.add.reduceat(upper, firsts), is_certain
+    owners = np.repeat(np.arange(len(outlines)), parts_of)
+    return _PolygonBounds(
+        least_union(lower, boxes=boxes, owners=owners, count=len(outlines)),
+        np.add.reduceat(upper, firsts),
+        np.hstack((np.minimum.reduceat(boxes[:, :2], firsts), np.maximum.reduceat(boxes[:, 2:], firsts))),
+        is_certain,
+    )
 
 
 def _is_within(low: Floats, high: Floats, *, side: NDArray[np.int64]) -> NDArray[np.bool_]:

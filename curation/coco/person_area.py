@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from curation.coco.outlines import OutlineBounds, measure_outlines
 from curation.coco.raster import count_pixels, rasterise
 from curation.coco.segmentation import read_segmentation
+from curation.coco.unions import least_union
 from curation.quarantine import BadRecord
 
 Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,20 +55,23 @@ def decide_areas(outlines: Outlines, *, min_area: float, beside: Executor) -> Ar
 
     The decisions are those that drawing every outline gives. First one outline of each image is bounded, the one with
     the longest text; it settles half of COCO's images. Then the others of the images still open are. What neither the
-    lower bounds (the largest) nor the upper bounds (the sum) settle is drawn, about one image in ten.
+    lower bounds (`least_union`) nor the upper bounds (the sum) settle is drawn.
     """
     count = len(outlines.sizes)
     pixels = outlines.sizes.prod(axis=1)
-    lower, upper = np.zeros(count), np.zeros(count)
+    lower: Floats = np.zeros(count)
+    upper: Floats = np.zeros(count)
+    least, boxes = np.zeros(len(outlines.raws)), np.zeros((len(outlines.raws), 4))
     broken: dict[int, BadRecord] = {}
     is_first = _longest_of_each_image(outlines)
     for is_first_round in (True, False):
         is_open = (lower / pixels < min_area)[outlines.image]
         rows = np.flatnonzero(is_open & (is_first == is_first_round))
         for part, bounds in _bound_in_halves(outlines, rows=rows, beside=beside):
-            np.maximum.at(lower, outlines.image[part], bounds.lower)
+            least[part], boxes[part] = bounds.lower, bounds.boxes
             np.add.at(upper, outlines.image[part], bounds.upper)
             broken |= {int(part[index]): error for index, error in bounds.broken.items()}
+        lower = least_union(least, boxes=boxes, owners=outlines.image, count=count)
     is_large = lower / pixels >= min_area
     undecided = np.flatnonzero(~is_large & (upper / pixels >= min_area))
     drawings = [_drawing(outlines, image=image, broken=broken) for image in undecided.tolist()]
@@ -78,7 +83,7 @@ def decide_areas(outlines: Outlines, *, min_area: float, beside: Executor) -> Ar
 
 
 def _longest_of_each_image(outlines: Outlines) -> NDArray[np.bool_]:
-    lengths = np.fromiter((memoryview(raw).nbytes for raw in outlines.raws), np.int64, len(outlines.raws))
+    lengths = np.fromiter(map(len, outlines.raws), np.int64, len(outlines.raws))
     order = np.lexsort((-lengths, outlines.image))
     is_first = np.zeros(len(lengths), np.bool_)
     is_first[order[np.diff(outlines.image[order], prepend=-1) > 0]] = True

@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,40 +15,14 @@ from curation.coco.entries import Annotation, ImageEntry
 from curation.coco.json_text import without_collection
 from curation.coco.keypoints import Portraits, read_portraits
 from curation.coco.person_area import AreaDecision, Outlines, decide_areas
-from curation.coco.person_work import COMMAND, Crowd, PersonTask, RawPerson, work_person
+from curation.coco.person_selection import PersonSelection, check_selection, settings_of
+from curation.coco.person_work import COMMAND, PersonTask, RawPerson, work_person
 from curation.coco.second_core import second_core
 from curation.coco.sources import CocoSource, read_sources, refuse_shared_ids
-from curation.errors import ConfigurationProblem
-from curation.files import fingerprint_file
-from curation.originals import Verify
 from curation.quarantine import QuarantineRecord
 from curation.samples import Item, Plan
 
 Integers = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PersonSelection:
-    """Which COCO images become samples with person masks."""
-
-    annotations: tuple[Path, ...]
-    """COCO instances files."""
-    images: tuple[Path, ...]
-    """The images folder of each annotation file, in the same order."""
-    min_area: float = 0.05
-    """Keep an image when its people cover at least this share of the frame."""
-    max_persons: int | None = None
-    """Keep an image with at most so many people."""
-    crowd: Crowd = "filter"
-    """Images with a crowd of people: left out (filter), or kept with the crowd marked in ignores/ (ignore)."""
-    keypoints: tuple[Path, ...] = ()
-    """COCO person keypoints files, one for each annotation file; needed for --portrait."""
-    portrait: bool = False
-    """Keep only images whose largest person is framed like a half-body portrait."""
-    verify: Verify = "structure"
-    """How closely each image is checked: its structure, or every pixel (full)."""
-    limit: int | None = None
-    """Take only so many images, the first by image id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,21 +59,23 @@ class _Decided:
 class _Found:
     """What a plan gathers over its sources."""
 
+    is_preview: bool
     items: list[Item] = field(default_factory=list)
     filtered: Counter[str] = field(default_factory=Counter)
     quarantined: list[QuarantineRecord] = field(default_factory=list)
     records: list[QuarantineRecord] = field(default_factory=list)
 
 
-def plan_persons(selection: PersonSelection) -> Plan:
+def plan_persons(selection: PersonSelection, *, is_preview: bool = False) -> Plan:
     """Choose the images whose people, crowds aside, cover at least `min_area` of the frame.
 
     Filter reasons, the first that holds: `no_person`, `crowd`, `person_too_small`, `too_many_persons`, `not_portrait`,
     `limit`. An image of which every person is broken is broken itself. Broken annotations of images that are kept get
-    their line from the work. Raises InputRefused, ConfigurationProblem.
+    their line from the work. A preview decides the same, and cannot be worked on: its items hold nothing but their id.
+    Raises InputRefused, ConfigurationProblem.
     """
-    _check(selection)
-    found = _Found()
+    check_selection(selection)
+    found = _Found(is_preview=is_preview)
     with without_collection(), second_core(selection.annotations) as beside:
         sources = read_sources(selection.annotations, images=selection.images, stage=COMMAND, beside=beside)
         for number, source in enumerate(sources):
@@ -111,8 +85,8 @@ def plan_persons(selection: PersonSelection) -> Plan:
     assert considered == len(found.items) + found.filtered.total() + len(found.quarantined)
     return Plan(
         command=COMMAND,
-        settings=_settings(selection),
-        sources=[source.provenance() for source in sources],
+        settings=settings_of(selection),
+        sources=[source.provenance(is_preview=is_preview) for source in sources],
         considered=considered,
         items=found.items,
         work=work_person,
@@ -134,25 +108,14 @@ def _add_source(
     room = len(kept) if selection.limit is None else max(selection.limit - len(found.items), 0)
     found.filtered.update(reason for reason in decided.reasons if reason is not None)
     found.filtered.update(["limit"] * len(kept[room:]))
-    found.items.extend(_items(kept[:room], source=source, people=people, selection=selection))
+    if found.is_preview:
+        found.items.extend(Item(id=source.sample_id(source.images[row]), payload=None) for row in kept[:room])
+    else:
+        found.items.extend(_items(kept[:room], source=source, people=people, selection=selection))
     found.quarantined += [*source.quarantined, *decided.broken.values()]
     found.records += decided.records
     if portraits is not None:
         found.records += portraits.broken
-
-
-def _check(selection: PersonSelection) -> None:
-    problem = ""
-    if not 0 <= selection.min_area <= 1:
-        problem = f"--min-area is a share of the frame from 0 to 1, got {selection.min_area}"
-    elif selection.max_persons is not None and selection.max_persons < 1:
-        problem = f"--max-persons is at least 1, got {selection.max_persons}"
-    elif selection.portrait and len(selection.keypoints) != len(selection.annotations):
-        problem = "--portrait needs one --keypoints file for each --annotations file"
-    elif selection.keypoints and not selection.portrait:
-        problem = "--keypoints is only used with --portrait"
-    if problem:
-        raise ConfigurationProblem(problem, remedy="correct the option; `curate coco-person --help` lists them")
 
 
 def _people_of(source: CocoSource) -> _People:
@@ -291,12 +254,3 @@ def _items(rows: Sequence[int], *, source: CocoSource, people: _People, selectio
         )
         items.append(Item(id=source.sample_id(image), payload=task, file=path))
     return items
-
-
-def _settings(selection: PersonSelection) -> dict[str, Any]:
-    plain = {name: getattr(selection, name) for name in ("min_area", "max_persons", "crowd", "portrait", "verify")}
-    return plain | {
-        "limit": selection.limit,
-        "images": [str(folder) for folder in selection.images],
-        "keypoints": [fingerprint_file(path) for path in selection.keypoints],
-    }

@@ -25,8 +25,8 @@ from curation.coco.entries import (
     Records,
 )
 from curation.coco.json_text import NotStrict, loads_strictly
-from curation.coco.keys import count_keys
 from curation.errors import InputRefused
+from curation.json_keys import count_keys
 from curation.quarantine import BadRecord, Code
 
 STAGE: Final = "read annotations"
@@ -77,7 +77,7 @@ def _convert(raw: msgspec.Raw, *, kind: Any, name: str, path: Path) -> Any:
         raise InputRefused(f"{name!r} cannot be used: {error}", where=path, remedy=remedy) from error
 
 
-def read_records(records: Records, *, path: Path, fingerprint: str) -> CocoFile:
+def read_records(records: Records, *, path: Path) -> CocoFile:
     """Give the file of `records`, the broken ones set aside; the same for any order of the records."""
     categories, licenses = small_tables(records.categories, records.licenses, path=path)
     images = _Sorting(path=path, name="images", kind=ImageEntry, keys=IMAGE_KEYS)
@@ -88,7 +88,6 @@ def read_records(records: Records, *, path: Path, fingerprint: str) -> CocoFile:
     annotations.add_all(records.annotations)
     return CocoFile(
         path=path,
-        fingerprint=fingerprint,
         images=images.sound,
         annotations=annotations.sound,
         columns=Columns.of(annotations.sound),

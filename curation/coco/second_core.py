@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from curation.runner import prepare_worker
+from curation.worker_process import prepare_worker
 
 LARGE_FILE_BYTES: Final = 64_000_000
 """Below this the start of a process takes longer than it saves."""

@@ -38,6 +38,7 @@ class _PlainRuns(msgspec.Struct):
 
 
 POLYGONS: Final = msgspec.json.Decoder(Polygons)
+MANY_POLYGONS: Final = msgspec.json.Decoder(list[Polygons])
 _PLAIN_RUNS: Final = msgspec.json.Decoder(_PlainRuns)
 
 

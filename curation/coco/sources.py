@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -15,7 +16,7 @@ import numpy as np
 from curation.coco.entries import CocoFile, ImageEntry
 from curation.coco.file import read_coco
 from curation.errors import InputRefused
-from curation.files import safe_join
+from curation.files import fingerprint_file, safe_join
 from curation.image_header import DEFAULT_LIMITS
 from curation.quarantine import BadRecord, Code, QuarantineRecord
 from curation.samples import Item, Source
@@ -25,7 +26,8 @@ MAX_ANNOTATIONS_PER_IMAGE: Final = 10_000
 MAX_ID_BYTES: Final = 240
 """File systems hold names of 255 bytes; an extension and a label version are added to the id."""
 PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
-"""Names that need no closer look: no separators, no leading dot, nothing unprintable."""
+"""A name that needs no closer look: no separators, no leading dot, nothing unprintable."""
+PLAIN_NAMES: Final = re.compile(rf"{PLAIN_NAME.pattern}(\n{PLAIN_NAME.pattern})*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,12 +60,12 @@ class CocoSource:
         """Give the id of the sample made from `image`."""
         return sample_id(image.file_name, folder=self.folder)
 
-    def provenance(self) -> Source:
-        """Give the source for the dataset's card."""
+    def provenance(self, *, is_preview: bool) -> Source:
+        """Give the source for the dataset's card; for a preview without the fingerprint, which reads the file again."""
         return Source(
             name=self.name,
             path=str(self.file.path),
-            fingerprint=self.file.fingerprint,
+            fingerprint="" if is_preview else fingerprint_file(self.file.path),
             licenses=self.file.licenses,
         )
 
@@ -109,17 +111,41 @@ def read_sources(
 
 def refuse_shared_ids(items: Iterable[Item]) -> None:
     """Refuse two pairs that give one id to two samples."""
-    twice = next((name for name, count in Counter(item.id for item in items).items() if count > 1), None)
-    if twice is not None:
+    ids = [item.id for item in items]
+    if len(set(ids)) < len(ids):
+        twice = next(name for name, count in Counter(ids).items() if count > 1)
         reason = f"two of the annotation files give the sample id {twice!r}"
         raise InputRefused(reason, remedy="give each pair once, and images folders of different names")
 
 
 def _read_source(path: Path, *, folder: Path, stage: str, beside: Executor) -> CocoSource:
     file = read_coco(path, beside=beside)
-    found: list[ImageEntry] = []
     lines = [broken.line for broken in file.broken_images]
     crowded = _crowded_ids(file)
+    found = list(file.images)
+    if crowded or not _are_plain(found):
+        found = _sound_images(file, folder=folder, crowded=crowded, stage=stage, lines=lines)
+    return CocoSource(file=file, folder=folder, images=sorted(found, key=attrgetter("id")), quarantined=lines)
+
+
+def _are_plain(images: Sequence[ImageEntry]) -> bool:
+    """Say, without a look at each alone, whether names are plain, short and of different stems, and sizes fit."""
+    names = [image.file_name for image in images]
+    text = "\n".join(names)
+    return (
+        PLAIN_NAMES.fullmatch(text) is not None
+        and text.count("\n") == len(names) - 1
+        and max(map(len, names)) <= MAX_ID_BYTES // 4
+        and len({name.rpartition(".")[0] for name in names}) == len(names)
+        and max(image.width * image.height for image in images) <= DEFAULT_LIMITS.max_pixels
+    )
+
+
+def _sound_images(
+    file: CocoFile, *, folder: Path, crowded: frozenset[int], stage: str, lines: list[QuarantineRecord]
+) -> list[ImageEntry]:
+    """Give the images fit to be looked at, and add a line for each other one."""
+    found: list[ImageEntry] = []
     for image in file.images:
         try:
             _check_image(image, folder=folder, crowded=crowded)
@@ -134,7 +160,7 @@ def _read_source(path: Path, *, folder: Path, stage: str, beside: Executor) -> C
         claimants = [image for image, claimed in zip(found, ids, strict=True) if claims[claimed] > 1]
         lines.extend(_same_name(image, folder=folder, stage=stage) for image in claimants)
         found = [image for image, claimed in zip(found, ids, strict=True) if claims[claimed] == 1]
-    return CocoSource(file=file, folder=folder, images=sorted(found, key=lambda image: image.id), quarantined=lines)
+    return found
 
 
 def _crowded_ids(file: CocoFile) -> frozenset[int]:

@@ -10,7 +10,8 @@ import pytest
 
 from curation.aifenge import AifengeSettings, plan_aifenge
 from curation.building import BuildOptions, build_dataset
-from curation.dataset import Card, Dataset, read_dataset, read_quarantine
+from curation.card import Card
+from curation.dataset import Dataset, read_dataset, read_quarantine
 from curation.errors import InputRefused
 from curation.known_bad import read_catalogue
 from curation.runner import RunnerOptions

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from curation.building import BuildOptions, build_dataset
+from curation.card import Card
 from curation.celebamask import CelebamaskSettings, plan_celebamask
-from curation.dataset import Card, Dataset, read_dataset, read_quarantine
+from curation.dataset import Dataset, read_dataset, read_quarantine
 from curation.errors import InputRefused
 from curation.runner import RunnerOptions
 

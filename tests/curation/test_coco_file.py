@@ -11,8 +11,8 @@ import pytest
 import curation.coco.json_text
 from curation.coco.entries import CocoFile
 from curation.coco.file import read_coco
-from curation.coco.keys import CHUNK_BYTES, count_keys
 from curation.errors import InputRefused
+from curation.json_keys import CHUNK_BYTES, count_keys
 from curation.quarantine import Code
 
 CATEGORIES = [

@@ -302,31 +302,3 @@ def test_settings_that_make_no_sense_are_refused(tmp_path: Path, changes: dict[s
 def test_a_folder_is_needed_for_each_annotation_file(tmp_path: Path) -> None:
     with pytest.raises(InputRefused, match="1 annotation files and 0 images folders"):
         plan_persons(PersonSelection(annotations=(tmp_path / "a.json",), images=()))
-
-
-def test_backgrounds_have_the_supercategory_and_no_person_of_any_kind(tmp_path: Path) -> None:
-    images = [
-        [person(SMALL, category_id=14)],
-        [person(SMALL, category_id=84), person(SMALL)],
-        [person(SMALL, category_id=84), person([], iscrowd=1)],
-        [person(SMALL, category_id=62)],
-        [],
-        [person(None, category_id=84)],
-    ]
-    pair = write(tmp_path, images)
-    plan = plan_backgrounds(BackgroundSelection(annotations=pair.annotations, images=pair.images))
-    assert [item.payload.image_id for item in plan.items] == [1, 6]
-    assert plan.filtered == {"person": 2, "no_supercategory": 2}
-    [sample, _] = [outcome.sample for outcome in run(plan, tmp_path / "out")]
-    assert sample is not None
-    assert (sample.mask, sample.person_area, sample.persons, sample.license) == (None, 0.0, 0, "3")
-    limited = plan_backgrounds(BackgroundSelection(annotations=pair.annotations, images=pair.images, limit=1))
-    assert limited.filtered == {"person": 2, "no_supercategory": 2, "limit": 1}
-
-
-@pytest.mark.parametrize("wanted", [("indor",), ()])
-def test_an_unknown_supercategory_is_refused_with_those_present(tmp_path: Path, wanted: tuple[str, ...]) -> None:
-    pair = write(tmp_path, [[]])
-    with pytest.raises(InputRefused) as caught:
-        plan_backgrounds(BackgroundSelection(annotations=pair.annotations, images=pair.images, supercategories=wanted))
-    assert "furniture, indoor, outdoor, person" in caught.value.remedy

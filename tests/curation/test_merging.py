@@ -12,7 +12,8 @@ import pytest
 
 import curation.rewriting
 from curation.building import BuildOptions, build_dataset
-from curation.dataset import SCHEMA, Card, Counts, Dataset, read_dataset, read_quarantine, write_dataset
+from curation.card import Card, Counts
+from curation.dataset import SCHEMA, Dataset, read_dataset, read_quarantine, write_dataset
 from curation.errors import EnvironmentProblem, InputRefused
 from curation.files import write_durable
 from curation.lock import exclusive

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from curation.building import BuildOptions, build_dataset
-from curation.dataset import Card, Dataset, read_dataset, read_quarantine
+from curation.card import Card
+from curation.dataset import Dataset, read_dataset, read_quarantine
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.pairs import PairsSettings, plan_pairs
 from curation.runner import RunnerOptions

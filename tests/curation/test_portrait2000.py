@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from curation.building import BuildOptions, build_dataset
-from curation.dataset import Card, Dataset, read_dataset
+from curation.card import Card
+from curation.dataset import Dataset, read_dataset
 from curation.errors import InputRefused
 from curation.portrait2000 import Portrait2000Settings, plan_portrait2000
 from curation.runner import RunnerOptions

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.dataset import SCHEMA, Card, Counts, read_dataset, write_dataset
+from curation.card import Card, Counts
+from curation.dataset import SCHEMA, read_dataset, write_dataset
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.splitting import SplitShares, assign_splits, groups_across_splits, leak_groups, split_dataset
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from curation.dataset import SCHEMA, Card, Counts, Dataset
+from curation.card import Card, Counts
+from curation.dataset import SCHEMA, Dataset
 from curation.statistics import Range, area_spread, describe
 
 

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
-from curation.dataset import SCHEMA, Card, Counts, Dataset, read_dataset, write_dataset
+from curation.card import Card, Counts
+from curation.dataset import SCHEMA, Dataset, read_dataset, write_dataset
 from curation.runner import RunnerOptions
 from curation.verification import find_problems
 

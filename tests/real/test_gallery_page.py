@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curation.dataset import SCHEMA, Card, Counts, Dataset, read_dataset, write_dataset
+from curation.card import Card, Counts
+from curation.dataset import SCHEMA, Dataset, read_dataset, write_dataset
 from curation.pixels import encode_image, encode_mask
 from curation.quarantine import BadRecord, Code
 from curation.runner import RunnerOptions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,7 @@ def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
     constraints = folder / "constraints.txt"
     constraints.write_text("\n".join(line.removesuffix(" \\") for line in pins))
     command = [UV, "pip", "install", "--quiet", "--constraint", constraints, source]
-    subprocess.run(command, check=True, env={"VIRTUAL_ENV": str(folder / "venv"), "PATH": "/usr/bin:/bin"}, timeout=600)
+    subprocess.run(command, check=True, env=os.environ | {"VIRTUAL_ENV": str(folder / "venv")}, timeout=600)
     return folder / "venv" / "bin"
 
 

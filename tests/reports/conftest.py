@@ -13,7 +13,8 @@ import PIL.Image
 import pyarrow as pa
 import pytest
 
-from curation.dataset import SCHEMA, Card, Counts, Dataset, read_dataset, write_dataset
+from curation.card import Card, Counts
+from curation.dataset import SCHEMA, Dataset, read_dataset, write_dataset
 from curation.quarantine import BadRecord, Code
 
 MakeDataset = Callable[..., Dataset]

@@ -69,12 +69,13 @@ def _words_before_colons(data: NDArray[np.uint8], *, start: int) -> tuple[NDArra
     stop = start + CHUNK_BYTES
     # the start of the text has nothing before it: blanks stand in
     chunk = data[start - before : stop] if start else np.concatenate((np.full(before, ord(" "), np.uint8), data[:stop]))
-    is_colon = chunk[before:] == ord(":")
-    is_end = is_colon & (chunk[WORD:-1] == ord('"'))
-    blanks = int(np.count_nonzero(is_colon & (chunk[WORD:-1] <= ord(" "))))
+    # few bytes are colons, so that everything else is asked of these alone
+    colons = np.flatnonzero(chunk[before:] == ord(":"))
+    last = chunk[WORD:][colons]
+    blanks = int(np.count_nonzero(last <= ord(" ")))
     # a view of one unaligned 8-byte number per byte: numpy gathers from it without copying the rest
     numbers: NDArray[np.uint64] = np.ndarray((len(chunk) - WORD + 1,), dtype="<u8", buffer=chunk.data, strides=(1,))
-    return numbers[np.flatnonzero(is_end)].astype(np.uint64), blanks
+    return numbers[colons[last == ord('"')]].astype(np.uint64), blanks
 
 
 def _pattern(key: str) -> tuple[np.uint64, np.uint64]:

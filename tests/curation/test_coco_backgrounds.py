@@ -1,0 +1,37 @@
+"""COCO backgrounds: the supercategories asked for, and no person of any kind."""
+
+from pathlib import Path
+
+import pytest
+
+from curation.coco import BackgroundSelection, plan_backgrounds
+from curation.errors import InputRefused
+from tests.curation.test_coco_persons import SMALL, person, run, write
+
+
+def test_backgrounds_have_the_supercategory_and_no_person_of_any_kind(tmp_path: Path) -> None:
+    images = [
+        [person(SMALL, category_id=14)],
+        [person(SMALL, category_id=84), person(SMALL)],
+        [person(SMALL, category_id=84), person([], iscrowd=1)],
+        [person(SMALL, category_id=62)],
+        [],
+        [person(None, category_id=84)],
+    ]
+    pair = write(tmp_path, images)
+    plan = plan_backgrounds(BackgroundSelection(annotations=pair.annotations, images=pair.images))
+    assert [item.payload.image_id for item in plan.items] == [1, 6]
+    assert plan.filtered == {"person": 2, "no_supercategory": 2}
+    [sample, _] = [outcome.sample for outcome in run(plan, tmp_path / "out")]
+    assert sample is not None
+    assert (sample.mask, sample.person_area, sample.persons, sample.license) == (None, 0.0, 0, "3")
+    limited = plan_backgrounds(BackgroundSelection(annotations=pair.annotations, images=pair.images, limit=1))
+    assert limited.filtered == {"person": 2, "no_supercategory": 2, "limit": 1}
+
+
+@pytest.mark.parametrize("wanted", [("indor",), ()])
+def test_an_unknown_supercategory_is_refused_with_those_present(tmp_path: Path, wanted: tuple[str, ...]) -> None:
+    pair = write(tmp_path, [[]])
+    with pytest.raises(InputRefused) as caught:
+        plan_backgrounds(BackgroundSelection(annotations=pair.annotations, images=pair.images, supercategories=wanted))
+    assert "furniture, indoor, outdoor, person" in caught.value.remedy
