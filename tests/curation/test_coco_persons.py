@@ -10,7 +10,7 @@ import pytest
 from pycocotools import mask as native
 
 from curation.coco import BackgroundSelection, PersonSelection, plan_backgrounds, plan_persons
-from curation.errors import ConfigurationProblem, InputRefused
+from curation.errors import ConfigurationProblem
 from curation.quarantine import Code
 from curation.samples import Outcome, Plan
 
@@ -271,17 +271,6 @@ def test_a_person_record_that_is_broken_still_is_a_person(tmp_path: Path) -> Non
     assert backgrounds.filtered == {"person": 3}
 
 
-def test_ids_of_two_pairs_must_differ(tmp_path: Path) -> None:
-    selection = write(tmp_path, [[person(LARGE)]])
-    twice = PersonSelection(annotations=selection.annotations * 2, images=selection.images * 2)
-    with pytest.raises(InputRefused, match="train2017_000000000001"):
-        plan_persons(twice)
-    other = PersonSelection(annotations=selection.annotations * 2, images=(*selection.images, tmp_path / "val2017"))
-    plan = plan_persons(other)
-    assert [item.id for item in plan.items] == ["train2017_000000000001", "val2017_000000000001"]
-    assert [source.name for source in plan.sources] == ["coco/train2017", "coco/val2017"]
-
-
 @pytest.mark.parametrize(
     "changes",
     [
@@ -297,8 +286,3 @@ def test_ids_of_two_pairs_must_differ(tmp_path: Path) -> None:
 def test_settings_that_make_no_sense_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationProblem):
         plan_persons(write(tmp_path, [[person(LARGE)]], **changes))
-
-
-def test_a_folder_is_needed_for_each_annotation_file(tmp_path: Path) -> None:
-    with pytest.raises(InputRefused, match="1 annotation files and 0 images folders"):
-        plan_persons(PersonSelection(annotations=(tmp_path / "a.json",), images=()))
