@@ -33,7 +33,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
     `run` identifies command, settings and sources. `records` counts broken parts of inputs by code (say, single
     annotations); the inputs themselves are in `counts`. `notes` are facts that a command wants kept.
-    The card is written before the manifest, so a kill in between leaves the manifest of `previous_manifest_sha256`.
+    Card and manifest are two files, and the card is written first. While a finished dataset is changed its card holds
+    the card before it as `previous`, which counts for as long as the manifest is the old one.
     """
 
     name: str
@@ -48,7 +49,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     notes: dict[str, Any] = {}
     parents: list[str] = []
     manifest_sha256: str = ""
-    previous_manifest_sha256: str = ""
+    previous: Card | msgspec.UnsetType = msgspec.UNSET
 
 
 def counts_of(plan: Plan, *, tally: Tally) -> Counts:

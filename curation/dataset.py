@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from curation.card import CARD, QUARANTINE, Card
 from curation.errors import InputRefused
-from curation.files import sha256_of, write_durable
+from curation.files import flush_filesystem, sha256_of, write_durable
 from curation.quarantine import QuarantineRecord
 from curation.samples import COLUMNS, Sample
 
@@ -85,13 +85,8 @@ def read_dataset(folder: Path) -> Dataset:
     """
     if not (folder / MANIFEST).is_file():
         raise _no_dataset(folder)
-    try:
-        card = msgspec.json.decode((folder / CARD).read_bytes(), type=Card)
-    except (OSError, msgspec.DecodeError) as error:
-        raise _damaged(folder / CARD, error) from error
     data = (folder / MANIFEST).read_bytes()
-    if sha256_of(data) not in {card.manifest_sha256, card.previous_manifest_sha256}:
-        raise _damaged(folder / MANIFEST, f"its SHA-256 is not the one in {CARD}")
+    card = _card_of(folder, manifest=data)
     try:
         table = pq.read_table(io.BytesIO(data))
     except (pa.ArrowException, OSError) as error:
@@ -144,28 +139,47 @@ def with_columns(table: pa.Table, *, types: Mapping[str, pa.DataType]) -> pa.Tab
 
 
 def write_dataset(folder: Path, *, card: Card, table: pa.Table, quarantine: Iterable[QuarantineRecord]) -> Card:
-    """Write quarantine, card and, last, the manifest; give the card as written.
+    """Write quarantine, card and manifest of a new dataset, or in place of those of a finished one; give the card.
 
-    The files that the manifest names must be on the disk already. Samples are sorted by id, and ids are unique.
+    The manifest comes last, and a kill at any moment leaves the old dataset or the new. The files that it names must
+    be written. Samples are sorted by id, and ids are unique.
     """
+    flush_filesystem(folder)
     table = table.sort_by("id")
     assert pc.count_distinct(table["id"]).as_py() == table.num_rows, "sample ids are not unique"
     assert card.counts.selected == table.num_rows, "the card counts other samples than the manifest holds"
     stream = io.BytesIO()
     pq.write_table(table, stream, compression="zstd")
-    card = msgspec.structs.replace(card, manifest_sha256=sha256_of(stream.getvalue()))
-    if (folder / MANIFEST).exists():
-        previous = sha256_of((folder / MANIFEST).read_bytes())
-        card = msgspec.structs.replace(card, previous_manifest_sha256=previous)
+    card = msgspec.structs.replace(card, manifest_sha256=sha256_of(stream.getvalue()), previous=msgspec.UNSET)
+    old = folder / MANIFEST
+    previous = _card_of(folder, manifest=old.read_bytes()) if old.exists() else msgspec.UNSET
     write_durable(folder / QUARANTINE, quarantine_lines(quarantine))
-    write_durable(folder / CARD, msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
+    _write_card(folder, msgspec.structs.replace(card, previous=previous))
     write_durable(folder / MANIFEST, stream.getvalue())
+    if previous is not msgspec.UNSET:
+        _write_card(folder, card)
     return card
 
 
 def quarantine_lines(records: Iterable[QuarantineRecord]) -> bytes:
-    """Give the content of `quarantine.jsonl`: one JSON line per record, sorted, so that the order of work is unseen."""
-    return b"".join(sorted(msgspec.json.encode(record) + b"\n" for record in records))
+    """Give the content of `quarantine.jsonl`: one JSON line per record, each once, in an order of their own."""
+    return b"".join(sorted({msgspec.json.encode(record) + b"\n" for record in records}))
+
+
+def _card_of(folder: Path, *, manifest: bytes) -> Card:
+    try:
+        card = msgspec.json.decode((folder / CARD).read_bytes(), type=Card)
+    except (OSError, msgspec.DecodeError) as error:
+        raise _damaged(folder / CARD, error) from error
+    digest = sha256_of(manifest)
+    for one in (card, card.previous):
+        if isinstance(one, Card) and one.manifest_sha256 == digest:
+            return msgspec.structs.replace(one, previous=msgspec.UNSET)
+    raise _damaged(folder / MANIFEST, f"its SHA-256 is not the one in {CARD}")
+
+
+def _write_card(folder: Path, card: Card) -> None:
+    write_durable(folder / CARD, msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
 
 
 def _no_dataset(folder: Path) -> InputRefused:

@@ -22,12 +22,13 @@ from curation.dataset import (
     select_rows,
     table_of,
     with_columns,
+    write_dataset,
 )
 from curation.errors import InputRefused
 from curation.files import fingerprint_file, link_or_copy, make_folder, read_file, safe_join, sha256_of
 from curation.joining import Joined, join_tables
 from curation.quarantine import BadRecord, Code
-from curation.rewriting import replace_dataset, rewriting
+from curation.rewriting import rewriting
 from curation.runner import RunnerOptions, run_items
 from curation.samples import COLUMNS, Item, Outcome, Plan, Sample, Source
 from curation.splitting import refuse_leaks
@@ -129,7 +130,7 @@ def append_dataset(
         card = _grown(base, addition=addition, outcomes=outcomes, table=table)
         records = [record for outcome in outcomes for record in outcome.records]
         lines = [*read_quarantine(folder), *read_quarantine(addition.folder), *records]
-        return replace_dataset(folder, card=card, table=table, quarantine=lines)
+        return write_dataset(folder, card=card, table=table, quarantine=lines)
 
 
 def joined_sources(sources: Iterable[Source]) -> list[Source]:

@@ -16,9 +16,9 @@ import msgspec
 import pyarrow as pa
 
 from curation.card import Card
-from curation.dataset import Dataset, read_quarantine
+from curation.dataset import Dataset, read_quarantine, write_dataset
 from curation.errors import ConfigurationProblem, InputRefused
-from curation.rewriting import replace_dataset, rewriting
+from curation.rewriting import rewriting
 
 SPLITS: Final = ("train", "val", "test")
 NAMES_SHOWN: Final = 5
@@ -53,7 +53,7 @@ def split_dataset(folder: Path, *, shares: SplitShares, seed: int, keep: bool = 
         table = assign_splits(dataset.table, shares=shares, seed=seed, keep=keep)
         card = noted_card(dataset, table=table, shares=shares, seed=seed)
         if card != dataset.card or not table.equals(dataset.table):
-            return replace_dataset(folder, card=card, table=table, quarantine=read_quarantine(folder))
+            return write_dataset(folder, card=card, table=table, quarantine=read_quarantine(folder))
         return card
 
 
