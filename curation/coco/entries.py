@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
+from curation.annotation_parts import ABSENT, Columns, RecordId
+from curation.coco.texts import Texts
 from curation.errors import InputRefused
 from curation.quarantine import QuarantineRecord
 
 MAX_SIDE: Final = 65_535
 """Pixels; the longest side a JPEG can have."""
-MAX_ID: Final = 2**53
-"""Ids beyond this are not exact in JavaScript and in float64 columns."""
-ABSENT: Final = msgspec.Raw(b"")
 
-Integers: TypeAlias = NDArray[np.int64]
-RecordId = Annotated[int, msgspec.Meta(ge=-MAX_ID, le=MAX_ID)]
 Side = Annotated[int, msgspec.Meta(ge=1, le=MAX_SIDE)]
 
 
@@ -34,19 +28,6 @@ class ImageEntry(msgspec.Struct, gc=False):
     width: Side
     height: Side
     license: int | str | None = None
-
-
-class Annotation(msgspec.Struct, gc=False):
-    """One record of `annotations`.
-
-    `area` and `bbox` are not read: they can lie, the outline cannot. `segmentation` is raw JSON, empty when absent.
-    """
-
-    id: RecordId
-    image_id: RecordId
-    category_id: RecordId
-    iscrowd: Annotated[int, msgspec.Meta(ge=0, le=1)] | bool = 0
-    segmentation: msgspec.Raw = ABSENT
 
 
 class Category(msgspec.Struct, frozen=True):
@@ -76,36 +57,18 @@ class BrokenRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Columns:
-    """The ids of a list of annotations as arrays of one length."""
-
-    ids: Integers
-    image_ids: Integers
-    category_ids: Integers
-
-    @classmethod
-    def of(cls, annotations: Sequence[Annotation]) -> Columns:
-        """Take the columns out of the records."""
-        count = len(annotations)
-        return cls(
-            ids=np.fromiter(map(attrgetter("id"), annotations), np.int64, count),
-            image_ids=np.fromiter(map(attrgetter("image_id"), annotations), np.int64, count),
-            category_ids=np.fromiter(map(attrgetter("category_id"), annotations), np.int64, count),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CocoFile:
     """A COCO file: its sound records, which are unique by id and name each other, and the broken ones.
 
-    `annotations` name only images in `images` or in `broken_images`.
+    `columns` holds the annotations, which name only images in `images` or in `broken_images`; `outlines` the raw
+    `segmentation` of each, empty when absent.
     `repeats` counts records that are the same, byte for byte, as one before them, and are left out.
     """
 
     path: Path
     images: Sequence[ImageEntry]
-    annotations: Sequence[Annotation]
     columns: Columns
+    outlines: Texts
     categories: tuple[Category, ...]
     licenses: dict[str, str]
     broken_images: tuple[BrokenRecord, ...] = ()

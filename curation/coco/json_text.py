@@ -83,7 +83,7 @@ def _expected_keys(kind: type) -> str:
     return f"give a COCO file: one JSON object with the keys {', '.join(required)}, each a list"
 
 
-def malformed(error: Exception, *, data: mmap.mmap, path: Path) -> InputRefused:
+def malformed(error: Exception, *, data: mmap.mmap | bytes, path: Path) -> InputRefused:
     """Say where the text stops being JSON."""
     remedy = "fetch or export the file again; `python -m json.tool FILE` shows the place"
     if isinstance(error, RecursionError):

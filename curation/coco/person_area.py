@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.coco.json_text import without_collection
 from curation.coco.outlines import OutlineBounds, measure_outlines
 from curation.coco.raster import count_pixels, rasterise
 from curation.coco.segmentation import read_segmentation
+from curation.coco.texts import Texts
 from curation.coco.unions import least_union
 from curation.quarantine import BadRecord
 
@@ -25,17 +24,18 @@ Floats = NDArray[np.float64]
 class Outlines:
     """The outlines of all people: `image` is the row of each one's image, rising, in `sizes` (height, width)."""
 
-    raws: Sequence[msgspec.Raw]
+    texts: Texts
     image: Integers
     sizes: Integers
 
+    def take(self, rows: Integers) -> Outlines:
+        """Give some of the outlines."""
+        return Outlines(texts=self.texts.take(rows), image=self.image[rows], sizes=self.sizes)
 
-class _Drawing(NamedTuple):
-    """All sound raw outlines of one image."""
-
-    raws: list[bytes]
-    height: int
-    width: int
+    def of_images(self, images: Integers) -> Outlines:
+        """Give the outlines of some images, rising, alone."""
+        found = self.take(np.flatnonzero(np.isin(self.image, images)))
+        return Outlines(texts=found.texts, image=np.searchsorted(images, found.image), sizes=self.sizes[images])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,7 +61,7 @@ def decide_areas(outlines: Outlines, *, min_area: float, beside: Executor) -> Ar
     pixels = outlines.sizes.prod(axis=1)
     lower: Floats = np.zeros(count)
     upper: Floats = np.zeros(count)
-    least, boxes = np.zeros(len(outlines.raws)), np.zeros((len(outlines.raws), 4))
+    least, boxes = np.zeros(len(outlines.image)), np.zeros((len(outlines.image), 4))
     broken: dict[int, BadRecord] = {}
     is_first = _longest_of_each_image(outlines)
     for is_first_round in (True, False):
@@ -71,19 +71,21 @@ def decide_areas(outlines: Outlines, *, min_area: float, beside: Executor) -> Ar
             least[part], boxes[part] = bounds.lower, bounds.boxes
             np.add.at(upper, outlines.image[part], bounds.upper)
             broken |= {int(part[index]): error for index, error in bounds.broken.items()}
-        lower = least_union(least, boxes=boxes, owners=outlines.image, count=count)
+        known = np.flatnonzero(is_open & is_first if is_first_round else is_open)
+        found = least_union(least[known], boxes=boxes[known], owners=outlines.image[known], count=count)
+        lower = np.maximum(lower, found)
     is_large = lower / pixels >= min_area
     undecided = np.flatnonzero(~is_large & (upper / pixels >= min_area))
-    drawings = [_drawing(outlines, image=image, broken=broken) for image in undecided.tolist()]
-    middle = len(drawings) // 2
-    second = beside.submit(_count_pixels, drawings[middle:])
-    drawn = np.concatenate((_count_pixels(drawings[:middle]), second.result()))
+    sound = outlines.take(np.setdiff1d(np.arange(len(outlines.image)), list(broken)))
+    first_images, second_images = np.array_split(undecided, 2)
+    second = beside.submit(_count_pixels, sound.of_images(second_images))
+    drawn = np.concatenate((_count_pixels(sound.of_images(first_images)), second.result()))
     is_large[undecided] = drawn / pixels[undecided] >= min_area
     return AreaDecision(is_large=is_large & ~_only_broken(outlines, broken=broken), broken=broken)
 
 
 def _longest_of_each_image(outlines: Outlines) -> NDArray[np.bool_]:
-    lengths = np.fromiter(map(len, outlines.raws), np.int64, len(outlines.raws))
+    lengths = outlines.texts.lengths
     order = np.lexsort((-lengths, outlines.image))
     is_first = np.zeros(len(lengths), np.bool_)
     is_first[order[np.diff(outlines.image[order], prepend=-1) > 0]] = True
@@ -96,30 +98,29 @@ def _only_broken(outlines: Outlines, *, broken: dict[int, BadRecord]) -> NDArray
     return np.equal(np.bincount(outlines.image[list(broken)], minlength=count), people)
 
 
-def _drawing(outlines: Outlines, *, image: int, broken: dict[int, BadRecord]) -> _Drawing:
-    first, last = np.searchsorted(outlines.image, (image, image + 1))
-    sound = [bytes(outlines.raws[row]) for row in range(first, last) if row not in broken]
-    return _Drawing(sound, *outlines.sizes[image].tolist())
-
-
 def _bound_in_halves(
     outlines: Outlines, *, rows: Integers, beside: Executor
 ) -> tuple[tuple[Integers, OutlineBounds], tuple[Integers, OutlineBounds]]:
-    first, second = np.array_split(rows, 2)
-    sizes = outlines.sizes[outlines.image]
-    raws = outlines.raws
-    later = beside.submit(measure_outlines, [bytes(raws[row]) for row in second.tolist()], sizes=sizes[second])
-    bounds = measure_outlines([raws[row] for row in first.tolist()], sizes=sizes[first])
-    return (first, bounds), (second, later.result())
+    bytes_before = np.cumsum(outlines.texts.lengths[rows])
+    middle = int(np.searchsorted(bytes_before, bytes_before[-1] / 2)) if len(rows) else 0
+    first, second = rows[:middle], rows[middle:]
+    later = beside.submit(_bound, outlines.take(second))
+    return (first, _bound(outlines.take(first))), (second, later.result())
 
 
-def _count_pixels(drawings: list[_Drawing]) -> Integers:
+def _bound(outlines: Outlines) -> OutlineBounds:
+    with without_collection():
+        return measure_outlines(outlines.texts.load(), sizes=outlines.sizes[outlines.image])
+
+
+def _count_pixels(outlines: Outlines) -> Integers:
     """Give the pixels of the union of the outlines of each image."""
-    counts = np.zeros(len(drawings), np.int64)
-    for row, drawing in enumerate(drawings):
-        size = (drawing.height, drawing.width)
-        if drawing.raws:
-            counts[row] = count_pixels(
-                rasterise([read_segmentation(raw, size=size) for raw in drawing.raws], size=size)
-            )
+    counts = np.zeros(len(outlines.sizes), np.int64)
+    raws = outlines.texts.load()
+    bounds = np.searchsorted(outlines.image, np.arange(len(counts) + 1)).tolist()
+    for row, (height, width) in enumerate(outlines.sizes.tolist()):
+        found = raws[bounds[row] : bounds[row + 1]]
+        size = (height, width)
+        if found:
+            counts[row] = count_pixels(rasterise([read_segmentation(raw, size=size) for raw in found], size=size))
     return counts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.coco.entries import Annotation, ImageEntry
+from curation.coco.entries import ImageEntry
 from curation.coco.json_text import without_collection
 from curation.coco.keypoints import Portraits, read_portraits
 from curation.coco.person_area import AreaDecision, Outlines, decide_areas
@@ -29,7 +29,8 @@ Integers = NDArray[np.int64]
 class _People:
     """The person annotations of one source, by rising row of their image in `source.images`."""
 
-    annotations: Sequence[Annotation]
+    annotations: Integers
+    """Their rows in the file's columns."""
     image: Integers
     is_crowd: NDArray[np.bool_]
     broken: dict[int, list[QuarantineRecord]]
@@ -130,7 +131,6 @@ def _people_of(source: CocoSource) -> _People:
         is_known = ids[np.minimum(rows, len(ids) - 1)] == named
     order = np.flatnonzero(is_known)
     order = order[np.argsort(rows[order], kind="stable")]
-    annotations = [file.annotations[index] for index in found[order]]
     row_of = {int(image_id): row for row, image_id in enumerate(ids)} if file.broken_annotations else {}
     broken: dict[int, list[QuarantineRecord]] = {}
     broken_crowds = set()
@@ -143,9 +143,9 @@ def _people_of(source: CocoSource) -> _People:
             else:
                 broken.setdefault(row, []).append(record.line)
     return _People(
-        annotations=annotations,
+        annotations=found[order],
         image=rows[order],
-        is_crowd=np.fromiter((bool(annotation.iscrowd) for annotation in annotations), np.bool_, len(annotations)),
+        is_crowd=file.columns.is_crowd[found[order]],
         broken=broken,
         broken_crowds=frozenset(broken_crowds),
     )
@@ -166,8 +166,8 @@ def _decide(
         is_closed |= crowds > 0
     rows = np.flatnonzero(~is_closed[people.image] & ~people.is_crowd)
     sizes = np.array([(image.height, image.width) for image in source.images], np.int64).reshape(-1, 2)
-    raws = [people.annotations[row].segmentation for row in rows]
-    outlines = Outlines(raws=raws, image=people.image[rows], sizes=sizes)
+    texts = source.file.outlines.take(people.annotations[rows])
+    outlines = Outlines(texts=texts, image=people.image[rows], sizes=sizes)
     areas = decide_areas(outlines, min_area=selection.min_area, beside=beside)
     lines = _lines_of_broken(areas, rows=rows, people=people, source=source)
     sound = np.bincount(people.image[rows], minlength=len(reasons))
@@ -191,8 +191,8 @@ def _lines_of_broken(
 ) -> dict[int, list[QuarantineRecord]]:
     lines: dict[int, list[QuarantineRecord]] = {}
     for index, error in sorted(areas.broken.items()):
-        annotation = people.annotations[rows[index]]
-        line = error.record(stage=COMMAND, file=source.file.path, record_id=annotation.id)
+        record_id = int(source.file.columns.ids[people.annotations[rows[index]]])
+        line = error.record(stage=COMMAND, file=source.file.path, record_id=record_id)
         lines.setdefault(int(people.image[rows[index]]), []).append(line)
     return lines
 
@@ -220,8 +220,6 @@ def _portraits(selection: PersonSelection, *, number: int, source: CocoSource) -
 
 
 def _items(rows: Sequence[int], *, source: CocoSource, people: _People, selection: PersonSelection) -> list[Item]:
-    firsts = np.searchsorted(people.image, rows)
-    lasts = np.searchsorted(people.image, np.asarray(rows, np.int64) + 1)
     persons, _ = people.counts(len(source.images))
     base = PersonTask(
         path="",
@@ -238,19 +236,36 @@ def _items(rows: Sequence[int], *, source: CocoSource, people: _People, selectio
         verify=selection.verify,
     )
     items = []
-    for row, first, last in zip(rows, firsts.tolist(), lasts.tolist(), strict=True):
+    for row, (outlines, crowds) in zip(rows, _raw_people(rows, source=source, people=people), strict=True):
         image = source.images[row]
-        found = people.annotations[first:last]
         path = source.path_of(image)
         task = msgspec.structs.replace(
             base,
             path=path,
             image_id=image.id,
             size=(image.height, image.width),
-            people=tuple(RawPerson(item.id, bytes(item.segmentation)) for item in found if not item.iscrowd),
-            crowds=tuple(RawPerson(item.id, bytes(item.segmentation)) for item in found if item.iscrowd),
+            people=outlines,
+            crowds=crowds,
             persons=int(persons[row]),
             license=None if image.license is None else str(image.license),
         )
         items.append(Item(id=source.sample_id(image), payload=task, file=path))
     return items
+
+
+def _raw_people(
+    rows: Sequence[int], *, source: CocoSource, people: _People
+) -> Iterator[tuple[tuple[RawPerson, ...], tuple[RawPerson, ...]]]:
+    """Give the people and the crowds of each of some images."""
+    ids = source.file.columns.ids[people.annotations]
+    kept = np.flatnonzero(np.isin(people.image, rows))
+    raws = iter(source.file.outlines.take(people.annotations[kept]).load())
+    for first, last in zip(
+        *(np.searchsorted(people.image, rows, side=side) for side in ("left", "right")), strict=True
+    ):
+        found = [RawPerson(record_id, next(raws)) for record_id in ids[first:last].tolist()]
+        is_crowd = people.is_crowd[first:last].tolist()
+        yield (
+            tuple(person for person, crowd in zip(found, is_crowd, strict=True) if not crowd),
+            tuple(person for person, crowd in zip(found, is_crowd, strict=True) if crowd),
+        )

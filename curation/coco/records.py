@@ -13,18 +13,10 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 import numpy as np
 
-from curation.coco.entries import (
-    Annotation,
-    BrokenRecord,
-    Category,
-    CocoFile,
-    Columns,
-    ImageEntry,
-    Integers,
-    License,
-    Records,
-)
+from curation.annotation_parts import Annotation, Columns, Integers
+from curation.coco.entries import BrokenRecord, Category, CocoFile, ImageEntry, License, Records
 from curation.coco.json_text import NotStrict, loads_strictly
+from curation.coco.texts import HeldTexts
 from curation.errors import InputRefused
 from curation.json_keys import count_keys
 from curation.quarantine import BadRecord, Code
@@ -89,8 +81,8 @@ def read_records(records: Records, *, path: Path) -> CocoFile:
     return CocoFile(
         path=path,
         images=images.sound,
-        annotations=annotations.sound,
         columns=Columns.of(annotations.sound),
+        outlines=HeldTexts(texts=[bytes(annotation.segmentation) for annotation in annotations.sound]),
         categories=categories,
         licenses=licenses,
         broken_images=tuple(images.broken),

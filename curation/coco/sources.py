@@ -164,7 +164,7 @@ def _sound_images(
 
 
 def _crowded_ids(file: CocoFile) -> frozenset[int]:
-    if len(file.annotations) <= MAX_ANNOTATIONS_PER_IMAGE:
+    if len(file.columns.ids) <= MAX_ANNOTATIONS_PER_IMAGE:
         return frozenset()
     ids, counts = np.unique(file.columns.image_ids, return_counts=True)
     return frozenset(ids[counts > MAX_ANNOTATIONS_PER_IMAGE].tolist())

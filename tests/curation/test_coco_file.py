@@ -59,8 +59,9 @@ def test_a_sound_file_is_read_as_it_stands(tmp_path: Path) -> None:
         (1, "000000000001.jpg", 20, 10, 3),
         (2, "000000000002.jpg", 20, 10, 3),
     ]
-    assert [(entry.id, entry.image_id, entry.category_id) for entry in file.annotations] == [(7, 1, 1), (8, 2, 62)]
-    assert json.loads(bytes(file.annotations[0].segmentation)) == [[0, 0, 9, 0, 9, 9]]
+    columns = (file.columns.ids, file.columns.image_ids, file.columns.category_ids)
+    assert list(zip(*(part.tolist() for part in columns), strict=True)) == [(7, 1, 1), (8, 2, 62)]
+    assert json.loads(file.outlines.load()[0]) == [[0, 0, 9, 0, 9, 9]]
     assert file.licenses == {"3": "CC http://x", "4": "Other"}
     assert file.category_named("person") == 1
     assert codes(file) == []
@@ -168,7 +169,7 @@ def test_a_person_category_that_is_not_there_once_is_refused_with_those_present(
 def test_an_image_record_with_a_wrong_value_is_set_aside(tmp_path: Path, change: dict[str, Any]) -> None:
     file = read(tmp_path, coco([image(1) | change, image(2)], [annotation(7, 2)]))
     assert [entry.id for entry in file.images] == [2]
-    assert [entry.id for entry in file.annotations] == [7]
+    assert file.columns.ids.tolist() == [7]
     assert [code for code, _ in codes(file)] == [Code.JSON_VALUE]
     assert file.broken_images[0].line.field == next(iter(change))
 
@@ -183,7 +184,7 @@ def test_records_that_are_no_objects_are_set_aside(tmp_path: Path) -> None:
 def test_an_annotation_of_no_image_is_an_orphan(tmp_path: Path, image_id: object) -> None:
     file = read(tmp_path, coco([image(1)], [annotation(7, image_id), annotation(8)]))
     assert codes(file) == [(Code.ORPHAN_ANN, "7")]
-    assert [entry.id for entry in file.annotations] == [8]
+    assert file.columns.ids.tolist() == [8]
 
 
 def test_an_annotation_without_image_id_is_an_orphan(tmp_path: Path) -> None:
@@ -214,7 +215,7 @@ def test_area_and_bbox_are_not_believed(tmp_path: Path, change: dict[str, Any]) 
 @pytest.mark.parametrize("count", [2, 3])
 def test_identical_records_collapse_and_are_counted(tmp_path: Path, count: int) -> None:
     file = read(tmp_path, coco([image(1)] * count, [annotation(7)] * count))
-    assert (len(file.images), len(file.annotations)) == (1, 1)
+    assert (len(file.images), len(file.columns.ids)) == (1, 1)
     assert file.repeats == {"images": count - 1, "annotations": count - 1}
     assert codes(file) == []
 
@@ -226,7 +227,7 @@ def test_conflicting_records_are_all_set_aside_in_any_order(tmp_path: Path) -> N
         file = read(tmp_path, coco(list(order), list(other)))
         assert codes(file) == [(Code.DUP_ID, "1")] * 3 + [(Code.DUP_ID, "7")] * 2
         assert [entry.id for entry in file.images] == [2]
-        assert [entry.id for entry in file.annotations] == [8]
+        assert file.columns.ids.tolist() == [8]
 
 
 @pytest.mark.parametrize("key", ["id", "image_id", "category_id", "iscrowd", "segmentation"])
@@ -236,7 +237,7 @@ def test_a_key_twice_in_an_annotation_is_noticed(tmp_path: Path, key: str, spell
     twice = record[:-1] + ", " + spelling.format(f'"{key}"') + f": {json.dumps(annotation(9)[key])}" + "}"
     text = json.dumps(coco([image(1)], ["HERE", annotation(8)])).replace('"HERE"', twice).encode()
     file = read(tmp_path, text)
-    assert [entry.id for entry in file.annotations] == [8]
+    assert file.columns.ids.tolist() == [8]
     assert [broken.line.code for broken in file.broken_annotations] == [Code.JSON_VALUE]
 
 
@@ -252,7 +253,7 @@ def test_a_key_twice_in_an_image_is_noticed(tmp_path: Path, key: str) -> None:
 
 def test_blanks_before_colons_change_nothing(tmp_path: Path) -> None:
     file = read(tmp_path, TEXT.replace(b'":', b'" :'))
-    assert (len(file.images), len(file.annotations), codes(file)) == (2, 2, [])
+    assert (len(file.images), len(file.columns.ids), codes(file)) == (2, 2, [])
 
 
 def test_keys_are_counted_across_the_borders_of_chunks() -> None:
