@@ -88,7 +88,8 @@ def read_dataset(folder: Path) -> Dataset:
     data = (folder / MANIFEST).read_bytes()
     card = _card_of(folder, manifest=data)
     try:
-        table = pq.read_table(io.BytesIO(data))
+        # without threads: those of pyarrow 25 abort the process now and then while it exits
+        table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise _damaged(folder / MANIFEST, error) from error
     if missing := [name for name in COLUMNS if name not in table.column_names]:
