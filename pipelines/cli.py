@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -101,7 +103,22 @@ def curate() -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line and exit with its code."""
+    """Run the command line and exit with its code.
+
+    Everything is written and every worker has ended when the command ends, so the process leaves without taking itself
+    apart: that takes a while with a million records, and native threads of libraries have aborted in it.
+    """
+    try:
+        run_command()
+    except SystemExit as stop:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(stop.code if isinstance(stop.code, int) else 0)
+
+
+def run_command() -> NoReturn:
+    """Run the command line; raises SystemExit with its code."""
     signal.signal(signal.SIGTERM, _on_sigterm)
     try:
         code = curate.main(standalone_mode=False)

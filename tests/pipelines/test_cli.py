@@ -23,7 +23,7 @@ from curation.errors import (
     RemoteUnavailable,
     SecurityRefused,
 )
-from pipelines.cli import VERBS, main
+from pipelines.cli import VERBS, run_command
 from tests.pipelines.commands import aifenge_command, draw_aifenge, finish, processes_of, run, start
 
 EXIT_CODES = {
@@ -43,7 +43,7 @@ def exit_code_of(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> object:
     before = signal.getsignal(signal.SIGTERM)
     try:
         with pytest.raises(SystemExit) as caught:
-            main()
+            run_command()
     finally:
         signal.signal(signal.SIGTERM, before)
     return caught.value.code
