@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import pyarrow as pa
@@ -85,7 +85,10 @@ def read_dataset(folder: Path) -> Dataset:
     """
     if not (folder / MANIFEST).is_file():
         raise _no_dataset(folder)
-    data = (folder / MANIFEST).read_bytes()
+    try:
+        data = (folder / MANIFEST).read_bytes()
+    except OSError as error:
+        raise _damaged(folder / MANIFEST, error) from error
     card = _card_of(folder, manifest=data)
     try:
         # without threads: those of pyarrow 25 abort the process now and then while it exits
@@ -99,8 +102,11 @@ def read_dataset(folder: Path) -> Dataset:
 
 def read_quarantine(folder: Path) -> list[QuarantineRecord]:
     """Read the lines of `quarantine.jsonl`."""
-    lines = (folder / QUARANTINE).read_bytes().splitlines()
-    return [msgspec.json.decode(line, type=QuarantineRecord) for line in lines]
+    try:
+        lines = (folder / QUARANTINE).read_bytes().splitlines()
+        return [msgspec.json.decode(line, type=QuarantineRecord) for line in lines]
+    except (OSError, msgspec.DecodeError) as error:
+        raise _damaged(folder / QUARANTINE, error) from error
 
 
 def select_rows(dataset: Dataset, query: str) -> pa.Table:
@@ -109,14 +115,16 @@ def select_rows(dataset: Dataset, query: str) -> pa.Table:
     Raises InputRefused for a query that does not fit the columns.
     """
     try:
-        kept = dataset.frame().query(query).index
-    except (SyntaxError, ValueError, TypeError, KeyError, NameError, AttributeError) as error:
+        holds: Any = dataset.frame().eval(query)
+        if getattr(holds, "dtype", None) not in ("bool", "boolean"):
+            raise TypeError("it is no condition; compare a column with == or >, and quote texts: split == 'train'")
+    except (SyntaxError, ValueError, TypeError, KeyError, NameError, AttributeError, AssertionError) as error:
         raise InputRefused(
             f"the query {query!r} does not work: {error}",
             where=dataset.folder,
             remedy=f"the columns are {', '.join(dataset.table.column_names)}",
         ) from error
-    return dataset.table.take(pa.array(kept.to_numpy()))
+    return dataset.table.filter(pa.array(holds.fillna(False).to_numpy(dtype=bool)))
 
 
 def table_of(samples: list[Sample]) -> pa.Table:

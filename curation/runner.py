@@ -15,8 +15,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
-from multiprocessing import get_context
+from dataclasses import dataclass, replace
+from multiprocessing import get_context, resource_tracker
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -109,7 +109,8 @@ def run_items(
     """
     if not items:
         return
-    engine: Engine = LocalProcesses(options) if options.workers else ThisProcess()
+    workers = min(options.workers, len(items))
+    engine: Engine = LocalProcesses(replace(options, workers=workers)) if workers else ThisProcess()
     try:
         yield from _drive(engine, items, work=work, folder=folder, stage=stage, workers=max(1, options.workers))
     finally:
@@ -208,8 +209,10 @@ def _signals_held() -> Iterator[None]:
     """
     caught: list[int] = []
     is_main = threading.current_thread() is threading.main_thread()
-    numbers = [number for number in (signal.SIGINT, signal.SIGTERM) if is_main and signal.getsignal(number) is not None]
+    untouched = (None, signal.SIG_IGN)
+    numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if is_main and signal.getsignal(n) not in untouched]
     handlers = {number: signal.signal(number, lambda number, _: caught.append(number)) for number in numbers}
+    resource_tracker.ensure_running()  # started with the first process, it would lift the mask again
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

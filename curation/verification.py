@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from curation.dataset import FILE_COLUMNS, Dataset
 from curation.files import read_file, safe_join, sha256_of
@@ -27,6 +28,8 @@ VALUES: Final[dict[str, tuple[tuple[int, ...], Code]]] = {
 GRAY: Final = ("alpha", *VALUES)
 """Columns whose files are gray pictures of the size of the image."""
 VALUES_SHOWN: Final = 8
+AREA_TOLERANCE: Final = 1e-9
+"""A share of the frame; less than one pixel of any image that is read."""
 
 
 def find_problems(
@@ -96,6 +99,16 @@ def _check_gray(data: bytes, *, row: dict[str, Any], column: str, file: Path) ->
             more = f", and {len(strange) - VALUES_SHOWN} more values" if len(strange) > VALUES_SHOWN else ""
             legal = ", ".join(map(str, allowed))
             raise BadRecord(code, f"holds values other than {legal}: {shown}{more}", file=file, field=column)
+    if column == "mask":
+        _check_area(picture, row=row, file=file)
+
+
+def _check_area(mask: NDArray[np.uint8], *, row: dict[str, Any], file: Path) -> None:
+    """Refuse a mask that shows another share of the frame than at its import: somebody changed it, or swapped it."""
+    area = float(np.count_nonzero(mask)) / mask.size
+    if row["person_area"] is not None and abs(area - row["person_area"]) > AREA_TOLERANCE:
+        reason = f"the person covers {area:.4%} of the frame, the manifest says {row['person_area']:.4%}"
+        raise BadRecord(Code.CHECKSUM, reason, file=file, field="person_area")
 
 
 def _check_size(size: tuple[int, int], *, row: dict[str, Any], file: Path) -> None:

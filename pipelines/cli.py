@@ -127,6 +127,8 @@ def run_command() -> NoReturn:
         sys.exit(stop.exit_code)
     except click.ClickException as error:
         error.show()
+        if "--json" in sys.argv:
+            click.echo(json.dumps({"error": error.format_message(), "exit_code": error.exit_code}))
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt, Interrupted):
         _fail("interrupted; run the same command again, it goes on where it was", code=INTERRUPTED)

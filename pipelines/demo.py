@@ -48,11 +48,11 @@ def demo(settings: DemoFlags, *, run: RunOptions) -> Result:
             *(f"\n{result.summary}" for result in made.values()),
             f"\n{shown.summary}",
             "",
-            "Next:",
+            "Next (curate is in .venv/bin after make demo):",
             f"  open {page} in a browser",
             f"  curate stats {folders['portraits']} --verify",
-            f"  curate split {folders['portraits']} --val 0.2 --test 0.2",
             f"  curate merge {folders['persons']} {folders['portraits']} --out {out / 'training'}",
+            f"  curate split {out / 'training'} --val 0.2 --test 0.2",
             "  curate coco-person --annotations instances_train2017.json --images train2017 --out D   (your own data)",
         ]
     )

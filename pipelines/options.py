@@ -44,6 +44,13 @@ class RunOptions:
     json: bool = setting("Print one JSON object with the result on stdout.", default=False)
     quiet: bool = setting("No progress bar and no summary.", default=False)
 
+    def __post_init__(self) -> None:
+        """Refuse numbers that can do nothing."""
+        if self.workers < 0:
+            raise click.UsageError(f"--workers {self.workers} is negative; give 0 or more")
+        if self.limit is not None and self.limit < 1:
+            raise click.UsageError(f"--limit {self.limit} would select nothing; give 1 or more")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:

@@ -12,7 +12,7 @@ import numpy as np
 
 from curation.coco.entries import CocoFile, ImageEntry
 from curation.coco.second_core import second_core
-from curation.coco.sources import CocoSource, read_sources, refuse_shared_ids
+from curation.coco.sources import CocoSource, read_sources, refuse_missing_folders, refuse_shared_ids
 from curation.errors import InputRefused
 from curation.originals import Verify, check_original, place_original
 from curation.quarantine import BadRecord
@@ -53,6 +53,8 @@ def plan_backgrounds(selection: BackgroundSelection, *, is_preview: bool = False
 
     Filter reasons: `person`, `no_supercategory`, `limit`. Raises InputRefused.
     """
+    if not is_preview:
+        refuse_missing_folders(selection.images)
     with second_core(selection.annotations) as beside:
         sources = read_sources(selection.annotations, images=selection.images, stage=COMMAND, beside=beside)
     filtered: Counter[str] = Counter()

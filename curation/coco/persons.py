@@ -18,7 +18,7 @@ from curation.coco.person_area import AreaDecision, Outlines, decide_areas
 from curation.coco.person_selection import PersonSelection, check_selection, settings_of
 from curation.coco.person_work import COMMAND, PersonTask, RawPerson, work_person
 from curation.coco.second_core import second_core
-from curation.coco.sources import CocoSource, read_sources, refuse_shared_ids
+from curation.coco.sources import CocoSource, read_sources, refuse_missing_folders, refuse_shared_ids
 from curation.quarantine import QuarantineRecord
 from curation.samples import Item, Plan
 
@@ -76,6 +76,8 @@ def plan_persons(selection: PersonSelection, *, is_preview: bool = False) -> Pla
     Raises InputRefused, ConfigurationProblem.
     """
     check_selection(selection)
+    if not is_preview:
+        refuse_missing_folders(selection.images)
     found = _Found(is_preview=is_preview)
     with without_collection(), second_core(selection.annotations) as beside:
         sources = read_sources(selection.annotations, images=selection.images, stage=COMMAND, beside=beside)

@@ -110,6 +110,14 @@ def read_sources(
     ]
 
 
+def refuse_missing_folders(folders: Sequence[Path]) -> None:
+    """Refuse images folders that are not there, before anything is made."""
+    for folder in folders:
+        if not folder.is_dir():
+            reason = "this is no folder" if folder.exists() else "there is no such folder"
+            raise InputRefused(reason, where=folder, remedy="give the folder that holds the images as --images")
+
+
 def refuse_shared_ids(items: Iterable[Item]) -> None:
     """Refuse two pairs that give one id to two samples."""
     ids = [item.id for item in items]

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from curation.building import BuildOptions, build_dataset, run_id
-from curation.dataset import read_dataset, read_quarantine
+from curation.dataset import read_dataset, read_quarantine, select_rows
 from curation.errors import EnvironmentProblem, InputRefused
 from curation.lock import exclusive
 from curation.quarantine import BadRecord, Code
@@ -237,3 +237,12 @@ def test_every_flipped_byte_of_the_manifest_is_noticed(tmp_path: Path) -> None:
         manifest.write_bytes(whole[:position] + bytes([whole[position] ^ 0x10]) + whole[position + 1 :])
         with pytest.raises(InputRefused, match="damaged"):
             read_dataset(tmp_path / "D")
+
+
+@pytest.mark.parametrize("query", ["5", "score", "id", "score =", "nosuch > 1", "id == nosuch", "score = 1"])
+def test_a_query_that_is_no_condition_is_refused(tmp_path: Path, query: str) -> None:
+    build_dataset(plan_of(["good", "good"]), out=tmp_path / "D", options=options())
+    dataset = read_dataset(tmp_path / "D")
+    assert select_rows(dataset, "score > 0.4 and id == '0001'")["id"].to_pylist() == ["0001"]
+    with pytest.raises(InputRefused, match="does not work"):
+        select_rows(dataset, query)

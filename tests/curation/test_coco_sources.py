@@ -15,6 +15,9 @@ def test_ids_of_two_pairs_must_differ(tmp_path: Path) -> None:
     with pytest.raises(InputRefused, match="train2017_000000000001"):
         plan_persons(twice)
     other = PersonSelection(annotations=selection.annotations * 2, images=(*selection.images, tmp_path / "val2017"))
+    with pytest.raises(InputRefused, match="no such folder"):
+        plan_persons(other)
+    (tmp_path / "val2017").mkdir()
     plan = plan_persons(other)
     assert [item.id for item in plan.items] == ["train2017_000000000001", "val2017_000000000001"]
     assert [source.name for source in plan.sources] == ["coco/train2017", "coco/val2017"]

@@ -43,6 +43,7 @@ def sound(tmp_path: Path) -> Dataset:
         files = {"image": ("images", ".jpg", image), "mask": ("masks", ".png", encoded(mask))}
         files |= {"alpha": ("alphas", ".png", encoded(mask // 2 + 3)), "trimap": ("trimaps", ".png", encoded(trimap))}
         row = {"id": id_, "width": 40, "height": 30, "group": id_, "sha256": sha256(image).hexdigest()}
+        row["person_area"] = 300 / 1200
         for column, (folder, extension, data) in files.items():
             relative = f"{folder}/{id_}{extension}"
             (tmp_path / relative).write_bytes(data)
@@ -133,3 +134,12 @@ def test_a_card_that_counts_otherwise_is_a_problem(sound: Dataset) -> None:
 def test_an_id_that_is_there_twice_is_a_problem(sound: Dataset) -> None:
     twice = Dataset(folder=sound.folder, card=sound.card, table=sound.table.take([0, 1, 1]))
     assert [problem.code for problem in find_problems(twice, runner=HERE)] == ["DUP_ID"]
+
+
+def test_a_mask_that_was_changed_by_hand_is_found_by_its_area(sound: Dataset) -> None:
+    mask = np.zeros((30, 40), np.uint8)
+    mask[5:20, 10:29] = 255  # one column of 15 pixels less
+    sound.path("masks/b.png").write_bytes(encoded(mask))
+    (problem,) = find_problems(sound, runner=HERE)
+    assert (problem.code, problem.record_id, problem.field) == ("CHECKSUM", "b", "person_area")
+    assert "23.7500% of the frame, the manifest says 25.0000%" in problem.reason

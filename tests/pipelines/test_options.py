@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import json
+import subprocess
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 
 from pipelines.cli import VERBS, curate
 from pipelines.options import Result, RunOptions, command_of, setting
+from tests.pipelines.commands import CURATE
 
 Shape = Literal["round", "square"]
 WORDS: dict[Any, tuple[str, object]] = {
@@ -164,3 +167,11 @@ def test_settings_are_frozen_and_are_told_apart_from_the_flags_that_every_verb_h
     assert getattr(settings_type, "__dataclass_params__").frozen  # noqa: B009 - typeshed does not know it
     shared = {field.name for field in dataclasses.fields(RunOptions)}
     assert shared & {field.name for field in dataclasses.fields(settings_type)} == set()
+
+
+@pytest.mark.parametrize("flags", [["--workers", "-1"], ["--limit", "0"], ["--limit", "-1"], ["--nosuch"]])
+def test_flags_that_can_do_nothing_are_wrong_usage_and_json_tells_it(flags: list[str]) -> None:
+    done = subprocess.run([*CURATE, "stats", "D", *flags, "--json"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["exit_code"] == 2
+    assert flags[0] in done.stderr
