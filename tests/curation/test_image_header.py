@@ -133,9 +133,9 @@ def test_what_is_no_still_jpeg_png_or_webp_is_refused_with_its_code(data: bytes,
 
 def test_a_png_of_400_megapixels_is_refused_before_it_is_read() -> None:
     bomb = png_start(20_000, 20_000) + b"\0" * 1_000_000
-    started = time.perf_counter()
+    started = time.process_time()
     assert refusal(bomb).code is Code.TOO_LARGE
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
 
 
 def jpeg_claiming(width: int, height: int) -> bytes:
