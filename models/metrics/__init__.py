@@ -1,0 +1,1 @@
+"""The numbers that say how good a prediction is: pure functions on numpy arrays, one definition each."""

@@ -1,0 +1,1 @@
+"""The networks of the field, one file each; `registry` finds them by name."""

@@ -1,0 +1,46 @@
+"""From an image to what a network sees, and back: the one rule for training, evaluation, mining and export."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.pixels import Image, Mask
+from models.card import ModelCard
+from models.prediction.protocol import Probability
+
+
+def resized(image: Image, *, size: tuple[int, int]) -> Image:
+    """Give an image at `size` (height, width): averaged over areas where it shrinks, bilinear where it grows.
+
+    Sampling a large photograph bilinearly skips pixels, and thin things come and go with the phase of the grid.
+    """
+    height, width = size
+    if image.shape[:2] == size:
+        return image
+    is_smaller = height <= image.shape[0] and width <= image.shape[1]
+    how = cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR
+    return cv2.resize(image, (width, height), interpolation=how).astype(np.uint8, copy=False)
+
+
+def resized_mask(mask: Mask, *, size: tuple[int, int]) -> Mask:
+    """Give a mask at `size` (height, width), holding 0 and 255: a pixel is person where at least half of it was."""
+    shares = resized(mask, size=size)
+    return np.where(shares >= 128, np.uint8(255), np.uint8(0))
+
+
+def normalised(image: Image, *, card: ModelCard) -> NDArray[np.float32]:
+    """Give an RGB image at the card's size as the model's input: (3, h, w), or (h, w, 3) for NHWC; float32."""
+    ordered = image if card.channels == "RGB" else image[:, :, ::-1]
+    mean, std = np.array(card.mean, dtype=np.float32), np.array(card.std, dtype=np.float32)
+    values = (ordered.astype(np.float32) - mean) / std
+    return np.ascontiguousarray(values if card.layout == "NHWC" else values.transpose(2, 0, 1), dtype=np.float32)
+
+
+def at_size(probability: Probability, *, size: tuple[int, int]) -> Probability:
+    """Give a probability at `size` (height, width), bilinear, still in 0..1."""
+    height, width = size
+    if probability.shape == size:
+        return probability
+    return cv2.resize(probability, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32, copy=False)

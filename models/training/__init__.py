@@ -1,0 +1,1 @@
+"""Training: stages, one after the other, in a run folder that can be stopped and resumed."""
