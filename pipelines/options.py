@@ -64,6 +64,17 @@ class Result:
 Verb = Callable[..., Result]
 
 
+class VerbCommand(click.Command):
+    """A command whose repeated flags also take several values at once: `--data A B` is `--data A --data B`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Write each value behind a flag of its own, then parse as click does."""
+        if any(isinstance(parameter, click.Argument) for parameter in self.params):
+            return super().parse_args(ctx, args)  # a bare word belongs to the argument
+        repeated = {flag for parameter in self.params if parameter.multiple for flag in parameter.opts}
+        return super().parse_args(ctx, _each_with_its_flag(args, repeated=repeated))
+
+
 def command_of(verb: Verb, *, name: str, show: Callable[[Result, RunOptions], None]) -> click.Command:
     """Give the click command of a function `verb(settings: Settings, *, run: RunOptions) -> Result`."""
     settings_type = get_type_hints(verb)["settings"]
@@ -75,7 +86,26 @@ def command_of(verb: Verb, *, name: str, show: Callable[[Result, RunOptions], No
         show(verb(settings, run=run), run)
 
     parameters = [*_parameters(settings_type), *_parameters(RunOptions)]
-    return click.Command(name, params=parameters, callback=run_verb, help=verb.__doc__)
+    return VerbCommand(name, params=parameters, callback=run_verb, help=verb.__doc__)
+
+
+def _each_with_its_flag(args: list[str], *, repeated: set[str]) -> list[str]:
+    """Repeat a flag before each further value that follows it.
+
+    >>> _each_with_its_flag(["--data", "a", "b", "--out", "c"], repeated={"--data"})
+    ['--data', 'a', '--data', 'b', '--out', 'c']
+    """
+    written: list[str] = []
+    flag, values = "", 0
+    for word in args:
+        if word.startswith("-"):
+            flag, values = word.partition("=")[0], int("=" in word)
+        elif flag in repeated:
+            values += 1
+            if values > 1:
+                written.append(flag)
+        written.append(word)
+    return written
 
 
 def _parameters(settings_type: type) -> list[click.Parameter]:

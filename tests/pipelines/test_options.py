@@ -89,6 +89,17 @@ def test_a_flag_that_is_not_given_has_the_default_of_its_field() -> None:
     assert data["run"] == RunOptions()
 
 
+@pytest.mark.parametrize("words", [["--folders", "c", "d"], ["--folders=c", "d"], ["--folders", "c", "--folders", "d"]])
+def test_a_repeated_flag_takes_several_values_at_once(words: list[str]) -> None:
+    data = parsed("--source", "a", *words, "--count", "4")
+    assert data["settings"] == Settings(source=Path("a"), folders=(Path("c"), Path("d")), count=4)
+
+
+def test_a_second_value_behind_a_flag_for_one_is_wrong_usage() -> None:
+    with pytest.raises(click.UsageError, match="b"):
+        parsed("--source", "a", "b")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
