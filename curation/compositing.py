@@ -1,0 +1,62 @@
+"""Lay a person on a new background: the colours of the person in its soft edge, and one exact blend.
+
+Where a person's edge is soft, a photograph shows a mixture of person and old background. Blending the photograph itself
+carries the old background along (a halo); multiplying by alpha twice darkens the edge (a rim). So the person's own
+colours are estimated first, and then alpha is applied once.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.pixels import Alpha, Image
+
+BAND_MARGIN_PX = 32
+"""Colours are estimated in the box around the soft edge, this much larger, so that sure pixels surround it."""
+
+
+def composite(foreground: Image, *, alpha: Alpha, background: Image) -> Image:
+    """Give `alpha * foreground + (1 - alpha) * background`, each value rounded exactly to the nearest integer.
+
+    All three have the same height and width. With weights of 0..255 OpenCV's error in float32 stays under 1e-4 of a
+    grey level, and no quotient by 255 lies nearer than 1/510 to the middle of two levels.
+    Source: Porter and Duff 1984, "Compositing Digital Images", the operator `over` on an opaque background.
+
+    >>> white, black = np.full((1, 1, 3), 255, np.uint8), np.zeros((1, 1, 3), np.uint8)
+    >>> composite(white, alpha=np.array([[51]], np.uint8), background=black).tolist()
+    [[[51, 51, 51]]]
+    """
+    weight = alpha.astype(np.float32)
+    blended = cv2.blendLinear(foreground, background, weight, np.float32(255) - weight)
+    return blended.astype(np.uint8, copy=False)
+
+
+def person_colours(image: Image, *, alpha: Alpha) -> Image:
+    """Give the image with the colours of the person alone in its soft edge; where alpha is 255 nothing changes.
+
+    Just outside of the edge the colours go on as well, so that the result can be resized without the old background.
+    Source: Germer et al. 2020, "Fast Multi-Level Foreground Estimation" (pymatting).
+    """
+    soft = (alpha > 0) & (alpha < 255)
+    if not soft.any():
+        return image
+    box = _box_around(soft, margin=BAND_MARGIN_PX)
+    # imported here: it brings a compiler along, which takes seconds
+    from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
+
+    part, part_alpha = image[box], alpha[box]
+    colours = estimate_foreground_ml(part.astype(np.float64) / 255, part_alpha.astype(np.float64) / 255)
+    estimated = np.clip(np.rint(colours * 255), 0, 255).astype(np.uint8)
+    result = image.copy()
+    result[box] = np.where((part_alpha == 255)[:, :, None], part, estimated)
+    return result
+
+
+def _box_around(mask: NDArray[np.bool_], *, margin: int) -> tuple[slice, slice]:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return (
+        slice(max(0, int(rows[0]) - margin), int(rows[-1]) + 1 + margin),
+        slice(max(0, int(columns[0]) - margin), int(columns[-1]) + 1 + margin),
+    )

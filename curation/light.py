@@ -1,0 +1,42 @@
+"""Bring a person nearer to the light of a new background, and take away what gives a seam away."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.pixels import Alpha, Image
+
+MOST_CONTRAST = 1.5
+"""How much the spread of a channel may change at most, so that a flat background does not flatten a face."""
+
+
+def light_matched(foreground: Image, *, alpha: Alpha, background: Image, strength: float) -> Image:
+    """Give the foreground with mean and spread of its colours moved towards the background's by `strength`, 0..1.
+
+    Only what alpha shows counts as foreground; means and standard deviations are those of L, a and b.
+    Source: Reinhard et al. 2001, "Color Transfer between Images", in CIE L*a*b* instead of l-alpha-beta.
+    """
+    shown = alpha > 0
+    if strength == 0 or not shown.any():
+        return foreground
+    lab = cv2.cvtColor(foreground, cv2.COLOR_RGB2LAB).astype(np.float32)
+    theirs = cv2.cvtColor(background, cv2.COLOR_RGB2LAB).astype(np.float32).reshape(-1, 3)
+    mean, spread = _moments(lab[shown])
+    new_mean, new_spread = _moments(theirs)
+    gain = np.clip(new_spread / np.maximum(spread, 1), 1 / MOST_CONTRAST, MOST_CONTRAST)
+    moved = (lab - mean) * (1 + strength * (gain - 1)) + mean + strength * (new_mean - mean)
+    rounded = np.clip(np.rint(moved), 0, 255).astype(np.uint8)
+    return np.asarray(cv2.cvtColor(rounded, cv2.COLOR_LAB2RGB), dtype=np.uint8)
+
+
+def softened(image: Image, *, sigma_px: float) -> Image:
+    """Give the image blurred by a Gaussian, person and background alike; 0 changes nothing."""
+    if sigma_px == 0:
+        return image
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma_px), dtype=np.uint8)
+
+
+def _moments(colours: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    return colours.mean(axis=0), colours.std(axis=0)

@@ -1,0 +1,145 @@
+"""Where a person stands in a new frame, and how a background fills it: nothing is stretched, nobody is cut anew.
+
+A person whom the photograph's edge cuts off stays at that edge: elsewhere in the frame, a straight cut would float.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.pixels import Alpha, Image
+
+SOLID: Final = 127
+"""A person touches an edge of the frame where a pixel there has a larger alpha."""
+SCALES: Final = (0.7, 1.3)
+BACKGROUND_ZOOM: Final = 1.6
+"""A background is enlarged by up to this much beyond what fills the frame, so that one image gives many."""
+MAX_ENLARGEMENT: Final = 1.5
+"""What is still missing is reflected: a picture enlarged further is visibly soft beside a sharp person."""
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """A mirror image if `is_flipped`, then a scale, then a shift in pixels: x' = scale * x + right_px, y alike."""
+
+    is_flipped: bool
+    scale: float
+    right_px: float
+    down_px: float
+
+    def matrix(self) -> NDArray[np.float64]:
+        """Give it as the 2 x 3 matrix of OpenCV, whose pixel centres are whole numbers."""
+        half = (self.scale - 1) / 2
+        return np.array([[self.scale, 0, self.right_px + half], [0, self.scale, self.down_px + half]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Axis:
+    """The extent of a person along one side of the frame: from `start` to `stop` of `length` pixels."""
+
+    start: int
+    stop: int
+    length: int
+    is_cut_at_start: bool
+    is_cut_at_stop: bool
+
+    def scales(self) -> tuple[float, float]:
+        """Give the least and the largest scale at which the person is neither cut anew nor cut loose."""
+        if self.is_cut_at_start and self.is_cut_at_stop:
+            return 1.0, float("inf")
+        return 0.0, max(1.0, self.length / max(1, self.stop - self.start))
+
+    def shift(self, rng: np.random.Generator, *, scale: float) -> float:
+        """Draw a shift after scaling that keeps the person in the frame, and at the edge that cuts it."""
+        at_start, at_stop = 0.0, self.length * (1 - scale)
+        if self.is_cut_at_start and self.is_cut_at_stop:
+            return at_stop / 2
+        if self.is_cut_at_start or self.is_cut_at_stop:
+            return at_start if self.is_cut_at_start else at_stop
+        least, most = -self.start * scale, self.length - self.stop * scale
+        return float(rng.uniform(min(least, most), max(least, most)))
+
+
+def draw_placement(rng: np.random.Generator, *, alpha: Alpha) -> Placement:
+    """Draw where the person of an alpha (h, w) goes in a frame of the same size."""
+    is_flipped = bool(rng.random() < 0.5)
+    solid = (alpha[:, ::-1] if is_flipped else alpha) > SOLID
+    across, down = (_axis(np.asarray(solid.any(axis=side))) for side in (0, 1))
+    least = max(SCALES[0], across.scales()[0], down.scales()[0])
+    most = max(least, min(SCALES[1], across.scales()[1], down.scales()[1]))
+    scale = float(rng.uniform(least, most))
+    return Placement(
+        is_flipped=is_flipped,
+        scale=scale,
+        right_px=across.shift(rng, scale=scale),
+        down_px=down.shift(rng, scale=scale),
+    )
+
+
+def placed(image: Image, *, alpha: Alpha, placement: Placement) -> tuple[Image, Alpha]:
+    """Give image and alpha as they lie in the new frame, of the same size; around the photograph alpha is 0."""
+    if placement.is_flipped:
+        image, alpha = image[:, ::-1], alpha[:, ::-1]
+    alpha = _without_faint_edges(alpha)
+    size, matrix = (alpha.shape[1], alpha.shape[0]), placement.matrix()
+
+    def moved(picture: Picture) -> Picture:
+        # the edge is repeated, so that a person that it cuts stays solid up to the last pixel
+        result = cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return result.astype(np.uint8, copy=False)
+
+    return moved(np.ascontiguousarray(image)), moved(alpha)
+
+
+def background_for(image: Image, *, size: tuple[int, int], rng: np.random.Generator) -> Image:
+    """Give a part of a background as a frame of `size` (height, width): scaled evenly, cropped, reflected if small."""
+    height, width = size
+    fill = max(height / image.shape[0], width / image.shape[1])
+    zoom = fill * float(rng.uniform(1.0, BACKGROUND_ZOOM))
+    scale = min(zoom, max(1.0, fill)) if fill <= 1 else min(fill, MAX_ENLARGEMENT)
+    new = max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale))
+    scaled = cv2.resize(image, new[::-1], interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    filled = _reflected(scaled.astype(np.uint8, copy=False), size=size)
+    top = int(rng.integers(filled.shape[0] - height + 1))
+    left = int(rng.integers(filled.shape[1] - width + 1))
+    return np.ascontiguousarray(filled[top : top + height, left : left + width])
+
+
+def _reflected(image: Image, *, size: tuple[int, int]) -> Image:
+    """Reflect an image at its edges until it is at least `size`."""
+    while image.shape[0] < size[0] or image.shape[1] < size[1]:
+        missing = [max(0, min(wanted - have, have - 1)) for wanted, have in zip(size, image.shape[:2])]
+        if missing == [0, 0]:  # one pixel has nothing to reflect
+            return np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
+        edges: Any = cv2.copyMakeBorder(image, 0, missing[0], 0, missing[1], cv2.BORDER_REFLECT_101)
+        image = edges.astype(np.uint8, copy=False)
+    return image
+
+
+def _axis(is_solid: NDArray[np.bool_]) -> _Axis:
+    places = np.flatnonzero(is_solid)
+    if not len(places):
+        return _Axis(start=0, stop=len(is_solid), length=len(is_solid), is_cut_at_start=False, is_cut_at_stop=False)
+    return _Axis(
+        start=int(places[0]),
+        stop=int(places[-1]) + 1,
+        length=len(is_solid),
+        is_cut_at_start=bool(is_solid[0]),
+        is_cut_at_stop=bool(is_solid[-1]),
+    )
+
+
+def _without_faint_edges(alpha: Alpha) -> Alpha:
+    """Clear the edges of the frame that do not cut the person, so that repeating them adds nothing."""
+    cleared = np.array(alpha)
+    for edge in (cleared[0], cleared[-1], cleared[:, 0], cleared[:, -1]):
+        if edge.max() <= SOLID:
+            edge[:] = 0
+    return cleared
