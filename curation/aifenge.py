@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 from curation.cutouts import LabelRules, labels_of_alpha, place_pair
-from curation.files import read_file
 from curation.folders import Listing, list_folder, require_folders
 from curation.known_bad import edition, met, read_catalogue
 from curation.originals import Verify
@@ -24,6 +23,7 @@ from curation.pairing import (
     items_of,
     match,
     plan_of,
+    read_label,
     settings_of,
     strays_of,
     without_suffix,
@@ -66,13 +66,15 @@ def plan_aifenge(settings: AifengeSettings) -> Plan:
         for side in GROUP_PREFIXES
     )
     matching = match(images, cutouts)
-    items, broken = items_of(matching, sample_id=lambda key: key.rpartition("/")[2], split=lambda _: None)
+    roots = (settings.root, settings.root)
+    items, broken = items_of(matching, roots=roots, sample_id=lambda key: key.rpartition("/")[2], split=lambda _: None)
     strays = strays_of(listing)
     strays["other_file"] += [file.name for file in listing.files if _side(file.name) not in GROUP_PREFIXES]
     intake = Intake(
         command=NAME,
         settings=settings_of(settings) | {"catalogue": edition(NAME)},
         source=Source(name=NAME, path=str(settings.root), fingerprint=listing.fingerprint()),
+        inputs=[settings.root],
         items=items,
         broken=[*listing.broken, *broken],
         strays=strays,
@@ -101,7 +103,7 @@ def cut_out(item: Item, folder: Path, *, rules: LabelRules) -> Outcome:
     Raises BadRecord: whatever is wrong with either file, or with the two together.
     """
     pair: Pair = item.payload
-    alpha = decode_alpha(read_file(Path(pair.label)), file=pair.label)
+    alpha = decode_alpha(read_label(pair), file=pair.label)
     labels = labels_of_alpha(alpha, rules=rules, file=pair.label)
     return place_pair(item, folder, labels=labels, rules=rules)
 

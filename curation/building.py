@@ -6,6 +6,7 @@ This is the one place where samples become a dataset; the conservation law is as
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -18,17 +19,18 @@ import msgspec
 import pyarrow as pa
 
 from curation.card import QUARANTINE, Card, Tally, counts_of, tool_version
-from curation.dataset import FILE_COLUMNS, SCHEMA, quarantine_lines, table_of, with_columns, write_dataset
+from curation.dataset import FILE_COLUMNS, quarantine_lines, table_of, with_columns, write_dataset
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.files import telling_where, write_durable
 from curation.journal import Journal
 from curation.quarantine import QuarantineRecord
 from curation.runner import RunnerOptions, run_items
-from curation.samples import Plan
-from curation.workspace import finished_card, make_folders, working_in
+from curation.samples import Outcome, Plan
+from curation.workspace import finished_card, make_folders, refuse_inputs, working_in
 
 T = TypeVar("T")
 ROWS_PER_BATCH: Final = 8192
+QUARANTINE_AMOUNT: Final = re.compile(r"(?P<count>[0-9]{1,18})|(?P<share>[0-9]{1,3}(\.[0-9]*)?)%")
 FREE_QUARANTINE: Final = 10
 """So many broken inputs never stop a run that was given no limit of its own."""
 
@@ -57,8 +59,10 @@ def build_dataset(plan: Plan, *, out: Path, options: BuildOptions) -> Card:
     """
     run = run_id(plan)
     limit = quarantine_limit(options.max_quarantine, considered=plan.considered)
-    if not options.overwrite and (card := finished_card(out, run=run)) is not None:
-        return card
+    with telling_where(out):
+        refuse_inputs(plan.inputs, out=out)
+        if not options.overwrite and (card := finished_card(out, run=run)) is not None:
+            return card
     if len(plan.quarantined) > limit:
         raise _too_much_broken(len(plan.quarantined), limit=limit, example=plan.quarantined[0])
     with telling_where(out), working_in(out, run=run, overwrite=options.overwrite) as journal:
@@ -83,18 +87,16 @@ def quarantine_limit(text: str | None, *, considered: int) -> int:
     """
     if text is None:
         return max(FREE_QUARANTINE, considered // 100)
-    try:
-        limit = int(considered * float(text[:-1]) / 100) if text.endswith("%") else int(text)
-    except ValueError:
-        limit = -1
-    if limit < 0:
+    amount = QUARANTINE_AMOUNT.fullmatch(text)
+    if amount is None or (amount["share"] and float(amount["share"]) > 100):
         raise ConfigurationProblem(
-            f"--max-quarantine {text!r} is neither a count nor a share", remedy="give a count such as 25, or 5%"
+            f"--max-quarantine {text!r} is neither a count nor a share of the inputs",
+            remedy="give a count such as 25, or a share from 0% to 100%",
         )
-    return limit
+    return int(amount["count"]) if amount["count"] else int(considered * float(amount["share"]) / 100)
 
 
-def _work(plan: Plan, *, out: Path, journal: Journal, limit: int, options: BuildOptions) -> None:
+def _work(plan: Plan, *, out: Path, journal: Journal[Outcome], limit: int, options: BuildOptions) -> None:
     tally = Tally()
     for outcome in journal.outcomes():
         tally.add(outcome)
@@ -117,14 +119,15 @@ def _work(plan: Plan, *, out: Path, journal: Journal, limit: int, options: Build
         journal.commit()
 
 
-def _publish(plan: Plan, *, out: Path, run: str, journal: Journal) -> Card:
+def _publish(plan: Plan, *, out: Path, run: str, journal: Journal[Outcome]) -> Card:
     tally = Tally()
-    tables = [SCHEMA.empty_table()]
+    tables = [table_of([])]
     for batch in _batches(journal.outcomes(), size=ROWS_PER_BATCH):
         for outcome in batch:
             tally.add(outcome)
         tables.append(table_of([outcome.sample for outcome in batch if outcome.sample is not None]))
     table = with_columns(pa.concat_tables(tables, promote_options="permissive"), types=plan.columns)
+    make_folders(out, plan.folders)  # again: behind a link put there meanwhile, everything would be swept away
     _sweep(out, folders=plan.folders, table=table)
     parts = Counter(str(record.code) for record in plan.records)
     for outcome in journal.outcomes():
@@ -146,7 +149,7 @@ def _publish(plan: Plan, *, out: Path, run: str, journal: Journal) -> Card:
     return write_dataset(out, card=card, table=table, quarantine=_records(plan, journal=journal))
 
 
-def _records(plan: Plan, *, journal: Journal) -> Iterator[QuarantineRecord]:
+def _records(plan: Plan, *, journal: Journal[Outcome]) -> Iterator[QuarantineRecord]:
     yield from plan.quarantined
     yield from plan.records
     for outcome in journal.outcomes():

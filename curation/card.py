@@ -63,6 +63,18 @@ def counts_of(plan: Plan, *, tally: Tally) -> Counts:
     )
 
 
+def license_names(card: Card) -> dict[tuple[str, str], str]:
+    """Give what a licence means, by the name of its source and the text in the `license` column.
+
+    Where two sources of one name give a text two meanings, it has none.
+    """
+    found: dict[tuple[str, str], set[str]] = {}
+    for source in card.sources:
+        for text, meaning in source.licenses.items():
+            found.setdefault((source.name, text), set()).add(meaning or text)
+    return {key: meanings.pop() for key, meanings in found.items() if len(meanings) == 1}
+
+
 class Tally:
     """What the items of a plan became so far."""
 

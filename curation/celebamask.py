@@ -56,13 +56,14 @@ def plan_celebamask(settings: CelebamaskSettings) -> Plan:
     part_paths = _parts_by_image(parts, root=settings.root)
     lonely = _lonely(images, part_paths)
     whole = {number: path for number, path in images.items() if number in part_paths}
-    items, known_bad = _items(whole, part_paths, skips_known_bad=settings.known_bad == "skip")
+    items, known_bad = _items(whole, part_paths, settings=settings)
     strays = strays_of(listing)
     strays["other_file"] += others
     intake = Intake(
         command=NAME,
         settings=settings_of(settings) | {"catalogue": edition(NAME)},
         source=Source(name=NAME, path=str(settings.root), fingerprint=listing.fingerprint(), licenses=LICENSES),
+        inputs=[settings.root],
         items=items,
         broken=[*listing.broken, *lonely, *known_bad],
         strays=strays,
@@ -133,9 +134,12 @@ def _lonely(images: Mapping[str, str], parts: Parts) -> list[BadRecord]:
     ]
 
 
-def _items(images: Mapping[str, str], parts: Parts, *, skips_known_bad: bool) -> tuple[list[Item], list[BadRecord]]:
+def _items(
+    images: Mapping[str, str], parts: Parts, *, settings: CelebamaskSettings
+) -> tuple[list[Item], list[BadRecord]]:
     """Give the items, and the records that are set aside because the catalogue says so."""
     catalogue = read_catalogue(NAME)
+    skips_known_bad = settings.known_bad == "skip"
     misaligned = {number: known for known in catalogue.of("misaligned") for number in known.records}
     doubtful = {number: known.parts for known in catalogue.of("parts_missing") for number in known.records}
     same = {number: known.records[0] for known in catalogue.of("duplicates") for number in known.records}
@@ -146,6 +150,7 @@ def _items(images: Mapping[str, str], parts: Parts, *, skips_known_bad: bool) ->
             known_bad.append(BadRecord(Code.KNOWN_BAD, reason, file=path, record_id=number))
             continue
         face = Face(
+            root=str(settings.root),
             image=path,
             parts={part: parts[number][part] for part in PARTS if part in parts[number]},
             doubtful=tuple(doubtful.get(number, ())) if skips_known_bad else (),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.errors import ConfigurationProblem
-from curation.files import write_bytes
+from curation.labels import place_labels
 from curation.masks import check_alpha, mask_from_alpha, person_area
 from curation.originals import Verify, check_original, place_original
 from curation.pairing import Pair
@@ -93,19 +93,19 @@ def place_pair(item: Item, folder: Path, *, labels: Labels, rules: LabelRules) -
     """
     pair: Pair = item.payload
     height, width = labels.mask.shape
-    original = check_original(Path(pair.image), verify=rules.verify, size=(height, width))
-    mask = _place(encode_mask(labels.mask), f"masks/{item.id}.png", folder=folder)
-    alpha = trimap = None
+    original = check_original(Path(pair.image), below=Path(pair.image_root), verify=rules.verify, size=(height, width))
+    pictures = {"mask": encode_mask(labels.mask)}
     if labels.alpha is not None:
-        alpha = _place(encode_gray(labels.alpha), f"alphas/{item.id}.png", folder=folder)
+        pictures["alpha"] = encode_gray(labels.alpha)
     if labels.trimap is not None:
-        trimap = _place(encode_gray(labels.trimap), f"trimaps/{item.id}.png", folder=folder)
+        pictures["trimap"] = encode_gray(labels.trimap)
+    placed = place_labels(pictures, sample_id=item.id, folder=folder)
     sample = Sample(
         id=item.id,
         image=place_original(original, folder=folder, sample_id=item.id),
-        mask=mask,
-        alpha=alpha,
-        trimap=trimap,
+        mask=placed.paths["mask"],
+        alpha=placed.paths.get("alpha"),
+        trimap=placed.paths.get("trimap"),
         width=width,
         height=height,
         source=rules.source,
@@ -115,7 +115,7 @@ def place_pair(item: Item, folder: Path, *, labels: Labels, rules: LabelRules) -
         group=f"{rules.source}/{pair.source_id}",
         license=rules.license,
         sha256=original.sha256,
-        extra={} if labels.alpha is None else {"soft": soft_share(labels.alpha)},
+        extra={**placed.digests, **({} if labels.alpha is None else {"soft": soft_share(labels.alpha)})},
     )
     return Outcome(id=item.id, sample=sample)
 
@@ -139,8 +139,3 @@ def _trimap(mask: Mask, alpha: Alpha, *, rules: LabelRules, file: str) -> NDArra
     if trimap.min() > 0 or trimap.max() < CERTAIN:  # far cheaper than the check, which says what is missing
         check_trimap(trimap, file=file)
     return trimap
-
-
-def _place(data: bytes, relative: str, *, folder: Path) -> str:
-    write_bytes(folder / relative, data)
-    return relative

@@ -8,6 +8,9 @@ The manifest is written last, so a folder that has one is whole. The folder can 
 from __future__ import annotations
 
 import io
+import math
+import re
+import tokenize
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +19,27 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.json as pj
 import pyarrow.parquet as pq
 
 from curation.card import CARD, QUARANTINE, Card
 from curation.errors import InputRefused
-from curation.files import flush_filesystem, sha256_of, write_durable
-from curation.quarantine import QuarantineRecord
+from curation.files import flush_filesystem, read_file, sha256_of, write_durable
+from curation.quarantine import BadRecord, QuarantineRecord
 from curation.samples import COLUMNS, Sample
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MANIFEST: Final = "manifest.parquet"
+MAX_BYTES: Final = 4 << 30
+"""Of a card, a manifest or a quarantine; half a kilobyte per sample is usual."""
+UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+QUERY_FAULTS: Final = (
+    *(SyntaxError, ValueError, TypeError, KeyError, NameError, AttributeError, AssertionError),
+    *(ArithmeticError, NotImplementedError, RecursionError, re.error, tokenize.TokenError),
+)
+"""What pandas raises for queries which it cannot read, or which do not fit the columns."""
 FILE_COLUMNS: Final = ("image", "mask", "alpha", "trimap", "ignore", "classes", "white")
 """Columns that hold paths of files below the dataset folder; absent ones are skipped."""
 
@@ -83,12 +95,9 @@ def read_dataset(folder: Path) -> Dataset:
 
     Raises InputRefused when there is none, when it is unfinished, or when card or manifest are damaged.
     """
-    if not (folder / MANIFEST).is_file():
+    if not (folder / MANIFEST).exists():
         raise _no_dataset(folder)
-    try:
-        data = (folder / MANIFEST).read_bytes()
-    except OSError as error:
-        raise _damaged(folder / MANIFEST, error) from error
+    data = _read(folder / MANIFEST)
     card = _card_of(folder, manifest=data)
     try:
         # without threads: those of pyarrow 25 abort the process now and then while it exits
@@ -97,15 +106,17 @@ def read_dataset(folder: Path) -> Dataset:
         raise _damaged(folder / MANIFEST, error) from error
     if missing := [name for name in COLUMNS if name not in table.column_names]:
         raise _damaged(folder / MANIFEST, f"columns are missing: {', '.join(missing)}")
+    if repeated := table.num_rows - pc.count_distinct(table["id"]).as_py():
+        raise _damaged(folder / MANIFEST, f"{repeated} rows repeat an id, or have none")
     return Dataset(folder=folder, card=card, table=table)
 
 
 def read_quarantine(folder: Path) -> list[QuarantineRecord]:
     """Read the lines of `quarantine.jsonl`."""
+    lines = _read(folder / QUARANTINE).splitlines()
     try:
-        lines = (folder / QUARANTINE).read_bytes().splitlines()
         return [msgspec.json.decode(line, type=QuarantineRecord) for line in lines]
-    except (OSError, msgspec.DecodeError) as error:
+    except UNDECODABLE as error:
         raise _damaged(folder / QUARANTINE, error) from error
 
 
@@ -118,23 +129,45 @@ def select_rows(dataset: Dataset, query: str) -> pa.Table:
         holds: Any = dataset.frame().eval(query)
         if getattr(holds, "dtype", None) not in ("bool", "boolean"):
             raise TypeError("it is no condition; compare a column with == or >, and quote texts: split == 'train'")
-    except (SyntaxError, ValueError, TypeError, KeyError, NameError, AttributeError, AssertionError) as error:
+    except QUERY_FAULTS as error:
         raise InputRefused(
             f"the query {query!r} does not work: {error}",
             where=dataset.folder,
-            remedy=f"the columns are {', '.join(dataset.table.column_names)}",
+            remedy=f"quote texts, as in split == 'train'; the columns are {', '.join(dataset.table.column_names)}",
         ) from error
     return dataset.table.filter(pa.array(holds.fillna(False).to_numpy(dtype=bool)))
 
 
 def table_of(samples: list[Sample]) -> pa.Table:
     """Give samples as an Arrow table: the columns of the contract with their types, then the added ones."""
+    if not samples:
+        return pa.Table.from_batches([], SCHEMA)
     rows = [msgspec.structs.asdict(sample) for sample in samples]
     extra = [row.pop("extra") for row in rows]
-    table = pa.Table.from_pylist(rows, schema=SCHEMA)
-    for name in sorted({name for row in extra for name in row}):
-        table = table.append_column(name, pa.array([row.get(name) for row in extra]))
-    return table
+    added = {name: [one.get(name) for one in extra] for name in sorted({name for one in extra for name in one})}
+    plain = {name: kind for name, values in added.items() if (kind := _plain_type(values)) is not None}
+    schema = pa.schema([*SCHEMA, *plain.items()])
+    # as JSON, since pyarrow imports pandas to look at Python values: that takes longer than a small dataset
+    lines = msgspec.json.Encoder().encode_lines(
+        [row | {name: one.get(name) for name in plain} for row, one in zip(rows, extra, strict=True)]
+    )
+    table = pj.read_json(
+        pa.BufferReader(lines),
+        read_options=pj.ReadOptions(use_threads=False, block_size=len(lines)),
+        parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error"),
+    ).cast(schema)
+    for name in added.keys() - plain.keys():
+        table = table.append_column(name, pa.array(added[name]))
+    return table.select([*SCHEMA.names, *added])
+
+
+def _plain_type(values: list[Any]) -> pa.DataType | None:
+    """Give the Arrow type of values that JSON holds as they are, None for others."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {float}:
+        return pa.float64() if all(math.isfinite(value) for value in values if value is not None) else None
+    plain = {bool: pa.bool_(), int: pa.int64(), str: pa.string()}
+    return plain.get(kinds.pop()) if len(kinds) == 1 else None
 
 
 def with_columns(table: pa.Table, *, types: Mapping[str, pa.DataType]) -> pa.Table:
@@ -177,14 +210,21 @@ def quarantine_lines(records: Iterable[QuarantineRecord]) -> bytes:
 
 def _card_of(folder: Path, *, manifest: bytes) -> Card:
     try:
-        card = msgspec.json.decode((folder / CARD).read_bytes(), type=Card)
-    except (OSError, msgspec.DecodeError) as error:
+        card = msgspec.json.decode(_read(folder / CARD), type=Card)
+    except (*UNDECODABLE, AssertionError) as error:  # the law that counts assert
         raise _damaged(folder / CARD, error) from error
     digest = sha256_of(manifest)
     for one in (card, card.previous):
         if isinstance(one, Card) and one.manifest_sha256 == digest:
             return msgspec.structs.replace(one, previous=msgspec.UNSET)
     raise _damaged(folder / MANIFEST, f"its SHA-256 is not the one in {CARD}")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_file(path, max_bytes=MAX_BYTES)
+    except BadRecord as problem:
+        raise _damaged(path, problem.reason) from problem
 
 
 def _write_card(folder: Path, card: Card) -> None:

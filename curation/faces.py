@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.files import read_file, write_bytes
+from curation.files import read_file
+from curation.labels import digest_column, place_labels
 from curation.masks import check_alpha, person_area
 from curation.originals import Verify, check_original, place_original
 from curation.pixels import Image, Mask, decode_image, decode_mask, encode_gray, encode_image, encode_mask
@@ -48,8 +49,12 @@ Source: CelebAMask-HQ, face_parsing/Data_preprocessing/g_mask.py; the map depend
 
 
 class Face(msgspec.Struct, frozen=True, kw_only=True):
-    """An image and the paths of its part masks; without pixels in every `doubtful` part it gets no class map."""
+    """An image and the paths of its part masks, all below `root`.
 
+    Without pixels in every `doubtful` part it gets no class map.
+    """
+
+    root: str
     image: str
     parts: dict[str, str]
     doubtful: tuple[str, ...] = ()
@@ -72,25 +77,29 @@ def take_face(item: Item, folder: Path, *, rules: FaceRules) -> Outcome:
     Raises BadRecord: whatever is wrong with the image or any part; a face with a broken part has no known outline.
     """
     face: Face = item.payload
-    parts = {part: decode_mask(read_file(Path(path)), file=path) for part, path in face.parts.items()}
+    root = Path(face.root)
+    parts = {part: decode_mask(read_file(Path(path), below=root), file=path) for part, path in face.parts.items()}
     small = painted(parts, file=face.image)
     check_alpha(person_of(small), file=face.image)
-    original = check_original(Path(face.image), verify=rules.verify)
+    original = check_original(Path(face.image), below=root, verify=rules.verify)
     classes = enlarged(small, size=(original.header.height, original.header.width), file=face.image)
     mask = person_of(classes)
     empty_parts = [part for part, pixels in parts.items() if not pixels.any()]
     has_classes = not any(part not in parts or part in empty_parts for part in face.doubtful)
-    extra = {
-        "classes": _place(encode_gray(classes), f"classes/{item.id}.png", folder=folder) if has_classes else None,
-        "empty_parts": len(empty_parts),
-    }
+    pictures = {"mask": encode_mask(mask)}
+    if has_classes:
+        pictures["classes"] = encode_gray(classes)
     if rules.with_white:
-        picture = on_white(decode_image(original.data, file=face.image), mask)
-        extra["white"] = _place(encode_image(picture), f"white/{item.id}.png", folder=folder)
+        pictures["white"] = encode_image(on_white(decode_image(original.data, file=face.image), mask))
+    placed = place_labels(pictures, sample_id=item.id, folder=folder)
+    no_classes = {"classes": None, digest_column("classes"): None}
+    paths = dict(placed.paths)
+    mask_path = paths.pop("mask")
+    extra: dict[str, Any] = {**no_classes, **paths, **placed.digests, "empty_parts": len(empty_parts)}
     sample = Sample(
         id=item.id,
         image=place_original(original, folder=folder, sample_id=item.id),
-        mask=_place(encode_mask(mask), f"masks/{item.id}.png", folder=folder),
+        mask=mask_path,
         width=original.header.width,
         height=original.header.height,
         source=rules.source,
@@ -157,8 +166,3 @@ def on_white(image: Image, mask: Mask) -> Image:
     [[[255, 255, 255], [0, 0, 0]]]
     """
     return np.where(mask[..., np.newaxis] > 0, image, np.uint8(255))
-
-
-def _place(data: bytes, relative: str, *, folder: Path) -> str:
-    write_bytes(folder / relative, data)
-    return relative

@@ -1,4 +1,8 @@
-"""Files and folders: safe reading, atomic writing, links, fingerprints. The only writer of final paths."""
+"""Files and folders: safe reading, atomic writing, links, fingerprints. The only writer of final paths.
+
+What lies below a folder that the user named may have been put there by anybody. So where a function takes that folder
+as `below`, no symbolic link is followed on the way from there: not by name, and not by one swapped in meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import os
 import shutil
 import stat
 import threading
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -19,23 +24,36 @@ from curation.quarantine import BadRecord, Code
 
 MAX_IMAGE_BYTES: Final = 100_000_000
 MAX_NAME_BYTES: Final = 255
+UNPORTABLE: Final = frozenset('<>:"/\\|?*')
+"""Characters that some file systems refuse; a dataset folder can be copied to any of them."""
 TEMPORARY_PREFIX: Final = ".writing-"
 """Files of this prefix are half-written; a run that goes on sweeps them away."""
+FILE_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+LINKS: Final[dict[int | None, str]] = {
+    errno.ELOOP: "a symbolic link, which is not followed",
+    errno.ENOTDIR: "a symbolic link, which is not followed, or no folder at all, stands on the way",
+}
+NO_LINK: Final = frozenset(
+    {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES, errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+)
+"""Why a hard link cannot be made, although a copy of what was read may be."""
+FOLDER_FLAGS: Final = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 
 
-def read_file(path: Path, *, max_bytes: int = MAX_IMAGE_BYTES) -> bytes:
+def read_file(path: Path, *, below: Path | None = None, max_bytes: int = MAX_IMAGE_BYTES) -> bytes:
     """Give the bytes of a regular file.
 
     Links, devices, pipes and folders are not read, and nothing blocks.
     Raises BadRecord: MISSING_FILE, UNREADABLE, TOO_LARGE.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with _folder_of(path, below=below) as folder:
+            name = path if folder is None else path.name
+            descriptor = os.open(name, FILE_FLAGS, dir_fd=folder)
     except FileNotFoundError:
         raise BadRecord(Code.MISSING_FILE, "the file does not exist", file=path) from None
     except OSError as error:
-        reason = "a symbolic link, which is not followed" if error.errno == errno.ELOOP else _said(error)
-        raise BadRecord(Code.UNREADABLE, reason, file=path) from error
+        raise BadRecord(Code.UNREADABLE, LINKS.get(error.errno, _said(error)), file=path) from error
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
@@ -64,7 +82,7 @@ def safe_join(root: Path, name: str) -> Path:
     has_bad_character = "\\" in name or "\0" in name or name.startswith("~")
     if pure.is_absolute() or has_drive or has_bad_character or ".." in pure.parts:
         raise BadRecord(Code.PATH_ESCAPE, "the name points outside its folder", file=name, value=name)
-    check_name(name)
+    check_name(name if pure.parts else "")
     path = root / pure
     if path.parent != root and not path.parent.resolve().is_relative_to(root.resolve()):
         raise BadRecord(Code.PATH_ESCAPE, "a link leads outside the folder", file=name, value=name)
@@ -86,6 +104,21 @@ def check_name(name: str) -> None:
         raise BadRecord(Code.NAME, "the name holds control characters", file=name, value=name)
     if max(len(part) for part in encoded.split(b"/")) > MAX_NAME_BYTES:
         raise BadRecord(Code.NAME, f"a part of the name is longer than {MAX_NAME_BYTES} bytes", file=name, value=name)
+
+
+def check_portable(name: str, *, file: str) -> None:
+    """Refuse a name, without folders, that some file systems cannot hold; raises BadRecord: NAME, naming `file`."""
+    if bad := sorted(UNPORTABLE.intersection(name)):
+        raise BadRecord(Code.NAME, f"not every file system can hold {' '.join(bad)} in a name", file=file)
+
+
+def folded(name: str) -> str:
+    """Give what is the same for two names which some file system takes for one: by case, or by Unicode form.
+
+    >>> folded("Cafe\u0301.JPG") == folded("caf\u00e9.jpg")
+    True
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -118,27 +151,29 @@ def write_durable(path: Path, data: bytes) -> None:
         raise cannot_write(path, error, needed=len(data)) from error
 
 
-def link_or_copy(source: Path, target: Path, *, data: bytes | None = None) -> None:
+def link_or_copy(source: Path, target: Path, *, below: Path | None = None, data: bytes | None = None) -> None:
     """Make `target` the same bytes as `source`: a hard link where the file system allows it, else a copy.
 
     `data`, where given, is what was read and checked: a copy writes it rather than reading the file again, and a
-    source that was swapped since then for a link or for a file of another size is not linked.
+    source that was swapped since then for a link or for a file of another size is not linked. `below` is for `source`.
     Raises EnvironmentProblem when the target cannot be written, BadRecord when the source cannot be read.
     """
     temporary = _beside(target)
     _discard(temporary)
     try:
-        os.link(source, temporary, follow_symlinks=False)
+        with _folder_of(source, below=below) as folder:
+            name = source if folder is None else source.name
+            os.link(name, temporary, src_dir_fd=folder, follow_symlinks=False)
         if _is_still(temporary, data=data):
             # rename(2) does nothing when both names are already one file, and then leaves the temporary name behind
             temporary.replace(target)
             return
     except OSError as error:
-        if error.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES, errno.ENOENT}:
+        if error.errno not in NO_LINK:
             raise cannot_write(target, error) from error
     finally:
         _discard(temporary)
-    write_bytes(target, read_file(source) if data is None else data)
+    write_bytes(target, read_file(source, below=below) if data is None else data)
 
 
 def make_folder(path: Path) -> None:
@@ -199,6 +234,23 @@ def telling_where(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise cannot_write(Path(os.fsdecode(error.filename)) if error.filename else path, error) from error
+
+
+@contextmanager
+def _folder_of(path: Path, *, below: Path | None) -> Iterator[int | None]:
+    """Open the folder that holds `path`, and each on the way there from `below`; None where `below` is not given."""
+    if below is None:
+        yield None
+        return
+    descriptor = os.open(below, FOLDER_FLAGS)
+    try:
+        for name in path.relative_to(below).parts[:-1]:
+            inner = os.open(name, FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = inner
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _beside(path: Path) -> Path:

@@ -16,7 +16,12 @@ from curation.errors import InputRefused
 from curation.files import check_name
 from curation.quarantine import BadRecord, Code, printable
 
-OS_METADATA_NAMES: Final = frozenset({".DS_Store", "Thumbs.db", "ehthumbs.db", "desktop.ini", "__MACOSX"})
+OS_METADATA_NAMES: Final = frozenset(
+    {".DS_Store", "Icon\r", "__MACOSX", ".Spotlight-V100", ".Trashes", ".fseventsd", ".TemporaryItems"}
+    | {"Thumbs.db", "ehthumbs.db", "desktop.ini", "$RECYCLE.BIN", "System Volume Information", "@eaDir"}
+)
+OWN_NAMES: Final = frozenset({"manifest.parquet", ".curate"})
+"""A folder that holds one of these is a dataset, or on the way to one: made from what is beside it, not part of it."""
 APPLE_DOUBLE_PREFIX: Final = "._"
 """macOS keeps resource forks beside the files, e.g. `._0001.jpg`; they hold no picture, whatever their suffix says."""
 IMAGE_SUFFIXES: Final = frozenset(
@@ -41,7 +46,7 @@ class Listing:
     """What was found below `root`, each entry once, sorted by name.
 
     `files` may be images, `os_metadata` and `other_files` are no data, `broken` cannot be used as they are.
-    `not_entered` are folders that the caller did not ask for; nothing in them is counted.
+    `not_entered` are folders that the caller did not ask for, and datasets; nothing in them is counted.
     """
 
     root: Path
@@ -81,6 +86,9 @@ def list_folder(root: Path, *, enter: Callable[[str], bool] = everywhere) -> Lis
         except OSError as error:
             said = (error.strerror or str(error)).lower()
             broken.append(BadRecord(Code.UNREADABLE, f"the folder cannot be listed: {said}", file=root / folder))
+            continue
+        if folder and any(name.rpartition("/")[2] in OWN_NAMES for name, _, _ in entries):
+            not_entered.append(folder)
             continue
         for name, kind, size in entries:
             if kind == "folder":

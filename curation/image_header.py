@@ -9,6 +9,7 @@ from curation.image_segments import (
     JPEG_SCAN,
     PNG_SIGNATURE,
     RIFF_HEADER_BYTES,
+    chunk_name,
     damaged,
     jpeg_segments,
     png_chunks,
@@ -184,7 +185,7 @@ def _inspect_png(data: bytes, *, file: str, limits: Limits) -> ImageHeader:
     orientation, kinds = 1, set[bytes]()
     for kind, start, end in png_chunks(data, file=file):
         if (header is None) != (kind == b"IHDR"):
-            damaged(f"chunk {kind!r} is out of place", file=file)
+            damaged(f"chunk {chunk_name(kind)} is out of place", file=file)
         if header is None:
             header = _png_header(data[start:end], file=file, limits=limits)
         elif kind == b"acTL":

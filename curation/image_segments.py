@@ -79,9 +79,10 @@ def png_chunks(data: bytes, *, file: str) -> Iterator[tuple[bytes, int, int]]:
         if kind == b"IHDR" and end <= len(data):
             yield kind, start, end  # the size of the picture is looked at before anything else
         if end + 4 > len(data):
-            cut_off(f"the file ends after {len(data):,} bytes, inside chunk {kind!r}", file=file)
+            place = f"inside chunk {chunk_name(kind)}" if kind else "before chunk IEND"
+            cut_off(f"the file ends after {len(data):,} bytes, {place}", file=file)
         if zlib.crc32(view[position + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
-            damaged(f"the checksum of chunk {kind!r} at byte {position:,} is wrong", file=file)
+            damaged(f"the checksum of chunk {chunk_name(kind)} at byte {position:,} is wrong", file=file)
         if kind != b"IHDR":
             yield kind, start, end
         position = end + 4
@@ -104,8 +105,17 @@ def webp_chunks(data: bytes, *, file: str) -> Iterator[tuple[bytes, int, int]]:
         if whole > size or end > size:
             cut_off(f"{size:,} bytes, where the header says {max(whole, end):,}", file=file)
         if end > whole:
-            damaged(f"chunk {kind!r} at byte {position:,} is longer than the file", file=file)
+            damaged(f"chunk {chunk_name(kind)} at byte {position:,} is longer than the file", file=file)
         position = end + end % 2  # chunks start at even bytes
+
+
+def chunk_name(kind: bytes) -> str:
+    """Give the name of a chunk as it is shown; a damaged file holds any bytes there.
+
+    >>> chunk_name(b"IDAT")
+    'IDAT'
+    """
+    return kind.decode("ascii", "backslashreplace")
 
 
 def cut_off(reason: str, *, file: str) -> NoReturn:

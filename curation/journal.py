@@ -1,31 +1,44 @@
 """The journal of a run: which items are done, so that a run which was stopped or killed goes on where it was.
 
-One JSON line per outcome, behind a header that says which run it belongs to. Lines are committed in groups: first the
-files that they speak of are brought to the disk, then the lines. A line that was torn by a kill is redone.
+One line per outcome, behind a header that says which run it belongs to: a checksum, and JSON. Lines are committed in
+groups: first the files that they speak of are brought to the disk, then the lines. What a line that was torn by a
+kill, or damaged by the disk, spoke of is done again.
 """
 
 from __future__ import annotations
 
 import os
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 
 from curation.files import flush_filesystem, telling_where
-from curation.samples import Outcome
 
 COMMIT_INTERVAL_S: Final = 2.0
 """At most this much finished work is redone after a kill."""
 
 
-class Journal:
-    """Appends outcomes to a file; `done` holds the ids that need no more work."""
+class HasId(Protocol):
+    """What a journal can keep: a msgspec structure with the id of its item."""
 
-    def __init__(self, path: Path) -> None:
+    @property
+    def id(self) -> str:
+        """The id of the item that needs no more work."""
+
+
+T = TypeVar("T", bound=HasId)
+
+
+class Journal(Generic[T]):
+    """Appends outcomes of one `kind` to a file; `done` holds the ids that need no more work."""
+
+    def __init__(self, path: Path, *, kind: type[T]) -> None:
         self.path = path
+        self.kind = kind
         self.done: set[str] = set()
         self._waiting: list[bytes] = []
         self._last_commit = time.monotonic()
@@ -37,17 +50,18 @@ class Journal:
         """
         header = msgspec.json.encode({"run": run_id})
         lines = _whole_lines(self.path)
-        if not lines:
+        found = _checked(lines[0]) if lines else None
+        if found is None:
             self._waiting = [header]
             self._write(mode="wb")
             return
-        if lines[0] != header:
+        if found != header:
             raise ValueError("the journal belongs to another run")
-        self.done = {outcome.id for outcome in _outcomes(lines)}
+        self.done = {outcome.id for line in lines[1:] if (outcome := self._decoded(line)) is not None}
         with telling_where(self.path), self.path.open("rb+") as stream:
             stream.truncate(sum(len(line) + 1 for line in lines))
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: T) -> None:
         """Note an outcome; it is on the disk within `COMMIT_INTERVAL_S`, or at the next `commit`."""
         self.done.add(outcome.id)
         self._waiting.append(msgspec.json.encode(outcome))
@@ -61,23 +75,39 @@ class Journal:
             self._write(mode="ab")
         self._last_commit = time.monotonic()
 
-    def outcomes(self) -> Iterator[Outcome]:
+    def outcomes(self) -> Iterator[T]:
         """Give every committed outcome, in the order of their commit, each id once."""
         seen: set[str] = set()
         with self.path.open("rb") as stream:
             next(stream)
             for line in stream:
-                outcome = _decoded(line)
+                outcome = self._decoded(line.rstrip(b"\n"))
                 if outcome is not None and outcome.id not in seen:
                     seen.add(outcome.id)
                     yield outcome
 
+    def _decoded(self, line: bytes) -> T | None:
+        """Give the outcome of a line; a damaged line gives None, and its item is worked on again."""
+        text = _checked(line)
+        if text is None:
+            return None
+        try:
+            return msgspec.json.decode(text, type=self.kind)
+        except (msgspec.DecodeError, ValueError):  # written by another version
+            return None
+
     def _write(self, *, mode: str) -> None:
         with telling_where(self.path), self.path.open(mode) as stream:
-            stream.write(b"".join(line + b"\n" for line in self._waiting))
+            stream.write(b"".join(b"%08x %b\n" % (zlib.crc32(text), text) for text in self._waiting))
             stream.flush()
             os.fsync(stream.fileno())
         self._waiting = []
+
+
+def _checked(line: bytes) -> bytes | None:
+    """Give the text of a line, None where its checksum is another."""
+    checksum, _, text = line.partition(b" ")
+    return text if checksum == b"%08x" % zlib.crc32(text) else None
 
 
 def _whole_lines(path: Path) -> list[bytes]:
@@ -86,18 +116,3 @@ def _whole_lines(path: Path) -> list[bytes]:
     except FileNotFoundError:
         return []
     return text.split(b"\n")[:-1]
-
-
-def _outcomes(lines: list[bytes]) -> Iterator[Outcome]:
-    for line in lines[1:]:
-        outcome = _decoded(line)
-        if outcome is not None:
-            yield outcome
-
-
-def _decoded(line: bytes) -> Outcome | None:
-    """Give the outcome of a line; a damaged line gives None, and its item is worked on again."""
-    try:
-        return msgspec.json.decode(line, type=Outcome)
-    except (msgspec.DecodeError, ValueError):
-        return None

@@ -27,6 +27,7 @@ from curation.dataset import (
 from curation.errors import InputRefused
 from curation.files import fingerprint_file, link_or_copy, make_folder, read_file, safe_join, sha256_of
 from curation.joining import Joined, join_tables
+from curation.labels import digest_column
 from curation.quarantine import BadRecord, Code
 from curation.rewriting import rewriting
 from curation.runner import RunnerOptions, run_items
@@ -50,8 +51,10 @@ def plan_merge(
 
     `prefix` puts the folder name of its dataset before each id; groups keep their names, so that what belonged
     together still does. Rows for which `query` does not hold are filtered as `query`, rows beyond `limit` as `limit`.
-    Raises InputRefused on collisions of ids, columns of different types, and groups on two sides of a split.
+    Raises InputRefused on a dataset named twice, collisions of ids, columns of different types, and groups on two
+    sides of a split.
     """
+    _refuse_twice(datasets)
     prefixes = [f"{dataset.folder.resolve().name}-" if prefix else "" for dataset in datasets]
     joined = join_tables(datasets, prefixes=prefixes)
     kept, filtered = _selected(joined, like=datasets[0], query=query, limit=limit)
@@ -70,6 +73,7 @@ def plan_merge(
         work=merge_sample,
         filtered=filtered,
         parents=[parent_name(dataset) for dataset in datasets],
+        inputs=[dataset.folder for dataset in datasets],
         folders=_folders(kept),
         columns=joined.columns,
     )
@@ -78,22 +82,23 @@ def plan_merge(
 def merge_sample(item: Item, folder: Path) -> Outcome:
     """Link every file that one row names into `folder` and give its sample.
 
-    Raises BadRecord: CHECKSUM when the image changed since its import, MISSING_FILE, UNREADABLE, PATH_ESCAPE, NAME.
+    Raises BadRecord: CHECKSUM when a file changed since its import, MISSING_FILE, UNREADABLE, PATH_ESCAPE, NAME.
     """
     origin, prefix, row = Path(item.payload["folder"]), item.payload["prefix"], dict(item.payload["row"])
     for column in FILE_COLUMNS:
         if (relative := row.get(column)) is None:
             continue
         source = safe_join(origin, relative)
-        data = read_file(source)
-        if column == "image" and sha256_of(data) != row["sha256"]:
-            reason = f"sha256 is {sha256_of(data)}, the manifest says {row['sha256']}"
-            raise BadRecord(Code.CHECKSUM, reason, file=source, field="sha256")
+        data = read_file(source, below=origin)
+        digest = "sha256" if column == "image" else digest_column(column)
+        if (column == "image" or row.get(digest) is not None) and sha256_of(data) != row[digest]:
+            reason = f"sha256 is {sha256_of(data)}, the manifest says {row[digest]}"
+            raise BadRecord(Code.CHECKSUM, reason, file=source, field=digest)
         place, _, name = relative.rpartition("/")
         if not FOLDER_NAME.fullmatch(place):
             raise BadRecord(Code.NAME, "a file of a dataset lies in one folder, as in images/1.jpg", file=relative)
         row[column] = f"{place}/{prefix}{name}"
-        link_or_copy(source, folder / row[column], data=data)
+        link_or_copy(source, folder / row[column], below=origin, data=data)
     extra = {name: row.pop(name) for name in list(row) if name not in COLUMNS}
     return Outcome(id=item.id, sample=msgspec.convert({**row, "extra": extra}, Sample))
 
@@ -146,6 +151,13 @@ def joined_sources(sources: Iterable[Source]) -> list[Source]:
 def parent_name(dataset: Dataset) -> str:
     """Give how a dataset is named among the parents of another: its name and the run that made it."""
     return f"{dataset.card.name}@{dataset.card.run}"
+
+
+def _refuse_twice(datasets: Sequence[Dataset]) -> None:
+    folders = Counter(dataset.folder.resolve() for dataset in datasets)
+    twice = next((dataset.folder for dataset in datasets if folders[dataset.folder.resolve()] > 1), None)
+    if twice is not None:
+        raise InputRefused("this dataset is named twice", where=twice, remedy="name each dataset once")
 
 
 def _selected(

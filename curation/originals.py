@@ -17,33 +17,36 @@ IMAGES: Final = "images"
 
 
 class Original(msgspec.Struct, frozen=True, kw_only=True):
-    """A source image that passed its check: where it came from, its bytes, header and SHA-256."""
+    """A source image that passed its check: where it came from (see `read_file`), its bytes, header and SHA-256."""
 
     source: Path
+    below: Path | None
     data: bytes
     header: ImageHeader
     sha256: str
 
 
-def check_original(source: Path, *, verify: Verify = "structure", size: tuple[int, int] | None = None) -> Original:
-    """Read a source image and check it: its structure always, every pixel with `verify="full"`.
+def check_original(
+    source: Path, *, below: Path | None = None, verify: Verify = "structure", size: tuple[int, int] | None = None
+) -> Original:
+    """Read a source image, `below` a folder, and check it: its structure always, every pixel with `verify="full"`.
 
     `size` is the (height, width) in pixels as displayed that its label claims.
     Raises BadRecord: MISSING_FILE, UNREADABLE, TOO_LARGE, NOT_IMAGE, FORMAT, TRUNCATED, MODE, SIZE_MISMATCH.
     """
-    data = read_file(source)
+    data = read_file(source, below=below)
     header = inspect(data, file=str(source))
     if size is not None and size != (header.height, header.width):
         raise BadRecord(Code.SIZE_MISMATCH, _mismatch(header, size=size), file=source, field="width,height", value=size)
     if verify == "full":
         decode_image(data, file=str(source))
-    return Original(source=source, data=data, header=header, sha256=sha256_of(data))
+    return Original(source=source, below=below, data=data, header=header, sha256=sha256_of(data))
 
 
 def place_original(original: Original, *, folder: Path, sample_id: str) -> str:
     """Link (or copy) the checked image to `folder/images/<id><ext>` and give the path relative to `folder`."""
     relative = f"{IMAGES}/{sample_id}{original.header.extension}"
-    link_or_copy(original.source, folder / relative, data=original.data)
+    link_or_copy(original.source, folder / relative, below=original.below, data=original.data)
     return relative
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from curation.errors import ConfigurationProblem, InputRefused
+from curation.files import check_portable, folded, read_file
 from curation.folders import FoundFile, Listing
 from curation.quarantine import BadRecord, Code
 from curation.samples import Item, Outcome, Plan, Source
@@ -20,15 +21,18 @@ NAMES_KEPT: Final = 100
 """So many names of each kind of filtered file are written into the card."""
 MAX_ID_BYTES: Final = 200
 """File systems hold names of 255 bytes; an id leaves room for `.v12.png` and for the prefix of half-written files."""
-UNPORTABLE: Final = frozenset('<>:"/\\|?*')
-"""Characters that some file systems refuse; a dataset folder can be copied to any of them."""
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
-    """An image and its label: the paths of both files, and what the manifest says about where they are from."""
+    """An image and its label: the paths of both files, and what the manifest says about where they are from.
+
+    The files lie below `image_root` and `label_root`, the folders that the user named.
+    """
 
     image: str
     label: str
+    image_root: str
+    label_root: str
     source_id: str
     split: str | None = None
 
@@ -45,12 +49,14 @@ class Matching:
 class Intake:
     """What a source holds, told apart before the first file is opened.
 
-    `strays` are names by filter reason; `limit` is the number of items to keep, the first by id.
+    `strays` are names by filter reason; `limit` is the number of items to keep, the first by id. `inputs` are the
+    folders that were read.
     """
 
     command: str
     settings: Mapping[str, Any]
     source: Source
+    inputs: Sequence[Path]
     items: Sequence[Item]
     broken: Sequence[BadRecord] = ()
     strays: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
@@ -94,27 +100,46 @@ def check_id(sample_id: str, *, file: str) -> str:
     >>> check_id("1803151818-00000000", file="clip_img/1803151818-00000000.jpg")
     '1803151818-00000000'
     """
-    if bad := sorted(UNPORTABLE.intersection(sample_id)):
-        raise BadRecord(Code.NAME, f"not every file system can hold {' '.join(bad)} in a name", file=file)
+    check_portable(sample_id, file=file)
     if len(sample_id.encode()) > MAX_ID_BYTES:
         raise BadRecord(Code.NAME, f"the name is longer than {MAX_ID_BYTES} bytes", file=file)
     return sample_id
 
 
 def items_of(
-    matching: Matching, *, sample_id: Callable[[str], str], split: Callable[[str], str | None]
+    matching: Matching,
+    *,
+    roots: tuple[Path, Path],
+    sample_id: Callable[[str], str],
+    split: Callable[[str], str | None],
 ) -> tuple[list[Item], list[BadRecord]]:
-    """Give an item for each pair, and what cannot be one; id and split follow from the key."""
+    """Give an item for each pair, and what cannot be one; id and split follow from the key.
+
+    `roots` are the folders of the images and of the labels.
+    """
     items, broken = [], list(matching.lonely)
+    image_root, label_root = map(str, roots)
     for key, (image, label) in matching.pairs.items():
         try:
             name = check_id(sample_id(key), file=image)
         except BadRecord as problem:
             broken.append(problem)
         else:
-            pair = Pair(image=image, label=label, source_id=key, split=split(key))
+            pair = Pair(
+                image=image,
+                label=label,
+                image_root=image_root,
+                label_root=label_root,
+                source_id=key,
+                split=split(key),
+            )
             items.append(Item(id=name, payload=pair, file=image))
     return items, broken
+
+
+def read_label(pair: Pair) -> bytes:
+    """Give the bytes of the label; raises BadRecord as `read_file` does."""
+    return read_file(Path(pair.label), below=Path(pair.label_root))
 
 
 def strays_of(*listings: Listing) -> dict[str, list[str]]:
@@ -150,6 +175,7 @@ def plan_of(intake: Intake, *, work: Callable[[Item, Path], Outcome], folders: t
         filtered=filtered,
         quarantined=records,
         notes={**names, **intake.notes},
+        inputs=intake.inputs,
         folders=folders,
     )
 
@@ -179,10 +205,10 @@ def _limited(items: list[Item], *, limit: int | None) -> list[Item]:
 def _refuse_same_ids(items: Sequence[Item]) -> None:
     seen: dict[str, Item] = {}
     for item in items:
-        folded = unicodedata.normalize("NFC", item.id.casefold())
-        if folded in seen:
-            raise _two_claim(item.id, seen[folded].file, item.file)
-        seen[folded] = item
+        name = folded(item.id)
+        if name in seen:
+            raise _two_claim(item.id, seen[name].file, item.file)
+        seen[name] = item
 
 
 def _two_claim(name: str, first: str, second: str) -> InputRefused:

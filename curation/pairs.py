@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,12 +26,13 @@ from curation.pairing import (
     items_of,
     match,
     plan_of,
+    read_label,
     settings_of,
     strays_of,
     without_suffix,
 )
 from curation.pixels import Alpha, decode_alpha, decode_mask, decode_matte
-from curation.quarantine import BadRecord
+from curation.quarantine import BadRecord, Code
 from curation.samples import Item, Outcome, Plan, Source
 
 COMMAND: Final = "pairs"
@@ -83,12 +85,16 @@ def plan_pairs(settings: PairsSettings) -> Plan:
         by_key(labels.files, key=without_suffix, root=labels_root),
     )
     items, broken = items_of(
-        matching, sample_id=lambda key: key.replace("/", FOLDER_MARK), split=lambda _: settings.split
+        matching,
+        roots=(settings.images, labels_root),
+        sample_id=lambda key: key.replace("/", FOLDER_MARK),
+        split=lambda _: settings.split,
     )
     intake = Intake(
         command=COMMAND,
         settings=settings_of(settings),
         source=Source(name=rules.source, path=str(settings.images), fingerprint=_fingerprint(images, labels)),
+        inputs=[settings.images, labels_root],
         items=items,
         broken=[*images.broken, *labels.broken, *broken],
         strays=strays_of(images, labels),
@@ -103,19 +109,23 @@ def plan_pairs(settings: PairsSettings) -> Plan:
 def take_mask(item: Item, folder: Path, *, rules: LabelRules, fit: bool = False) -> Outcome:
     """Copy the binary mask of one pair, and link its image; raises BadRecord: whatever is wrong with the two."""
     pair: Pair = item.payload
-    mask = decode_mask(read_file(Path(pair.label)), file=pair.label)
+    mask = decode_mask(read_label(pair), file=pair.label)
     if fit:
         mask = np.where(fitted(mask, size=_image_size(pair)) > HALF, np.uint8(255), np.uint8(0))
-    return place_pair(item, folder, labels=labels_of_mask(mask, rules=rules, file=pair.label), rules=rules)
+    labels = labels_of_mask(mask, rules=rules, file=pair.label)
+    with _telling_of_fit(fit):
+        return place_pair(item, folder, labels=labels, rules=rules)
 
 
 def take_alpha(item: Item, folder: Path, *, rules: LabelRules, fit: bool = False) -> Outcome:
     """Make the labels of one alpha, and link its image; raises BadRecord: whatever is wrong with the two."""
     pair: Pair = item.payload
-    alpha = _alpha(read_file(Path(pair.label)), file=pair.label)
+    alpha = _alpha(read_label(pair), file=pair.label)
     if fit:
         alpha = fitted(alpha, size=_image_size(pair))
-    return place_pair(item, folder, labels=labels_of_alpha(alpha, rules=rules, file=pair.label), rules=rules)
+    labels = labels_of_alpha(alpha, rules=rules, file=pair.label)
+    with _telling_of_fit(fit):
+        return place_pair(item, folder, labels=labels, rules=rules)
 
 
 def fitted(label: Alpha, *, size: tuple[int, int]) -> Alpha:
@@ -137,8 +147,18 @@ def fitted(label: Alpha, *, size: tuple[int, int]) -> Alpha:
     return np.asarray(cv2.resize(label, (image_width, image_height), interpolation=interpolation), np.uint8)
 
 
+@contextmanager
+def _telling_of_fit(fit: bool) -> Iterator[None]:
+    try:
+        yield
+    except BadRecord as problem:
+        if problem.code is Code.SIZE_MISMATCH and not fit:
+            problem.hint += "; --fit scales labels that have the same shape"
+        raise
+
+
 def _image_size(pair: Pair) -> tuple[int, int]:
-    header = inspect(read_file(Path(pair.image)), file=pair.image)
+    header = inspect(read_file(Path(pair.image), below=Path(pair.image_root)), file=pair.image)
     return header.height, header.width
 
 
@@ -152,7 +172,8 @@ def _labels_root(settings: PairsSettings) -> Path:
     roots = [root for root in (settings.masks, settings.alphas) if root is not None]
     if len(roots) != 1:
         raise ConfigurationProblem(
-            f"{'both' if roots else 'neither'} --masks and --alphas", remedy="give one of --masks DIR and --alphas DIR"
+            "both --masks and --alphas are given" if roots else "neither --masks nor --alphas is given",
+            remedy="give one of --masks DIR and --alphas DIR",
         )
     if roots[0].resolve() == settings.images.resolve():
         raise InputRefused(

@@ -18,7 +18,6 @@ from typing import Any, Final, TypeAlias
 
 import cv2
 import numpy as np
-import PIL.Image
 from isal import isal_zlib
 from numpy.typing import NDArray
 
@@ -41,6 +40,10 @@ Stored: TypeAlias = NDArray[Any]
 PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 PNG_LEVEL: Final = 1
 """Of isal's levels; 2 is no smaller on masks, 0 half as large again and no faster."""
+SMALL_SCALES: Final = (1, 100)
+"""Where an alpha of 8 bits ends that was saved as a fraction or in percent."""
+UNUSED_FROM_BIT: Final = 14
+"""Of 16 bits; files that hold 8, 10, 12 or 14 bits have their highest value below it."""
 VALUES_SHOWN: Final = 6
 DAMAGED_HINT: Final = "fetch the file again; it is damaged"
 
@@ -63,8 +66,8 @@ def decode_image(data: bytes, *, file: str) -> Image:
 def decode_alpha(data: bytes, *, file: str) -> Alpha:
     """Give the alpha channel of a PNG or WebP file as (height, width) uint8, as displayed.
 
-    A file without one is refused, never taken for opaque; so is one whose scale can only be guessed (only 0 and 1, or
-    16 bits of which 8 are used).
+    A file without one is refused, never taken for opaque; so is one whose scale can only be guessed (up to 1, or to
+    100; or 16 bits of which 14 or fewer are used).
     Raises BadRecord: NO_ALPHA, ALPHA_SCALE, and those of `decode_image`.
     """
     header = inspect(data, file=file)
@@ -90,6 +93,18 @@ def decode_matte(data: bytes, *, file: str) -> Alpha:
     return _scaled_alpha(stored, header=header, file=file)
 
 
+def decode_gray(data: bytes, *, file: str) -> Gray:
+    """Give a gray picture of 8 bits, such as a stored prediction, as (height, width) uint8, whatever its values are.
+
+    Raises BadRecord: MODE for 16 bits, MASK_VALUES (a coloured picture), and those of `decode_image`.
+    """
+    header = inspect(data, file=file)
+    stored = _gray(_decode(data, flags=cv2.IMREAD_UNCHANGED, file=file), file=file)
+    if stored.dtype != np.uint8:
+        raise BadRecord(Code.MODE, f"{header.bit_depth} bits a pixel, 8 were expected", file=file)
+    return _turned(stored, orientation=header.orientation)
+
+
 def decode_mask(data: bytes, *, file: str) -> Mask:
     """Give a binary mask as (height, width) uint8 of 0 and 255, as displayed.
 
@@ -100,7 +115,7 @@ def decode_mask(data: bytes, *, file: str) -> Mask:
     header = inspect(data, file=file)
     stored = _decode(data, flags=cv2.IMREAD_UNCHANGED, file=file)
     if header.mode == "P" and not _is_binary(stored):
-        stored = _palette_indices(data)
+        stored = _opened_by_pillow(data, kind="PNG")
     stored = _gray(stored, file=file)
     if header.format == "JPEG" or not _is_binary(stored):
         kind = "a mask saved as JPEG" if header.format == "JPEG" else "values that are no mask"
@@ -185,14 +200,15 @@ def _decode(data: bytes, *, flags: int, file: str) -> Stored:
 def _decode_cmyk(data: bytes, *, file: str) -> Image:
     """Give the RGB of a CMYK or YCCK JPEG, as stored; ink lies inverted in such files, whoever wrote them."""
     _decode(data, flags=cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION, file=file)  # Pillow would not complain
-    with PIL.Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
-        ink = np.asarray(picture, dtype=np.uint32)
+    ink = _opened_by_pillow(data, kind="JPEG").astype(np.uint32)
     product = (255 - ink[..., :3]) * (255 - ink[..., 3:])
     return ((product + 127) // 255).astype(np.uint8)
 
 
-def _palette_indices(data: bytes) -> Gray:
-    with PIL.Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
+def _opened_by_pillow(data: bytes, *, kind: str) -> NDArray[np.uint8]:
+    import PIL.Image  # only here: most commands need it for no file, and it would slow the start of each process
+
+    with PIL.Image.open(io.BytesIO(data), formats=(kind,)) as picture:
         return np.asarray(picture, dtype=np.uint8)
 
 
@@ -220,8 +236,8 @@ def _gray(stored: Stored, *, file: str) -> Stored:
 def _scaled_alpha(stored: Stored, *, header: ImageHeader, file: str) -> Alpha:
     """Give stored alpha values on the scale 0..255, as displayed; refuse a scale that can only be guessed."""
     highest = int(stored.max())
-    guessed_below = 1 if stored.dtype == np.uint8 else 255
-    if 0 < highest <= guessed_below:
+    is_guess = highest in SMALL_SCALES if stored.dtype == np.uint8 else 0 < highest < 1 << UNUSED_FROM_BIT
+    if is_guess:
         reason = f"the highest value is {highest}, in a file of {8 * stored.itemsize} bits"
         raise BadRecord(Code.ALPHA_SCALE, reason, file=file, value=highest)
     return _turned(_to_8_bit(stored), orientation=header.orientation)

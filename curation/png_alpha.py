@@ -2,7 +2,7 @@
 
 A PNG row depends on the row above only through its filter type. OpenCV writes every row with the type Sub, whose
 channels do not touch each other, so that the alpha alone is a running sum over every fourth byte. Measured on cut-outs
-of 600 x 800 it takes a third of OpenCV's time. Files whose rows have other filters go to OpenCV.
+of 600 x 800 it takes less than half of OpenCV's time. Files whose rows have other filters go to OpenCV.
 Source: Portable Network Graphics (W3C), sections 9 (filtering) and 11.2 (IHDR).
 """
 
@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
+import cv2
 import numpy as np
-from isal import igzip_lib, isal_zlib
+from isal import igzip_lib
 from numpy.typing import NDArray
 
 NO_FILTER: Final = 0
 SUB_FILTER: Final = 1
 PLAIN_HEADER: Final = bytes([8, 6, 0, 0, 0])
 """8 bits, RGBA, deflate, adaptive filters, not interlaced."""
-BLOCK_BYTES: Final = 1 << 17
+BLOCK_BYTES: Final = 1 << 18
 """Rows are inflated in blocks that stay in the processor's cache."""
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 
@@ -28,47 +30,52 @@ SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 def plain_png_alpha(data: bytes) -> NDArray[np.uint8] | None:
     """Give the alpha, (height, width) uint8 as stored, of a PNG that `inspect` found whole; None if it is not plain.
 
-    Plain is an 8-bit RGBA file, not interlaced, whose rows have the filter types None or Sub and whose data inflates
-    to exactly its size. All else, damaged data too, is left to the decoder that knows every form.
+    Plain is an 8-bit RGBA file, not interlaced, whose rows all have the filter type None, or all Sub, and whose data
+    inflates to exactly its size. All else, damaged data too, is left to the decoder that knows every form.
     """
     if not data.startswith(SIGNATURE):
         return None
     width, height = struct.unpack_from(">II", data, 16)
     if data[24:29] != PLAIN_HEADER or width == 0 or height == 0:
         return None
-    alpha = np.empty((height, width), dtype=np.uint8)
+    alpha, filters = np.empty((height, width), np.uint8), np.empty(height, np.uint8)
     y = 0
     try:
         for rows in _blocks(_compressed(data), row_bytes=4 * width + 1, height=height):
-            filters, values = rows[:, 0], rows[:, 4::4]
-            if (filters == SUB_FILTER).all():
-                np.add.accumulate(values, axis=1, dtype=np.uint8, out=alpha[y : y + len(rows)])
-            elif (filters == NO_FILTER).all():
-                alpha[y : y + len(rows)] = values
-            else:
+            block = slice(y, y + len(rows))
+            filters[block] = rows[:, 0]
+            if filters[0] > SUB_FILTER or (filters[block] != filters[0]).any():
                 return None
-            y += len(rows)
+            cv2.extractChannel(rows[:, 1:].reshape(-1, width, 4), 3, alpha[block])
+            y = block.stop
     except igzip_lib.IsalError:  # type: ignore[misc]  # an exception, whatever its stub says
         return None
-    return alpha if y == height else None
+    if y < height:
+        return None
+    return alpha if filters[0] == NO_FILTER else _running_sums(alpha)
+
+
+def _running_sums(steps: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    # numpy's own running sum goes byte by byte, whole columns are added many bytes at a time
+    columns: NDArray[np.uint8] = np.asarray(cv2.transpose(steps), np.uint8)
+    for before, column in pairwise(columns):
+        column += before
+    return np.asarray(cv2.transpose(columns), np.uint8)
 
 
 def _blocks(compressed: bytes, *, row_bytes: int, height: int) -> Iterator[NDArray[np.uint8]]:
     """Give all rows, filter type first, in blocks; fewer than `height` rows when the data has another length."""
-    stream = isal_zlib.decompressobj()
-    block_bytes = max(1, BLOCK_BYTES // row_bytes) * row_bytes
-    rest, left = b"", row_bytes * height
-    while left:
-        inflated = rest + stream.decompress(compressed, min(block_bytes, left) - len(rest))
-        compressed = stream.unconsumed_tail
-        whole = len(inflated) - len(inflated) % row_bytes
-        if whole == 0 and not compressed:
+    stream = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_ZLIB)
+    rows_at_once = max(1, BLOCK_BYTES // row_bytes)
+    for y in range(0, height, rows_at_once):
+        rows = min(rows_at_once, height - y)
+        inflated = stream.decompress(b"" if y else compressed, rows * row_bytes)
+        if len(inflated) < rows * row_bytes:
             return
-        rest, left = inflated[whole:], left - whole
-        if left == 0 and (stream.decompress(compressed, 1) or not stream.eof):
+        is_last = y + rows == height
+        if is_last and not stream.eof and (stream.decompress(b"", 1) or not stream.eof):
             return  # more data than the header says, or a checksum that is missing: the last block is not given
-        if whole:
-            yield np.frombuffer(inflated, np.uint8, count=whole).reshape(-1, row_bytes)
+        yield np.frombuffer(inflated, np.uint8).reshape(rows, row_bytes)
 
 
 def _compressed(data: bytes) -> bytes:

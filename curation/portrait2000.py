@@ -13,7 +13,6 @@ from typing import Final
 
 from curation.cutouts import LabelRules, labels_of_alpha, place_pair
 from curation.errors import InputRefused
-from curation.files import read_file
 from curation.folders import FoundFile, list_folder
 from curation.originals import Verify
 from curation.pairing import (
@@ -23,6 +22,7 @@ from curation.pairing import (
     items_of,
     match,
     plan_of,
+    read_label,
     settings_of,
     strays_of,
     without_suffix,
@@ -66,11 +66,17 @@ def plan_portrait2000(settings: Portrait2000Settings) -> Plan:
         by_key([file for file in listing.files if not is_matte(file)], key=without_suffix, root=settings.root),
         by_key(mattes, key=lambda name: without_suffix(name).removesuffix(MATTE_MARK), root=settings.root),
     )
-    items, broken = items_of(matching, sample_id=sample_id, split=lambda key: SPLITS.get(key.rpartition("/")[0]))
+    items, broken = items_of(
+        matching,
+        roots=(settings.root, settings.root),
+        sample_id=sample_id,
+        split=lambda key: SPLITS.get(key.rpartition("/")[0]),
+    )
     intake = Intake(
         command=NAME,
         settings=settings_of(settings),
         source=Source(name=NAME, path=str(settings.root), fingerprint=listing.fingerprint()),
+        inputs=[settings.root],
         items=items,
         broken=[*listing.broken, *broken],
         strays=strays_of(listing),
@@ -105,7 +111,7 @@ def take_portrait(item: Item, folder: Path, *, rules: LabelRules) -> Outcome:
     Raises BadRecord: whatever is wrong with either file, or with the two together.
     """
     pair: Pair = item.payload
-    alpha = decode_matte(read_file(Path(pair.label)), file=pair.label)
+    alpha = decode_matte(read_label(pair), file=pair.label)
     labels = labels_of_alpha(alpha, rules=rules, file=pair.label)
     return place_pair(item, folder, labels=labels, rules=rules)
 

@@ -9,6 +9,8 @@ from typing import Any, Final
 import msgspec
 
 VALUE_EXCERPT_LENGTH: Final = 120
+MAX_PATH_LENGTH: Final = 4096
+"""A longer path cannot be a file; a record may hold megabytes where a name is expected."""
 
 
 class Code(StrEnum):
@@ -47,6 +49,9 @@ class Code(StrEnum):
     MASK_VALUES = "MASK_VALUES"
     TRIMAP = "TRIMAP"
     KNOWN_BAD = "KNOWN_BAD"
+    STRAY_FILE = "STRAY_FILE"
+    # models
+    MODEL_NONFINITE = "MODEL_NONFINITE"
     # work
     WORKER_DIED = "WORKER_DIED"
     UNEXPECTED = "UNEXPECTED"
@@ -73,9 +78,9 @@ HINTS: Final[dict[Code, str]] = {
     Code.FORMAT: "save the image as JPEG, PNG or WebP",
     Code.NAME: "rename the file; the name must be printable UTF-8 that every file system can hold",
     Code.PATH_ESCAPE: "file names must stay inside the images folder",
-    Code.SIZE_MISMATCH: "image and label must have the same size, as displayed (`curate pairs --fit` scales labels)",
-    Code.NO_MASK: "the image has no mask of the same name",
-    Code.ORPHAN_MASK: "the mask has no image of the same name",
+    Code.SIZE_MISMATCH: "save the label in the size of its image as displayed, or fetch the image that it belongs to",
+    Code.NO_MASK: "fetch or draw the label of this image, or take the image away",
+    Code.ORPHAN_MASK: "fetch the image of this label, or take the label away",
     Code.NO_ALPHA: "save the cut-out as a PNG with an alpha channel",
     Code.ALPHA_SCALE: "save the alpha on the scale 0..255 (8 bit) or 0..65535 (16 bit)",
     Code.EMPTY_ALPHA: "the alpha shows no person; cut the person out again",
@@ -83,18 +88,24 @@ HINTS: Final[dict[Code, str]] = {
     Code.MASK_VALUES: "a mask holds only 0 and 255 (or 0 and 1), and is never saved as JPEG",
     Code.TRIMAP: "choose a smaller --trimap-kernel; this one leaves no certain person",
     Code.KNOWN_BAD: "this record of the public data set is known to be broken; see the catalogue named in the reason",
+    Code.STRAY_FILE: "delete the file, or keep it elsewhere",
+    Code.MODEL_NONFINITE: "the model is at fault, not the image; train it again with a lower learning rate",
     Code.WORKER_DIED: "the file crashes, hangs or exhausts the decoder; open it elsewhere and save it again",
     Code.UNEXPECTED: "please report this with the file",
 }
 
 
 class QuarantineRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of `quarantine.jsonl`."""
+    """One line of `quarantine.jsonl`.
+
+    `image_id` is given for a part of an image, such as one annotation: the id of that image in `file`.
+    """
 
     code: Code
     stage: str
     file: str
     record_id: str | None = None
+    image_id: str | None = None
     field: str | None = None
     value_excerpt: str | None = None
     reason: str
@@ -132,19 +143,26 @@ class BadRecord(Exception):
         """Let the exception travel between processes."""
         return _from_parts, (vars(self),)
 
-    def record(self, *, stage: str, file: object = None, record_id: object = None) -> QuarantineRecord:
+    def record(
+        self, *, stage: str, file: object = None, record_id: object = None, image_id: object = None
+    ) -> QuarantineRecord:
         """Give the line for `quarantine.jsonl`; `file` and `record_id` fill in what the raiser did not know."""
         known_id = self.record_id if self.record_id is not None else record_id
         return QuarantineRecord(
             code=self.code,
             stage=stage,
-            file=printable(self.file or str(file or "")),
-            record_id=None if known_id is None else printable(str(known_id)),
+            file=printable(self.file or str(file or ""))[:MAX_PATH_LENGTH],
+            record_id=_excerpt(known_id),
+            image_id=_excerpt(image_id),
             field=self.field,
-            value_excerpt=None if self.value is None else printable(repr(self.value))[:VALUE_EXCERPT_LENGTH],
-            reason=printable(self.reason),
+            value_excerpt=None if self.value is None else _excerpt(repr(self.value)),
+            reason=printable(self.reason)[:MAX_PATH_LENGTH],
             hint=self.hint,
         )
+
+
+def _excerpt(value: object) -> str | None:
+    return None if value is None else printable(str(value))[:VALUE_EXCERPT_LENGTH]
 
 
 def _from_parts(parts: dict[str, Any]) -> BadRecord:

@@ -14,6 +14,7 @@ import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import get_context, resource_tracker
@@ -23,7 +24,7 @@ from typing import Final, Protocol
 import cv2
 from pebble import ProcessExpired, ProcessPool
 
-from curation.errors import CurateError
+from curation.errors import CurateError, EnvironmentProblem
 from curation.files import cannot_write
 from curation.quarantine import BadRecord, Code
 from curation.samples import Item, Outcome
@@ -36,6 +37,8 @@ MAX_CHUNK: Final = 16
 """Items handed over at once: large enough that the hand-over is cheap, small enough to redo after a crash."""
 MAX_TRIES: Final = 2
 SECONDS_PER_CHUNK_ITEM: Final = 2.0
+GRACE_S: Final = 30.0
+"""Beyond the time that the longest work in hand may take; a run from which nothing comes for longer is stuck."""
 MACHINE_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE})
 """What the machine refuses, not the item: it would refuse the next item as well."""
 
@@ -57,7 +60,7 @@ class Engine(Protocol):
         """Start a chunk."""
 
     def stop(self) -> None:
-        """End all work at once and leave nothing behind."""
+        """End all work at once and leave nothing behind; what is submitted later starts afresh."""
 
 
 class LocalProcesses:
@@ -65,26 +68,43 @@ class LocalProcesses:
 
     def __init__(self, options: RunnerOptions) -> None:
         self._options = options
-        self._pool = ProcessPool(
-            max_workers=options.workers,
-            context=get_context("spawn"),  # fork would copy the locks of threads that exist here
-            initializer=_prepare_worker,
-            initargs=(os.getpid(), options.worker_memory_bytes),
-        )
+        self._pool: _OrderlyPool | None = None
 
     def submit(self, work: Work, chunk: Sequence[Item], *, folder: Path) -> Future[ChunkResult]:
         """Start a chunk; its time limit counts from when a worker takes it."""
-        timeout_s = self._options.item_timeout_s + SECONDS_PER_CHUNK_ITEM * (len(chunk) - 1)
-        with _signals_held():  # the first task starts the pool
+        if self._pool is None:
+            self._pool = _OrderlyPool(
+                max_workers=self._options.workers,
+                context=get_context("spawn"),  # fork would copy the locks of threads that exist here
+                initializer=_prepare_worker,
+                # the work too: its modules are imported now, not while a worker holds the lock to take its first task
+                initargs=(os.getpid(), self._options.worker_memory_bytes, work),
+            )
+        with signals_held():  # the first task starts the pool
             future: Future[ChunkResult] = self._pool.schedule(
-                work_chunk, args=(work, tuple(chunk), folder), timeout=timeout_s
+                work_chunk, args=(work, tuple(chunk), folder), timeout=time_limit_s(chunk, options=self._options)
             )
         return future
 
     def stop(self) -> None:
         """Kill the workers."""
-        self._pool.stop()  # type: ignore[no-untyped-call]
-        self._pool.join()
+        if self._pool is not None:
+            self._pool.stop()  # type: ignore[no-untyped-call]
+            self._pool.join()
+            self._pool = None
+
+
+class _OrderlyPool(ProcessPool):
+    """Ends its workers, then deletes the locks that they are started with.
+
+    Pebble does so the other way round, and a worker that is not yet up prints a traceback.
+    """
+
+    def _stop_pool(self) -> None:
+        if self._pool_manager_loop is not None:
+            self._pool_manager_loop.join()
+        self._pool_manager.worker_manager.force_stop_workers()  # type: ignore[no-untyped-call]
+        super()._stop_pool()  # type: ignore[no-untyped-call]
 
 
 class ThisProcess:
@@ -112,9 +132,14 @@ def run_items(
     workers = min(options.workers, len(items))
     engine: Engine = LocalProcesses(replace(options, workers=workers)) if workers else ThisProcess()
     try:
-        yield from _drive(engine, items, work=work, folder=folder, stage=stage, workers=max(1, options.workers))
+        yield from _drive(engine, items, work=work, folder=folder, stage=stage, options=options)
     finally:
         engine.stop()
+
+
+def time_limit_s(chunk: Sequence[Item], *, options: RunnerOptions) -> float:
+    """Give the seconds that a worker may take for the items together."""
+    return options.item_timeout_s + SECONDS_PER_CHUNK_ITEM * (len(chunk) - 1)
 
 
 def work_chunk(work: Work, chunk: Sequence[Item], folder: Path) -> ChunkResult:
@@ -149,16 +174,28 @@ def work_name(work: Work) -> str:
 
 
 def _drive(
-    engine: Engine, items: Sequence[Item], *, work: Work, folder: Path, stage: str, workers: int
+    engine: Engine, items: Sequence[Item], *, work: Work, folder: Path, stage: str, options: RunnerOptions
 ) -> Iterator[Outcome]:
+    workers = max(1, options.workers)
     waiting = deque(_chunks(items, workers=workers))
     running: dict[Future[ChunkResult], Sequence[Item]] = {}
     tries: Counter[str] = Counter()
+    stalls = 0
     while waiting or running:
         while waiting and len(running) < 2 * workers:
             chunk = waiting.popleft()
             running[engine.submit(work, chunk, folder=folder)] = chunk
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
+        patience_s = GRACE_S + max(time_limit_s(chunk, options=options) for chunk in running.values())
+        done = wait(running, timeout=patience_s, return_when=FIRST_COMPLETED).done
+        if not done:  # a worker was killed while it held the lock that the others take their tasks with
+            stalls += 1
+            if stalls > MAX_TRIES:
+                remedy = "run the same command again, it goes on; --workers 0 works in this process alone"
+                raise EnvironmentProblem("the worker processes do not answer any more", remedy=remedy)
+            engine.stop()
+            waiting.extend((item,) for chunk in running.values() for item in chunk)
+            running.clear()
+        for future in done:
             chunk = running.pop(future)
             died = _reason_of_death(future)
             if died is None:
@@ -190,6 +227,11 @@ def _reason_of_death(future: Future[ChunkResult]) -> str | None:
         return f"the worker process died with exit code {error.exitcode}"
     if isinstance(error, TimeoutError):
         return f"no result within {error.args[1]:.0f} s" if len(error.args) > 1 else "no result in time"
+    if isinstance(error, BrokenProcessPool):
+        raise EnvironmentProblem(
+            "the worker processes end as soon as they are started",
+            remedy="free some memory, or work in this process alone: --workers 0",
+        ) from error
     raise error
 
 
@@ -202,7 +244,7 @@ def _unexpected(error: Exception) -> BadRecord:
 
 
 @contextmanager
-def _signals_held() -> Iterator[None]:
+def signals_held() -> Iterator[None]:
     """Start processes undisturbed: a signal in the middle would leave a child without its instructions.
 
     Ctrl-C, which is for the parent alone, is also masked: workers and the threads that replace them inherit that.
@@ -224,6 +266,6 @@ def _signals_held() -> Iterator[None]:
         signal.raise_signal(held)
 
 
-def _prepare_worker(parent_pid: int, memory_bytes: int) -> None:
+def _prepare_worker(parent_pid: int, memory_bytes: int, _: Work) -> None:
     prepare_worker(parent_pid, memory_bytes)
     cv2.setNumThreads(1)  # workers share the cores; threads inside each would only wait for one another

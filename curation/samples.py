@@ -107,6 +107,7 @@ class Plan:
     `considered` counts every input; those not in `items` are in `filtered` or `quarantined`, each once.
     `records` are broken parts of inputs (say, one annotation of an image): they get a line, not a count.
     `work` makes the files of one item below the dataset folder, in `folders`, and must be picklable.
+    `inputs` are the files and folders that the work reads: no dataset is made in place of them.
     `columns` gives the Arrow type of added columns whose type must not be told from the values (a merge keeps it).
     """
 
@@ -121,5 +122,6 @@ class Plan:
     records: Sequence[QuarantineRecord] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
     parents: Sequence[str] = ()
+    inputs: Sequence[Path] = ()
     folders: tuple[str, ...] = ("images",)
     columns: Mapping[str, Any] = field(default_factory=dict)

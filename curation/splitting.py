@@ -32,11 +32,16 @@ class SplitShares:
     test: float = 0.1
 
     def __post_init__(self) -> None:
-        """Refuse shares that leave nothing to train on."""
-        if not (self.val >= 0 and self.test >= 0 and self.val + self.test < 1):
+        """Refuse what is no share, and shares that leave nothing to train on."""
+        for name, share in (("val", self.val), ("test", self.test)):
+            if not 0 <= share <= 1:
+                raise ConfigurationProblem(
+                    f"--{name} {share:g} is no share of the samples", remedy="give a number from 0 to 1: 0.1 is 10 %"
+                )
+        if self.val + self.test >= 1:
             raise ConfigurationProblem(
-                f"--val {self.val} and --test {self.test} leave nothing to train on",
-                remedy="give shares of 0 or more whose sum is below 1",
+                f"--val {self.val:g} and --test {self.test:g} leave nothing to train on",
+                remedy="give shares whose sum is below 1",
             )
 
     def of(self, split: str) -> float:
@@ -45,12 +50,14 @@ class SplitShares:
 
 
 def split_dataset(folder: Path, *, shares: SplitShares, seed: int, keep: bool = True) -> Card:
-    """Split the dataset in `folder` in place and give its new card.
+    """Split the dataset in `folder` in place and give its card; where all splits are kept, nothing is changed.
 
     Raises InputRefused when a group lies on two sides already, EnvironmentProblem when the folder is in use.
     """
     with rewriting(folder) as dataset:
         table = assign_splits(dataset.table, shares=shares, seed=seed, keep=keep)
+        if keep and table.equals(dataset.table):
+            return dataset.card  # its note tells how these splits were made
         card = noted_card(dataset, table=table, shares=shares, seed=seed)
         if card != dataset.card or not table.equals(dataset.table):
             return write_dataset(folder, card=card, table=table, quarantine=read_quarantine(folder))

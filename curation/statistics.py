@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from curation.card import Counts
+from curation.card import Counts, license_names
 from curation.dataset import Dataset
 from curation.samples import COLUMNS
 from curation.splitting import groups_across_splits, leak_groups
@@ -44,6 +44,7 @@ class AreaSpread(msgspec.Struct, frozen=True, kw_only=True):
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     """The numbers of one dataset. Each `by_...` counts samples, the largest number first, `none` for null.
 
+    Licences go by the names that their sources give them.
     `groups` counts what must stay on one side of a split; `groups_across_splits` of them do not.
     """
 
@@ -82,7 +83,7 @@ def describe(dataset: Dataset) -> Statistics:
         records=card.records,
         by_source=_counted(table["source"]),
         by_split=_counted(table["split"]),
-        by_license=_counted(table["license"]),
+        by_license=_counted(_licenses(dataset)),
         by_label_version=_counted(table["label_version"]),
         by_persons=_counted(table["persons"]),
         person_area=area_spread(table["person_area"].to_pylist()),
@@ -112,7 +113,14 @@ def area_spread(areas: list[float | None]) -> AreaSpread:
     return AreaSpread(p5=p5, p50=p50, p95=p95, histogram=histogram.tolist(), unknown=len(areas) - known.size)
 
 
-def _counted(column: pa.ChunkedArray) -> dict[str, int]:
+def _licenses(dataset: Dataset) -> pa.Array:
+    """Give the licence of every sample by the name that its source gives it, as far as there is one."""
+    names = license_names(dataset.card)
+    pairs = zip(*(dataset.table[column].to_pylist() for column in ("source", "license")), strict=True)
+    return pa.array([names.get((source, text), text) for source, text in pairs], pa.string())
+
+
+def _counted(column: pa.ChunkedArray | pa.Array) -> dict[str, int]:
     counted = Counter(UNKNOWN if value is None else str(value) for value in column.to_pylist())
     return dict(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0])))
 

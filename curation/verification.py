@@ -1,7 +1,11 @@
-"""Check that a dataset's files are what its manifest says: there, unchanged, of the right size, with legal values."""
+"""Check that a dataset's files are what its manifest says: there, unchanged, of the right size, with legal values.
+
+A dataset that was made before its labels had a SHA-256 is checked without.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -9,9 +13,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.dataset import FILE_COLUMNS, Dataset
+from curation.card import QUARANTINE
+from curation.dataset import FILE_COLUMNS, Dataset, read_quarantine
+from curation.errors import InputRefused
 from curation.files import read_file, safe_join, sha256_of
+from curation.folders import is_os_metadata
 from curation.image_header import inspect
+from curation.labels import FOLDERS, digest_column
+from curation.originals import IMAGES
 from curation.pixels import decode_matte
 from curation.quarantine import BadRecord, Code, QuarantineRecord
 from curation.runner import RunnerOptions, run_items
@@ -27,6 +36,8 @@ VALUES: Final[dict[str, tuple[tuple[int, ...], Code]]] = {
 """The values that a column's files may hold, and the code of those that hold others."""
 GRAY: Final = ("alpha", *VALUES)
 """Columns whose files are gray pictures of the size of the image."""
+VERSION: Final = re.compile(r"\.v[0-9]+(?=\.[a-z]+$)")
+"""What a relabel puts into the name of a label: `masks/1.v2.png` is the second version of `masks/1.png`."""
 VALUES_SHOWN: Final = 8
 AREA_TOLERANCE: Final = 1e-9
 """A share of the frame; less than one pixel of any image that is read."""
@@ -67,24 +78,32 @@ def verify_sample(item: Item, folder: Path) -> Outcome:
 
 def _check_file(row: dict[str, Any], *, column: str, folder: Path) -> None:
     path = safe_join(folder, row[column])
-    data = read_file(path)
+    data = read_file(path, below=folder)
     if column == "image":
         _check_image(data, row=row, file=path)
-    elif column in GRAY:
+        return
+    if column in GRAY:
         _check_gray(data, row=row, column=column, file=path)
     else:
         header = inspect(data, file=str(path))
         if column == "white":
             _check_size((header.height, header.width), row=row, file=path)
+    # last: what is wrong with a label says more than that it is another
+    if row.get(digest_column(column)) is not None:
+        _check_digest(data, row=row, column=digest_column(column), file=path)
 
 
 def _check_image(data: bytes, *, row: dict[str, Any], file: Path) -> None:
-    digest = sha256_of(data)
-    if digest != row["sha256"]:
-        reason = f"sha256 is {digest}, the manifest says {row['sha256']}"
-        raise BadRecord(Code.CHECKSUM, reason, file=file, field="sha256")
+    _check_digest(data, row=row, column="sha256", file=file)
     header = inspect(data, file=str(file))
     _check_size((header.height, header.width), row=row, file=file)
+
+
+def _check_digest(data: bytes, *, row: dict[str, Any], column: str, file: Path) -> None:
+    digest = sha256_of(data)
+    if digest != row[column]:
+        reason = f"sha256 is {digest}, the manifest says {row[column]}"
+        raise BadRecord(Code.CHECKSUM, reason, file=file, field=column)
 
 
 def _check_gray(data: bytes, *, row: dict[str, Any], column: str, file: Path) -> None:
@@ -106,7 +125,8 @@ def _check_gray(data: bytes, *, row: dict[str, Any], column: str, file: Path) ->
 def _check_area(mask: NDArray[np.uint8], *, row: dict[str, Any], file: Path) -> None:
     """Refuse a mask that shows another share of the frame than at its import: somebody changed it, or swapped it."""
     area = float(np.count_nonzero(mask)) / mask.size
-    if row["person_area"] is not None and abs(area - row["person_area"]) > AREA_TOLERANCE:
+    # written so that a NaN fails as well
+    if row["person_area"] is not None and not abs(area - row["person_area"]) <= AREA_TOLERANCE:
         reason = f"the person covers {area:.4%} of the frame, the manifest says {row['person_area']:.4%}"
         raise BadRecord(Code.CHECKSUM, reason, file=file, field="person_area")
 
@@ -119,16 +139,49 @@ def _check_size(size: tuple[int, int], *, row: dict[str, Any], file: Path) -> No
 
 
 def _own_problems(dataset: Dataset) -> Iterator[QuarantineRecord]:
-    """Give what is wrong with the manifest itself: ids that are not unique, rows that the card does not count."""
-    ids = dataset.table["id"].to_pylist()
-    if len(set(ids)) < len(ids):
-        reason = f"{len(ids) - len(set(ids))} rows repeat an id"
-        yield BadRecord(Code.DUP_ID, reason, file=dataset.folder, field="id").record(stage=STAGE)
-    if dataset.card.counts.selected != len(ids):
-        reason = f"the card counts {dataset.card.counts.selected} samples, the manifest holds {len(ids)}"
+    """Give what is wrong with the dataset itself: rows or lines that do not fit the card, files that no row names."""
+    if dataset.card.counts.selected != len(dataset):
+        reason = f"the card counts {dataset.card.counts.selected} samples, the manifest holds {len(dataset)}"
         hint = "a change was stopped half-way; run it again"
         problem = BadRecord(Code.CHECKSUM, reason, file=dataset.folder, field="counts", hint=hint)
         yield problem.record(stage=STAGE)
+    if (missing := _quarantine_problem(dataset)) is not None:
+        yield missing.record(stage=STAGE)
+    for path in _strays(dataset):
+        yield BadRecord(Code.STRAY_FILE, "no sample of the dataset names it", file=path).record(stage=STAGE)
+
+
+def _quarantine_problem(dataset: Dataset) -> BadRecord | None:
+    counted = sum(dataset.card.counts.quarantined.values()) + sum(dataset.card.records.values())
+    path = dataset.folder / QUARANTINE
+    if not counted and not path.exists():
+        return None
+    hint = "restore the file; without it nobody can tell what was set aside, and why"
+    try:
+        lines = read_quarantine(dataset.folder)
+    except InputRefused as error:
+        code = Code.CHECKSUM if path.exists() else Code.MISSING_FILE
+        return BadRecord(code, f"{error.reason}; the card counts {counted} lines", file=path, hint=hint)
+    if counted and not lines:
+        return BadRecord(Code.CHECKSUM, f"it is empty; the card counts {counted} lines", file=path, hint=hint)
+    return None
+
+
+def _strays(dataset: Dataset) -> Iterator[Path]:
+    """Give the files in the dataset's folders that no row names; older versions of a label that one names are kept."""
+    columns = [name for name in FILE_COLUMNS if name in dataset.table.column_names]
+    named = {path for name in columns for path in dataset.table[name].to_pylist() if path is not None}
+    first_versions = {VERSION.sub("", path) for path in named}
+    used = {path.rpartition("/")[0] for path in named}
+    for folder in sorted(used | {IMAGES, *FOLDERS.values()}):
+        place = dataset.folder / folder
+        if place.is_symlink() or not place.is_dir():
+            continue  # named files in it are not read either, which is told for each
+        for path in sorted(place.iterdir()):
+            relative = f"{folder}/{path.name}"
+            is_known = relative in used or VERSION.sub("", relative) in first_versions
+            if not is_known and not is_os_metadata(path.name):
+                yield path
 
 
 def _item(row: dict[str, Any], *, folder: Path) -> Item:

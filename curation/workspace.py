@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from curation.errors import CurateError, EnvironmentProblem, InputRefused
 from curation.files import make_folder
 from curation.journal import Journal
 from curation.lock import exclusive
+from curation.samples import Outcome
 
 WORKSPACE: Final = ".curate"
 """The folder inside an unfinished dataset that holds lock and journal."""
@@ -43,12 +44,13 @@ def finished_card(out: Path, *, run: str) -> Card | None:
 
 
 @contextmanager
-def working_in(out: Path, *, run: str, overwrite: bool) -> Iterator[Journal]:
+def working_in(out: Path, *, run: str, overwrite: bool) -> Iterator[Journal[Outcome]]:
     """Hold `out` for one run and give its journal; afterwards the workspace is gone.
 
     With `overwrite` a finished dataset is kept aside until the new one is whole, and unfinished work of another run
-    is dropped. Work of this run goes on where it was.
+    is dropped. Work of this run goes on where it was. Work of another run that made no sample yet is in nobody's way.
     """
+    out = out.resolve() if out.is_symlink() else out  # a link would be moved aside where its folder is meant
     if overwrite:
         _refuse_foreign(out)
         with exclusive(_lock_file(out)):
@@ -58,19 +60,42 @@ def working_in(out: Path, *, run: str, overwrite: bool) -> Iterator[Journal]:
             raise EnvironmentProblem(
                 "another run made a dataset here a moment ago", where=out, remedy="run the same command again"
             )
-        journal = Journal(_journal_file(out))
-        try:
-            journal.start(run_id=run)
-        except ValueError as error:
+        yield _journal(out, run=run)
+        _tidy(out)
+    if overwrite:
+        _drop(_aside(out))
+
+
+def refuse_inputs(inputs: Sequence[Path], *, out: Path) -> None:
+    """Raise InputRefused where `out` is, or holds, what is read: --overwrite would delete it."""
+    for path in inputs:
+        if path.resolve().is_relative_to(out.resolve()):
+            reason = (
+                "this folder is read" if path.resolve() == out.resolve() else f"this folder holds {path}, which is read"
+            )
+            raise InputRefused(reason, where=out, remedy="choose another --out")
+
+
+def _journal(out: Path, *, run: str) -> Journal[Outcome]:
+    journal = Journal(_journal_file(out), kind=Outcome)
+    try:
+        journal.start(run_id=run)
+    except ValueError as error:
+        if any(outcome.sample is not None for outcome in journal.outcomes()):
             raise InputRefused(
                 "the folder holds the unfinished work of another command, or of other settings or sources",
                 where=out,
                 remedy="run that command again to finish it, choose another --out, or give --overwrite to start anew",
             ) from error
-        yield journal
-        _tidy(out)
-    if overwrite:
-        _drop(_aside(out))
+        _forget(out)
+        journal.start(run_id=run)
+    return journal
+
+
+def _forget(out: Path) -> None:
+    """Delete unfinished work."""
+    _empty(out, but=(WORKSPACE,))
+    _journal_file(out).unlink()  # last, since it tells that the folder is ours
 
 
 def _refuse_foreign(out: Path) -> None:
@@ -103,10 +128,9 @@ def _make_way(out: Path, *, run: str) -> None:
             (aside / WORKSPACE).rmdir()
     elif _journal_file(out).exists():
         try:
-            Journal(_journal_file(out)).start(run_id=run)
+            Journal(_journal_file(out), kind=Outcome).start(run_id=run)
         except ValueError:
-            _empty(out, but=(WORKSPACE,))
-            _journal_file(out).unlink()  # last, since it tells that the folder is ours
+            _forget(out)
 
 
 def _drop(aside: Path) -> None:
@@ -149,6 +173,11 @@ def _journal_file(out: Path) -> Path:
 
 
 def make_folders(out: Path, names: tuple[str, ...]) -> None:
-    """Make the sub-folders that a command writes to."""
+    """Make the sub-folders that a command writes to; raises InputRefused where a link would lead elsewhere."""
     for name in names:
+        if (out / name).is_symlink():
+            remedy = "take the link away, or choose another --out"
+            raise InputRefused(
+                "a symbolic link, where a folder of the dataset belongs", where=out / name, remedy=remedy
+            )
         make_folder(out / name)

@@ -12,7 +12,13 @@ import numpy as np
 
 from curation.coco.entries import CocoFile, ImageEntry
 from curation.coco.second_core import second_core
-from curation.coco.sources import CocoSource, read_sources, refuse_missing_folders, refuse_shared_ids
+from curation.coco.sources import (
+    CocoSource,
+    read_sources,
+    refuse_missing_folders,
+    refuse_shared_ids,
+    refuse_wrong_folders,
+)
 from curation.errors import InputRefused
 from curation.originals import Verify, check_original, place_original
 from curation.quarantine import BadRecord
@@ -38,11 +44,16 @@ class BackgroundSelection:
 
 
 class BackgroundTask(msgspec.Struct, frozen=True, kw_only=True):
-    """What the work on one background needs; `size` is (height, width)."""
+    """What the work on one background needs: its file below the images folder, and its `size` (height, width).
+
+    `broken_parts` of its annotations are broken; none of them can be a person.
+    """
 
     path: str
+    folder: str
     image_id: int
     size: tuple[int, int]
+    broken_parts: int
     source: str
     license: str | None
     verify: Verify
@@ -61,13 +72,16 @@ def plan_backgrounds(selection: BackgroundSelection, *, is_preview: bool = False
     items: list[Item] = []
     for source in sources:
         reasons = _reasons(source, supercategories=selection.supercategories)
+        broken = Counter(record.image_id for record in source.file.broken_annotations)
         for image, reason in zip(source.images, reasons, strict=True):
             if reason is None and selection.limit is not None and len(items) >= selection.limit:
                 reason = "limit"
             if reason is None:
-                items.append(_item(image, source=source, verify=selection.verify))
+                items.append(_item(image, source=source, broken_parts=broken[image.id], verify=selection.verify))
             else:
                 filtered[reason] += 1
+    if not is_preview:
+        refuse_wrong_folders(sources)
     refuse_shared_ids(items)
     quarantined = [line for source in sources for line in source.quarantined]
     considered = sum(source.considered for source in sources)
@@ -83,6 +97,7 @@ def plan_backgrounds(selection: BackgroundSelection, *, is_preview: bool = False
         quarantined=quarantined,
         records=[broken.line for source in sources for broken in source.file.broken_annotations],
         notes={"repeats": [source.file.repeats for source in sources]},
+        inputs=[*selection.annotations, *selection.images],
     )
 
 
@@ -90,7 +105,7 @@ def work_background(item: Item, folder: Path) -> Outcome:
     """Check one background and place it in the dataset; its sample has no mask, as it has no person."""
     task: BackgroundTask = item.payload
     try:
-        original = check_original(Path(task.path), verify=task.verify, size=task.size)
+        original = check_original(Path(task.path), below=Path(task.folder), verify=task.verify, size=task.size)
     except BadRecord as error:
         line = error.record(stage=COMMAND, file=task.path, record_id=task.image_id)
         return Outcome(id=item.id, broken=error.code, records=(line,))
@@ -106,6 +121,7 @@ def work_background(item: Item, folder: Path) -> Outcome:
         group=f"coco/{task.image_id}",  # the sets of 2014 and 2017 share photographs, under one id
         license=task.license,
         sha256=original.sha256,
+        extra={"broken_parts": task.broken_parts},
     )
     return Outcome(id=item.id, sample=sample)
 
@@ -130,21 +146,23 @@ def _reasons(source: CocoSource, *, supercategories: tuple[str, ...]) -> list[st
 
 
 def _wanted_categories(file: CocoFile, *, supercategories: tuple[str, ...]) -> list[int]:
-    present = sorted({category.supercategory for category in file.categories})
+    present = sorted({category.supercategory for category in file.categories if category.supercategory})
     unknown = sorted(set(supercategories) - set(present))
     if unknown or not supercategories:
         reason = f"there is no supercategory {unknown[0]!r}" if unknown else "no supercategory is given"
-        remedy = f"choose --supercategories from: {', '.join(present)}"
+        remedy = f"choose --supercategories from: {', '.join(present) or 'the file has none'}"
         raise InputRefused(reason, where=file.path, remedy=remedy)
     return [category.id for category in file.categories if category.supercategory in supercategories]
 
 
-def _item(image: ImageEntry, *, source: CocoSource, verify: Verify) -> Item:
+def _item(image: ImageEntry, *, source: CocoSource, broken_parts: int, verify: Verify) -> Item:
     path = source.path_of(image)
     task = BackgroundTask(
         path=path,
+        folder=str(source.folder),
         image_id=image.id,
         size=(image.height, image.width),
+        broken_parts=broken_parts,
         source=source.name,
         license=None if image.license is None else str(image.license),
         verify=verify,

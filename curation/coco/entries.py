@@ -35,15 +35,15 @@ class Category(msgspec.Struct, frozen=True):
 
     id: RecordId
     name: str
-    supercategory: str = ""
+    supercategory: str | None = None
 
 
 class License(msgspec.Struct, frozen=True):
     """One record of `licenses`."""
 
     id: int | str
-    name: str = ""
-    url: str = ""
+    name: str | None = None
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class CocoFile:
 
     `columns` holds the annotations, which name only images in `images` or in `broken_images`; `outlines` the raw
     `segmentation` of each, empty when absent.
-    `repeats` counts records that are the same, byte for byte, as one before them, and are left out.
+    `repeats` counts records that say the same as one before them, and are left out.
     """
 
     path: Path

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import gc
 import json
 import mmap
+import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,11 +24,14 @@ SIGNATURES: Final = (
     (b"\x1f\x8b", "the file is gzip-compressed", "decompress it first: gunzip"),
     (b"PK\x03\x04", "the file is a zip archive", "unpack it first"),
     (b"\xef\xbb\xbf", "the file starts with a UTF-8 byte order mark", "save it as UTF-8 without a mark"),
-    (b"\xff\xfe", "the file is UTF-16", "save it as UTF-8"),
+    (b"\xff\xfe", "the file is UTF-16 or UTF-32", "save it as UTF-8"),
     (b"\xfe\xff", "the file is UTF-16", "save it as UTF-8"),
-    (b"{\x00", "the file is UTF-16", "save it as UTF-8"),
+    (b"{\x00", "the file is UTF-16 or UTF-32", "save it as UTF-8"),
     (b"\x00{", "the file is UTF-16", "save it as UTF-8"),
+    (b"\x00\x00", "the file is UTF-32, or no text", "save it as UTF-8"),
 )
+ESCAPED_LETTER: Final = re.compile(rb"\\u00[4-7]")
+"""No writer escapes letters. Somebody who does may hide a key that stands twice from those who look for its name."""
 Whole = TypeVar("Whole")
 
 
@@ -40,8 +46,12 @@ def mapped(path: Path) -> Iterator[mmap.mmap]:
     What was decoded keeps the map alive for as long as it holds raw JSON, so the map is not closed here.
     """
     try:
-        with path.open("rb") as stream:
-            size = path.stat().st_size
+        with open(path, "rb", opener=_open_at_once) as stream:
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                remedy = "give a file; a pipe or a device cannot be read twice"
+                raise InputRefused("not a regular file", where=path, remedy=remedy)
+            size = status.st_size
             if size > MAX_FILE_BYTES:
                 reason = f"{size:,} bytes; the limit is {MAX_FILE_BYTES:,}"
                 raise InputRefused(reason, where=path, remedy="split the file and give each part as --annotations")
@@ -52,11 +62,16 @@ def mapped(path: Path) -> Iterator[mmap.mmap]:
         raise InputRefused("this is a folder", where=path, remedy="name the .json file inside it") from error
     except (OSError, ValueError) as error:
         remedy = "check the path and the permissions"
-        raise InputRefused(f"cannot be read: {error}", where=path, remedy=remedy) from error
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputRefused(f"cannot be read: {reason.lower()}", where=path, remedy=remedy) from error
     for signature, reason, remedy in SIGNATURES:
         if data[: len(signature)] == signature:
             raise InputRefused(f"{reason} (byte offset 0)", where=path, remedy=remedy)
     yield data
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe without a writer would block
 
 
 def decode_whole(data: mmap.mmap, *, kind: type[Whole], path: Path) -> Whole:
@@ -89,7 +104,8 @@ def malformed(error: Exception, *, data: mmap.mmap | bytes, path: Path) -> Input
     if isinstance(error, RecursionError):
         return InputRefused("the JSON is nested too deep", where=path, remedy=remedy)
     if isinstance(error, UnicodeDecodeError):
-        return InputRefused(f"a text is not valid UTF-8: {error}", where=path, remedy="save the file as UTF-8")
+        reason = f"not valid UTF-8 at byte offset {_first_that_is_not_utf8(data):,}"
+        return InputRefused(reason, where=path, remedy="save the file as UTF-8")
     place = re.search(r"\(byte (\d+)\)", str(error))
     if place is None:
         return InputRefused(f"the file is cut off at byte offset {len(data):,}", where=path, remedy=remedy)
@@ -99,6 +115,14 @@ def malformed(error: Exception, *, data: mmap.mmap | bytes, path: Path) -> Input
         return InputRefused(reason, where=path, remedy="write null or a number there")
     said = str(error).removeprefix("JSON is malformed: ").split(" (byte")[0]
     return InputRefused(f"not valid JSON: {said} at byte offset {offset:,}", where=path, remedy=remedy)
+
+
+def _first_that_is_not_utf8(data: mmap.mmap | bytes) -> int:
+    try:
+        codecs.utf_8_decode(data, "strict", True)
+    except UnicodeDecodeError as error:
+        return error.start
+    return 0
 
 
 def loads_strictly(text: bytes) -> Any:

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import msgspec
 
 from curation.coco.json_text import decode_whole, mapped
+from curation.errors import InputRefused
 from curation.quarantine import BadRecord, Code, QuarantineRecord
 
 STAGE: Final = "read keypoints"
@@ -50,13 +51,17 @@ class Portraits:
 def read_portraits(path: Path, *, widths: dict[int, int]) -> Portraits:
     """Read a person keypoints file; `widths` holds the frame width of each image, other images are passed over.
 
-    Raises InputRefused as `read_coco` does.
+    Raises InputRefused as `read_coco` does, and for a file in which no record has keypoints.
     """
     decoder = msgspec.json.Decoder(PersonKeypoints)
     largest: dict[int, PersonKeypoints] = {}
     broken: list[QuarantineRecord] = []
     with mapped(path) as data:
-        for position, raw in enumerate(decode_whole(data, kind=_KeypointFile, path=path).annotations):
+        annotations = decode_whole(data, kind=_KeypointFile, path=path).annotations
+        if annotations and not any(b'"keypoints"' in bytes(raw) for raw in annotations):
+            remedy = "give the keypoints file, named like person_keypoints_train2017.json, of the same images"
+            raise InputRefused("no annotation of this file has keypoints", where=path, remedy=remedy)
+        for position, raw in enumerate(annotations):
             try:
                 person = _read_person(raw, decoder=decoder)
             except BadRecord as error:

@@ -6,19 +6,22 @@ edge. For polygons that cross themselves the area is only a bound on one side; s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.coco.polygon_text import FlatPolygons, read_plain_polygons
 from curation.coco.raster import count_pixels, rasterise
 from curation.coco.segmentation import (
     MANY_POLYGONS,
     MAX_COORDINATE,
+    MAX_EDGE,
+    MAX_OUTLINE_BYTES,
     MAX_POINTS,
     MIN_NUMBERS,
     POLYGONS,
@@ -28,17 +31,19 @@ from curation.coco.segmentation import (
 from curation.coco.unions import least_union
 from curation.quarantine import BadRecord, Code
 
-CHUNK: Final = 4096
-"""Outlines measured together: enough to hide numpy's cost per call, few enough to stay in some megabytes."""
+CHUNK: Final = 1024
+"""Outlines measured together: enough to hide numpy's cost per call, few enough to stay in the processor's cache."""
 EDGE_SHARE: Final = 0.5
 """Pixels by which a drawn polygon may differ from its area, per pixel of its edge (|dx| + |dy|).
 
 Half a pixel along the whole edge; on real COCO persons the largest seen is 0.19.
 """
 EDGE_PIXELS: Final = 4.0
+EDGE_LEFT: Final = 0.99
+"""Of the longest edge allowed; an outline closer to it is looked at by itself."""
 
 Floats = NDArray[np.float64]
-RawJson: TypeAlias = msgspec.Raw | bytes
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,7 +66,7 @@ class _PolygonBounds(NamedTuple):
     is_certain: NDArray[np.bool_]
 
 
-def measure_outlines(raws: Sequence[RawJson], *, sizes: NDArray[np.int64]) -> OutlineBounds:
+def measure_outlines(raws: Sequence[bytes], *, sizes: Integers) -> OutlineBounds:
     """Bound the pixels of raw outlines; `sizes` holds (height, width) of the image of each.
 
     Every outline is checked, as by `read_segmentation`; one that covers no pixel is broken as ZERO_AREA.
@@ -69,18 +74,19 @@ def measure_outlines(raws: Sequence[RawJson], *, sizes: NDArray[np.int64]) -> Ou
     whole_frames = np.zeros((len(raws), 4))
     whole_frames[:, 2:] = sizes[:, ::-1]
     bounds = OutlineBounds(lower=np.zeros(len(raws)), upper=np.zeros(len(raws)), boxes=whole_frames, broken={})
+    is_certain = np.zeros(len(raws), np.bool_)
     for start in range(0, len(raws), CHUNK):
-        chunk = range(start, min(start + CHUNK, len(raws)))
-        rows, polygons = _decode_polygons(raws, rows=chunk)
-        found = _bounds_of_polygons(polygons, sizes=sizes[rows])
-        bounds.lower[rows], bounds.upper[rows], bounds.boxes[rows] = found.lower, found.upper, found.boxes
-        doubtful = set(chunk) - set(rows[found.is_certain].tolist())
-        for row in sorted(doubtful):
-            _draw(bounds, row=row, raw=raws[row], size=sizes[row])
+        for places, polygons in _read_polygons(raws[start : start + CHUNK]):
+            rows = start + places
+            found = _bounds_of_polygons(polygons, sizes=sizes[rows])
+            bounds.lower[rows], bounds.upper[rows], bounds.boxes[rows] = found.lower, found.upper, found.boxes
+            is_certain[rows] = found.is_certain
+    for row in np.flatnonzero(~is_certain).tolist():
+        _draw(bounds, row=row, raw=raws[row], size=sizes[row])
     return bounds
 
 
-def _draw(bounds: OutlineBounds, *, row: int, raw: RawJson, size: NDArray[np.int64]) -> None:
+def _draw(bounds: OutlineBounds, *, row: int, raw: bytes, size: Integers) -> None:
     frame = (int(size[0]), int(size[1]))
     bounds.lower[row] = bounds.upper[row] = 0
     try:
@@ -98,24 +104,22 @@ def _draw(bounds: OutlineBounds, *, row: int, raw: RawJson, size: NDArray[np.int
         bounds.lower[row] = bounds.upper[row] = pixels
 
 
-def _decode_polygons(raws: Sequence[RawJson], *, rows: range) -> tuple[NDArray[np.int64], list[Polygons]]:
-    # the rows that hold polygons of a sound shape, and these; run lengths and broken ones are left to `_draw`
-    found: list[int] = []
-    outlines: list[Polygons] = []
-    for row, outline in zip(rows, _decoded([raws[row] for row in rows]), strict=True):
-        if outline:
-            found.append(row)
-            outlines.append(outline)
-    numbers = np.fromiter(map(len, chain.from_iterable(outlines)), np.int64)
-    is_bad = (numbers < MIN_NUMBERS) | (numbers > 2 * MAX_POINTS) | (numbers % 2 == 1)
-    if is_bad.any():
-        bad = set(np.repeat(np.arange(len(outlines)), [len(outline) for outline in outlines])[is_bad].tolist())
-        found = [row for index, row in enumerate(found) if index not in bad]
-        outlines = [outline for index, outline in enumerate(outlines) if index not in bad]
-    return np.array(found, np.int64), outlines
+def _read_polygons(raws: Sequence[bytes]) -> Iterator[tuple[Integers, FlatPolygons]]:
+    # which of the outlines hold polygons of a sound shape, and these; run lengths and broken ones are left to `_draw`
+    if max(map(len, raws)) > MAX_OUTLINE_BYTES:
+        raws = [raw if len(raw) <= MAX_OUTLINE_BYTES else b"" for raw in raws]
+    plain, polygons = read_plain_polygons(raws)
+    if len(plain):
+        yield plain, polygons
+    others = np.setdiff1d(np.arange(len(raws)), plain)
+    decoded = _decoded([raws[row] for row in others.tolist()])
+    found = [(row, outline) for row, outline in zip(others.tolist(), decoded, strict=True) if _has_shape(outline)]
+    if found:
+        rows, outlines = zip(*found, strict=True)
+        yield np.array(rows), _flat(outlines)
 
 
-def _decoded(raws: list[RawJson]) -> Sequence[Polygons | None]:
+def _decoded(raws: list[bytes]) -> Sequence[Polygons | None]:
     # thousands of outlines in one call take half the time; one that is no list of polygons spoils it for all
     try:
         outlines = MANY_POLYGONS.decode(b"[%b]" % b",".join(raws))
@@ -125,28 +129,35 @@ def _decoded(raws: list[RawJson]) -> Sequence[Polygons | None]:
     return outlines if len(outlines) == len(raws) else [None] * len(raws)
 
 
-def _decoded_alone(raw: RawJson) -> Polygons | None:
+def _decoded_alone(raw: bytes) -> Polygons | None:
     try:
         return POLYGONS.decode(raw)
     except (msgspec.DecodeError, RecursionError):
         return None
 
 
-def _bounds_of_polygons(outlines: list[Polygons], *, sizes: NDArray[np.int64]) -> _PolygonBounds:
+def _has_shape(outline: Polygons | None) -> bool:
+    return bool(outline) and all(
+        MIN_NUMBERS <= len(polygon) <= 2 * MAX_POINTS and len(polygon) % 2 == 0 for polygon in outline or ()
+    )
+
+
+def _flat(outlines: Sequence[Polygons]) -> FlatPolygons:
+    lengths = np.fromiter(map(len, chain.from_iterable(outlines)), np.int64)
+    numbers = np.fromiter(chain.from_iterable(chain.from_iterable(outlines)), np.float64, int(lengths.sum()))
+    return FlatPolygons(numbers, lengths, np.fromiter(map(len, outlines), np.int64))
+
+
+def _bounds_of_polygons(polygons: FlatPolygons, *, sizes: Integers) -> _PolygonBounds:
     """Give lower and upper bounds on the pixels of each outline, the box around it, and whether these are certain.
 
     Drawing fills where an edge has been crossed an odd number of times. Cut into triangles from any centre, the outline
     covers at most the triangles: that is the upper bound, as is the box. The signed area is a lower bound unless the
     outline winds around a place twice; then it is not used.
     """
-    if not outlines:
-        return _PolygonBounds(np.zeros(0), np.zeros(0), np.zeros((0, 4)), np.zeros(0, np.bool_))
-    lengths = np.fromiter(map(len, chain.from_iterable(outlines)), np.int64) // 2
-    numbers = np.fromiter(chain.from_iterable(chain.from_iterable(outlines)), np.float64, 2 * int(lengths.sum()))
-    x, y = numbers[0::2], numbers[1::2]
+    x, y, lengths = polygons.numbers[0::2], polygons.numbers[1::2], polygons.lengths // 2
     starts = np.concatenate(([0], np.cumsum(lengths)[:-1]))
-    parts_of = np.fromiter(map(len, outlines), np.int64)
-    frame = np.repeat(sizes, parts_of, axis=0)
+    frame = np.repeat(sizes, polygons.counts, axis=0)
     left, right = np.minimum.reduceat(x, starts), np.maximum.reduceat(x, starts)
     top, bottom = np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)
     is_sound = _is_within(left, right, side=frame[:, 1]) & _is_within(top, bottom, side=frame[:, 0])
@@ -157,26 +168,25 @@ def _bounds_of_polygons(outlines: list[Polygons], *, sizes: NDArray[np.int64]) -
     has_bound = inside & (winding <= 1)
     lower = np.where(has_bound, np.maximum(area - margin, 0), 0)
     upper = np.minimum(triangles + margin, (boxes[:, 2:] - boxes[:, :2]).prod(axis=1))
-    firsts = np.concatenate(([0], np.cumsum(parts_of)[:-1]))
+    firsts = np.concatenate(([0], np.cumsum(polygons.counts)[:-1]))
     is_certain = np.logical_and.reduceat(is_sound, firsts)
+    is_certain &= np.add.reduceat(edge, firsts) < EDGE_LEFT * MAX_EDGE * sizes.sum(axis=1)
     # a polygon thinner than this may fall between the pixel centres
     is_certain &= np.logical_or.reduceat(has_bound & (area > edge / 2 + 1), firsts)
-    owners = np.repeat(np.arange(len(outlines)), parts_of)
+    owners = np.repeat(np.arange(len(sizes)), polygons.counts)
     return _PolygonBounds(
-        least_union(lower, boxes=boxes, owners=owners, count=len(outlines)),
+        least_union(lower, boxes=boxes, owners=owners, count=len(sizes)),
         np.add.reduceat(upper, firsts),
         np.hstack((np.minimum.reduceat(boxes[:, :2], firsts), np.maximum.reduceat(boxes[:, 2:], firsts))),
         is_certain,
     )
 
 
-def _is_within(low: Floats, high: Floats, *, side: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _is_within(low: Floats, high: Floats, *, side: Integers) -> NDArray[np.bool_]:
     return (low >= -side) & (high <= 2 * side) & (np.maximum(-low, high) <= MAX_COORDINATE)
 
 
-def _measure(
-    x: Floats, y: Floats, *, starts: NDArray[np.int64], lengths: NDArray[np.int64]
-) -> tuple[Floats, Floats, Floats, NDArray[np.int64]]:
+def _measure(x: Floats, y: Floats, *, starts: Integers, lengths: Integers) -> tuple[Floats, Floats, Floats, Integers]:
     # for each polygon: |signed area|, area of the triangles from the mean corner, edge as |dx| + |dy|, turns around it
     ends = starts + lengths - 1
     u = x - np.repeat(np.add.reduceat(x, starts) / lengths, lengths)

@@ -10,7 +10,7 @@ import msgspec
 
 from curation.coco.raster import RunLengths, count_pixels, draw, is_empty, merge, to_array
 from curation.coco.segmentation import read_segmentation
-from curation.files import write_bytes
+from curation.labels import digest_column, place_labels
 from curation.originals import Verify, check_original, place_original
 from curation.pixels import Mask, encode_gray, encode_mask
 from curation.quarantine import BadRecord, Code, QuarantineRecord
@@ -30,15 +30,20 @@ class RawPerson(msgspec.Struct, frozen=True):
 
 
 class PersonTask(msgspec.Struct, frozen=True, kw_only=True):
-    """What the work on one image needs; `size` is (height, width), `annotations` the file that names it."""
+    """What the work on one image needs.
+
+    `path` lies below the images `folder`, `size` is (height, width), `annotations` the file that names the image.
+    `broken_parts` people and crowds of it are broken already in their whole record.
+    """
 
     path: str
+    folder: str
     annotations: str
     image_id: int
     size: tuple[int, int]
     people: tuple[RawPerson, ...]
     crowds: tuple[RawPerson, ...]
-    persons: int
+    broken_parts: int
     source: str
     license: str | None
     min_area: float
@@ -50,10 +55,12 @@ def work_person(item: Item, folder: Path) -> Outcome:
     """Make the sample of one image: its mask is the union of its sound people.
 
     What the pixels say counts: an image too small by them is filtered as `person_too_small`, whatever was planned.
-    Broken annotations are left out, each with a line; when none is left the image is broken.
+    Broken annotations are left out, each with a line, and counted as `broken_parts`: at these places the mask may say
+    background where a person is. When none is left the image is broken.
     """
     task: PersonTask = item.payload
     people, records = _draw_people(task.people, task=task)
+    persons = len(task.people) - len(records)
     if not people:
         return Outcome(id=item.id, broken=records[0].code, records=records)
     crowds, crowd_records = _draw_people(task.crowds, task=task) if task.with_ignore else ([], ())
@@ -63,26 +70,30 @@ def work_person(item: Item, folder: Path) -> Outcome:
     if person_area < task.min_area:
         return Outcome(id=item.id, filtered="person_too_small", records=records)
     try:
-        original = check_original(Path(task.path), verify=task.verify, size=task.size)
+        original = check_original(Path(task.path), below=Path(task.folder), verify=task.verify, size=task.size)
     except BadRecord as error:
         line = error.record(stage=COMMAND, file=task.path, record_id=task.image_id)
         return Outcome(id=item.id, broken=error.code, records=(line, *records))
-    mask_path = f"masks/{item.id}.png"
-    write_bytes(folder / mask_path, encode_mask(to_array(mask)))
+    pictures = {"mask": encode_mask(to_array(mask))}
+    if crowds:
+        pictures["ignore"] = encode_gray(to_array(merge(crowds), value=IGNORED))
+    placed = place_labels(pictures, sample_id=item.id, folder=folder)
+    ignore = {"ignore": placed.paths.get("ignore"), digest_column("ignore"): None} if task.with_ignore else {}
+    extra = {**ignore, **placed.digests, "broken_parts": task.broken_parts + len(records)}
     sample = Sample(
         id=item.id,
         image=place_original(original, folder=folder, sample_id=item.id),
-        mask=mask_path,
+        mask=placed.paths["mask"],
         width=task.size[1],
         height=task.size[0],
         source=task.source,
         source_id=str(task.image_id),
         person_area=person_area,
-        persons=task.persons,
+        persons=persons,
         group=f"coco/{task.image_id}",  # the sets of 2014 and 2017 share photographs, under one id
         license=task.license,
         sha256=original.sha256,
-        extra={"ignore": _write_ignore(crowds, item=item, folder=folder)} if task.with_ignore else {},
+        extra=extra,
     )
     return Outcome(id=item.id, sample=sample, records=records)
 
@@ -106,16 +117,11 @@ def _draw_people(
             if is_empty(parts):
                 raise BadRecord(Code.ZERO_AREA, "the outline covers no pixel of the image", field="segmentation")
         except BadRecord as error:
-            records.append(error.record(stage=COMMAND, file=task.annotations, record_id=person.annotation_id))
+            records.append(
+                error.record(
+                    stage=COMMAND, file=task.annotations, record_id=person.annotation_id, image_id=task.image_id
+                )
+            )
         else:
             sound.extend(parts)
     return sound, tuple(records)
-
-
-def _write_ignore(crowds: list[RunLengths], *, item: Item, folder: Path) -> str | None:
-    if not crowds:
-        return None
-    path = f"ignores/{item.id}.png"
-    array = to_array(merge(crowds), value=IGNORED)
-    write_bytes(folder / path, encode_gray(array))
-    return path

@@ -18,7 +18,13 @@ from curation.coco.person_area import AreaDecision, Outlines, decide_areas
 from curation.coco.person_selection import PersonSelection, check_selection, settings_of
 from curation.coco.person_work import COMMAND, PersonTask, RawPerson, work_person
 from curation.coco.second_core import second_core
-from curation.coco.sources import CocoSource, read_sources, refuse_missing_folders, refuse_shared_ids
+from curation.coco.sources import (
+    CocoSource,
+    read_sources,
+    refuse_missing_folders,
+    refuse_shared_ids,
+    refuse_wrong_folders,
+)
 from curation.quarantine import QuarantineRecord
 from curation.samples import Item, Plan
 
@@ -35,7 +41,8 @@ class _People:
     is_crowd: NDArray[np.bool_]
     broken: dict[int, list[QuarantineRecord]]
     """Lines of people whose whole record is broken, by row of the image."""
-    broken_crowds: frozenset[int]
+    broken_crowds: Counter[int]
+    """Number of crowds whose whole record is broken, by row of the image."""
 
     def counts(self, images: int) -> tuple[Integers, Integers]:
         """Give the number of people, and of crowds, for each image; broken ones are counted too."""
@@ -83,7 +90,10 @@ def plan_persons(selection: PersonSelection, *, is_preview: bool = False) -> Pla
         sources = read_sources(selection.annotations, images=selection.images, stage=COMMAND, beside=beside)
         for number, source in enumerate(sources):
             _add_source(found, source=source, number=number, selection=selection, beside=beside)
-    refuse_shared_ids(found.items)
+    if not is_preview:
+        refuse_wrong_folders(sources)
+    if len(sources) > 1:
+        refuse_shared_ids(found.items)
     considered = sum(source.considered for source in sources)
     assert considered == len(found.items) + found.filtered.total() + len(found.quarantined)
     return Plan(
@@ -97,6 +107,7 @@ def plan_persons(selection: PersonSelection, *, is_preview: bool = False) -> Pla
         quarantined=found.quarantined,
         records=found.records,
         notes={"repeats": [source.file.repeats for source in sources]},
+        inputs=[*selection.annotations, *selection.images, *selection.keypoints],
         folders=("images", "masks", "ignores") if selection.crowd == "ignore" else ("images", "masks"),
     )
 
@@ -109,7 +120,7 @@ def _add_source(
     decided = _decide(source, people=people, selection=selection, portraits=portraits, beside=beside)
     kept = [row for row, reason in enumerate(decided.reasons) if reason is None and row not in decided.broken]
     room = len(kept) if selection.limit is None else max(selection.limit - len(found.items), 0)
-    found.filtered.update(reason for reason in decided.reasons if reason is not None)
+    found.filtered.update(filter(None, decided.reasons))
     found.filtered.update(["limit"] * len(kept[room:]))
     if found.is_preview:
         found.items.extend(Item(id=source.sample_id(source.images[row]), payload=None) for row in kept[:room])
@@ -135,13 +146,13 @@ def _people_of(source: CocoSource) -> _People:
     order = order[np.argsort(rows[order], kind="stable")]
     row_of = {int(image_id): row for row, image_id in enumerate(ids)} if file.broken_annotations else {}
     broken: dict[int, list[QuarantineRecord]] = {}
-    broken_crowds = set()
+    broken_crowds: Counter[int] = Counter()
     for record in file.broken_annotations:
         row = row_of.get(record.image_id) if record.image_id is not None else None
         # a broken record of unknown category may be a person
         if row is not None and record.category_id in (person, None):
             if record.is_crowd:
-                broken_crowds.add(row)
+                broken_crowds[row] += 1
             else:
                 broken.setdefault(row, []).append(record.line)
     return _People(
@@ -149,7 +160,7 @@ def _people_of(source: CocoSource) -> _People:
         image=rows[order],
         is_crowd=file.columns.is_crowd[found[order]],
         broken=broken,
-        broken_crowds=frozenset(broken_crowds),
+        broken_crowds=broken_crowds,
     )
 
 
@@ -161,29 +172,30 @@ def _decide(
     portraits: Portraits | None,
     beside: Executor,
 ) -> _Decided:
-    persons, crowds = people.counts(len(source.images))
-    reasons: list[str | None] = [None] * len(source.images)
-    is_closed = persons == 0
-    if selection.crowd == "filter":
-        is_closed |= crowds > 0
-    rows = np.flatnonzero(~is_closed[people.image] & ~people.is_crowd)
-    sizes = np.array([(image.height, image.width) for image in source.images], np.int64).reshape(-1, 2)
+    images = source.images
+    persons, crowds = people.counts(len(images))
+    is_crowd = np.full(len(images), selection.crowd == "filter") & (crowds > 0)
+    is_open = (persons > 0) & ~is_crowd
+    rows = np.flatnonzero(is_open[people.image] & ~people.is_crowd)
+    sizes = np.array([[image.height for image in images], [image.width for image in images]], np.int64).T
     texts = source.file.outlines.take(people.annotations[rows])
     outlines = Outlines(texts=texts, image=people.image[rows], sizes=sizes)
     areas = decide_areas(outlines, min_area=selection.min_area, beside=beside)
     lines = _lines_of_broken(areas, rows=rows, people=people, source=source)
-    sound = np.bincount(people.image[rows], minlength=len(reasons))
+    sound, is_large = np.bincount(people.image[rows], minlength=len(images)), areas.is_large.tolist()
+    reasons: list[str | None] = np.where(is_crowd, "crowd", "no_person").tolist()
     decided = _Decided(reasons=reasons, broken={}, records=[item.line for item in source.file.broken_annotations])
-    for row, image in enumerate(source.images):
-        if persons[row] == 0 or is_closed[row]:
-            reasons[row] = "crowd" if crowds[row] and selection.crowd == "filter" else "no_person"
-        elif areas.is_large[row]:
-            reasons[row] = _reason_against(image, persons=int(persons[row]), selection=selection, portraits=portraits)
+    for row in np.flatnonzero(is_open).tolist():
+        reasons[row] = None
+        if is_large[row]:
+            count = int(persons[row])
+            reasons[row] = _reason_against(images[row], persons=count, selection=selection, portraits=portraits)
         elif len(lines.get(row, ())) == sound[row]:
-            decided.broken[row] = _image_line((lines.get(row) or people.broken[row])[0], image=image, source=source)
+            line = (lines.get(row) or people.broken[row])[0]
+            decided.broken[row] = _image_line(line, image=images[row], source=source)
         else:
             reasons[row] = "person_too_small"
-        if not (areas.is_large[row] and reasons[row] is None):
+        if not (is_large[row] and reasons[row] is None):
             decided.records += lines.get(row, ())
     return decided
 
@@ -194,8 +206,10 @@ def _lines_of_broken(
     lines: dict[int, list[QuarantineRecord]] = {}
     for index, error in sorted(areas.broken.items()):
         record_id = int(source.file.columns.ids[people.annotations[rows[index]]])
-        line = error.record(stage=COMMAND, file=source.file.path, record_id=record_id)
-        lines.setdefault(int(people.image[rows[index]]), []).append(line)
+        row = int(people.image[rows[index]])
+        image_id = source.images[row].id
+        line = error.record(stage=COMMAND, file=source.file.path, record_id=record_id, image_id=image_id)
+        lines.setdefault(row, []).append(line)
     return lines
 
 
@@ -222,15 +236,15 @@ def _portraits(selection: PersonSelection, *, number: int, source: CocoSource) -
 
 
 def _items(rows: Sequence[int], *, source: CocoSource, people: _People, selection: PersonSelection) -> list[Item]:
-    persons, _ = people.counts(len(source.images))
     base = PersonTask(
         path="",
+        folder=str(source.folder),
         annotations=str(source.file.path),
         image_id=0,
         size=(0, 0),
         people=(),
         crowds=(),
-        persons=0,
+        broken_parts=0,
         source=source.name,
         license=None,
         min_area=selection.min_area,
@@ -248,7 +262,7 @@ def _items(rows: Sequence[int], *, source: CocoSource, people: _People, selectio
             size=(image.height, image.width),
             people=outlines,
             crowds=crowds,
-            persons=int(persons[row]),
+            broken_parts=len(people.broken.get(row, ())) + people.broken_crowds[row],
             license=None if image.license is None else str(image.license),
         )
         items.append(Item(id=source.sample_id(image), payload=task, file=path))

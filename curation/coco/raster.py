@@ -44,7 +44,7 @@ def merge(parts: Sequence[RunLengths]) -> RunLengths:
 
 def is_empty(parts: Sequence[RunLengths]) -> bool:
     """Say whether the masks have no pixel between them."""
-    return not native.area(list(parts)).any()
+    return not any(native.area(part) for part in parts)  # of a list of more than 255 it cannot tell the areas
 
 
 def count_pixels(mask: RunLengths) -> int:

@@ -26,9 +26,16 @@ def second_core(files: Sequence[Path]) -> Iterator[Executor]:
         yield HERE
         return
     with ProcessPoolExecutor(
-        1, mp_context=get_context("spawn"), initializer=prepare_worker, initargs=(os.getpid(),)
+        1, mp_context=get_context(_start_method()), initializer=prepare_worker, initargs=(os.getpid(),)
     ) as executor:
         yield executor
+
+
+def _start_method() -> str:
+    # a copy of this process is ready at once, a new one imports everything again; but a copy keeps for ever what
+    # another thread has locked
+    is_alone = len(list(Path("/proc/self/task").iterdir())) == 1
+    return "fork" if is_alone else "spawn"
 
 
 class ThisProcess(Executor):

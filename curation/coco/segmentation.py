@@ -19,6 +19,14 @@ MAX_POINTS: Final = 100_000
 """Points of one polygon; COCO's longest has some thousands."""
 MAX_COORDINATE: Final = 1e5
 """Beyond this the rasteriser allocates hundreds of megabytes for one line, at 1e8 it crashes."""
+MAX_EDGE: Final = 100
+"""Pixels of edge of one outline, as |dx| + |dy|, for each pixel of the image's width and height together.
+
+The rasteriser walks along the edge in fifths of pixels. A scribble of 20,000 strokes across a large image took it
+8 GB and a minute and a half, one of 100,000 crashed it; outlines of real people stay below 10.
+"""
+MAX_OUTLINE_BYTES: Final = 8_000_000
+"""Of the JSON text of one outline; twice of what a polygon of `MAX_POINTS` takes with all digits of a float."""
 MIN_NUMBERS: Final = 6
 """Three points. Four numbers would silently be taken as a box."""
 MAX_COUNT: Final = 2**32 - 1
@@ -50,6 +58,9 @@ def read_segmentation(raw: msgspec.Raw | bytes, *, size: tuple[int, int]) -> Pol
     >>> read_segmentation(b"[[0, 0, 4, 0, 4, 3]]", size=(10, 10))
     [[0.0, 0.0, 4.0, 0.0, 4.0, 3.0]]
     """
+    if len(bytes(raw)) > MAX_OUTLINE_BYTES:
+        reason = f"the outline has {len(bytes(raw)):,} bytes of text; the limit is {MAX_OUTLINE_BYTES:,}"
+        raise _bad(Code.POLY_SHAPE if bytes(raw).startswith(b"[") else Code.RLE_DECODE, reason)
     try:
         polygons = POLYGONS.decode(raw)
     except (msgspec.DecodeError, RecursionError):
@@ -79,6 +90,18 @@ def check_polygons(polygons: Polygons, *, size: tuple[int, int]) -> None:
                 if not (-side <= value <= 2 * side and abs(value) <= MAX_COORDINATE):
                     reason = f"polygon {index} has {name} = {value:g} in an image of {width} x {height}"
                     raise _bad(Code.POLY_RANGE, reason, value=value)
+    _check_edge(polygons, size=size)
+
+
+def _check_edge(polygons: Polygons, *, size: tuple[int, int]) -> None:
+    limit = MAX_EDGE * sum(size)
+    # no edge is longer than this; only what is odd is measured
+    if sum(map(len, polygons)) / 2 * 3 * sum(size) <= limit:
+        return
+    edge = sum(abs(here - there) for one in polygons for here, there in zip(one, [*one[2:], *one[:2]], strict=True))
+    if edge > limit:
+        reason = f"the outline is {edge:,.0f} pixels long, back and forth; the limit is {limit:,} in this image"
+        raise _bad(Code.POLY_RANGE, reason)
 
 
 def decode_counts(text: str, *, total: int) -> Runs:

@@ -46,6 +46,7 @@ def test_images_are_chosen_as_drawing_every_outline_would(
 ) -> None:
     # crossing, overhanging and clipped polygons, wound any way
     folder = tmp_path_factory.mktemp("coco")
+    (folder / "1.jpg").touch()
     size = (60, 64)
     records, annotations, expected = [], [], []
     for number, outlines_of_image in enumerate(people, start=1):

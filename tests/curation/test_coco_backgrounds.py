@@ -29,6 +29,16 @@ def test_backgrounds_have_the_supercategory_and_no_person_of_any_kind(tmp_path: 
     assert limited.filtered == {"person": 2, "no_supercategory": 2, "limit": 1}
 
 
+def test_a_background_counts_the_broken_annotations_of_its_image(tmp_path: Path) -> None:
+    odd = person(SMALL, category_id=84, id="odd")
+    images = [[person(SMALL, category_id=14)], [person(SMALL, category_id=84), odd, odd | {"iscrowd": 9}]]
+    pair = write(tmp_path, images)
+    plan = plan_backgrounds(BackgroundSelection(annotations=pair.annotations, images=pair.images))
+    samples = [outcome.sample for outcome in run(plan, tmp_path / "out")]
+    assert [sample.extra["broken_parts"] for sample in samples if sample is not None] == [0, 2]
+    assert [line.image_id for line in plan.records] == ["2", "2"]
+
+
 @pytest.mark.parametrize("wanted", [("indor",), ()])
 def test_an_unknown_supercategory_is_refused_with_those_present(tmp_path: Path, wanted: tuple[str, ...]) -> None:
     pair = write(tmp_path, [[]])

@@ -91,6 +91,15 @@ def test_a_file_without_annotations_is_refused(tmp_path: Path) -> None:
         read_portraits(tmp_path / "k.json", widths={})
 
 
+def test_a_file_whose_records_have_no_keypoints_is_refused_and_one_without_records_is_not(tmp_path: Path) -> None:
+    instances = [{key: value for key, value in record(1, side=9).items() if key != "keypoints"}] * 2
+    with pytest.raises(InputRefused, match="no annotation of this file has keypoints") as refused:
+        read_portraits(write(tmp_path, instances), widths={1: 100})
+    assert "person_keypoints" in refused.value.remedy
+    assert read_portraits(write(tmp_path, [*instances, record(2, side=9)]), widths={1: 100, 2: 100}).image_ids == {2}
+    assert read_portraits(write(tmp_path, []), widths={}).image_ids == set()
+
+
 def test_images_that_are_no_portraits_are_filtered(tmp_path: Path) -> None:
     images = [{"id": number, "file_name": f"{number}.jpg", "width": 100, "height": 100} for number in (1, 2, 3)]
     outline = [[0, 0, 90, 0, 90, 90]]
@@ -99,6 +108,7 @@ def test_images_that_are_no_portraits_are_filtered(tmp_path: Path) -> None:
     ]
     content = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "person"}]}
     (tmp_path / "instances.json").write_text(json.dumps(content))
+    (tmp_path / "1.jpg").touch()
     keys = write(tmp_path, [record(1, side=9), record(2, side=9, nose=None)])
     plan = plan_persons(
         PersonSelection(

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from curation.annotation_parts import Span, read_part
+from curation import annotation_parts
+from curation.annotation_parts import Span, read_parts
 from curation.coco.entries import CocoFile, Records
 from curation.coco.file import read_coco
 from curation.coco.json_text import decode_whole, mapped
 from curation.coco.records import read_records
 from curation.coco.texts import FileTexts, HeldTexts
 from curation.errors import InputRefused
-from curation.json_keys import CHUNK_BYTES, ESCAPE, count_keys
 
 CATEGORIES = [{"id": 1, "name": "person", "supercategory": "person"}, {"id": 62, "name": "chair"}]
 IMAGE = {"id": 1, "file_name": "1.jpg", "width": 20, "height": 10}
@@ -98,6 +98,16 @@ def test_an_outline_under_a_disguised_key_stays_with_its_record(tmp_path: Path) 
     assert [outline[0][0] for *_, outline in content(read_coco(path))] == [1, 2, 3]
 
 
+@pytest.mark.parametrize("twice", [0, 3, 79, 80, -1, 2**53, -(2**53)])
+def test_ids_of_any_size_are_unique_or_set_aside(tmp_path: Path, twice: int) -> None:
+    ids = [4, 3, 0, 79, 80, 81, 2**53, -1, -(2**53), 2**40]
+    assert isinstance(read_coco(write(tmp_path, [annotation(number) for number in ids])).outlines, FileTexts)
+    file = read_coco(write(tmp_path, [annotation(number) for number in (*ids, twice)]))
+    assert file.repeats == {"annotations": 1}
+    file = read_coco(write(tmp_path, [*map(annotation, ids), annotation(twice, segmentation=[[1, 2, 3, 4, 5, 6]])]))
+    assert [broken.line.record_id for broken in file.broken_annotations] == [str(twice)] * 2
+
+
 def test_a_list_of_annotations_inside_another_key_is_not_taken(tmp_path: Path) -> None:
     path = write(tmp_path, [annotation(1), annotation(2)])
     path.write_text('{"info": {"annotations": [' + json.dumps(annotation(9)) + "]}, " + path.read_text()[1:])
@@ -108,8 +118,20 @@ def test_a_list_of_annotations_inside_another_key_is_not_taken(tmp_path: Path) -
 def test_a_part_that_is_no_list_of_annotations_is_not_read(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "part.json"
     path.write_bytes(text)
-    assert read_part(path, span=Span(0, len(text) - 1)) is None
+    assert read_parts(path, span=Span(0, len(text) - 1)) == []
     assert path.read_bytes() == text
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 60, 150, 1000])
+def test_a_part_is_the_same_in_pieces_of_any_size(
+    tmp_path: Path, piece_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = {"note": "}, {", "extra": [{"a": [1]}, {"b": 2}]}
+    records = [annotation(number, iscrowd=number % 2) | (odd if number == 7 else {}) for number in range(20)]
+    for style in ({}, {"indent": 1}, {"separators": (",", ":")}):
+        path = write(tmp_path, records, **style)
+        monkeypatch.setattr(annotation_parts, "PIECE_BYTES", piece_bytes)
+        assert content(read_coco(path)) == content(read_by_records(path))
 
 
 def test_a_second_process_reads_the_same(tmp_path: Path) -> None:
@@ -134,9 +156,3 @@ def test_some_texts_can_be_taken_from_memory_and_from_a_file(tmp_path: Path) -> 
     assert held.take(rows).load() == texts.take(rows).load() == [texts.load()[row] for row in rows]
     assert held.lengths.tolist() == texts.lengths.tolist() == list(map(len, texts.load()))
     assert texts.take(rows[:0]).load() == held.take(rows[:0]).load() == []
-
-
-def test_escapes_are_counted_across_the_borders_of_chunks() -> None:
-    for place in range(CHUNK_BYTES - 4, CHUNK_BYTES + 4):
-        text = b" " * place + b"\\u0041" + b" " * 20
-        assert count_keys(memoryview(text))[ESCAPE] == 1

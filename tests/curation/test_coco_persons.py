@@ -110,8 +110,7 @@ def test_two_small_people_together_can_be_large_but_not_when_they_overlap(tmp_pa
 
 def test_a_lying_area_or_box_changes_nothing(tmp_path: Path) -> None:
     lies = [[person(SMALL, area=700, bbox=[0, 0, 40, 20])], [person(LARGE, area=1, bbox=[-9, -9, -1, 0])]]
-    plan = plan_persons(write(tmp_path, lies))
-    assert [item.payload.image_id for item in plan.items] == [2]
+    assert [item.payload.image_id for item in plan_persons(write(tmp_path, lies)).items] == [2]
 
 
 def test_an_outline_drawn_twice_around_covers_nothing(tmp_path: Path) -> None:
@@ -152,10 +151,22 @@ def test_a_broken_person_is_set_aside_and_the_others_stay(tmp_path: Path, segmen
     [outcome] = run(plan, tmp_path / "out")
     assert outcome.sample is not None
     assert outcome.sample.person_area == 0.25
+    assert (outcome.sample.persons, outcome.sample.extra["broken_parts"]) == (1, 1)
     # one line for each broken annotation, from the plan or from the work
     assert [line.code for line in (*plan.records, *outcome.records)] == [code] * 3
     ids = {str(record["id"]) for record in json.loads(selection.annotations[0].read_text())["annotations"]}
     assert {line.record_id for line in (*plan.records, *outcome.records)} <= ids
+    assert sorted(str(line.image_id) for line in (*plan.records, *outcome.records)) == ["1", "2", "3"]
+
+
+def test_a_sample_counts_the_people_in_its_mask_and_those_that_are_broken(tmp_path: Path) -> None:
+    crowd = person({"size": [HEIGHT, WIDTH], "counts": [400, 100, 300]}, iscrowd=1)
+    broken_crowds = [person([], iscrowd=1), person(LARGE, iscrowd=1, id=True), person(LARGE, iscrowd=1, id="x")]
+    odd = [person([]), person(SMALL, id="odd"), person(SMALL, category_id=62, id="odd")]
+    images = [[person(LARGE), person(SMALL)], [person(LARGE), *odd], [person(LARGE), crowd, *broken_crowds]]
+    outcomes = run(plan_persons(write(tmp_path, images, crowd="ignore")), tmp_path / "out")
+    samples = [outcome.sample for outcome in outcomes if outcome.sample is not None]
+    assert [(sample.persons, sample.extra["broken_parts"]) for sample in samples] == [(2, 0), (1, 2), (1, 3)]
 
 
 def test_a_missing_segmentation_is_empty(tmp_path: Path) -> None:
@@ -168,7 +179,7 @@ def test_a_broken_crowd_is_set_aside_where_it_is_drawn(tmp_path: Path, segmentat
     selection = write(tmp_path, [[person(LARGE), person(segmentation, iscrowd=1)]], crowd="ignore")
     [outcome] = run(plan_persons(selection), tmp_path / "out")
     assert outcome.sample is not None
-    assert outcome.sample.extra == {"ignore": None}
+    assert (outcome.sample.extra["ignore"], outcome.sample.extra["broken_parts"]) == (None, 1)
     assert [line.code for line in outcome.records] == [code]
 
 
@@ -179,7 +190,7 @@ def test_an_ignored_crowd_is_marked_with_128(tmp_path: Path) -> None:
     first, second = run(plan, tmp_path / "out")
     assert first.sample is not None
     assert second.sample is not None
-    assert second.sample.extra == {"ignore": None}
+    assert second.sample.extra["ignore"] is None
     ignored = cv2.imread(str(tmp_path / "out" / first.sample.extra["ignore"]), cv2.IMREAD_UNCHANGED)
     expected = np.zeros(HEIGHT * WIDTH, np.uint8)
     expected[400:500] = 128

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as native
 
-from curation.coco.raster import count_pixels, rasterise, to_array
-from curation.coco.segmentation import MAX_POINTS, canonical, decode_counts, read_segmentation
+from curation.coco.outlines import measure_outlines
+from curation.coco.raster import count_pixels, draw, is_empty, merge, rasterise, to_array
+from curation.coco.segmentation import MAX_OUTLINE_BYTES, MAX_POINTS, canonical, decode_counts, read_segmentation
 from curation.quarantine import BadRecord, Code
 
 SIZE = (8, 10)
@@ -226,3 +227,40 @@ def test_ten_runs_over_the_same_outlines_give_the_same_bytes() -> None:
     ]
     drawn = {to_array(rasterise(outlines, size=SIZE)).tobytes() for _ in range(10)}
     assert len(drawn) == 1
+
+
+def strokes(count: int, *, width: int) -> bytes:
+    """Give one polygon of strokes to the right and back to the left, each one pixel further down."""
+    return json.dumps([[value for y in range(count) for value in (width * (y % 2), y)]]).encode()
+
+
+def test_the_longest_edge_is_a_hundred_times_width_and_height() -> None:
+    # n strokes make n - 1 edges of 300 across and 1 down, and one of 300 across and n - 1 up
+    size = (100, 300)
+    assert 131 * 301 + 300 + 131 == 39_862
+    assert isinstance(read_segmentation(strokes(132, width=300), size=size), list)
+    assert 133 * 301 + 300 + 133 == 40_466
+    assert code_of(strokes(134, width=300), size=size) is Code.POLY_RANGE
+
+
+@pytest.mark.parametrize("count", [8_000, 16_000])
+def test_a_scribble_that_would_take_gigabytes_is_refused_at_once(count: int) -> None:
+    raw = strokes(count, width=8_000)
+    assert code_of(raw, size=(8_000, 8_000)) is Code.POLY_RANGE
+    bounds = measure_outlines([raw], sizes=np.array([[8_000, 8_000]]))
+    assert bounds.broken[0].code is Code.POLY_RANGE
+
+
+@pytest.mark.parametrize(("start", "code"), [("[[", Code.POLY_SHAPE), ('{"counts": [', Code.RLE_DECODE)])
+def test_a_text_that_is_too_long_is_not_decoded(start: str, code: Code) -> None:
+    raw = start.encode() + b"1," * (MAX_OUTLINE_BYTES // 2)
+    assert code_of(raw) is code
+    assert measure_outlines([raw], sizes=np.array([SIZE])).broken[0].code is code
+
+
+def test_people_in_hundreds_of_pieces_are_drawn() -> None:
+    pieces = [[[x, y, x + 1, y, x + 1, y + 1, x, y + 1] for x in range(0, 60, 2) for y in range(0, 40, 2)]]
+    outline = read_segmentation(json.dumps(pieces[0]).encode(), size=(40, 60))
+    parts = draw(outline, size=(40, 60))
+    assert (len(parts), is_empty(parts), count_pixels(merge(parts))) == (600, False, 600)
+    assert is_empty(draw([[70.0, 1.0, 71.0, 1.0, 71.0, 2.0]] * 300, size=(40, 60)))

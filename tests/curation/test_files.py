@@ -146,6 +146,13 @@ def test_a_name_that_cannot_be_shown_or_stored_is_refused(root: Path, name: str)
         assert caught.value.code == Code.NAME
 
 
+@pytest.mark.parametrize("name", ["./", "./."])
+def test_a_name_that_is_the_folder_itself_is_empty(root: Path, name: str) -> None:
+    with pytest.raises(BadRecord, match="empty") as caught:
+        safe_join(root, name)
+    assert caught.value.code == Code.NAME
+
+
 @given(st.lists(st.text("abcäß漢. -_'\"", min_size=1, max_size=12), min_size=1, max_size=3))
 def test_an_ordinary_name_is_joined_as_pathlib_does(tmp_path_factory: pytest.TempPathFactory, parts: list[str]) -> None:
     root = tmp_path_factory.getbasetemp()
@@ -212,7 +219,7 @@ def test_a_file_without_read_permission_is_unreadable(tmp_path: Path) -> None:
 
 
 def test_a_read_error_of_the_disk_is_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: object, flags: int) -> int:
+    def refuse(path: object, flags: int, **_: object) -> int:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr(os, "open", refuse)

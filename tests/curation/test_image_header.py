@@ -201,6 +201,19 @@ def test_bytes_that_contradict_each_other_are_refused(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (FILES["PNG"][:60], "inside chunk IDAT"),
+        (FILES["PNG"][:33], "before chunk IEND"),
+        (png_start(1, 1) + png_start(1, 1)[8:], "chunk IHDR is out of place"),
+        (b"RIFF\x0c\0\0\0WEBPXXXX\x02\0\0\0" + b"\0" * 20, "chunk XXXX at byte 12 is longer than the file"),
+    ],
+)
+def test_chunks_are_named_as_they_are_written_in_the_standards(data: bytes, reason: str) -> None:
+    assert refusal(data).reason.endswith(reason)
+
+
+@pytest.mark.parametrize(
     "data",
     [
         changed("baseline JPEG", b"\xff\xc0", b"\xff\xc3"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import zlib
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,8 @@ def outcome(name: str) -> Outcome:
     return Outcome(id=name, filtered="too_small")
 
 
-def written(path: Path, *, names: str, run: str = RUN) -> Journal:
-    journal = Journal(path)
+def written(path: Path, *, names: str, run: str = RUN) -> Journal[Outcome]:
+    journal = Journal(path, kind=Outcome)
     journal.start(run_id=run)
     for name in names:
         journal.add(outcome(name))
@@ -28,13 +29,13 @@ def written(path: Path, *, names: str, run: str = RUN) -> Journal:
     return journal
 
 
-def started(path: Path) -> Journal:
-    journal = Journal(path)
+def started(path: Path) -> Journal[Outcome]:
+    journal = Journal(path, kind=Outcome)
     journal.start(run_id=RUN)
     return journal
 
 
-def ids(journal: Journal) -> list[str]:
+def ids(journal: Journal[Outcome]) -> list[str]:
     return [found.id for found in journal.outcomes()]
 
 
@@ -67,20 +68,31 @@ def test_a_damaged_line_in_the_middle_is_redone_and_the_others_stay(tmp_path: Pa
     path = tmp_path / "journal.jsonl"
     written(path, names="abc")
     lines = path.read_bytes().split(b"\n")
-    for damaged in (
-        b"",
-        b"{",
-        b"\x00" * 40,
-        b"null",
-        b'{"id": "b"}',
-        b'{"id": "b", "filtered": "x", "broken": "NAME"}',
-    ):
+    texts = (b"", b"{", b"\x00" * 40, b"null", b'{"id": "b"}', b'{"id": "b", "filtered": "x", "broken": "NAME"}')
+    for damaged in (*texts, *(b"%08x %b" % (zlib.crc32(text), text) for text in texts)):
         path.write_bytes(b"\n".join([*lines[:2], damaged, *lines[3:]]))
         journal = started(path)
         assert journal.done == {"a", "c"}
         journal.add(outcome("b"))
         journal.commit()
         assert sorted(ids(journal)) == ["a", "b", "c"]
+
+
+def test_a_flipped_bit_anywhere_is_noticed_and_only_that_item_is_done_again(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    written(path, names="abc")
+    whole = path.read_bytes()
+    ends = [position for position, byte in enumerate(whole) if byte == ord("\n")]
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        line = sum(end < place for end in ends)
+        hit = {line, line + 1} if place in ends else {line}  # without its newline a line and the next are one
+        expected = set() if 0 in hit else {name for number, name in enumerate("abc", start=1) if number not in hit}
+        journal = started(path)
+        assert journal.done == expected, place
+        assert set(ids(journal)) == expected
 
 
 def test_an_id_that_was_written_twice_counts_once(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from curation.pixels import decode_alpha, decode_mask, decode_matte
+from curation.pixels import decode_alpha, decode_gray, decode_mask, decode_matte
 from curation.quarantine import BadRecord, Code
 
 
@@ -99,7 +99,10 @@ def test_a_file_without_alpha_is_refused_and_not_taken_for_opaque(data: bytes) -
     "data",
     [
         png(2, [bytes([9, 9, 9, 0, 9, 9, 9, 1])], colour_type=6),
+        png(2, [bytes([9, 9, 9, 0, 9, 9, 9, 100])], colour_type=6),
         png(2, [words(9, 9, 9, 0, 9, 9, 9, 255)], colour_type=6, depth=16),
+        png(2, [words(9, 9, 9, 0, 9, 9, 9, 4095)], colour_type=6, depth=16),
+        png(2, [words(9, 9, 9, 0, 9, 9, 9, 16383)], colour_type=6, depth=16),
     ],
 )
 def test_an_alpha_on_a_scale_that_can_only_be_guessed_is_refused(data: bytes) -> None:
@@ -178,3 +181,17 @@ def test_what_is_no_binary_mask_is_refused_with_its_values(data: bytes, said: st
     assert refused.code is Code.MASK_VALUES
     with pytest.raises(BadRecord, match=said):
         raise refused
+
+
+@pytest.mark.parametrize("values", [(0, 1), (0, 128, 255), (7,)])
+def test_a_gray_picture_is_given_as_stored_whatever_its_scale(values: tuple[int, ...]) -> None:
+    stored = np.random.default_rng(0).choice(np.array(values, np.uint8), size=(9, 7))
+    assert (decode_gray(saved(stored), file="a.png") == stored).all()
+
+
+def test_a_gray_picture_of_16_bits_or_of_colours_is_no_stored_one() -> None:
+    with pytest.raises(BadRecord) as deep:
+        decode_gray(saved(np.full((4, 4), 300, np.uint16)), file="a.png")
+    with pytest.raises(BadRecord) as coloured:
+        decode_gray(saved(picture()), file="a.png")
+    assert (deep.value.code, coloured.value.code) == (Code.MODE, Code.MASK_VALUES)

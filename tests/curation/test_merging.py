@@ -107,6 +107,14 @@ def test_a_column_that_a_merge_cannot_keep_is_refused_by_name(tmp_path: Path) ->
         plan_merge([one])
 
 
+def test_a_dataset_that_is_named_twice_is_refused_as_that(tmp_path: Path) -> None:
+    one, two = dataset(tmp_path / "one", "a"), dataset(tmp_path / "two", "b")
+    (tmp_path / "link").symlink_to(tmp_path / "one")
+    for again in (one, read_dataset(tmp_path / "two" / ".." / "one"), read_dataset(tmp_path / "link")):
+        with pytest.raises(InputRefused, match="named twice"):
+            plan_merge([one, two, again], prefix=True)
+
+
 def test_ids_that_collide_are_refused_and_a_prefix_mends_it(tmp_path: Path) -> None:
     one, two = dataset(tmp_path / "one", "a", "b"), dataset(tmp_path / "two", "a", group="other", sha256=None)
     with pytest.raises(InputRefused, match=r"taken twice: a[^b]*--prefix"):

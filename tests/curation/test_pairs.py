@@ -221,6 +221,14 @@ def test_settings_that_cannot_work_are_refused_before_a_file_is_opened(tmp_path:
         plan_pairs(settings(tmp_path, masks=tmp_path / "images"))
 
 
+def test_masks_and_alphas_together_or_neither_are_told_apart(tmp_path: Path) -> None:
+    folder = tmp_path / "labels"
+    with pytest.raises(ConfigurationProblem, match=r"^neither --masks nor --alphas is given"):
+        plan_pairs(settings(tmp_path, masks=None))
+    with pytest.raises(ConfigurationProblem, match=r"^both --masks and --alphas are given"):
+        plan_pairs(settings(tmp_path, masks=folder, alphas=folder))
+
+
 def test_a_limit_keeps_the_first_by_id_and_counts_the_rest(tmp_path: Path) -> None:
     for name in "dbca":
         put(tmp_path / "images", **{f"{name}_jpg": photo()})
@@ -235,6 +243,15 @@ def test_a_trimap_that_leaves_no_certain_person_is_set_aside(tmp_path: Path) -> 
     put(tmp_path / "masks", a_png=png(person()))
     _, card = build(plan_pairs(settings(tmp_path, trimap_kernel="40")), tmp_path / "D")
     assert Counter(card.counts.quarantined) == {"TRIMAP": 1}
+
+
+def test_a_label_of_another_size_is_set_aside_with_a_hint_of_fit(tmp_path: Path) -> None:
+    put(tmp_path / "images", a_jpg=photo(size=(W, H)))
+    put(tmp_path / "masks", a_png=png(person()))
+    for fit in (False, True):
+        build(plan_pairs(settings(tmp_path, fit=fit)), tmp_path / f"D{fit}")
+        (record,) = read_quarantine(tmp_path / f"D{fit}")
+        assert (str(record.code), "--fit" in record.hint) == ("SIZE_MISMATCH", not fit)
 
 
 def test_with_fit_a_label_of_the_same_shape_is_scaled_and_any_other_is_set_aside(tmp_path: Path) -> None:

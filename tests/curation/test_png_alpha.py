@@ -50,6 +50,11 @@ def test_rows_that_depend_on_the_row_above_are_left_to_the_decoder(filter_name: 
     assert plain_png_alpha(png(noise(20, 20), filter_name=filter_name)) is None
 
 
+def test_rows_of_both_plain_kinds_in_one_file_are_left_to_the_decoder() -> None:
+    rows = b"".join(bytes([kind]) + bytes(range(16)) for kind in (0, 1, 0, 1))
+    assert plain_png_alpha(with_data(png(noise(4, 4)), zlib.compress(rows))) is None
+
+
 @pytest.mark.parametrize("pixels", [noise(5, 5, 3), noise(5, 5, 1), noise(5, 5).astype(np.uint16) * 257])
 def test_other_modes_are_left_to_the_decoder(pixels: np.ndarray) -> None:
     assert plain_png_alpha(png(pixels)) is None

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import gc
 import os
 import signal
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import pebble.pool.channel
+import pebble.pool.process
 import psutil
 import pytest
 
 from curation.errors import EnvironmentProblem
 from curation.quarantine import BadRecord, Code
-from curation.runner import RunnerOptions, run_items, set_aside, work_name
+from curation.runner import ChunkResult, LocalProcesses, RunnerOptions, run_items, set_aside, work_name
 from curation.samples import Item, Outcome
 
 
@@ -28,6 +33,10 @@ def follow_payload(item: Item, folder: Path) -> Outcome:
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
         case "die once" if (folder / f"tries-{item.id}").stat().st_size < 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "die with the lock" if (folder / f"tries-{item.id}").stat().st_size < 2:
+            [channel] = [one for one in gc.get_objects() if isinstance(one, pebble.pool.channel.WorkerChannel)]
+            assert channel.mutex.acquire()
             os.kill(os.getpid(), signal.SIGKILL)
         case "hang":
             ctypes.PyDLL(None).pause()  # native code that never lets Python see a signal
@@ -73,6 +82,61 @@ def test_a_death_is_blamed_on_the_item_alone_after_two_tries_of_its_own(tmp_path
 def test_a_death_that_does_not_happen_again_is_forgiven(tmp_path: Path) -> None:
     found = work_on(["die once", "good"], tmp_path, workers=1)
     assert {outcome.filtered for outcome in found.values()} == {"done"}
+
+
+def test_a_worker_that_is_killed_while_the_others_wait_for_its_lock_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("curation.runner.GRACE_S", 3.0)
+    started = time.monotonic()
+    found = work_on(["die with the lock", *["good"] * 5], tmp_path, workers=2, timeout_s=0.5)
+    assert {outcome.filtered for outcome in found.values()} == {"done"}
+    assert time.monotonic() - started < 30.0
+    assert living_children() == []
+
+
+class SilentEngine:
+    """Takes work and never gives anything back."""
+
+    def __init__(self) -> None:
+        self.starts: list[int] = []
+
+    def submit(self, work: object, chunk: Sequence[Item], *, folder: Path) -> Future[ChunkResult]:
+        self.starts.append(len(chunk))
+        return Future()
+
+    def stop(self) -> None:
+        self.starts.append(0)
+
+
+def test_workers_that_never_answer_stop_the_run_after_some_new_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = SilentEngine()
+    monkeypatch.setattr("curation.runner.GRACE_S", 0.01)
+    monkeypatch.setattr("curation.runner.LocalProcesses", lambda _: engine)
+    items = [Item(id=str(number), payload="good") for number in range(8)]
+    options = RunnerOptions(workers=1, item_timeout_s=0.0)
+    with pytest.raises(EnvironmentProblem, match="do not answer"):
+        list(run_items(items, work=follow_payload, folder=tmp_path, stage="test", options=options))
+    # two chunks of two items, then what was lost item by item, behind what had not been handed out
+    assert engine.starts == [2, 2, 0, 2, 2, 0, 1, 1, 0]
+
+
+def end_at_once(*_: object) -> None:
+    os._exit(1)
+
+
+def test_workers_that_cannot_be_started_are_a_problem_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("curation.runner._prepare_worker", end_at_once)
+    items = [Item(id="0", payload="good")]
+    options = RunnerOptions(workers=1)
+    with pytest.raises(EnvironmentProblem, match="end as soon as they are started") as caught:
+        list(run_items(items, work=follow_payload, folder=tmp_path, stage="test", options=options))
+    assert "--workers 0" in caught.value.remedy
+    assert living_children() == []
 
 
 def test_native_code_that_hangs_is_ended(tmp_path: Path) -> None:
@@ -127,3 +191,20 @@ def test_an_item_that_is_set_aside_keeps_what_the_raiser_knew_and_gets_the_rest(
 def test_the_name_of_work_is_seen_through_a_partial() -> None:
     assert work_name(follow_payload) == "follow_payload"
     assert work_name(partial(follow_payload)) == "follow_payload"
+
+
+def test_workers_that_are_still_starting_when_all_is_done_end_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stop_process = pebble.pool.process.stop_process
+
+    def stop_late(process: BaseProcess) -> None:
+        time.sleep(1.0)  # as on a busy machine; meanwhile the worker comes to its locks
+        stop_process(process)
+
+    monkeypatch.setattr(pebble.pool.process, "stop_process", stop_late)
+    engine = LocalProcesses(RunnerOptions(workers=1))
+    engine.submit(follow_payload, [], folder=tmp_path)
+    engine.stop()
+    assert capfd.readouterr().err == ""
+    assert living_children() == []

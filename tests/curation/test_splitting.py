@@ -102,10 +102,18 @@ def test_an_unknown_split_is_refused() -> None:
         assign_splits(rows(("1", "a", "dev", "x")), shares=SplitShares(), seed=0)
 
 
-@pytest.mark.parametrize(("val", "test"), [(-0.1, 0.1), (0.5, 0.5), (float("nan"), 0.1)])
+@pytest.mark.parametrize(("val", "test"), [(0.5, 0.5), (1.0, 0.0), (0.7, 0.6)])
 def test_shares_that_leave_nothing_to_train_on_are_refused(val: float, test: float) -> None:
-    with pytest.raises(ConfigurationProblem, match="nothing to train on"):
+    with pytest.raises(ConfigurationProblem, match="leave nothing to train on"):
         SplitShares(val=val, test=test)
+
+
+@pytest.mark.parametrize("share", [-0.1, 10, float("nan")])
+def test_what_is_no_share_is_refused_by_its_name(share: float) -> None:
+    with pytest.raises(ConfigurationProblem, match=f"--val {share:g} is no share"):
+        SplitShares(val=share)
+    with pytest.raises(ConfigurationProblem, match=f"--test {share:g} is no share"):
+        SplitShares(test=share)
 
 
 def test_splitting_in_place_notes_what_was_done_and_is_the_same_the_second_time(tmp_path: Path) -> None:
@@ -123,6 +131,8 @@ def test_splitting_in_place_notes_what_was_done_and_is_the_same_the_second_time(
         "test": 0.1,
         "counts": {"train": 16, "val": 2, "test": 2},
     }
-    split_dataset(tmp_path, shares=SplitShares(), seed=7)
+    card = split_dataset(tmp_path, shares=SplitShares(val=0.5), seed=8)
+    assert card.notes == dataset.card.notes, "the note tells how the splits that are kept were made"
+    assert read_dataset(tmp_path).card == dataset.card
     assert (tmp_path / "manifest.parquet").read_bytes() == manifest
     assert not (tmp_path / ".curate").exists()

@@ -7,6 +7,7 @@ from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import PIL.Image
 import pyarrow as pa
@@ -128,12 +129,84 @@ def test_verification_changes_nothing_on_the_disk(sound: Dataset) -> None:
 
 def test_a_card_that_counts_otherwise_is_a_problem(sound: Dataset) -> None:
     half = Dataset(folder=sound.folder, card=sound.card, table=sound.table.slice(0, 2))
-    assert [problem.field for problem in find_problems(half, runner=HERE)] == ["counts"]
+    found = find_problems(half, runner=HERE)
+    assert [problem.field for problem in found if problem.code == "CHECKSUM"] == ["counts"]
+    assert [Path(problem.file).name for problem in found if problem.code == "STRAY_FILE"] == ["c.png", "c.jpg"] + [
+        "c.png"
+    ] * 2
 
 
-def test_an_id_that_is_there_twice_is_a_problem(sound: Dataset) -> None:
-    twice = Dataset(folder=sound.folder, card=sound.card, table=sound.table.take([0, 1, 1]))
-    assert [problem.code for problem in find_problems(twice, runner=HERE)] == ["DUP_ID"]
+def with_digests(dataset: Dataset) -> Dataset:
+    """Give the dataset with the SHA-256 of each of its labels."""
+    table = dataset.table
+    for column in ("mask", "alpha", "trimap"):
+        digests = [sha256(dataset.path(path).read_bytes()).hexdigest() for path in table[column].to_pylist()]
+        table = table.append_column(f"{column}_sha256", pa.array(digests))
+    return Dataset(folder=dataset.folder, card=dataset.card, table=table)
+
+
+@pytest.mark.parametrize("column", ["mask", "alpha", "trimap"])
+def test_a_label_that_is_another_picture_of_the_same_area_is_found_by_its_sha256(sound: Dataset, column: str) -> None:
+    dataset = with_digests(sound)
+    assert find_problems(dataset, runner=HERE) == []
+    path = sound.path(f"{column}s/b.png")
+    path.write_bytes(encoded(np.asarray(PIL.Image.open(path))[::-1]))
+    assert find_problems(sound, runner=HERE) == []
+    (problem,) = find_problems(dataset, runner=HERE)
+    assert (problem.code, problem.record_id, problem.field) == ("CHECKSUM", "b", f"{column}_sha256")
+
+
+def test_every_flipped_byte_of_a_label_is_caught(sound: Dataset) -> None:
+    dataset = with_digests(sound)
+    path = sound.path("trimaps/b.png")
+    whole = path.read_bytes()
+    for position in range(len(whole)):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
+        assert [problem.record_id for problem in find_problems(dataset, runner=HERE)] == ["b"]
+
+
+def test_files_that_no_row_names_are_told_but_not_older_labels_and_not_what_the_system_left(sound: Dataset) -> None:
+    table = sound.table.set_column(2, "mask", pa.array(["masks/a.v2.png", "masks/b.png", "masks/c.png"]))
+    sound.path("masks/a.v2.png").write_bytes(sound.path("masks/a.png").read_bytes())
+    sound.path("ignores").mkdir()
+    kept = ["masks/a.v1.png", "masks/.DS_Store", "images/._a.jpg", "notes.txt", ".curate.txt"]
+    stray = ["masks/d.png", "masks/a.v1.jpg", "images/a.png", "images/.writing-7-7", "ignores/a.png", "trimaps/a.v.png"]
+    for name in (*kept, *stray):
+        sound.path(name).write_bytes(b"x")
+    sound.path("images/folder").mkdir()
+    dataset = Dataset(folder=sound.folder, card=sound.card, table=table)
+    found = find_problems(dataset, runner=HERE)
+    assert {problem.code for problem in found} == {"STRAY_FILE"}
+    assert {problem.file for problem in found} == {str(sound.path(name)) for name in (*stray, "images/folder")}
+
+
+@pytest.mark.parametrize(
+    ("fate", "code"), [("gone", "MISSING_FILE"), ("empty", "CHECKSUM"), ("torn", "CHECKSUM"), ("a folder", "CHECKSUM")]
+)
+def test_a_quarantine_that_the_card_counts_and_nobody_can_read_is_a_problem(
+    sound: Dataset, fate: str, code: str
+) -> None:
+    counts = Counts(considered=4, selected=3, filtered={}, quarantined={"NOT_IMAGE": 1})
+    dataset = Dataset(folder=sound.folder, card=msgspec.structs.replace(sound.card, counts=counts), table=sound.table)
+    path = sound.path("quarantine.jsonl")
+    if fate in {"gone", "a folder"}:
+        path.unlink()
+    if fate == "a folder":
+        path.mkdir()
+    if fate == "torn":
+        path.write_bytes(b'{"code":"NOT_IM')
+    (problem,) = find_problems(dataset, runner=HERE)
+    assert (problem.code, problem.file) == (code, str(path))
+    assert "the card counts 1 lines" in problem.reason
+    if fate == "gone":
+        assert find_problems(sound, runner=HERE) == []
+
+
+def test_a_person_area_that_is_no_number_is_a_problem(sound: Dataset) -> None:
+    areas = pa.array([0.25, float("nan"), 0.25])
+    table = sound.table.set_column(sound.table.column_names.index("person_area"), "person_area", areas)
+    (problem,) = find_problems(Dataset(folder=sound.folder, card=sound.card, table=table), runner=HERE)
+    assert (problem.code, problem.record_id, problem.field) == ("CHECKSUM", "b", "person_area")
 
 
 def test_a_mask_that_was_changed_by_hand_is_found_by_its_area(sound: Dataset) -> None:

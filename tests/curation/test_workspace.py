@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from curation.building import BuildOptions, build_dataset
 from curation.dataset import MANIFEST, read_dataset
 from curation.errors import EnvironmentProblem, InputRefused
 from curation.lock import exclusive
-from curation.runner import RunnerOptions
+from curation.quarantine import BadRecord, Code
+from curation.runner import RunnerOptions, set_aside
 from curation.samples import Item, Outcome, Plan, Sample
-from curation.workspace import WORKSPACE, finished_card, working_in
+from curation.workspace import WORKSPACE, finished_card, make_folders, working_in
 
 
 def make_sample(item: Item, folder: Path) -> Outcome:
@@ -36,7 +37,9 @@ def make_sample(item: Item, folder: Path) -> Outcome:
     )
 
 
-def build(out: Path, *, samples: int = 2, label_version: int = 0, overwrite: bool = False) -> str:
+def build(
+    out: Path, *, samples: int = 2, label_version: int = 0, overwrite: bool = False, inputs: Sequence[Path] = ()
+) -> str:
     """Make a dataset and give the id of its run."""
     plan = Plan(
         command="test",
@@ -45,6 +48,7 @@ def build(out: Path, *, samples: int = 2, label_version: int = 0, overwrite: boo
         considered=samples,
         items=[Item(id=str(number), payload=label_version) for number in range(samples)],
         work=make_sample,
+        inputs=inputs,
     )
     return build_dataset(plan, out=out, options=BuildOptions(runner=RunnerOptions(workers=0), overwrite=overwrite)).run
 
@@ -98,9 +102,11 @@ def test_a_dataset_that_appeared_after_the_first_look_is_not_worked_over(tmp_pat
 
 def test_unfinished_work_of_another_run_is_refused_and_dropped_only_with_overwrite(tmp_path: Path) -> None:
     out = tmp_path / "D"
-    with stopped(), working_in(out, run="other", overwrite=False):
+    with stopped(), working_in(out, run="other", overwrite=False) as journal:
         (out / "images").mkdir()
         (out / "images" / "half.jpg").write_bytes(b"half")
+        journal.add(make_sample(Item(id="done", payload=0), out))
+        journal.commit()
         stop()
     with (
         pytest.raises(InputRefused, match="unfinished work of another command"),
@@ -110,6 +116,73 @@ def test_unfinished_work_of_another_run_is_refused_and_dropped_only_with_overwri
     assert (out / "images" / "half.jpg").exists()
     with working_in(out, run="mine", overwrite=True):
         assert names(out) == [WORKSPACE]
+
+
+@pytest.mark.parametrize("fate", ["nothing", "filtered", "broken"])
+def test_unfinished_work_of_another_run_that_made_no_sample_is_in_nobodys_way(tmp_path: Path, fate: str) -> None:
+    out = tmp_path / "D"
+    with stopped(), working_in(out, run="other", overwrite=False) as journal:
+        (out / "trimaps").mkdir()
+        (out / "trimaps" / "half.png").write_bytes(b"half")
+        (out / "quarantine.jsonl").write_bytes(b"")
+        if fate == "filtered":
+            journal.add(Outcome(id="x", filtered="too_small"))
+        elif fate == "broken":
+            journal.add(set_aside(BadRecord(Code.MISSING_FILE, "gone"), item=Item(id="x", payload=0), stage="test"))
+        journal.commit()
+        stop()
+    with working_in(out, run="mine", overwrite=False) as journal:
+        assert names(out) == [WORKSPACE]
+        assert journal.done == set()
+
+
+def test_a_journal_whose_header_is_damaged_is_begun_anew(tmp_path: Path) -> None:
+    out = tmp_path / "D"
+    with stopped(), working_in(out, run="mine", overwrite=False) as journal:
+        journal.add(Outcome(id="x", filtered="too_small"))
+        journal.commit()
+        stop()
+    path = out / WORKSPACE / "journal.jsonl"
+    path.write_bytes(b"\x00" + path.read_bytes()[1:])
+    with working_in(out, run="mine", overwrite=False) as journal:
+        assert journal.done == set()
+
+
+@pytest.mark.parametrize("inner", [".", "images", "images/1.jpg"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_dataset_is_not_made_in_place_of_what_is_read(tmp_path: Path, inner: str, overwrite: bool) -> None:
+    build(tmp_path / "D")
+    (tmp_path / "link").symlink_to(tmp_path / "D")
+    for out in (tmp_path / "D", tmp_path / "link", tmp_path):
+        with pytest.raises(InputRefused, match="is read"):
+            build(out, samples=3, overwrite=overwrite, inputs=[tmp_path / "D" / inner])
+    build(tmp_path / "D" / "deeper", inputs=[tmp_path / "D" / "images"])
+    assert len(read_dataset(tmp_path / "D")) == 2
+
+
+def test_overwrite_through_a_link_replaces_the_dataset_that_it_leads_to(tmp_path: Path) -> None:
+    build(tmp_path / "D")
+    (tmp_path / "link").symlink_to(tmp_path / "D")
+    build(tmp_path / "link", samples=3, overwrite=True)
+    assert (tmp_path / "link").is_symlink()
+    assert len(read_dataset(tmp_path / "D")) == 3
+    assert names(tmp_path) == ["D", "link"]
+
+
+def test_a_link_where_a_folder_of_the_dataset_belongs_is_refused_and_what_is_behind_it_stays(tmp_path: Path) -> None:
+    with stopped(), working_in(tmp_path / "D", run="other", overwrite=False):
+        stop()
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "mine.jpg").write_bytes(b"mine")
+    (tmp_path / "D" / "images").symlink_to(tmp_path / "photos")
+    with pytest.raises(InputRefused, match="a symbolic link"):
+        make_folders(tmp_path / "D", ("images",))
+    assert names(tmp_path / "photos") == ["mine.jpg"]
+
+
+def test_a_name_that_no_file_system_holds_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentProblem, match="file name too long"):
+        build(tmp_path / ("x" * 300))
 
 
 def test_a_kill_while_unfinished_work_is_dropped_leaves_a_folder_that_is_still_known(
