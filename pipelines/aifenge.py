@@ -23,7 +23,10 @@ class AifengeFlags:
         default=TRIMAP_KERNEL,
         metavar="N|auto|none",
     )
-    verify: Verify = setting("How photographs are checked: structure, or full (every pixel).", default="structure")
+    verify: Verify = setting(
+        "How photographs are checked: structure (quick, finds files that are cut off), or full (every pixel).",
+        default="structure",
+    )
 
 
 def aifenge(settings: AifengeFlags, *, run: RunOptions) -> Result:

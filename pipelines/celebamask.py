@@ -20,10 +20,14 @@ class CelebamaskFlags:
     out: Path = setting("Dataset to make.", metavar="D")
     white: bool = setting("Make pictures of the person on white, too: white/<id>.png.", default=False)
     known_bad: KnownBad = setting(
-        "Records known to be bad: skip sets misaligned images aside and gives no class map where parts are missing.",
+        "Records known to be bad: skip sets misaligned images aside and gives no class map where parts are missing; "
+        "keep takes them as they are.",
         default="skip",
     )
-    verify: Verify = setting("How images are checked: structure, or full (every pixel).", default="structure")
+    verify: Verify = setting(
+        "How images are checked: structure (quick, finds files that are cut off), or full (every pixel).",
+        default="structure",
+    )
 
 
 def celebamask(settings: CelebamaskFlags, *, run: RunOptions) -> Result:

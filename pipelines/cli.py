@@ -9,65 +9,16 @@ import signal
 import sys
 import traceback
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 import click
 
-from curation.errors import CurateError, Interrupted
+from curation.errors import CurateError, EnvironmentProblem, Interrupted
 from pipelines.options import Result, RunOptions, command_of
+from pipelines.verbs import VERBS
 
 OUR_BUG: Final = 70
 INTERRUPTED: Final = Interrupted.exit_code
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """Where a verb lives. It is imported only when it is called, so that `--help` is quick."""
-
-    module: str
-    function: str
-    meaning: str
-
-
-VERBS: Final[dict[str, Entry]] = {
-    "coco-person": Entry(
-        module="pipelines.coco_person",
-        function="coco_person",
-        meaning="Images with large persons from COCO, with merged person masks.",
-    ),
-    "coco-background": Entry(
-        module="pipelines.coco_background",
-        function="coco_background",
-        meaning="Person-free images from COCO, for fusion.",
-    ),
-    "aifenge": Entry(
-        module="pipelines.aifenge", function="aifenge", meaning="AiFenGe cut-out PNGs to alphas, masks and trimaps."
-    ),
-    "celebamask": Entry(
-        module="pipelines.celebamask",
-        function="celebamask",
-        meaning="CelebAMask-HQ part masks to person masks and class maps.",
-    ),
-    "portrait2000": Entry(
-        module="pipelines.portrait2000",
-        function="portrait2000",
-        meaning='"Automatic Portrait Matting" pairs to alphas, masks and trimaps.',
-    ),
-    "pairs": Entry(module="pipelines.pairs", function="pairs", meaning="Any folder of images and masks or alphas."),
-    "stats": Entry(
-        module="pipelines.stats", function="stats", meaning="What is in a dataset; --verify checks its files."
-    ),
-    "split": Entry(
-        module="pipelines.split", function="split", meaning="Split a dataset by group into train, val, test."
-    ),
-    "merge": Entry(module="pipelines.merge", function="merge", meaning="Join datasets into one."),
-    "gallery": Entry(module="pipelines.gallery", function="gallery", meaning="One HTML contact sheet to look at."),
-    "demo": Entry(module="pipelines.demo", function="demo", meaning="The main job on sample data, from nothing."),
-    "doctor": Entry(
-        module="pipelines.doctor", function="doctor", meaning="What works on this machine, and how to mend the rest."
-    ),
-}
 
 
 class LazyGroup(click.Group):
@@ -83,7 +34,19 @@ class LazyGroup(click.Group):
         if entry is None:
             return None
         verb = getattr(importlib.import_module(entry.module), entry.function)
-        return command_of(verb, name=cmd_name, show=_show)
+        return command_of(verb, name=cmd_name, show=_show, idle=entry.idle)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; for an unknown one, name those that it may be a slip of."""
+        word = args[0]
+        if word not in VERBS and not word.startswith("-"):
+            from difflib import get_close_matches  # only here, so that --help is quick
+
+            meant = [name for name in VERBS if name.startswith(word)] or get_close_matches(word, VERBS)
+            ctx.fail(f"there is no command {word!r}" + (f"; did you mean {' or '.join(meant)}?" if meant else ""))
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs from the table, importing none."""
@@ -108,13 +71,34 @@ def main() -> NoReturn:
     Everything is written and every worker has ended when the command ends, so the process leaves without taking itself
     apart: that takes a while with a million records, and native threads of libraries have aborted in it.
     """
+    _fill_closed_streams()
+    # numpy's threads start with its import and would only wait: here processes share the cores
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         run_command()
+    except (KeyboardInterrupt, Interrupted):  # once more, while the first was being told
+        os._exit(INTERRUPTED)
     except SystemExit as stop:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
+            with suppress(OSError, ValueError):  # its reader left, or it was closed
                 stream.flush()
         os._exit(stop.code if isinstance(stop.code, int) else 0)
+
+
+def _fill_closed_streams() -> None:
+    """Give standard streams that were closed a file that holds nothing.
+
+    Else the next file that is opened would take their number, and libraries would write their complaints into it.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, mode))
 
 
 def run_command() -> NoReturn:
@@ -126,38 +110,53 @@ def run_command() -> NoReturn:
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:
-        error.show()
-        if "--json" in sys.argv:
-            click.echo(json.dumps({"error": error.format_message(), "exit_code": error.exit_code}))
-        sys.exit(error.exit_code)
+        with suppress(OSError):
+            error.show()
+        _exit(error.exit_code, told={"error": error.format_message()})
     except (click.Abort, KeyboardInterrupt, Interrupted):
         _fail("interrupted; run the same command again, it goes on where it was", code=INTERRUPTED)
     except CurateError as error:
-        _fail(str(error), code=error.exit_code, error=error)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of a pipe left; there is nobody to tell
-        sys.exit(0)
+        told = {"error": error.reason, "where": error.where, "remedy": error.remedy}
+        _fail(str(error), code=error.exit_code, told=told)
     except Exception as error:  # noqa: BLE001 - the last line of defence: say that it is our bug
-        traceback.print_exc()
+        _say(traceback.format_exc())
         _fail(f"this is a bug of curate ({type(error).__name__}); please report it with the lines above", code=OUR_BUG)
 
 
 def _show(result: Result, run: RunOptions) -> None:
-    if run.json:
-        click.echo(json.dumps(result.data, ensure_ascii=False, indent=2))
-    elif not run.quiet:
-        click.echo(result.summary)
+    """Print a result; a reader that does not wait for it changes neither what was done nor the exit code."""
+    for warning in result.warnings:
+        _say(f"curate: warning: {warning}")
+    try:
+        if run.json:
+            warnings = {"warnings": list(result.warnings)} if result.warnings else {}
+            click.echo(json.dumps(result.data | warnings, ensure_ascii=False, indent=2))
+        elif not run.quiet:
+            click.echo(result.summary)
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        reason = f"the result cannot be written: {(error.strerror or str(error)).lower()}"
+        remedy = "free some space, or send it elsewhere; all else is done"
+        raise EnvironmentProblem(reason, where="standard output", remedy=remedy) from error
     click.get_current_context().exit(result.exit_code)
 
 
-def _fail(message: str, *, code: int, error: CurateError | None = None) -> NoReturn:
-    click.echo(f"curate: {message}", err=True)
+def _fail(message: str, *, code: int, told: dict[str, str] | None = None) -> NoReturn:
+    _say(f"curate: {message}")
+    _exit(code, told=told or {"error": message})
+
+
+def _exit(code: int, *, told: dict[str, str]) -> NoReturn:
     if "--json" in sys.argv:
-        told: dict[str, Any] = {"error": error.reason if error else message, "exit_code": code}
-        if error is not None:
-            told |= {"where": error.where, "remedy": error.remedy}
-        click.echo(json.dumps(told, ensure_ascii=False))
+        with suppress(OSError):
+            click.echo(json.dumps({**told, "exit_code": code}, ensure_ascii=False))
     sys.exit(code)
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):  # there may be nobody left to tell
+        click.echo(text, err=True)
 
 
 def _on_sigterm(number: int, frame: object) -> NoReturn:

@@ -17,12 +17,13 @@ class CocoBackgroundFlags:
 
     annotations: tuple[Path, ...] = setting("Instances JSON file, 2014 or 2017; repeat for several.", metavar="JSON")
     images: tuple[Path, ...] = setting("Folder with its images; one for each --annotations, in turn.", metavar="DIR")
-    out: Path = setting("Dataset folder to make.", metavar="D")
+    out: Path = setting("Dataset to make.", metavar="D")
     supercategories: str = setting(
         "At least one annotation of these COCO supercategories, separated by commas.", default="indoor,outdoor"
     )
     verify: Literal["structure", "full"] = setting(
-        "Check images by their structure (quick, finds truncation), or decode every pixel.", default="structure"
+        "How images are checked: structure (quick, finds files that are cut off), or full (every pixel).",
+        default="structure",
     )
 
 
@@ -32,7 +33,8 @@ def coco_background(settings: CocoBackgroundFlags, *, run: RunOptions) -> Result
     COCO leaves some far people untagged, so look at the result before you trust it.
 
     \b
-    curate coco-background --annotations annotations/instances_train2017.json --images train2017 --out D
+    Example:  curate coco-background --annotations annotations/instances_train2017.json \\
+                --images train2017 --out data/backgrounds
     """
     selection = BackgroundSelection(
         annotations=settings.annotations,

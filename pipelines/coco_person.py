@@ -17,7 +17,7 @@ class CocoPersonFlags:
 
     annotations: tuple[Path, ...] = setting("Instances JSON file, 2014 or 2017; repeat for several.", metavar="JSON")
     images: tuple[Path, ...] = setting("Folder with its images; one for each --annotations, in turn.", metavar="DIR")
-    out: Path = setting("Dataset folder to make.", metavar="D")
+    out: Path = setting("Dataset to make.", metavar="D")
     min_area: float = setting("Least share of the frame that persons must cover together, 0..1.", default=0.05)
     max_persons: int | None = setting("Most persons in an image.", default=None, metavar="N")
     crowd: Literal["filter", "ignore"] = setting(
@@ -29,7 +29,8 @@ class CocoPersonFlags:
     )
     portrait: bool = setting("Keep only half-body portraits: face visible, upper body large.", default=False)
     verify: Literal["structure", "full"] = setting(
-        "Check images by their structure (quick, finds truncation), or decode every pixel.", default="structure"
+        "How images are checked: structure (quick, finds files that are cut off), or full (every pixel).",
+        default="structure",
     )
 
 
@@ -40,7 +41,8 @@ def coco_person(settings: CocoPersonFlags, *, run: RunOptions) -> Result:
     Images are linked, not copied. Broken annotations and files are set aside in quarantine.jsonl.
 
     \b
-    curate coco-person --annotations annotations/instances_train2017.json --images train2017 --out D
+    Example:  curate coco-person --annotations annotations/instances_train2017.json \\
+                --images train2017 --out data/persons
     """
     selection = PersonSelection(
         annotations=settings.annotations,

@@ -29,15 +29,23 @@ def gallery(settings: GalleryFlags, *, run: RunOptions) -> Result:
     """Make one HTML contact sheet: each image with the outline of its mask, its alpha and trimap.
 
     The file holds everything, needs no network and opens from the disk. It shows 500 samples; --limit changes that.
+
+    \b
+    Example:  curate gallery data/training --where "split == 'test'" --out test.html
     """
     datasets = [read_dataset(folder) for folder in settings.datasets]
     out = settings.out if settings.out is not None else settings.datasets[0] / "gallery.html"
     options = GalleryOptions(limit=SHOWN if run.limit is None else run.limit, query=settings.where)
     items = len(gallery_items(datasets, options=options))
     total = sum(map(len, datasets))
+    none = f"no sample matches --where {settings.where!r}" if total else "there is no sample to show"
+    warnings = () if items else (f"{out}: {none}",)
     if run.dry_run:
-        summary = f"{out}: would show {items} of {total} samples (dry run, nothing is written)"
-        return Result(summary=summary, data={"command": "gallery", "out": str(out), "shown": items, "dry_run": True})
+        return Result(
+            summary=f"{out}: would show {items} of {total} samples (dry run, nothing is written)",
+            data={"command": "gallery", "out": str(out), "shown": items, "dry_run": True},
+            warnings=warnings,
+        )
     with progress_bar("gallery", total=items, run=run) as show:
         made = write_gallery(
             datasets, out=out, options=options, runner=RunnerOptions(workers=run.workers), progress=show
@@ -54,4 +62,5 @@ def gallery(settings: GalleryFlags, *, run: RunOptions) -> Result:
             "size_bytes": made.size_bytes,
         },
         exit_code=DONE_WITH_QUARANTINE if made.failed else 0,
+        warnings=warnings,
     )

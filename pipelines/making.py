@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from tqdm import tqdm
 
 from curation.card import QUARANTINE, Counts, Tally, counts_of
 from curation.samples import Plan
@@ -17,6 +16,15 @@ from pipelines.options import Result, RunOptions
 DONE: Final = 0
 DONE_WITH_QUARANTINE: Final = 3
 IDS_SHOWN: Final = 10
+DECIDED_BY: Final = {
+    "query": "--where",
+    "person_too_small": "--min-area",
+    "too_many_persons": "--max-persons",
+    "crowd": "--crowd",
+    "not_portrait": "--portrait",
+    "no_supercategory": "--supercategories",
+}
+"""The flag behind each filter reason that has one."""
 
 
 def make_dataset(plan: Plan, *, out: Path, run: RunOptions) -> Result:
@@ -41,7 +49,25 @@ def make_dataset(plan: Plan, *, out: Path, run: RunOptions) -> Result:
     if not is_clean:
         lines.append(f"  each line with its reason: {out / QUARANTINE}")
     lines.append(f"  look at it: curate gallery {out}")
-    return Result(summary="\n".join(lines), data=data, exit_code=DONE if is_clean else DONE_WITH_QUARANTINE)
+    return Result(
+        summary="\n".join(lines),
+        data=data,
+        exit_code=DONE if is_clean else DONE_WITH_QUARANTINE,
+        warnings=empty_warning(card.counts, out=out),
+    )
+
+
+def empty_warning(counts: Counts, *, out: Path) -> tuple[str, ...]:
+    """Say of a dataset that holds nothing what became of the inputs, and which flags decided that."""
+    if counts.selected:
+        return ()
+    if not counts.considered:
+        return (f"{out} holds no sample: there was no input",)
+    reasons = sorted((counts.filtered | counts.quarantined).items(), key=lambda pair: -pair[1])
+    left_out = ", ".join(f"{reason} {number}" for reason, number in reasons)
+    flags = [DECIDED_BY[reason] for reason, _ in reasons if reason in DECIDED_BY]
+    change = f"; see {', '.join(flags)}" if flags else ""
+    return (f"{out} holds no sample. Of {counts.considered} inputs all were left out: {left_out}{change}",)
 
 
 def count_lines(counts: Counts, *, records: dict[str, int]) -> list[str]:
@@ -82,13 +108,20 @@ def _tell(plan: Plan, *, out: Path) -> Result:
         *count_lines(counts, records=records),
         f"  {', '.join(ids[:IDS_SHOWN])}{more}",
     ]
-    return Result(summary="\n".join(lines), data=data, exit_code=DONE_WITH_QUARANTINE if broken else DONE)
+    return Result(
+        summary="\n".join(lines),
+        data=data,
+        exit_code=DONE_WITH_QUARANTINE if broken else DONE,
+        warnings=empty_warning(counts, out=out),
+    )
 
 
 class _ProgressBar:
     """Rate, time left and what became of the inputs so far, on stderr when that is a terminal."""
 
     def __init__(self, *, total: int, command: str, run: RunOptions) -> None:
+        from tqdm import tqdm  # a dry run shows no bar
+
         is_hidden = run.quiet or not sys.stderr.isatty()
         self._bar = tqdm(total=total, desc=command, unit="img", disable=is_hidden, dynamic_ncols=True)
 

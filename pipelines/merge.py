@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curation.dataset import read_dataset
@@ -16,7 +16,7 @@ class MergeFlags:
     """What to join, and which rows to keep."""
 
     datasets: tuple[Path, ...] = setting("The datasets to join.", positional=True, metavar="D...")
-    out: Path = setting("Folder of the new dataset.", metavar="DIR")
+    out: Path = setting("Dataset to make.", metavar="D")
     where: str | None = setting(
         "Keep only rows for which this pandas query holds, e.g. 'person_area > 0.2'.", default=None, metavar="QUERY"
     )
@@ -37,4 +37,12 @@ def merge(settings: MergeFlags, *, run: RunOptions) -> Result:
     plan = plan_merge(
         datasets, prefix=settings.prefix, query=settings.where, drop_splits=settings.drop_splits, limit=run.limit
     )
-    return make_dataset(plan, out=settings.out, run=run)
+    result = make_dataset(plan, out=settings.out, run=run)
+    written = None if run.dry_run else read_dataset(settings.out).table["split"].to_pylist()
+    splits = [item.payload["row"]["split"] for item in plan.items] if written is None else written
+    without = splits.count(None)
+    if not 0 < without < len(splits):
+        return result
+    cure = f"curate split {settings.out} gives them one, the others keep theirs"
+    told = f"  no split     {without:>8}   of {len(splits)}; {cure}"
+    return replace(result, summary=f"{result.summary}\n{told}", data=result.data | {"without_split": without})

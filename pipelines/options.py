@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import os
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 import click
+
+from curation.errors import EnvironmentProblem
 
 REQUIRED: Final = dataclasses.MISSING
 
@@ -54,18 +56,48 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a command has to say: a text for people, the same as data for scripts, and the exit code."""
+    """What a command has to say: a text for people, the same as data for scripts, and the exit code.
+
+    `warnings` tell of work that went as it was told to, but hardly as it was meant.
+    """
 
     summary: str
     data: dict[str, Any]
     exit_code: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 Verb = Callable[..., Result]
 
 
 class VerbCommand(click.Command):
-    """A command whose repeated flags also take several values at once: `--data A B` is `--data A --data B`."""
+    """The command of a verb: it takes the flags of its own settings, then those of `RunOptions`.
+
+    A repeated flag also takes several values at once: `--data A B` is `--data A --data B`. Common flags in `idle`
+    change nothing for this verb; its help names them, and no more.
+    """
+
+    def __init__(self, name: str, *, settings_type: type, idle: Sequence[str], **attributes: Any) -> None:
+        super().__init__(name, params=[*_parameters(settings_type), *_parameters(RunOptions)], **attributes)
+        self.meanings = {field.name: field.metadata["meaning"] for field in dataclasses.fields(settings_type)}
+        self.idle = tuple(idle)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the arguments, the verb's own flags and the common ones, each under a heading."""
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": [], "Common options": []}
+        for parameter in self.get_params(ctx):
+            name = parameter.name or ""
+            if isinstance(parameter, click.Argument):
+                sections["Arguments"].append((parameter.make_metavar(ctx), self.meanings[name]))
+            elif name not in self.idle and (row := parameter.get_help_record(ctx)) is not None:
+                sections["Options" if name in self.meanings else "Common options"].append(row)
+        for title, rows in sections.items():
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+        if self.idle:
+            with formatter.section("Taken by every command, without effect here"):
+                formatter.write(f"{'':{formatter.current_indent}}{', '.join(map(_flag, self.idle))}\n")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Write each value behind a flag of its own, then parse as click does."""
@@ -75,18 +107,36 @@ class VerbCommand(click.Command):
         return super().parse_args(ctx, _each_with_its_flag(args, repeated=repeated))
 
 
-def command_of(verb: Verb, *, name: str, show: Callable[[Result, RunOptions], None]) -> click.Command:
-    """Give the click command of a function `verb(settings: Settings, *, run: RunOptions) -> Result`."""
+def command_of(
+    verb: Verb, *, name: str, show: Callable[[Result, RunOptions], None], idle: Sequence[str] = ()
+) -> click.Command:
+    """Give the click command of a function `verb(settings: Settings, *, run: RunOptions) -> Result`.
+
+    `idle` names the fields of `RunOptions` that change nothing for this verb.
+    """
     settings_type = get_type_hints(verb)["settings"]
 
     def run_verb(**values: Any) -> None:
         names = {field.name for field in dataclasses.fields(RunOptions)}
         run = RunOptions(**{key: value for key, value in values.items() if key in names})
         settings = settings_type(**{key: value for key, value in values.items() if key not in names})
-        show(verb(settings, run=run), run)
+        show(_result(verb, settings, run=run), run)
 
-    parameters = [*_parameters(settings_type), *_parameters(RunOptions)]
-    return VerbCommand(name, params=parameters, callback=run_verb, help=verb.__doc__)
+    return VerbCommand(name, settings_type=settings_type, idle=idle, callback=run_verb, help=verb.__doc__)
+
+
+def _result(verb: Verb, settings: Any, *, run: RunOptions) -> Result:
+    try:
+        return verb(settings, run=run)
+    except BrokenPipeError as error:  # click would take it for a reader of stdout that left, and be silent
+        raise EnvironmentProblem(
+            "a process that was at work cannot be reached any more",
+            remedy="run the same command again, it goes on where it was",
+        ) from error
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _each_with_its_flag(args: list[str], *, repeated: set[str]) -> list[str]:
@@ -121,7 +171,7 @@ def _parameter(field: dataclasses.Field[Any], hint: Any) -> click.Parameter:
         return click.Argument([field.name], type=kind, nargs=-1 if is_repeated else 1, required=True, metavar=metavar)
     # no default at all where one must be given: click takes None for a value
     default: dict[str, Any] = {} if is_required else {"default": field.default}
-    flag = f"--{field.name.replace('_', '-')}"
+    flag = _flag(field.name)
     if hint is bool:
         return click.Option([flag, field.name], is_flag=True, default=False, help=field.metadata["meaning"])
     return click.Option(

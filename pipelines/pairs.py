@@ -22,14 +22,17 @@ class PairsFlags:
     source: str | None = setting("Name of the source.  [default: the images folder's name]", default=None)
     split: Split | None = setting("Split of every sample.", default=None)
     license: str | None = setting("Licence of every sample.", default=None)
-    threshold: int = setting("A pixel is of the person where its alpha (0..255) is larger.", default=50)
+    threshold: int = setting("With --alphas: a pixel is of the person where its alpha (0..255) is larger.", default=50)
     trimap_kernel: str = setting(
         "Side of the trimap's ellipse in pixels; auto scales it with the person, none makes no trimaps.",
         default="none",
         metavar="N|auto|none",
     )
     fit: bool = setting("Scale a label that has another size than its image but the same shape.", default=False)
-    verify: Verify = setting("How images are checked: structure, or full (every pixel).", default="structure")
+    verify: Verify = setting(
+        "How images are checked: structure (quick, finds files that are cut off), or full (every pixel).",
+        default="structure",
+    )
 
 
 def pairs(settings: PairsFlags, *, run: RunOptions) -> Result:

@@ -23,7 +23,10 @@ class Portrait2000Flags:
         default=TRIMAP_KERNEL,
         metavar="N|auto|none",
     )
-    verify: Verify = setting("How portraits are checked: structure, or full (every pixel).", default="structure")
+    verify: Verify = setting(
+        "How portraits are checked: structure (quick, finds files that are cut off), or full (every pixel).",
+        default="structure",
+    )
 
 
 def portrait2000(settings: Portrait2000Flags, *, run: RunOptions) -> Result:

@@ -12,10 +12,10 @@ from pipelines.options import RunOptions
 
 
 @contextmanager
-def progress_bar(name: str, *, total: int, run: RunOptions) -> Iterator[Callable[[int], None]]:
+def progress_bar(name: str, *, total: int, run: RunOptions, unit: str = "img") -> Iterator[Callable[[int], None]]:
     """Show a bar while the block runs; it gives the function to be told how many are done."""
     is_hidden = run.quiet or not sys.stderr.isatty()
-    with tqdm(total=total, desc=name, unit="img", disable=is_hidden, dynamic_ncols=True) as bar:
+    with tqdm(total=total, desc=name, unit=unit, disable=is_hidden, dynamic_ncols=True) as bar:
 
         def show(done: int) -> None:
             bar.update(done - bar.n)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.dataset import read_dataset
-from curation.splitting import SplitShares, assign_splits, noted_card, split_dataset
+from curation.splitting import SplitShares, assign_splits, split_counts, split_dataset
 from pipelines.options import Result, RunOptions, setting
 
 
@@ -25,26 +25,41 @@ def split(settings: SplitFlags, *, run: RunOptions) -> Result:
 
     Samples that have a split keep it, so that a test set stays frozen; --overwrite splits all anew. The same --seed
     gives the same split.
+
+    \b
+    Example:  curate split data/training --val 0.1 --test 0.1
     """
     shares = SplitShares(val=settings.val, test=settings.test)
+    table = read_dataset(settings.dataset).table
+    kept = 0 if run.overwrite else table.num_rows - table["split"].null_count
     if run.dry_run:
-        dataset = read_dataset(settings.dataset)
-        table = assign_splits(dataset.table, shares=shares, seed=run.seed, keep=not run.overwrite)
-        card = noted_card(dataset, table=table, shares=shares, seed=run.seed)
+        table = assign_splits(table, shares=shares, seed=run.seed, keep=not run.overwrite)
     else:
-        card = split_dataset(settings.dataset, shares=shares, seed=run.seed, keep=not run.overwrite)
-    note: dict[str, Any] = card.notes["split"]
-    data = {"command": "split", "dataset": str(settings.dataset), "dry_run": run.dry_run, **note}
-    return Result(summary="\n".join(_lines(settings, note=note, is_dry=run.dry_run)), data=data)
+        split_dataset(settings.dataset, shares=shares, seed=run.seed, keep=not run.overwrite)
+        table = read_dataset(settings.dataset).table
+    data = {
+        "command": "split",
+        "dataset": str(settings.dataset),
+        "dry_run": run.dry_run,
+        "seed": run.seed,
+        "val": settings.val,
+        "test": settings.test,
+        "kept": kept,
+        "counts": split_counts(table),
+    }
+    warnings = () if len(table) else (f"{settings.dataset} holds no sample, so there is nothing to split",)
+    return Result(summary="\n".join(_lines(settings, data=data)), data=data, warnings=warnings)
 
 
-def _lines(settings: SplitFlags, *, note: dict[str, Any], is_dry: bool) -> list[str]:
-    counts: dict[str, int] = note["counts"]
-    total = sum(counts.values()) or 1
-    dry = " (dry run, nothing is written)" if is_dry else ""
-    lines = [f"{settings.dataset}: split with seed {note['seed']}{dry}"]
-    lines += [f"  {name:<6} {number:>8}   {number / total:.1%}" for name, number in counts.items()]
+def _lines(settings: SplitFlags, *, data: dict[str, Any]) -> list[str]:
+    counts: dict[str, int] = data["counts"]
+    total, kept = sum(counts.values()), data["kept"]
+    dry = " (dry run, nothing is written)" if data["dry_run"] else ""
+    lines = [f"{settings.dataset}: {total - kept} samples split with seed {data['seed']}{dry}"]
+    lines += [f"  {name:<6} {number:>8}   {number / max(1, total):.1%}" for name, number in counts.items()]
+    if kept:
+        lines.append(f"  {kept} of them had a split already and keep it; --overwrite splits all anew")
     empty = [name for name in ("val", "test") if getattr(settings, name) > 0 and not counts[name]]
-    if empty:
+    if empty and kept < total:
         lines.append(f"  nothing for {' and '.join(empty)}: too few groups; add data, or raise the share")
     return lines

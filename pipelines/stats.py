@@ -36,6 +36,9 @@ def stats(settings: StatsFlags, *, run: RunOptions) -> Result:
 
     With --verify each file is read again: the hash of every image, the size and values of every mask. Problems are
     listed and the exit code is 4; nothing on the disk is changed.
+
+    \b
+    Example:  curate stats data/training --verify
     """
     lines: list[str] = []
     data: list[dict[str, Any]] = []
@@ -66,7 +69,7 @@ def statistic_lines(statistics: Statistics) -> list[str]:
         *count_lines(s.counts, records=s.records),
         _line("sources", s.by_source),
         _line("splits", s.by_split),
-        _line("licences", s.by_license),
+        _line("licences", s.by_license, between=f"\n{'':15}"),
         _line("labels", {f"version {version}": number for version, number in s.by_label_version.items()}),
         _line("persons", s.by_persons),
         f"  {'files':<12} {s.with_mask} masks, {s.with_alpha} alphas, {s.with_trimap} trimaps",
@@ -114,10 +117,10 @@ def _verify(dataset: Dataset, *, run: RunOptions) -> list[QuarantineRecord]:
         return find_problems(dataset, runner=RunnerOptions(workers=run.workers), progress=show)
 
 
-def _line(title: str, numbers: dict[str, int]) -> str:
+def _line(title: str, numbers: dict[str, int], *, between: str = ", ") -> str:
     shown = [f"{name} ({number})" for name, number in list(numbers.items())[:NAMES_SHOWN]]
     more = [f"... {len(numbers) - NAMES_SHOWN} more"] if len(numbers) > NAMES_SHOWN else []
-    return f"  {title:<12} {', '.join([*shown, *more])}"
+    return f"  {title:<12} {between.join([*shown, *more]) or 'none'}"
 
 
 def _range(pixels: Range | None) -> str:

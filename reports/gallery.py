@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from curation.card import tool_version
+from curation.card import license_names, tool_version
 from curation.dataset import Dataset, read_quarantine, select_rows
 from curation.errors import InputRefused
 from curation.files import read_file, safe_join, write_durable
@@ -34,7 +34,7 @@ SIGNIFICANT_DIGITS: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GalleryOptions:
-    """Which samples are shown: at most `limit`, and of them those for which the pandas `query` holds."""
+    """Which samples are shown: at most `limit` of those for which the pandas `query` holds."""
 
     limit: int = 500
     query: str | None = None
@@ -70,7 +70,8 @@ def write_gallery(
         cards[outcome.id] = _card_of(outcome)
         if progress is not None:
             progress(len(cards))
-    rows = [_facts(item.payload) | cards[item.id] for item in items]
+    licenses = [license_names(dataset.card) for dataset in datasets]
+    rows = [_facts(item.payload, licenses=licenses) | cards[item.id] for item in items]
     page = "".join(render(datasets, rows=rows, options=options)).encode()
     write_durable(out, page)
     failed = sum("problem" in row for row in rows)
@@ -80,12 +81,26 @@ def write_gallery(
 def gallery_items(datasets: Sequence[Dataset], *, options: GalleryOptions) -> list[Item]:
     """Give one item for each sample to show, in the order of datasets and ids."""
     items: list[Item] = []
-    for index, dataset in enumerate(datasets):
-        table = dataset.table if options.query is None else select_rows(dataset, options.query)
-        for row in table.sort_by("id").slice(0, options.limit - len(items)).to_pylist():
+    tables = [dataset.table if options.query is None else select_rows(dataset, options.query) for dataset in datasets]
+    shares = equal_shares([table.num_rows for table in tables], limit=options.limit)
+    for index, (dataset, table, share) in enumerate(zip(datasets, tables, shares, strict=True)):
+        for row in table.sort_by("id").slice(0, share).to_pylist():
             payload = {"folder": str(dataset.folder.resolve()), "dataset": index, "row": row}
             items.append(Item(id=f"{index}/{row['id']}", payload=payload, file=str(dataset.folder / str(row["image"]))))
     return items
+
+
+def equal_shares(sizes: Sequence[int], *, limit: int) -> list[int]:
+    """Give how many of each dataset are shown: equally many, or all where it has fewer, and `limit` together.
+
+    >>> equal_shares([900, 10, 700], limit=100)
+    [45, 10, 45]
+    """
+    shares = list(sizes)
+    for rank, index in enumerate(sorted(range(len(sizes)), key=sizes.__getitem__)):
+        shares[index] = min(sizes[index], limit // (len(sizes) - rank))
+        limit -= shares[index]
+    return shares
 
 
 def draw_sample(item: Item, folder: Path) -> Outcome:
@@ -126,9 +141,12 @@ def render(datasets: Sequence[Dataset], *, rows: Sequence[dict[str, Any]], optio
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    names = [dataset.folder.resolve().name for dataset in datasets]
+    labels = [name if names.count(name) == 1 else str(d.folder) for name, d in zip(names, datasets, strict=True)]
     lines = [line for dataset in datasets for line in msgspec.to_builtins(read_quarantine(dataset.folder))]
     yield from environment.get_template("gallery.html.j2").generate(
-        title=", ".join(dict.fromkeys(dataset.folder.resolve().name for dataset in datasets)),
+        title=", ".join(dict.fromkeys(names)),
+        labels=labels,
         datasets=[_summary(dataset) for dataset in datasets],
         rows=rows,
         total=sum(map(len, datasets)),
@@ -153,7 +171,6 @@ def _summary(dataset: Dataset) -> dict[str, Any]:
     return {
         "name": dataset.folder.resolve().name,
         "command": card.command,
-        "run": card.run,
         "considered": counts.considered,
         "parts": [
             {"kind": "selected", "number": counts.selected, "reasons": {}},
@@ -161,13 +178,15 @@ def _summary(dataset: Dataset) -> dict[str, Any]:
             {"kind": "quarantined", "number": sum(counts.quarantined.values()), "reasons": counts.quarantined},
         ],
         "records": card.records,
-        "licenses": card.licenses,
         "sources": [source.name for source in card.sources],
     }
 
 
-def _facts(payload: dict[str, Any]) -> dict[str, Any]:
-    """Give what a card says about its sample; numbers that commands added become `scores`."""
+def _facts(payload: dict[str, Any], *, licenses: Sequence[dict[tuple[str, str], str]]) -> dict[str, Any]:
+    """Give what a card says about its sample; numbers that commands added become `scores`.
+
+    `licenses` holds, for each dataset, the names of its licences by source and text.
+    """
     row = payload["row"]
     scores = {
         name: float(f"{value:.{SIGNIFICANT_DIGITS}g}")
@@ -183,7 +202,7 @@ def _facts(payload: dict[str, Any]) -> dict[str, Any]:
         "split": row["split"],
         "source": row["source"],
         "source_id": row["source_id"],
-        "license": row["license"],
+        "license": licenses[payload["dataset"]].get((row["source"], row["license"]), row["license"]),
         "version": row["label_version"],
         "scores": scores,
     }

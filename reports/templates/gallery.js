@@ -5,6 +5,8 @@ const byId = (id) => document.getElementById(id);
 const sheet = byId("sheet");
 const SVG = "http://www.w3.org/2000/svg";
 const VIEWS = ["image", "outline", "mask", "alpha", "trimap"];
+const FILTERS = ["dataset", "split", "source"];
+const DATASETS = JSON.parse(byId("datasets").textContent);
 const views = VIEWS.filter((name) => name === "image" || rows.some((row) => has(row, name)));
 let view = views.includes("outline") ? "outline" : "image";
 let isReversed = false;
@@ -49,6 +51,7 @@ function vector(row, isMask) {
 }
 
 function fill(stage, row, name) {
+  if (name === "outline" && !has(row, name)) name = "image"; // a background has no outline, and is to be seen all the same
   if (row.problem) return stage.replaceChildren(make("span", "absent broken", row.problem));
   if (!has(row, name)) return stage.replaceChildren(make("span", "absent", "no " + name));
   if (name === "outline") return stage.replaceChildren(photo(row, "image"), vector(row, false));
@@ -78,7 +81,8 @@ function cardOf(row) {
   const meter = make("meter");
   meter.value = row.area || 0;
   meter.setAttribute("aria-label", "person area");
-  const source = make("span", "", [row.source, row.license && "licence " + row.license].filter(Boolean).join(" · "));
+  const origin = [DATASETS.length > 1 && DATASETS[row.dataset], row.source, row.license].filter(Boolean).join(" · ");
+  const source = make("span", "", origin);
   source.title = source.textContent;
   const split = row.split ? [make("span", "chip", row.split)] : [];
   const label = row.version ? [make("span", "chip", "label v" + row.version)] : [];
@@ -87,7 +91,7 @@ function cardOf(row) {
   caption.append(line(source, ...label, ...split), score);
   card.append(stage, caption);
   Object.assign(row, { card, stage, score });
-  row.text = [row.id, row.source, row.source_id, row.license && "licence " + row.license].join(" ").toLowerCase();
+  row.text = [row.id, row.source_id, origin].join(" ").toLowerCase();
   stage.row = row;
   return card;
 }
@@ -125,18 +129,28 @@ function order() {
   sheet.append(...rows.map((row) => row.card));
 }
 
+const valueOf = (row, name) => (name === "dataset" ? DATASETS[row.dataset] : row[name] || "none");
+
 function filter() {
   const words = byId("find").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const split = byId("split").value;
-  const source = byId("source").value;
+  const wanted = FILTERS.map((name) => [name, byId(name).value]).filter(([, value]) => value);
   let shown = 0;
   for (const row of rows) {
-    const fits = words.every((word) => row.text.includes(word)) && (!split || (row.split || "none") === split) && (!source || row.source === source);
+    const fits = words.every((word) => row.text.includes(word)) && wanted.every(([name, value]) => valueOf(row, name) === value);
     row.card.hidden = !fits;
     shown += fits;
   }
   byId("shown").textContent = shown === rows.length ? shown + " samples" : shown + " of " + rows.length;
+  if (!rows.length) return;
+  const sought = [...words.map((word) => "“" + word + "”"), ...wanted.map(([name, value]) => name + " " + value)];
+  byId("sought").textContent = "No sample matches " + sought.join(" and ") + ".";
   byId("nothing").hidden = shown > 0;
+}
+
+function clear() {
+  for (const name of ["find", ...FILTERS]) byId(name).value = "";
+  filter();
+  byId("find").focus();
 }
 
 function look(name) {
@@ -168,6 +182,7 @@ function open(row) {
   fact(facts, "person area", percent(row.area));
   fact(facts, "persons", row.persons);
   fact(facts, "size", sized(row));
+  if (DATASETS.length > 1) fact(facts, "dataset", DATASETS[row.dataset]);
   fact(facts, "source", row.source);
   fact(facts, "source id", row.source_id);
   fact(facts, "split", row.split);
@@ -191,10 +206,6 @@ function choices(select, names) {
   }
 }
 
-function distinct(name) {
-  return [...new Set(rows.map((row) => row[name] || "none"))].sort();
-}
-
 views.forEach((name) => {
   const label = make("label");
   const input = make("input");
@@ -204,10 +215,13 @@ views.forEach((name) => {
   byId("views").append(label);
 });
 choices(byId("sort"), [...ORDERS.keys()].map((name) => [name, name]));
-for (const name of ["split", "source"]) {
-  choices(byId(name), [["", "all"], ...distinct(name).map((value) => [value, value])]);
+for (const name of FILTERS) {
+  const values = [...new Set(rows.map((row) => valueOf(row, name)))].sort();
+  choices(byId(name), [["", "all"], ...values.map((value) => [value, value])]);
+  byId(name).parentElement.hidden = values.length < 2;
   byId(name).addEventListener("change", filter);
 }
+if (rows.length) byId("clear").addEventListener("click", clear);
 byId("find").addEventListener("input", filter);
 byId("sort").addEventListener("change", () => {
   isReversed = byId("sort").value === "person area";

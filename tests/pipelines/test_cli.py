@@ -79,6 +79,22 @@ def test_wrong_usage_exits_2_and_says_where_help_is(
     assert said.out == ""
 
 
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("coco-persons", "did you mean coco-person?"),
+        ("mrege", "did you mean merge?"),
+        ("coco", "did you mean coco-person or coco-background?"),
+        ("frobnicate", "there is no command 'frobnicate'"),
+    ],
+)
+def test_a_misspelled_command_is_told_with_what_may_be_meant(
+    word: str, meant: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code_of(word, monkeypatch=monkeypatch) == 2
+    assert capsys.readouterr().err.rstrip().endswith(meant)
+
+
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 @pytest.mark.parametrize("verb", ["", *VERBS])
 def test_help_of_every_verb_works(
@@ -142,13 +158,6 @@ def test_a_bug_of_ours_exits_70_with_the_traceback(
     assert "this is a bug of curate (ZeroDivisionError)" in said
 
 
-def test_a_reader_that_leaves_the_pipe_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipelines.cli.LazyGroup, "get_command", failing(BrokenPipeError()))
-    with monkeypatch.context() as patch, Path(os.devnull).open("w") as nowhere:
-        patch.setattr("sys.stderr", nowhere)
-        assert exit_code_of("aifenge", monkeypatch=monkeypatch) == 0
-
-
 def test_an_input_that_is_refused_is_told_without_a_traceback_and_makes_nothing(tmp_path: Path) -> None:
     (tmp_path / "R").mkdir()
     done = run(*aifenge_command(tmp_path / "R", tmp_path / "D"), "--json")
@@ -181,6 +190,19 @@ def test_a_signal_ends_a_run_in_time_with_130_and_the_next_run_goes_on(
         again = run(*aifenge_command(root, out, workers=2))
         assert again.returncode == 0, again.stderr
         assert "400 samples" in again.stdout
+
+
+def test_an_impatient_ctrl_c_is_no_other_than_a_single_one(tmp_path: Path) -> None:
+    root, out = draw_aifenge(tmp_path / "R", samples=400), tmp_path / "D"
+    process = start(*aifenge_command(root, out, workers=2))
+    wait_for(lambda: any((out / "images").glob("*.jpg")))
+    for _ in range(20):
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.01)
+    done = finish(process)
+    assert done.returncode == 130, done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_workers_die_with_their_parent(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import importlib
 import json
+import re
 import subprocess
 import types
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import click
 import pytest
 
+from curation.errors import EnvironmentProblem
 from pipelines.cli import VERBS, curate
 from pipelines.options import Result, RunOptions, command_of, setting
 from tests.pipelines.commands import CURATE
@@ -151,7 +154,7 @@ def check_parameter(parameter: click.Parameter, *, field: dataclasses.Field[Any]
     elif get_origin(kind) is Literal:
         assert isinstance(parameter.type, click.Choice)
         assert tuple(parameter.type.choices) == get_args(kind)
-        assert field.default in {*get_args(kind), None, dataclasses.MISSING}
+        assert field.default in {*get_args(kind), None, dataclasses.MISSING, () if is_repeated else None}
     else:
         text, value = WORDS[kind]
         converted = parameter.type.convert(text, parameter, None)
@@ -178,6 +181,37 @@ def test_settings_are_frozen_and_are_told_apart_from_the_flags_that_every_verb_h
     assert getattr(settings_type, "__dataclass_params__").frozen  # noqa: B009 - typeshed does not know it
     shared = {field.name for field in dataclasses.fields(RunOptions)}
     assert shared & {field.name for field in dataclasses.fields(settings_type)} == set()
+
+
+def test_help_tells_own_flags_apart_from_common_ones_and_from_those_without_effect() -> None:
+    command = command_of(kept, name="kept", show=lambda result, run: None, idle=("seed", "device"))
+    text = command.get_help(click.Context(command, info_name="kept"))
+    _, own, common, idle = re.split(r"^(?:Options|Common options|Taken by every command.*):$", text, flags=re.MULTILINE)
+    assert re.findall(r"^  (--[\w-]+)", own, flags=re.MULTILINE) == [
+        f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(Settings)
+    ]
+    assert re.findall(r"^  (--[\w-]+)", common, flags=re.MULTILINE) == [
+        f"--{field.name.replace('_', '-')}"
+        for field in dataclasses.fields(RunOptions)
+        if field.name not in command.idle
+    ] + ["--help"]
+    assert idle.split() == ["--seed,", "--device"]
+    assert parsed("--source", "a", "--device", "cpu")["run"].device == "cpu"
+
+
+def test_the_help_of_an_argument_tells_its_meaning() -> None:
+    command = curate.get_command(click.Context(curate), "stats")
+    assert command is not None
+    assert re.search(r"Arguments:\n  D\.\.\.  The datasets", command.get_help(click.Context(command)))
+
+
+def test_a_worker_that_is_gone_is_not_taken_for_a_reader_that_left() -> None:
+    def broken(settings: Settings, *, run: RunOptions) -> Result:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    command = command_of(broken, name="broken", show=lambda result, run: None)
+    with pytest.raises(EnvironmentProblem, match="cannot be reached"):
+        command.main(["--source", "a"], standalone_mode=False)
 
 
 @pytest.mark.parametrize("flags", [["--workers", "-1"], ["--limit", "0"], ["--limit", "-1"], ["--nosuch"]])

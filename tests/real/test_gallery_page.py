@@ -54,7 +54,7 @@ PAYLOADS = [
 ]
 
 
-def drawn(folder: Path, *, ids: list[str], text: list[str]) -> Dataset:
+def drawn(folder: Path, *, ids: list[str], text: list[str], with_mask: bool = True) -> Dataset:
     """Write a dataset of one drawn picture under many ids; `text` goes into every other text of each row."""
     for name in ("images", "masks"):
         (folder / name).mkdir(parents=True)
@@ -68,7 +68,7 @@ def drawn(folder: Path, *, ids: list[str], text: list[str]) -> Dataset:
         {
             "id": id_,
             "image": "images/0.png",
-            "mask": "masks/0.png",
+            "mask": "masks/0.png" if with_mask else None,
             "width": 40,
             "height": 60,
             "source": words,
@@ -132,8 +132,8 @@ def open_page(browser: Any) -> Iterator[Callable[[Path], tuple[Any, list[str]]]]
         context.close()
 
 
-def sheet(dataset: Dataset, out: Path) -> Path:
-    write_gallery([dataset], out=out, options=GalleryOptions(limit=5000), runner=RunnerOptions(workers=0))
+def sheet(*datasets: Dataset, out: Path) -> Path:
+    write_gallery(datasets, out=out, options=GalleryOptions(limit=5000), runner=RunnerOptions(workers=0))
     return out
 
 
@@ -141,7 +141,7 @@ def test_nothing_that_came_with_the_data_runs_or_is_fetched(
     tmp_path: Path, open_page: Callable[[Path], tuple[Any, list[str]]]
 ) -> None:
     dataset = drawn(tmp_path / "d", ids=PAYLOADS, text=PAYLOADS)
-    page, seen = open_page(sheet(dataset, tmp_path / "g.html"))
+    page, seen = open_page(sheet(dataset, out=tmp_path / "g.html"))
     assert page.locator(".card").count() == len(PAYLOADS)
     for key in "123":
         page.keyboard.press(key)
@@ -162,7 +162,9 @@ def test_views_sorting_filters_and_the_close_up_do_what_they_say(
     tmp_path: Path, open_page: Callable[[Path], tuple[Any, list[str]]]
 ) -> None:
     ids = [f"s{number}" for number in range(12)]
-    page, seen = open_page(sheet(drawn(tmp_path / "d", ids=ids, text=["coco"] * 6 + ["own"] * 6), tmp_path / "g.html"))
+    page, seen = open_page(
+        sheet(drawn(tmp_path / "d", ids=ids, text=["coco"] * 6 + ["own"] * 6), out=tmp_path / "g.html")
+    )
 
     def shown() -> list[str]:
         names: list[str] = page.locator(".card:not([hidden]) .name").all_text_contents()
@@ -189,8 +191,33 @@ def test_views_sorting_filters_and_the_close_up_do_what_they_say(
     page.keyboard.press("Enter")
     assert page.locator("#close-up figure").count() == 3
     page.keyboard.press("Escape")
-    page.locator("#find").fill("no such thing")
+    assert page.locator("#dataset").is_hidden(), "there is only one"
+    page.locator("#find").fill("no such")
     assert page.locator("#nothing").is_visible()
+    told = "No sample matches “no” and “such” and split train and source own."
+    assert page.locator("#sought").text_content() == told
+    page.get_by_text("Show all samples").click()
+    assert page.locator("#nothing").is_hidden()
+    assert len(shown()) == 12
+    assert seen == []
+
+
+def test_one_dataset_of_several_can_be_shown_and_an_image_without_a_mask_is_seen_in_every_sheet(
+    tmp_path: Path, open_page: Callable[[Path], tuple[Any, list[str]]]
+) -> None:
+    people = drawn(tmp_path / "people", ids=["p"], text=["x"])
+    places = drawn(tmp_path / "places", ids=["b"], text=["x"], with_mask=False)
+    page, seen = open_page(sheet(people, places, out=tmp_path / "g.html"))
+    assert page.locator("#source").is_hidden()
+    page.select_option("#dataset", label="places")
+    (card,) = page.locator(".card:not([hidden])").all()
+    assert "places" in card.text_content()
+    page.wait_for_selector(".card:not([hidden]) .stage img")
+    assert card.locator("path").count() == 0
+    page.get_by_text("Mask", exact=True).click()
+    assert card.locator(".stage").text_content() == "no mask"
+    page.select_option("#dataset", label="people")
+    page.wait_for_selector(".card:not([hidden]) path.person", state="attached")
     assert seen == []
 
 
@@ -198,7 +225,7 @@ def test_a_thousand_cards_draw_only_what_is_near_the_window(
     tmp_path: Path, open_page: Callable[[Path], tuple[Any, list[str]]]
 ) -> None:
     ids = [f"s{number:04}" for number in range(1000)]
-    page, seen = open_page(sheet(drawn(tmp_path / "d", ids=ids, text=["x"] * 1000), tmp_path / "g.html"))
+    page, seen = open_page(sheet(drawn(tmp_path / "d", ids=ids, text=["x"] * 1000), out=tmp_path / "g.html"))
     page.wait_for_selector(".stage img", state="attached")
     assert page.locator(".card").count() == 1000
     assert page.locator(".stage img").count() < 250

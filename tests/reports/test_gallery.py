@@ -6,11 +6,13 @@ import base64
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import PIL.Image
 import pyarrow as pa
 import pytest
@@ -18,6 +20,7 @@ import pytest
 from curation.dataset import Dataset
 from curation.errors import InputRefused
 from curation.runner import RunnerOptions
+from curation.samples import Source
 from reports.gallery import GalleryOptions, write_gallery
 
 HERE = RunnerOptions(workers=0)
@@ -110,9 +113,43 @@ def test_counts_reasons_and_quarantine_are_told(tmp_path: Path, make_dataset: Ca
 def test_limit_and_query_say_what_is_left_out(tmp_path: Path, make_dataset: Callable[..., Dataset]) -> None:
     one, two = make_dataset(tmp_path / "one", "a", "b", "c"), make_dataset(tmp_path / "two", "a")
     page = written(tmp_path / "g.html", one, two, limit=2, query="id != 'a'")
-    assert [row["id"] for row in rows_of(page)] == ["b", "c"]
+    assert [(row["dataset"], row["id"]) for row in rows_of(page)] == [(0, "b"), (0, "c")]
     assert "2 of 4 samples are on this sheet" in page
     assert [(row["dataset"], row["id"]) for row in rows_of(written(tmp_path / "g.html", one, two))][-1] == (1, "a")
+
+
+def test_the_limit_is_shared_among_the_datasets(tmp_path: Path, make_dataset: Callable[..., Dataset]) -> None:
+    large, small = make_dataset(tmp_path / "large", *"abcdefgh"), make_dataset(tmp_path / "small", "a")
+    rows = rows_of(written(tmp_path / "g.html", large, small, make_dataset(tmp_path / "other", *"abcde"), limit=7))
+    assert [(row["dataset"], row["id"]) for row in rows] == [(0, n) for n in "abc"] + [(1, "a")] + [
+        (2, n) for n in "abc"
+    ]
+
+
+def test_datasets_are_told_apart_by_name_or_else_by_folder(
+    tmp_path: Path, make_dataset: Callable[..., Dataset]
+) -> None:
+    one, two = make_dataset(tmp_path / "x" / "same", "a"), make_dataset(tmp_path / "y" / "same", "a")
+    page = written(tmp_path / "g.html", one, two, make_dataset(tmp_path / "z", "a"))
+    found = re.search(r'<script id="datasets" type="application/json">(.*?)</script>', page)
+    assert found is not None
+    assert json.loads(found.group(1)) == [str(one.folder), str(two.folder), "z"]
+
+
+def test_a_licence_is_shown_by_the_name_that_its_source_gives_it(
+    tmp_path: Path, make_dataset: Callable[..., Dataset]
+) -> None:
+    dataset = make_dataset(tmp_path / "d", "a", text="7")
+    source = Source(name="7", path="p", fingerprint="f", licenses={"7": "CC BY 4.0"})
+    named = replace(dataset, card=msgspec.structs.replace(dataset.card, sources=[source]))
+    assert rows_of(written(tmp_path / "g.html", named))[0]["license"] == "CC BY 4.0"
+    assert rows_of(written(tmp_path / "g.html", dataset))[0]["license"] == "7"
+
+
+def test_a_page_without_samples_says_why(tmp_path: Path, make_dataset: Callable[..., Dataset]) -> None:
+    page = written(tmp_path / "g.html", make_dataset(tmp_path / "d", "a"), query="person_area > 5")
+    assert "No sample matches the query <code>person_area &gt; 5</code>" in page
+    assert "There is no sample in this dataset" in written(tmp_path / "g.html", make_dataset(tmp_path / "e"))
 
 
 def test_a_sample_that_cannot_be_read_gets_a_card_that_says_so(

@@ -34,7 +34,8 @@ def _hook(what: str, *, number: int, process: str) -> Callable[[str, tuple[objec
 
     def on_event(event: str, arguments: tuple[object, ...]) -> None:
         nonlocal seen, is_busy
-        if is_busy or not _is_change(event, arguments) or not _path(arguments).startswith(root):
+        path = _path(arguments[1] if event == "os.link" else arguments[0])  # a link changes where it points from
+        if is_busy or not _is_change(event, arguments) or not path.startswith(root):
             return
         seen += 1
         is_busy = True
@@ -43,7 +44,7 @@ def _hook(what: str, *, number: int, process: str) -> Callable[[str, tuple[objec
                 with Path(counter, f"{process}-{os.getpid()}").open("ab") as stream:
                     stream.write(b".")
             if seen >= number:
-                _strike(what, event=event, path=_path(arguments), is_first=seen == number)
+                _strike(what, event=event, path=path, is_first=seen == number)
         finally:
             is_busy = False
 
@@ -57,8 +58,7 @@ def _is_change(event: str, arguments: tuple[object, ...]) -> bool:
     return event in CHANGES
 
 
-def _path(arguments: tuple[object, ...]) -> str:
-    path = arguments[0]
+def _path(path: object) -> str:
     if isinstance(path, str | bytes | os.PathLike):
         return str(Path(os.fsdecode(path)).absolute())
     return ""

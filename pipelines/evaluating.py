@@ -1,0 +1,162 @@
+"""The work of `curate evaluate`: every data set scored, compared and drawn, and what stands in `metrics.json`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from curation.card import tool_version
+from models.checked_model import CheckedModel
+from models.dataset_scores import DatasetScores, ScoreOptions, Work, score_dataset
+from models.evaluation import compare, describe
+from models.evaluation_sets import EvaluationSet, Model, run_id
+from models.metrics.confusion import THRESHOLD
+from models.metrics.summary import HARD_BELOW
+from models.prediction.protocol import EngineOptions
+from models.scores import PREDICTIONS
+from models.scoring import Precision, ScoringPlace
+from models.slices import SliceName, slice_meanings
+from pipelines.options import RunOptions
+from pipelines.progress import progress_bar
+from reports.badcases import write_badcases
+
+BASELINE: Final = "baseline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evaluation:
+    """A model, and another to compare it with, on the samples of data sets; and what to leave behind in `out`."""
+
+    model: Model
+    baseline: Model | None
+    sets: Sequence[EvaluationSet]
+    out: Path
+    precision: Precision
+    with_flips: bool
+    slices: tuple[SliceName, ...]
+    badcases: int
+    keeps_predictions: bool
+    run: RunOptions
+
+    @property
+    def id(self) -> str:
+        """What the result depends on, as 16 hexadecimal digits."""
+        decisive = {
+            "precision": self.precision,
+            "with_flips": self.with_flips,
+            "slices": self.slices,
+            "badcases": self.badcases,
+            "keeps_predictions": self.keeps_predictions,
+            "seed": self.run.seed,
+        }
+        models = [model for model in (self.model, self.baseline) if model is not None]
+        return run_id(models, sets=self.sets, settings=decisive)
+
+    def folder(self, one: EvaluationSet) -> Path:
+        """Give where the scores of a data set go: with one set, into the folder itself."""
+        return self.out if len(self.sets) == 1 else self.out / one.name
+
+
+def evaluated(evaluation: Evaluation, *, work: Path) -> dict[str, Any]:
+    """Score all sets, draw the worst samples, and give `metrics.json`; unfinished work lies in `work`."""
+    model = _checked(evaluation.model, evaluation=evaluation)
+    baseline = None if evaluation.baseline is None else _checked(evaluation.baseline, evaluation=evaluation)
+    ours, theirs, entries = [], [], {}
+    for one in evaluation.sets:
+        folder = evaluation.folder(one)
+        scores = _score(one, model=model, out=folder, work=work, evaluation=evaluation)
+        ours.append(scores.table)
+        entries[one.name] = _counts(one, scores=scores) | describe(scores.table, slices=evaluation.slices)
+        if baseline is not None:
+            others = _score(one, model=baseline, out=folder / BASELINE, work=work / BASELINE, evaluation=evaluation)
+            theirs.append(others.table)
+            entries[one.name] |= _comparison(evaluation, baseline=[others.table], model=[scores.table])
+        _draw_worst(evaluation, one=one, table=scores.table)
+    whole = describe(pa.concat_tables(ours), slices=evaluation.slices)
+    if theirs:
+        whole |= _comparison(evaluation, baseline=theirs, model=ours)
+    if not evaluation.keeps_predictions:
+        for folder in list(evaluation.out.rglob(PREDICTIONS)):
+            shutil.rmtree(folder)
+    engine = {"engine": model.engine(evaluation.precision)}
+    return _head(evaluation) | engine | {"sets": entries, "all": whole}
+
+
+def _head(evaluation: Evaluation) -> dict[str, Any]:
+    meanings = slice_meanings()
+    return {
+        "command": "evaluate",
+        "run": evaluation.id,
+        "tool_version": tool_version(),
+        "model": asdict(evaluation.model),
+        "baseline": None if evaluation.baseline is None else asdict(evaluation.baseline),
+        "threshold": THRESHOLD,
+        "hard_below": HARD_BELOW,
+        "precision": evaluation.precision,
+        "with_flips": evaluation.with_flips,
+        "seed": evaluation.run.seed,
+        "slices": {name: meanings[name] for name in evaluation.slices},
+    }
+
+
+def _checked(model: Model, *, evaluation: Evaluation) -> CheckedModel:
+    run = evaluation.run
+    options = EngineOptions(device=run.device, with_flips=evaluation.with_flips, workers=run.workers)
+    checked = CheckedModel(model, options=options)
+    checked.ready(evaluation.precision)  # refused here, nothing is written yet
+    return checked
+
+
+def _score(one: EvaluationSet, *, model: CheckedModel, out: Path, work: Path, evaluation: Evaluation) -> DatasetScores:
+    run = evaluation.run
+    with progress_bar(f"{one.name}, {model.model.name}", total=len(one.rows), run=run) as show:
+        return score_dataset(
+            one.rows,
+            place=ScoringPlace(dataset=one.dataset.folder, name=one.name, out=out),
+            predict=model,
+            work=Work(folder=work, run=evaluation.id),
+            options=ScoreOptions(
+                precision=evaluation.precision,
+                limit=HARD_BELOW,
+                workers=run.workers,
+                max_quarantine=run.max_quarantine,
+                progress=lambda done, _: show(done),
+            ),
+        )
+
+
+def _counts(one: EvaluationSet, *, scores: DatasetScores) -> dict[str, Any]:
+    considered = len(one.dataset)
+    accounted = scores.table.num_rows + sum(one.filtered.values()) + sum(scores.quarantined.values())
+    assert considered == accounted, f"{considered} samples considered, but {accounted} accounted for"
+    return {
+        "dataset": str(one.dataset.folder),
+        "manifest_sha256": one.dataset.card.manifest_sha256,
+        "counts": {
+            "considered": considered,
+            "scored": scores.table.num_rows,
+            "filtered": one.filtered,
+            "quarantined": scores.quarantined,
+        },
+        "rechecked": sum(scores.table["rechecked"].to_pylist()),
+        "margin": scores.margin,
+    }
+
+
+def _comparison(evaluation: Evaluation, *, baseline: list[pa.Table], model: list[pa.Table]) -> dict[str, Any]:
+    first, second = pa.concat_tables(baseline), pa.concat_tables(model)
+    return {"comparison": compare(first, second=second, slices=evaluation.slices, seed=evaluation.run.seed)}
+
+
+def _draw_worst(evaluation: Evaluation, *, one: EvaluationSet, table: pa.Table) -> None:
+    if evaluation.badcases:
+        # a prediction that is not finite is the worst of all
+        ranked = sorted(table.to_pylist(), key=lambda row: (-1.0 if row["miou"] is None else row["miou"], row["id"]))
+        rows = {row["id"]: row for row in one.rows}
+        worst = ranked[: evaluation.badcases]
+        write_badcases(worst, rows=rows, dataset=one.dataset.folder, out=evaluation.folder(one))
