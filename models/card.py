@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
+import yaml
 
 from curation.errors import InputRefused
+from curation.files import read_file
+from curation.quarantine import BadRecord, Code
+
+MAX_CARD_BYTES: Final = 1_000_000
+MAX_SIDE_PX: Final = 8192
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -18,7 +25,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     `output` is what the model gives: "probability" or "logit" of person in one channel, or "logits" of several
     classes, of which `person_index` is person. The remaining fields are set for models that `curate` made:
     `sha256` of the weights file, `network` with its number of `classes` (3: background, unknown, foreground),
-    and `training`, where the weights come from.
+    `probe`, what the model says of one drawn picture, and `training`, where the weights come from.
     """
 
     input_size: tuple[int, int]
@@ -31,23 +38,40 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     network: str | None = None
     classes: int = 1
     sha256: str | None = None
+    probe: tuple[float, ...] = ()
     training: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        """Refuse numbers with which nothing can be computed."""
+        if not all(0 < side <= MAX_SIDE_PX for side in self.input_size):
+            raise ValueError(f"input_size must be [height, width], each 1 to {MAX_SIDE_PX} - got {self.input_size}")
+        if not all(map(math.isfinite, (*self.mean, *self.std, *self.probe))):
+            raise ValueError("mean, std and probe must be finite numbers")
+        if not all(value > 0 for value in self.std):
+            raise ValueError(f"std must be above 0, per channel - got {self.std}")
+        if self.person_index < 0 or self.classes < 1:
+            raise ValueError("person_index must be 0 or more, classes 1 or more")
 
 
 def read_card(path: Path) -> ModelCard:
     """Give the card in a YAML file. Raises InputRefused naming the file, the field and what was expected."""
     try:
-        return msgspec.yaml.decode(path.read_bytes(), type=ModelCard)
-    except FileNotFoundError:
+        text = read_file(path, max_bytes=MAX_CARD_BYTES)
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            raise ValueError("aliases (`*name`) are not read: a few of them can stand for more than memory holds")
+        return msgspec.yaml.decode(text, type=ModelCard)
+    except BadRecord as problem:
+        if problem.code != Code.MISSING_FILE:
+            raise InputRefused(problem.reason, where=path, remedy=problem.hint) from problem
         remedy = "write one: input_size, channels, layout, mean, std, output, person_index (see README)"
         raise InputRefused("the model has no card beside it", where=path, remedy=remedy) from None
     except msgspec.ValidationError as error:
         raise InputRefused(f"not a model card: {error}", where=path, remedy="mend the field that is named") from error
-    except (msgspec.DecodeError, ValueError) as error:
+    except (yaml.YAMLError, msgspec.DecodeError, ValueError) as error:
         raise InputRefused(f"not YAML: {error}", where=path, remedy="mend the line that is named") from error
 
 
 def card_text(card: ModelCard) -> bytes:
     """Give a card as YAML, without the fields that say nothing."""
     fields = msgspec.to_builtins(card)
-    return msgspec.yaml.encode({name: value for name, value in fields.items() if value not in (None, {})})
+    return msgspec.yaml.encode({name: value for name, value in fields.items() if value not in (None, {}, (), [])})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +11,9 @@ from numpy.typing import NDArray
 from curation.pixels import Image, Mask
 from models.card import ModelCard
 from models.prediction.protocol import Probability
+
+ORDERS: Final = {"RGB": (0, 1, 2), "BGR": (2, 1, 0)}
+"""Where the channels of a card lie in an RGB image."""
 
 
 def resized(image: Image, *, size: tuple[int, int]) -> Image:
@@ -32,10 +37,12 @@ def resized_mask(mask: Mask, *, size: tuple[int, int]) -> Mask:
 
 def normalised(image: Image, *, card: ModelCard) -> NDArray[np.float32]:
     """Give an RGB image at the card's size as the model's input: (3, h, w), or (h, w, 3) for NHWC; float32."""
-    ordered = image if card.channels == "RGB" else image[:, :, ::-1]
-    mean, std = np.array(card.mean, dtype=np.float32), np.array(card.std, dtype=np.float32)
-    values = (ordered.astype(np.float32) - mean) / std
-    return np.ascontiguousarray(values if card.layout == "NHWC" else values.transpose(2, 0, 1), dtype=np.float32)
+    planes = cv2.split(image)  # plane by plane it takes a tenth of the time
+    values = np.empty((3, *image.shape[:2]), dtype=np.float32)
+    for value, channel, mean, std in zip(values, ORDERS[card.channels], card.mean, card.std):
+        np.subtract(planes[channel], np.float32(mean), out=value)
+        value /= np.float32(std)
+    return np.ascontiguousarray(values.transpose(1, 2, 0)) if card.layout == "NHWC" else values
 
 
 def at_size(probability: Probability, *, size: tuple[int, int]) -> Probability:

@@ -1,9 +1,11 @@
-"""What a model is, wherever it runs."""
+"""What a model is, wherever it runs, and how a user wants it run."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from typing import Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,23 @@ from curation.pixels import Image
 
 Probability: TypeAlias = NDArray[np.float32]
 """(height, width) float32: the probability of person, 0..1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """Where and how a model runs.
+
+    `device` is auto, cpu, cuda or cuda:N. `precision` "fast" takes bfloat16 where the processor computes with it, and
+    is "fp32" elsewhere. `with_flips` averages the prediction with that of the mirrored image, at twice the cost.
+    `workers` is the number of processes that predict files (0: this process, without isolation), and of threads in
+    this process otherwise. A chunk of files that takes longer than `item_timeout_s` for each is given up.
+    """
+
+    device: str = "auto"
+    precision: Literal["fp32", "fast"] = "fp32"
+    with_flips: bool = False
+    workers: int = len(os.sched_getaffinity(0))
+    item_timeout_s: float = 30.0
 
 
 class Predictor(Protocol):

@@ -1,0 +1,167 @@
+"""Which samples train a network and which judge it: by split, and so that no photograph is on both sides."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from curation.dataset import Dataset, select_rows
+from curation.errors import InputRefused
+from curation.splitting import leak_groups
+
+LABEL_COLUMN: Final = {1: "mask", 3: "trimap"}
+"""What a network of so many classes learns from."""
+HELD_OUT: Final = ("val", "test")
+LABEL_REMEDY: Final = {
+    "mask": "make it with masks, for example with `curate pairs --images DIR --masks DIR --out D`",
+    "trimap": "make it with trimaps, for example with `curate aifenge`, or train with --classes 1",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledImage:
+    """Where an image and its label are.
+
+    `key` names the sample among those of all datasets. `image`, `label` (a mask, or a trimap) and `ignore` (128 where
+    pixels do not count) are paths below `folder`.
+    """
+
+    key: str
+    folder: Path
+    image: str
+    label: str
+    ignore: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The samples of one training, and how many rows of the datasets were left out of it, by reason."""
+
+    training: tuple[LabelledImage, ...]
+    validation: tuple[LabelledImage, ...]
+    left_out: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What to choose by: a query on the rows that train, the classes of the network, and at most how many samples."""
+
+    classes: int = 1
+    query: str | None = None
+    limit: int | None = None
+
+
+def choose_samples(training: Sequence[Dataset], *, validation: Sequence[Dataset], choice: Choice) -> Chosen:
+    """Give the samples that train (split `train`, or none) and those that judge.
+
+    Of a dataset in `validation` the split `val` judges, or all of it where it has none; without such a dataset, the
+    split `val` of those that train. A row shares no group and no image with one that judges, or with the test split of
+    any of these datasets. Rows without a label are left out. Raises InputRefused when that leaves nothing on one side,
+    or when no row of a dataset has a label.
+    """
+    column = LABEL_COLUMN[choice.classes]
+    left_out: Counter[str] = Counter()
+    judging = [_judging(dataset.table) for dataset in validation] or [_of_split(d.table, "val") for d in training]
+    judges = _labelled(validation or training, tables=judging, column=column, left_out=left_out)
+    if not judges:
+        raise InputRefused(
+            "there is nothing to validate on",
+            where=_places(validation or training),
+            remedy="name a dataset with --val D, or split one: curate split D --val 0.1",
+        )
+    tables = [_asked_for(dataset, query=choice.query, left_out=left_out) for dataset in training]
+    held_out = [*judging, *(_held_out(dataset.table) for dataset in (*training, *validation))]
+    tables = _apart(tables, held_out=held_out, left_out=left_out)
+    samples = _labelled(training, tables=tables, column=column, left_out=left_out)
+    if choice.limit is not None:
+        left_out["limit"] += max(0, len(samples) - choice.limit)
+        samples = samples[: choice.limit]
+    left_out = +left_out
+    if not samples:
+        raise InputRefused(
+            f"no sample is left to train on: {_told(left_out)}",
+            where=_places(training),
+            remedy="name other data, or split it so that some of it trains: curate split D --overwrite",
+        )
+    return Chosen(training=samples, validation=judges, left_out=dict(sorted(left_out.items())))
+
+
+def _judging(table: pa.Table) -> pa.Table:
+    marked = _of_split(table, "val")
+    return marked if len(marked) else table
+
+
+def _of_split(table: pa.Table, *splits: str | None) -> pa.Table:
+    return table.filter(pa.array([split in splits for split in table["split"].to_pylist()], pa.bool_()))
+
+
+def _held_out(table: pa.Table) -> pa.Table:
+    return _of_split(table, *HELD_OUT)
+
+
+def _asked_for(dataset: Dataset, *, query: str | None, left_out: Counter[str]) -> pa.Table:
+    table = _of_split(dataset.table, "train", None)
+    left_out["other_split"] += len(dataset.table) - len(table)
+    if query is None or not len(table):
+        return table
+    kept = select_rows(Dataset(folder=dataset.folder, card=dataset.card, table=table), query)
+    left_out["query"] += len(table) - len(kept)
+    return kept
+
+
+def _apart(tables: Sequence[pa.Table], *, held_out: Sequence[pa.Table], left_out: Counter[str]) -> list[pa.Table]:
+    """Give the tables without rows that belong together with a row that is held out."""
+    parts = [_identities(table, prefix=number) for number, table in enumerate((*tables, *held_out))]
+    groups = leak_groups(pa.concat_tables(parts))
+    sizes = [len(table) for table in tables]
+    taken = set(groups[sum(sizes) :])
+    kept = []
+    for number, table in enumerate(tables):
+        own = groups[sum(sizes[:number]) : sum(sizes[: number + 1])]
+        apart = table.filter(pa.array([group not in taken for group in own], pa.bool_()))
+        left_out["in_validation"] += len(table) - len(apart)
+        kept.append(apart)
+    return kept
+
+
+def _identities(table: pa.Table, *, prefix: int) -> pa.Table:
+    """Give what tells which rows belong together; an id stands for a group that is missing, in its own table alone."""
+    ids = pa.array([f"{prefix}/{id_}" for id_ in table["id"].to_pylist()], pa.string())
+    return pa.table({"id": ids, "group": table["group"].cast(pa.string()), "sha256": table["sha256"]})
+
+
+def _labelled(
+    datasets: Sequence[Dataset], *, tables: Sequence[pa.Table], column: str, left_out: Counter[str]
+) -> tuple[LabelledImage, ...]:
+    samples = []
+    for dataset, table in zip(datasets, tables, strict=True):
+        rows = table.to_pylist()
+        found = [_image(row, dataset=dataset, column=column) for row in rows if row[column] is not None]
+        if rows and not found:
+            raise InputRefused(f"no {column}s: no sample has one", where=dataset.folder, remedy=LABEL_REMEDY[column])
+        left_out[f"without_{column}"] += len(rows) - len(found)
+        samples += found
+    return tuple(samples)
+
+
+def _image(row: Mapping[str, Any], *, dataset: Dataset, column: str) -> LabelledImage:
+    return LabelledImage(
+        key=f"{dataset.card.name}/{row['id']}",
+        folder=dataset.folder,
+        image=row["image"],
+        label=row[column],
+        ignore=row.get("ignore"),
+    )
+
+
+def _places(datasets: Sequence[Dataset]) -> str:
+    return ", ".join(str(dataset.folder) for dataset in datasets)
+
+
+def _told(left_out: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {number}" for reason, number in left_out.items()) or "the datasets are empty"

@@ -1,0 +1,124 @@
+"""Which model is evaluated on which samples: decided before the first image is opened."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from curation.dataset import Dataset, read_dataset, select_rows
+from curation.errors import InputRefused
+from curation.files import fingerprint_file, sha256_of
+from curation.quarantine import BadRecord
+from models.prediction.finding import find_model
+from models.scoring import Row
+from models.truth import has_truth
+
+SplitChoice: TypeAlias = Literal["train", "val", "test", "all"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A model by its place, its name, and the SHA-256 of its weights and of its card."""
+
+    name: str
+    path: str
+    sha256: str
+    card_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which samples of the data sets are evaluated: those of a split, for which a query holds, the first so many."""
+
+    split: SplitChoice
+    query: str | None
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EvaluationSet:
+    """A data set with the rows that are evaluated, and how many others were left out for which reason."""
+
+    name: str
+    dataset: Dataset
+    rows: Sequence[Row]
+    filtered: dict[str, int]
+
+
+def identify(path: Path) -> Model:
+    """Say which model a path names. Raises InputRefused when there is none, or no card; SecurityRefused."""
+    found = find_model(path)
+    try:
+        hashes = fingerprint_file(found.weights), fingerprint_file(found.card)
+    except BadRecord as problem:
+        remedy = "a model is its weights and its card; restore what is missing"
+        raise InputRefused(problem.reason, where=problem.file, remedy=remedy) from problem
+    return Model(name=found.name, path=str(path), sha256=hashes[0], card_sha256=hashes[1])
+
+
+def choose_sets(folders: Sequence[Path], *, choice: Choice) -> list[EvaluationSet]:
+    """Read the data sets and choose their samples, sorted by id.
+
+    Raises InputRefused when two are one or have one name, or when one has nothing to evaluate, naming what left it out.
+    """
+    places = Counter(folder.resolve() for folder in folders)
+    if twice := [folder for folder in folders if places[folder.resolve()] > 1]:
+        raise InputRefused("this data set is named twice", where=twice[0], remedy="name it once")
+    sets = [_chosen(read_dataset(folder), choice=choice) for folder in folders]
+    repeated = [name for name, times in Counter(one.name for one in sets).items() if times > 1]
+    if repeated:
+        raise InputRefused(
+            f"two of the data sets are called {repeated[0]!r}, so that their scores would lie in one folder",
+            where=next(one.dataset.folder for one in sets if one.name == repeated[0]),
+            remedy="rename one of the folders, or join them with `curate merge`",
+        )
+    return sets
+
+
+def run_id(models: Sequence[Model], *, sets: Sequence[EvaluationSet], settings: Mapping[str, Any]) -> str:
+    """Give 16 hexadecimal digits that change with weights, cards, data and settings, and with nothing else."""
+    data = [(one.name, one.dataset.card.manifest_sha256, [row["id"] for row in one.rows]) for one in sets]
+    what = [[(model.sha256, model.card_sha256) for model in models], data, settings]
+    return sha256_of(msgspec.json.encode(what, order="deterministic"))[:16]
+
+
+def _chosen(dataset: Dataset, *, choice: Choice) -> EvaluationSet:
+    rows: list[dict[str, Any]] = dataset.table.to_pylist()
+    holds = None if choice.query is None else set(select_rows(dataset, choice.query)["id"].to_pylist())
+    rules: dict[str, Callable[[Row], bool]] = {
+        "split": lambda row: choice.split in {"all", row["split"]},
+        "query": lambda row: holds is None or row["id"] in holds,
+        "no_mask": has_truth,
+    }
+    filtered = Counter[str]()
+    for reason, is_wanted in rules.items():
+        kept = [row for row in rows if is_wanted(row)]
+        filtered[reason] = len(rows) - len(kept)
+        rows = kept
+    if not rows:
+        raise _nothing_left(dataset, filtered=filtered, choice=choice)
+    chosen = rows[: choice.limit]
+    filtered["limit"] = len(rows) - len(chosen)
+    return EvaluationSet(
+        name=dataset.folder.resolve().name,
+        dataset=dataset,
+        rows=chosen,
+        filtered={reason: number for reason, number in filtered.items() if number},
+    )
+
+
+def _nothing_left(dataset: Dataset, *, filtered: Counter[str], choice: Choice) -> InputRefused:
+    reasons = {
+        "split": f"{filtered['split']} are not of the split {choice.split} (`curate split` gives splits)",
+        "query": f"for {filtered['query']} --where does not hold",
+        "no_mask": f"{filtered['no_mask']} have no mask",
+    }
+    told = "; ".join(text for name, text in reasons.items() if filtered[name]) or "it is empty"
+    return InputRefused(
+        f"no sample to evaluate: {told}", where=dataset.folder, remedy="choose other samples, or another data set"
+    )

@@ -1,0 +1,218 @@
+"""A trained network as an ONNX file, which is published only when it predicts what the network predicts."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+import torch
+from torch import nn
+
+from curation.errors import ConfigurationProblem, InputRefused
+from curation.files import fingerprint_file, make_folder, sha256_of, write_durable
+from curation.pixels import Image, Mask
+from models.card import ModelCard, card_text, read_card
+from models.metrics.confusion import confusion, cut, image_miou
+from models.prediction.engines import (
+    Engine,
+    Torch,
+    has_onnxruntime,
+    has_openvino,
+    open_onnxruntime,
+    open_openvino,
+)
+from models.prediction.finding import CARD
+from models.prediction.graph_card import refuse_other_graph
+from models.prediction.onnx_safety import checked_onnx
+from models.prediction.predictor import EnginePredictor
+from models.prediction.probe import probe_image, probe_numbers, refuse_other_answer
+from models.prediction.protocol import Probability
+from models.weights import load_network
+
+OPSET: Final = 18
+MAX_PROBABILITY_OFF: Final = 1e-4
+"""Largest difference of a probability between torch and the ONNX file."""
+MAX_MIOU_OFF: Final = 1e-3
+"""Largest difference of an image's mIoU."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Checked:
+    """A picture to compare predictions on, with its label where there is one."""
+
+    name: str
+    image: Image
+    label: Mask | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """How far a runtime lies from torch: the largest difference of a probability and of an image's mIoU, and where."""
+
+    runtime: str
+    images: int
+    probability_off: float
+    probability_worst: str
+    miou_off: float
+    miou_worst: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Export:
+    """An ONNX model that was checked, its card, and how far each runtime is from torch."""
+
+    data: bytes
+    card: ModelCard
+    comparisons: tuple[Comparison, ...]
+
+
+def onnx_of(network: nn.Module, *, card: ModelCard) -> bytes:
+    """Give a network as ONNX: one file, standard operators, any number of images at once, of the card's size.
+
+    Raises ConfigurationProblem when the network uses what ONNX has not.
+    """
+    height, width = card.input_size
+    stream = io.BytesIO()
+    axes = {"image": {0: "images"}, "output": {0: "images"}}
+    try:
+        # This exporter, which needs no further package, warns of itself, of sizes that it takes for fixed, as they
+        # are, and of constants that it leaves unfolded; where it fails, it prints the graph.
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                network.eval(),
+                (torch.zeros(2, 3, height, width),),
+                stream,  # type: ignore[arg-type]  # this exporter writes to streams too
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=["image"],
+                output_names=["output"],
+                dynamic_axes=axes,
+            )
+    except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
+        raise ConfigurationProblem(
+            f"the network cannot be written as ONNX: {str(error).splitlines()[0]}",
+            where=card.network,
+            remedy="choose another network, or use its run folder",
+        ) from error
+    return stream.getvalue()
+
+
+def checked_export(run: Path, *, file: Path, pictures: Sequence[Checked]) -> Export:
+    """Give the network of a run folder as ONNX, once every runtime predicts with it what torch predicts.
+
+    It is compared on `pictures` and on the probe; `file` is where it is going to be, for messages.
+    Raises InputRefused when a runtime differs, and what `load_network` raises.
+    """
+    network, card = load_network(run)
+    data = checked_onnx(onnx_of(network, card=card), file=file)
+    card = msgspec.structs.replace(card, sha256=sha256_of(data))
+    refuse_other_graph(data, card=card, file=file)
+    comparisons = compared(data, card=card, reference=Torch(network), pictures=pictures)
+    refuse_differences(comparisons, file=file)
+    return Export(data=data, card=card, comparisons=tuple(comparisons))
+
+
+def publish(export: Export, *, file: Path) -> None:
+    """Write an ONNX file and its card beside it, each whole or not at all, the card last."""
+    make_folder(file.parent)
+    write_durable(file, export.data)
+    write_durable(card_beside(file), card_text(export.card))
+
+
+def is_published(run: Path, *, file: Path) -> bool:
+    """Tell whether `file` is the whole export of the model that is in a run folder now.
+
+    Raises InputRefused when it is another model's.
+    """
+    if not card_beside(file).exists():
+        return False  # an export that was stopped before its card
+    of_run, of_file = read_card(run / CARD), read_card(card_beside(file))
+    if file.exists() and of_file == msgspec.structs.replace(of_run, sha256=fingerprint_file(file)):
+        return True
+    raise InputRefused(
+        "there is another model under this name",
+        where=file,
+        remedy="choose another --onnx, or replace it with --overwrite",
+    )
+
+
+def card_beside(file: Path) -> Path:
+    """Give the path of the card of an ONNX file."""
+    return file.with_suffix(".yaml")
+
+
+def compared(data: bytes, *, card: ModelCard, reference: Engine, pictures: Sequence[Checked]) -> list[Comparison]:
+    """Compare an ONNX model in every runtime that is installed with a reference, on pictures and on the probe.
+
+    Raises InputRefused when a runtime answers the probe otherwise than the card remembers.
+    """
+    truth = EnginePredictor(reference, card=card, name="torch")
+    found = []
+    for name, engine in _runtimes(data, card=card):
+        predictor = EnginePredictor(engine, card=card, name=name)
+        numbers = probe_numbers(predictor.scores([probe_image()])[0], card=card)
+        refuse_other_answer(numbers, card=card, where=name)
+        found.append(
+            _comparison(truth, predictor, pictures=[Checked(name="the probe", image=probe_image()), *pictures])
+        )
+    return found
+
+
+def refuse_differences(comparisons: Sequence[Comparison], *, file: Path) -> None:
+    """Raise InputRefused when a runtime is too far off, naming the picture, ConfigurationProblem when there is none."""
+    if not comparisons:
+        raise ConfigurationProblem(
+            "neither ONNX Runtime nor OpenVINO is installed, so the export cannot be checked",
+            remedy="pip install 'portrait-curate[models]'",
+        )
+    for one in comparisons:
+        is_close = one.probability_off <= MAX_PROBABILITY_OFF and one.miou_off <= MAX_MIOU_OFF
+        if not is_close:  # NaN is not close
+            raise InputRefused(
+                f"{one.runtime} does not predict what torch predicts, so nothing was written: probabilities differ by "
+                f"up to {one.probability_off:.2g} (allowed {MAX_PROBABILITY_OFF:g}) on {one.probability_worst}, "
+                f"mIoU by up to {one.miou_off:.2g} (allowed {MAX_MIOU_OFF:g}) on {one.miou_worst}",
+                where=file,
+                remedy="report it with the run folder; meanwhile predict with the run folder itself",
+            )
+
+
+def _runtimes(data: bytes, *, card: ModelCard) -> list[tuple[str, Engine]]:
+    threads = torch.get_num_threads()
+    engines: list[tuple[str, Engine]] = []
+    if has_onnxruntime():
+        engines.append(("ONNX Runtime", open_onnxruntime(data, threads=threads)))
+    if has_openvino():
+        engines.append(("OpenVINO", open_openvino(data, card=card, threads=threads)))
+    return engines
+
+
+def _comparison(truth: EnginePredictor, other: EnginePredictor, *, pictures: Sequence[Checked]) -> Comparison:
+    off, miou_off = {}, {}
+    for picture in pictures:
+        wanted, got = truth.predict([picture.image])[0], other.predict([picture.image])[0]
+        off[picture.name] = float(np.abs(wanted - got).max())
+        # without a label, the reference's own mask is the measure
+        label = cut(wanted) if picture.label is None else picture.label
+        miou_off[picture.name] = abs(_miou(wanted, label=label) - _miou(got, label=label))
+    worst, miou_worst = max(off, key=off.__getitem__), max(miou_off, key=miou_off.__getitem__)
+    return Comparison(
+        runtime=other.name,
+        images=len(pictures),
+        probability_off=off[worst],
+        probability_worst=worst,
+        miou_off=miou_off[miou_worst],
+        miou_worst=miou_worst,
+    )
+
+
+def _miou(prediction: Probability, *, label: Mask) -> float:
+    return image_miou(confusion(cut(prediction), truth=label))

@@ -1,0 +1,128 @@
+"""One image scored: a predicted probability against its truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import cv2
+import msgspec
+import numpy as np
+
+from curation.masks import person_area
+from curation.pixels import Gray, Mask
+from models.metrics.boundary import boundary_iou
+from models.metrics.confusion import background_iou, confusion, image_miou, person_iou
+from models.metrics.holes import hole_recall, label_holes
+from models.metrics.matting import error_maps
+from models.metrics.uncertainty import uncertainty
+from models.prediction.protocol import Probability
+from models.preprocessing import at_size
+from models.scores import Score
+from models.truth import Truth
+
+HALF: Final = 128
+"""A stored probability from here on is person: 255 x 0.5, rounded."""
+
+
+def to_8_bit(probability: Probability) -> Gray:
+    """Give a probability (h, w) in 0..1 as it is stored: (h, w) uint8, 255 x probability, rounded.
+
+    >>> to_8_bit(np.array([[0.0, 0.5, 1.0]], dtype=np.float32)).tolist()
+    [[0, 128, 255]]
+    """
+    return np.asarray(cv2.convertScaleAbs(probability, alpha=255), dtype=np.uint8)
+
+
+def mask_of(stored: Gray) -> Mask:
+    """Give the mask that a stored probability stands for: the same as of the probability itself, cut at one half.
+
+    >>> mask_of(np.array([[0, 127, 128]], dtype=np.uint8)).tolist()
+    [[0, 0, 255]]
+    """
+    return np.asarray(cv2.threshold(stored, HALF - 1, 255, cv2.THRESH_BINARY)[1], dtype=np.uint8)
+
+
+def score_image(
+    probability: Probability | None, *, truth: Truth, row: Mapping[str, Any], dataset: str
+) -> tuple[Score, Gray | None]:
+    """Give the score of a prediction, and the prediction as it is stored, at the size of the truth.
+
+    `row` is the sample's row of the manifest. A probability that is None, or not finite somewhere, has no scores.
+    """
+    holes = label_holes(truth.mask)
+    score = _truth_score(truth, holes=holes, row=row, dataset=dataset)
+    if probability is None or not np.isfinite(probability).all():
+        return score, None
+    height, width = truth.mask.shape
+    probability = at_size(probability, size=(height, width))
+    stored = to_8_bit(probability)
+    return msgspec.structs.replace(
+        score,
+        is_finite=True,
+        **_mask_scores(mask_of(stored), truth=truth, holes=holes),
+        **_uncertainties(stored),
+        **_matting_errors(probability, truth=truth),
+    ), stored
+
+
+def _truth_score(truth: Truth, *, holes: Mask, row: Mapping[str, Any], dataset: str) -> Score:
+    """Give the part of a score that does not need the prediction."""
+    height, width = truth.mask.shape
+    return Score(
+        id=row["id"],
+        dataset=dataset,
+        is_finite=False,
+        width=width,
+        height=height,
+        person_area=person_area(truth.mask),
+        hole_area=person_area(holes),
+        touches_border=_touches_border(truth.mask),
+        persons=row["persons"],
+        source=row["source"],
+        split=row["split"],
+        label_version=row["label_version"],
+        group=row["group"],
+    )
+
+
+def _mask_scores(mask: Mask, *, truth: Truth, holes: Mask) -> dict[str, Any]:
+    counts = confusion(mask, truth=truth.mask, valid=truth.valid)
+    shows_nobody = counts.tp + counts.fn == 0
+    return {
+        "miou": image_miou(counts),
+        "iou_person": person_iou(counts),
+        "iou_background": background_iou(counts),
+        "boundary_iou": boundary_iou(mask, truth=truth.mask, valid=truth.valid),
+        "hole_recall": hole_recall(mask, holes=holes, valid=truth.valid),
+        "false_foreground": counts.fp / counts.valid if shows_nobody else None,
+        "tp": counts.tp,
+        "fp": counts.fp,
+        "fn": counts.fn,
+        "tn": counts.tn,
+    }
+
+
+def _uncertainties(stored: Gray) -> dict[str, float]:
+    found = uncertainty(stored)
+    return {"uncertainty": found.everywhere, "uncertainty_boundary": found.at_boundary}
+
+
+def _matting_errors(probability: Probability, *, truth: Truth) -> dict[str, float]:
+    if truth.alpha is None:
+        return {}
+    maps = error_maps(probability, truth=truth.alpha)
+    found: dict[str, float] = {}
+    for ending, errors in (("", maps.over()), ("_band", None if truth.band is None else maps.over(truth.band))):
+        if errors is not None:
+            found |= {
+                f"sad{ending}": errors.sad,
+                f"mse{ending}": errors.mse,
+                f"gradient{ending}": errors.gradient,
+                f"connectivity{ending}": errors.connectivity,
+            }
+    return found
+
+
+def _touches_border(mask: Mask) -> bool:
+    return bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())

@@ -1,0 +1,50 @@
+"""Holes: background that a person surrounds, such as the gap between arm and body. Networks like to fill them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.pixels import Mask
+
+MIN_HOLE_SHARE: Final = 0.0005
+"""Of the frame: 15 x 15 pixels in 600 x 800. Of 3,197 holes in 200 real portraits 73 are as large, on 51 images; they
+hold three quarters of all hole pixels. The others are speckles between hairs."""
+
+
+def label_holes(truth: Mask) -> Mask:
+    """Give 255 in the holes of a label (h, w) of 0 and 255.
+
+    A hole is background, connected through the sides of pixels, that does not reach the edge of the frame and covers
+    at least `MIN_HOLE_SHARE` of it.
+
+    >>> ring = np.full((5, 5), 255, np.uint8)
+    >>> ring[2, 2] = ring[0, 0] = 0
+    >>> np.argwhere(label_holes(ring)).tolist()
+    [[2, 2]]
+    """
+    surrounded = cv2.copyMakeBorder(cv2.bitwise_not(truth), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=255)
+    cv2.floodFill(surrounded, None, (0, 0), 0)  # the frame is background too, so this empties all that reaches it
+    inside = np.ascontiguousarray(surrounded[1:-1, 1:-1], dtype=np.uint8)
+    if not inside.any():
+        return inside
+    _, numbers, sizes, _ = cv2.connectedComponentsWithStats(inside, connectivity=4)
+    is_hole = sizes[:, cv2.CC_STAT_AREA] >= MIN_HOLE_SHARE * truth.size
+    is_hole[0] = False
+    return np.where(is_hole[numbers], np.uint8(255), np.uint8(0))
+
+
+def hole_recall(prediction: Mask, *, holes: Mask, valid: NDArray[np.bool_] | None = None) -> float | None:
+    """Give the share, 0..1, of the valid pixels in holes of the label that a predicted mask leaves as background.
+
+    Large holes count for as much as they cover. None where the label has no hole.
+
+    >>> hole_recall(np.uint8([[255, 0, 0]]), holes=np.uint8([[255, 255, 0]]))
+    0.5
+    """
+    where = holes > 0 if valid is None else (holes > 0) & valid
+    total = np.count_nonzero(where)
+    return np.count_nonzero(where & (prediction == 0)) / total if total else None

@@ -1,0 +1,186 @@
+"""The runtimes that compute a network: torch, ONNX Runtime, OpenVINO. The only file that imports the last two.
+
+An engine takes (n, 3, h, w) or (n, h, w, 3) float32, n at most its `batch`, and gives the model's first output as it
+is. Threads that wait do so without spinning: engines stand beside others, and beside processes that decode.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.card import ModelCard
+
+if TYPE_CHECKING:
+    from torch import nn
+
+EngineName: TypeAlias = Literal["openvino", "onnxruntime", "torch"]
+NATIVE_BFLOAT16: Final = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+"""What processors are called that compute with bfloat16; on others it is slower than float32."""
+CUDA_BATCH: Final = 8
+"""Images at once: keeps a GPU busy at small input sizes, and fits into a few GB at large ones."""
+SILENT: Final = 4
+"""ONNX Runtime's highest level: what it would print on stderr it also raises, or it is about the graph."""
+
+
+class Engine(Protocol):
+    """A network that is ready to compute."""
+
+    batch: int
+
+    def run(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
+        """Give the first output of the network for prepared images."""
+
+
+class OpenVino:
+    """OpenVINO on the CPU."""
+
+    batch = 1  # more at once is no faster on a CPU
+
+    def __init__(self, request: Any) -> None:
+        self._request = request
+
+    def run(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
+        """Give the first output of the network for one prepared image."""
+        found: NDArray[Any] = self._request.infer([inputs], share_inputs=True)[0]
+        return found
+
+
+class OnnxRuntime:
+    """ONNX Runtime on the CPU, or on a GPU where its build has one."""
+
+    batch = 1
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._input = session.get_inputs()[0].name
+        self._output = session.get_outputs()[0].name
+
+    def run(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
+        """Give the first output of the network for one prepared image."""
+        found: NDArray[Any] = self._session.run([self._output], {self._input: inputs})[0]
+        return found
+
+
+class Torch:
+    """Torch, for run folders: on a GPU, or where no other runtime is installed."""
+
+    def __init__(self, network: nn.Module, *, device: str = "cpu", with_bfloat16: bool = False) -> None:
+        import torch
+
+        self._torch = torch
+        self._device = torch.device(device)
+        self._with_bfloat16 = with_bfloat16
+        self._network = network.to(self._device)
+        self.batch = CUDA_BATCH if self._device.type == "cuda" else 1
+
+    def run(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
+        """Give the logits of the network for prepared images."""
+        torch = self._torch
+        # TensorFloat-32 rounds to 10 bits, and images near a threshold would change sides
+        with (
+            torch.inference_mode(),
+            torch.backends.cudnn.flags(allow_tf32=False),
+            torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._with_bfloat16),
+        ):
+            logits = self._network(torch.from_numpy(inputs).to(self._device))
+            found: NDArray[Any] = logits.float().cpu().numpy()
+        return found
+
+
+def open_openvino(data: bytes, *, card: ModelCard, threads: int, with_bfloat16: bool = False) -> OpenVino:
+    """Give OpenVINO with an ONNX model, on the CPU. Raises RuntimeError when it cannot run it."""
+    core = _openvino().Core()
+    model = core.read_model(data)
+    model.reshape({model.inputs[0]: list(input_shape(card))})
+    settings = {
+        "INFERENCE_PRECISION_HINT": "bf16" if with_bfloat16 else "f32",
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "PERFORMANCE_HINT": "LATENCY",
+        "ENABLE_CPU_PINNING": False,  # pinned, processes beside each other would share the first core
+    }
+    return OpenVino(core.compile_model(model, "CPU", settings).create_infer_request())
+
+
+def open_onnxruntime(data: bytes, *, threads: int, device: str = "cpu") -> OnnxRuntime:
+    """Give ONNX Runtime with an ONNX model, on `cpu` or `cuda:N`. Raises exceptions of its own where it cannot run."""
+    import onnxruntime  # type: ignore[import-untyped]
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = SILENT
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    number = int(device.partition(":")[2] or 0)
+    on_gpu = [("CUDAExecutionProvider", {"device_id": number})] if device != "cpu" else []
+    return OnnxRuntime(onnxruntime.InferenceSession(data, options, providers=[*on_gpu, "CPUExecutionProvider"]))
+
+
+def open_torch(network: nn.Module, *, threads: int, device: str, with_bfloat16: bool) -> Torch:
+    """Give torch with a network in evaluation mode, on `cpu` or `cuda:N`."""
+    import torch
+
+    if device == "cpu":
+        torch.set_num_threads(threads)
+    return Torch(network, device=device, with_bfloat16=with_bfloat16)
+
+
+def input_shape(card: ModelCard) -> tuple[int, int, int, int]:
+    """Give the shape of one prepared image, batch axis included."""
+    height, width = card.input_size
+    return (1, 3, height, width) if card.layout == "NCHW" else (1, height, width, 3)
+
+
+def has_openvino() -> bool:
+    """Tell whether OpenVINO can be imported here."""
+    return _is_importable("openvino")
+
+
+def has_onnxruntime(*, on_cuda: bool = False) -> bool:
+    """Tell whether ONNX Runtime can be imported here, with a GPU where that is asked."""
+    if not _is_importable("onnxruntime"):
+        return False
+    import onnxruntime
+
+    return not on_cuda or "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+
+
+def has_cuda() -> bool:
+    """Tell whether torch finds a GPU."""
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def has_fast_bfloat16() -> bool:
+    """Tell whether OpenVINO is here and the processor computes with bfloat16."""
+    return has_openvino() and bool(NATIVE_BFLOAT16 & _processor_flags())
+
+
+def _processor_flags() -> set[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return set()
+    return {flag for line in lines if line.lower().startswith(("flags", "features")) for flag in line.split()}
+
+
+def _is_importable(package: str) -> bool:
+    try:
+        _openvino() if package == "openvino" else __import__(package)
+    except ImportError:
+        return False
+    return True
+
+
+def _openvino() -> Any:
+    """Import OpenVINO without its telemetry, which sends an event with every import."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # an import of it now fails, as planned
+    import openvino  # type: ignore[import-untyped]
+
+    return openvino

@@ -1,0 +1,141 @@
+"""A model made ready to run: checked in a process of its own, where a fitting engine is chosen.
+
+Nothing of a foreign file is parsed or run in the process of the user: a child does it, with limits of memory and time.
+What comes back is a refusal, or a model that has answered the probe.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pebble import ProcessExpired, ProcessPool
+
+from curation.errors import ConfigurationProblem, CurateError, EnvironmentProblem, SecurityRefused
+from curation.files import sha256_of
+from curation.runner import signals_held
+from curation.worker_process import prepare_worker
+from models.card import ModelCard, read_card
+from models.prediction import engines
+from models.prediction.choosing import choose_engine
+from models.prediction.finding import FoundModel, find_model, read_model_file, refuse_other_hash
+from models.prediction.graph_card import refuse_other_graph
+from models.prediction.onnx_safety import REEXPORT, checked_onnx
+from models.prediction.protocol import EngineOptions
+from models.prediction.ready import ReadyModel
+
+if TYPE_CHECKING:
+    from torch import nn
+
+OPENING_TIMEOUT_S: Final = 600.0
+"""A large network on a busy machine takes a minute; what takes ten never ends."""
+OPENING_MEMORY_BYTES: Final = 6 << 30
+BYTES_PER_MODEL_BYTE: Final = 8
+"""Read, parsed, written anew, and held twice by each of two runtimes."""
+MORE_ROOM: Final = "free some memory, or train at a smaller --input-size; then run the same command again"
+
+
+def prepare(model: Path, *, options: EngineOptions) -> ReadyModel:
+    """Give the model that a path names, checked, with its engine chosen.
+
+    Raises SecurityRefused: a format that can carry code, or an ONNX file that is unsafe, or exhausts memory or time;
+    InputRefused: no model, damaged, not as its card says, no finite answer; ConfigurationProblem: the device.
+    """
+    found = find_model(model)
+    card = read_card(found.card)
+    needs_gpu = options.device != "cpu" and not found.is_onnx  # CUDA reserves more addresses than any limit allows
+    limit = OPENING_MEMORY_BYTES + BYTES_PER_MODEL_BYTE * found.weights.stat().st_size
+    pool = ProcessPool(
+        max_workers=1,
+        context=get_context("spawn"),
+        initializer=prepare_worker,
+        initargs=(os.getpid(), resource.RLIM_INFINITY if needs_gpu else limit),
+    )
+    try:
+        with signals_held():  # the first task starts the pool
+            future = pool.schedule(checked_model, args=(found, card, options), timeout=OPENING_TIMEOUT_S)
+        outcome: ReadyModel | CurateError = future.result()
+    except ProcessExpired as error:
+        raise _unsafe(found, f"the process that opened it ended with exit code {error.exitcode}") from error
+    except FutureTimeoutError as error:
+        raise _unsafe(found, f"it does not open within {OPENING_TIMEOUT_S:.0f} s") from error
+    finally:
+        pool.stop()  # type: ignore[no-untyped-call]
+        pool.join()
+    if isinstance(outcome, CurateError):
+        raise outcome
+    return outcome
+
+
+def checked_model(found: FoundModel, card: ModelCard, options: EngineOptions) -> ReadyModel | CurateError:
+    """Check a model and choose its engine, in a process of its own; what stops the command comes back as a value."""
+    try:
+        if found.is_onnx:
+            return _from_onnx(found, card=card, options=options)
+        return _from_run_folder(found, options=options)
+    except CurateError as error:
+        return error
+    except MemoryError:
+        return _unsafe(found, "it asks for more memory than a model needs")
+
+
+def _from_onnx(found: FoundModel, *, card: ModelCard, options: EngineOptions) -> ReadyModel:
+    data = read_model_file(found.weights)
+    refuse_other_hash(data, card=card, file=found.weights)
+    checked = checked_onnx(data, file=found.weights)
+    refuse_other_graph(checked, card=card, file=found.weights)
+    device = "cpu" if options.device == "auto" else options.device
+    if device != "cpu" and not engines.has_onnxruntime(on_cuda=True):
+        raise ConfigurationProblem(
+            f"--device {device}: an ONNX file runs on a GPU only with ONNX Runtime's build for it",
+            where=found.weights,
+            remedy="leave out --device, or give the run folder that the file was exported from",
+        )
+    model = ReadyModel(
+        name=found.name,
+        file=found.weights,
+        sha256=sha256_of(data),
+        card=card,
+        data=checked,
+        engine="onnxruntime",
+        device=device,
+    )
+    return choose_engine(model, options=options)
+
+
+def _from_run_folder(found: FoundModel, *, options: EngineOptions) -> ReadyModel:
+    from models.weights import load_network
+
+    network, card = load_network(found.weights.parent)
+    has_cuda = options.device != "cpu" and engines.has_cuda()
+    if options.device not in {"auto", "cpu"} and not has_cuda:
+        raise ConfigurationProblem(f"--device {options.device}: torch finds no GPU", remedy="leave out --device")
+    on_torch = ReadyModel(
+        name=found.name, file=found.weights, sha256=card.sha256 or "", card=card, data=b"", engine="torch"
+    )
+    if has_cuda:
+        device = "cuda" if options.device == "auto" else options.device
+        return replace(on_torch, device=device, with_bfloat16=options.precision == "fast")
+    return _as_onnx(on_torch, network=network, options=options)
+
+
+def _as_onnx(on_torch: ReadyModel, *, network: nn.Module, options: EngineOptions) -> ReadyModel:
+    """Give the network of a run folder on a runtime that is faster than torch, where one answers as torch does."""
+    from models.export import onnx_of
+
+    try:
+        data = checked_onnx(onnx_of(network, card=on_torch.card), file=on_torch.file)
+        return choose_engine(replace(on_torch, data=data), options=options)
+    except CurateError as error:
+        return replace(on_torch, notes=(f"torch runs it, which is slower: {error.reason}",))
+
+
+def _unsafe(found: FoundModel, reason: str) -> CurateError:
+    if found.is_onnx:
+        return SecurityRefused(f"this model is not safe to open: {reason}", where=found.weights, remedy=REEXPORT)
+    return EnvironmentProblem(f"the model cannot be opened: {reason}", where=found.weights, remedy=MORE_ROOM)

@@ -1,0 +1,135 @@
+"""The scores of images as rows: `scores.parquet`, which `evaluate` and `mine` write."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation.errors import InputRefused
+from curation.files import write_durable
+from models.metrics.confusion import Confusion
+from models.metrics.summary import MATTING_COLUMNS, ScoreColumns
+
+SCORES: Final = "scores.parquet"
+PREDICTIONS: Final = "predictions"
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of `scores.parquet`: how well a model predicts one sample. `models.metrics` defines the numbers.
+
+    Where the model gives no finite prediction, `is_finite` is False and whatever comes from the prediction is None.
+    `rechecked` marks rows of a fast engine that were predicted again in fp32. `hole_area` and `person_area` are shares
+    of the frame in the label, `touches_border` tells whether its person does. `hole_recall` is None without a hole,
+    `false_foreground` (the share of the frame taken for person) where the label has a person. The matting errors, of
+    which those named `_band` are over the unknown band of the trimap, are there for samples with an alpha.
+    `persons`, `source`, `split`, `label_version` and `group` are those of the manifest.
+    """
+
+    id: str
+    dataset: str
+    miou: float | None = None
+    iou_person: float | None = None
+    iou_background: float | None = None
+    boundary_iou: float | None = None
+    hole_recall: float | None = None
+    false_foreground: float | None = None
+    uncertainty: float | None = None
+    uncertainty_boundary: float | None = None
+    is_finite: bool
+    rechecked: bool = False
+    tp: int | None = None
+    fp: int | None = None
+    fn: int | None = None
+    tn: int | None = None
+    sad: float | None = None
+    mse: float | None = None
+    gradient: float | None = None
+    connectivity: float | None = None
+    sad_band: float | None = None
+    mse_band: float | None = None
+    gradient_band: float | None = None
+    connectivity_band: float | None = None
+    width: int
+    height: int
+    person_area: float
+    hole_area: float
+    touches_border: bool
+    persons: int | None
+    source: str | None
+    split: str | None
+    label_version: int | None
+    group: str | None
+
+    @property
+    def counts(self) -> Confusion | None:
+        """The counts of pixels; None without a finite prediction."""
+        if self.tp is None or self.fp is None or self.fn is None or self.tn is None:
+            return None
+        return Confusion(tp=self.tp, fp=self.fp, fn=self.fn, tn=self.tn)
+
+
+TEXTS: Final = frozenset({"id", "dataset", "source", "split", "group"})
+FLAGS: Final = frozenset({"is_finite", "rechecked", "touches_border"})
+PIXELS: Final = frozenset({"tp", "fp", "fn", "tn"})
+INTEGERS: Final = frozenset({"width", "height", "persons", "label_version"})
+NUMBERS: Final = (
+    "miou",
+    "iou_person",
+    "iou_background",
+    "boundary_iou",
+    "hole_recall",
+    "false_foreground",
+    "uncertainty",
+    "uncertainty_boundary",
+    *sorted(PIXELS),
+    *MATTING_COLUMNS,
+)
+"""The columns that a summary is made of."""
+
+
+def table_of_scores(scores: Iterable[Score]) -> pa.Table:
+    """Give scores as an Arrow table, sorted by id, with the same columns and types whatever the values are."""
+    rows = [msgspec.structs.asdict(score) for score in scores]
+    schema = pa.schema([pa.field(name, _arrow_type(name)) for name in Score.__struct_fields__])
+    return pa.Table.from_pylist(sorted(rows, key=lambda row: row["id"]), schema=schema)
+
+
+def write_scores(folder: Path, *, table: pa.Table) -> None:
+    """Write `scores.parquet` into a folder, whole or not at all. Equal tables give equal bytes."""
+    stream = io.BytesIO()
+    pq.write_table(table, stream, compression="zstd")
+    write_durable(folder / SCORES, stream.getvalue())
+
+
+def read_scores(folder: Path) -> pa.Table:
+    """Give the table in `scores.parquet` of a folder. Raises InputRefused when there is none, or it is damaged."""
+    path = folder / SCORES
+    try:
+        data = path.read_bytes()
+        return pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        reason = "no scores here" if isinstance(error, FileNotFoundError) else f"damaged: {error}"
+        raise InputRefused(reason, where=path, remedy="run `curate evaluate` again") from error
+
+
+def columns_of(table: pa.Table) -> ScoreColumns:
+    """Give the numbers of a table of scores by column, float64, NaN where a row has none."""
+    names = [name for name in NUMBERS if name in table.column_names]
+    return {name: np.array(table[name].cast(pa.float64()).to_numpy(), dtype=np.float64) for name in names}
+
+
+def _arrow_type(name: str) -> pa.DataType:
+    if name in TEXTS:
+        return pa.string()
+    if name in FLAGS:
+        return pa.bool_()
+    if name in PIXELS:
+        return pa.int64()
+    return pa.int32() if name in INTEGERS else pa.float64()

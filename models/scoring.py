@@ -1,0 +1,132 @@
+"""Samples scored with a model: predictions come in order, threads score them beside the next prediction."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
+
+import msgspec
+
+from curation.files import safe_join, write_bytes
+from curation.pixels import encode_gray
+from curation.quarantine import BadRecord, Code, QuarantineRecord
+from models.image_score import score_image
+from models.scores import PREDICTIONS, Score
+from models.truth import read_truth
+
+if TYPE_CHECKING:
+    from models.prediction.files import FilePrediction
+
+STAGE: Final = "score"
+Precision: TypeAlias = Literal["fp32", "fast"]
+Row: TypeAlias = Mapping[str, Any]
+"""One row of a manifest."""
+
+
+class PredictFiles(Protocol):
+    """Predicts the person in image files, in their order; `close()` of what it gives ends the work early."""
+
+    def __call__(self, files: Sequence[Path], *, precision: Precision) -> Generator[FilePrediction, None, None]:
+        """Give one prediction for each file."""
+
+
+class ScoredImage(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one sample: its score, or, where it is broken, none; and the lines for `quarantine.jsonl`."""
+
+    id: str
+    score: Score | None
+    records: tuple[QuarantineRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoringPlace:
+    """Samples come from the folder `dataset`, which is called `name`; predictions go to `out/predictions/<id>.png`.
+
+    `with_alpha` also measures matting errors, several times the work of all other scores.
+    """
+
+    dataset: Path
+    name: str
+    out: Path
+    with_alpha: bool = True
+
+
+def score_rows(
+    rows: Sequence[Row], *, place: ScoringPlace, predict: PredictFiles, precision: Precision, workers: int
+) -> Generator[ScoredImage, None, None]:
+    """Give what becomes of each row of a manifest, in their order; `workers` threads score (0: this one).
+
+    Raises what stops a run: a full disk, a model that is refused.
+    """
+    sound, broken = _with_paths(rows, place=place)
+    yield from broken
+    if not sound:
+        return
+    with closing(predict([path for _, path in sound], precision=precision)) as found:
+        pairs = ((sound[prediction.index][0], prediction) for prediction in found)
+        if workers == 0:
+            yield from (_score_one(row, prediction, place) for row, prediction in pairs)
+        else:
+            yield from _in_threads(pairs, place=place, workers=workers)
+
+
+def _in_threads(
+    pairs: Iterable[tuple[Row, FilePrediction]], *, place: ScoringPlace, workers: int
+) -> Iterator[ScoredImage]:
+    waiting: deque[Future[ScoredImage]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="score") as pool:
+        try:
+            for row, prediction in pairs:
+                waiting.append(pool.submit(_score_one, row, prediction, place))
+                if len(waiting) > 2 * workers:  # so that predictions do not pile up in memory
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _score_one(row: Row, prediction: FilePrediction, place: ScoringPlace) -> ScoredImage:
+    """Score one sample and write its prediction; what is broken about it is set aside."""
+    problem = prediction.broken
+    if problem is not None and problem.code is not Code.MODEL_NONFINITE:
+        return _set_aside(problem, row=row, place=place)
+    try:
+        truth = read_truth(row, folder=place.dataset, with_alpha=place.with_alpha)
+    except BadRecord as error:
+        return _set_aside(error, row=row, place=place)
+    score, stored = score_image(prediction.probability, truth=truth, row=row, dataset=place.name)
+    if stored is None:
+        problem = problem or BadRecord(Code.MODEL_NONFINITE, "the model gives numbers that are not finite")
+        return ScoredImage(id=row["id"], score=score, records=(_record(problem, row=row, place=place),))
+    write_bytes(prediction_path(place.out, sample_id=row["id"]), encode_gray(stored))
+    return ScoredImage(id=row["id"], score=score)
+
+
+def prediction_path(folder: Path, *, sample_id: str) -> Path:
+    """Give where the prediction of a sample lies; raises BadRecord for an id that is no file name."""
+    return safe_join(folder / PREDICTIONS, f"{sample_id}.png")
+
+
+def _with_paths(rows: Sequence[Row], *, place: ScoringPlace) -> tuple[list[tuple[Row, Path]], list[ScoredImage]]:
+    sound, broken = [], []
+    for row in rows:
+        try:
+            prediction_path(place.out, sample_id=row["id"])
+            sound.append((row, safe_join(place.dataset, row["image"])))
+        except BadRecord as problem:
+            broken.append(_set_aside(problem, row=row, place=place))
+    return sound, broken
+
+
+def _set_aside(problem: BadRecord, *, row: Row, place: ScoringPlace) -> ScoredImage:
+    return ScoredImage(id=row["id"], score=None, records=(_record(problem, row=row, place=place),))
+
+
+def _record(problem: BadRecord, *, row: Row, place: ScoringPlace) -> QuarantineRecord:
+    return problem.record(stage=STAGE, file=place.dataset / str(row["image"]), record_id=row["id"])

@@ -1,0 +1,78 @@
+"""Optimizer and learning rate of a stage."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import torch
+from torch import nn
+
+from curation.errors import ConfigurationProblem
+from models.training.settings import Stage
+
+POLY_POWER: Final = 0.9
+"""Source: Chen et al. 2018, DeepLab, section 4.1."""
+
+
+def freeze(network: nn.Module, *, parts: Sequence[str]) -> None:
+    """Let the parameters whose name begins with one of `parts` learn nothing, and all others learn.
+
+    Raises ConfigurationProblem for a part that the network does not have, and when nothing is left to learn.
+    """
+    names = [name for name, _ in network.named_parameters()]
+    for part in parts:
+        if not any(_is_in(name, part=part) for name in names):
+            heads = sorted({name.partition(".")[0] for name in names})
+            raise ConfigurationProblem(
+                f"the network has no part {part!r} to freeze", remedy=f"its parts are: {', '.join(heads)}"
+            )
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(not any(_is_in(name, part=part) for part in parts))
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise ConfigurationProblem("every part of the network is frozen", remedy="freeze less")
+
+
+def keep_frozen_statistics(network: nn.Module) -> None:
+    """Keep the running statistics of normalisations whose parameters are frozen; call it after `train()`."""
+    for module in network.modules():
+        own = list(module.parameters(recurse=False))
+        if own and isinstance(module, nn.modules.batchnorm._BatchNorm) and not own[0].requires_grad:
+            module.eval()
+
+
+def optimizer_of(network: nn.Module, *, stage: Stage) -> torch.optim.Optimizer:
+    """Give the optimizer of a stage; biases and normalisations are not decayed.
+
+    Source: He et al. 2019, "Bag of Tricks for Image Classification", section 3.1, for what is not decayed.
+    """
+    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in learning if p.ndim > 1], "weight_decay": stage.weight_decay},
+        {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if stage.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=stage.learning_rate)
+    return torch.optim.SGD(groups, lr=stage.learning_rate, momentum=stage.momentum)
+
+
+def learning_rate(stage: Stage, *, step: int, steps: int) -> float:
+    """Give the learning rate of step `step` (0 is the first) of `steps`: rising over the warm-up, then by schedule.
+
+    >>> round(learning_rate(Stage(learning_rate=1.0, schedule="cosine", warmup=0.0), step=50, steps=100), 6)
+    0.5
+    """
+    warm_steps = math.ceil(stage.warmup * steps)
+    if step < warm_steps:
+        return stage.learning_rate * (step + 1) / (warm_steps + 1)
+    done = (step - warm_steps) / max(1, steps - warm_steps)
+    if stage.schedule == "cosine":
+        return stage.learning_rate * (1 + math.cos(math.pi * done)) / 2
+    if stage.schedule == "poly":
+        return stage.learning_rate * math.pow(1 - done, POLY_POWER)
+    return stage.learning_rate
+
+
+def _is_in(name: str, *, part: str) -> bool:
+    return name == part or name.startswith(part + ".")

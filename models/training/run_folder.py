@@ -1,0 +1,96 @@
+"""What a run folder tells of itself: its settings, its data, and whether the training is over."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import yaml
+
+from curation.errors import InputRefused
+from curation.files import make_folder, read_file, telling_where
+from curation.quarantine import BadRecord
+from models.prediction.finding import CARD, WEIGHTS
+from models.training.settings import MAX_CONFIG_BYTES, TrainSettings, settings_text
+
+CHECKPOINTS: Final = "checkpoints"
+CONFIG: Final = "config.yaml"
+METRICS: Final = "metrics.json"
+LOCK: Final = ".curate/lock"
+PREVIOUS: Final = "previous"
+"""Where the model of an earlier training waits until the one that replaces it is whole."""
+
+
+def finished_metrics(
+    out: Path, *, settings: TrainSettings, data: dict[str, str], allow_changed_data: bool
+) -> dict[str, Any] | None:
+    """Give the metrics of a training that is over, None for one that is still to be done or finished.
+
+    `data` maps each dataset to the hash of its manifest. Raises InputRefused when the folder holds another training.
+    """
+    if not (out / CONFIG).exists():
+        return None
+    old, new = _read_config(out / CONFIG), yaml.safe_load(settings_text(settings))
+    if changed := [name for name in new if old["settings"].get(name) != new[name]]:
+        raise InputRefused(
+            f"the folder holds a training with other settings: {', '.join(changed)}",
+            where=out,
+            remedy="choose another --out, or give --overwrite to train anew",
+        )
+    if old["data"] != data and not allow_changed_data:
+        changed = sorted(name for name in data if old["data"].get(name) != data[name])
+        raise InputRefused(
+            f"the data changed since this training began: {', '.join(changed)}",
+            where=out,
+            remedy="give --overwrite to train anew, or --allow-changed-data to go on with what the data is now",
+        )
+    if not (out / METRICS).exists() or not (out / CARD).exists() or not (out / WEIGHTS).exists():
+        return None
+    metrics: dict[str, Any] = msgspec.json.decode((out / METRICS).read_bytes())
+    return metrics
+
+
+def make_way(out: Path) -> None:
+    """Put the model of an earlier training aside, and drop its checkpoints."""
+    _drop(out / CHECKPOINTS)
+    if not (out / WEIGHTS).exists():
+        with suppress(FileNotFoundError):
+            (out / CONFIG).unlink()
+        return
+    make_folder(out / PREVIOUS)
+    for name in (METRICS, CARD, WEIGHTS, CONFIG):  # the config last: by it the folder is known for a run
+        with suppress(FileNotFoundError):
+            (out / name).replace(out / PREVIOUS / name)
+
+
+def drop_previous(out: Path) -> None:
+    """Drop what `make_way` put aside."""
+    _drop(out / PREVIOUS)
+
+
+def _drop(folder: Path) -> None:
+    if folder.exists():
+        with telling_where(folder):
+            shutil.rmtree(folder)
+
+
+def config_text(settings: TrainSettings, *, data: dict[str, str]) -> bytes:
+    """Give the content of `config.yaml`."""
+    told = {"settings": yaml.safe_load(settings_text(settings)), "data": dict(sorted(data.items()))}
+    text: str = yaml.safe_dump(told, sort_keys=False, allow_unicode=True)
+    return text.encode()
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = yaml.safe_load(read_file(path, max_bytes=MAX_CONFIG_BYTES))
+        return {"settings": config["settings"], "data": config["data"]}
+    except (BadRecord, yaml.YAMLError, KeyError, TypeError) as error:
+        raise InputRefused(
+            f"the config of the training that is here cannot be read: {error}",
+            where=path,
+            remedy="give --overwrite to train anew, or choose another --out",
+        ) from error

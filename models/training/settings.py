@@ -1,0 +1,137 @@
+"""What a training is told: a network, and stages that follow one another, each with its data and its way to learn."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+import yaml
+
+from curation.errors import ConfigurationProblem
+from curation.files import read_file
+from curation.quarantine import BadRecord
+
+MIN_SIDE_PX: Final = 32
+MAX_CONFIG_BYTES: Final = 1_000_000
+DEFAULT_LOSSES: Final = (("cross_entropy", 1.0), ("dice", 1.0))
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One stage: what it learns from and how.
+
+    `frozen` names parts of the network by the start of their parameters' names, e.g. `encoder`; these do not learn.
+    `learning_rate` is the highest; it rises over `warmup` (a share of the stage's steps) and falls by `schedule`.
+    `where` is a pandas query on the rows that train. `accumulate` batches make one step.
+    """
+
+    name: str = "main"
+    data: tuple[str, ...] = ()
+    where: str | None = None
+    epochs: int = 60
+    batch_size: int = 16
+    accumulate: int = 1
+    learning_rate: float = 5e-3
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    momentum: float = 0.99
+    weight_decay: float = 0.01
+    schedule: Literal["cosine", "poly", "constant"] = "cosine"
+    warmup: float = 0.05
+    losses: dict[str, float] = msgspec.field(default_factory=lambda: dict(DEFAULT_LOSSES))
+    augmentation: str = "modern"
+    frozen: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot train."""
+        least = {"epochs": self.epochs, "batch_size": self.batch_size, "accumulate": self.accumulate}
+        for name, value in least.items():
+            if value < 1:
+                raise ValueError(f"{name} must be 1 or more - got {value}")
+        if not 0 < self.learning_rate < float("inf"):
+            raise ValueError(f"learning_rate must be above 0 - got {self.learning_rate}")
+        for name, share in (("warmup", self.warmup), ("momentum", self.momentum)):
+            if not 0 <= share < 1:
+                raise ValueError(f"{name} must be 0 or more, and below 1 - got {share}")
+        if self.weight_decay < 0:
+            raise ValueError(f"weight_decay must be 0 or more - got {self.weight_decay}")
+
+
+class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A whole training. The same settings on the same data give the same weights on a CPU.
+
+    `input_size` is (height, width) in pixels. `weights` is None (random), `imagenet`, or a run folder or safetensors
+    file to start from. `ema` is the decay of the averaged weights that are judged and published, 0 for none.
+    `patience` stops a stage after so many epochs without a better validation mIoU.
+    """
+
+    network: str
+    classes: Literal[1, 3] = 1
+    input_size: tuple[int, int] = (224, 224)
+    weights: str | None = None
+    seed: int = 0
+    val: tuple[str, ...] = ()
+    stages: tuple[Stage, ...] = (Stage(),)
+    auxiliary_weight: float = 0.4
+    ema: float = 0.99
+    patience: int | None = None
+    precision: Precision = "32-true"
+    checkpoint_every_steps: int = 200
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained."""
+        if not self.stages:
+            raise ValueError("stages must hold at least one stage")
+        names = [stage.name for stage in self.stages]
+        if len(set(names)) < len(names):
+            raise ValueError(f"stages must have different names - got {', '.join(names)}")
+        if min(self.input_size) < MIN_SIDE_PX:
+            raise ValueError(f"input_size must be {MIN_SIDE_PX} pixels or more on each side - got {self.input_size}")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema must be 0 or more, and below 1 - got {self.ema}")
+        if self.checkpoint_every_steps < 1:
+            raise ValueError(f"checkpoint_every_steps must be 1 or more - got {self.checkpoint_every_steps}")
+        if self.patience is not None and self.patience < 1:
+            raise ValueError(f"patience must be 1 or more - got {self.patience}")
+
+
+def read_settings(path: Path) -> TrainSettings:
+    """Give the settings in a YAML file.
+
+    Raises ConfigurationProblem naming file and key: unknown keys, wrong types, and numbers that cannot train.
+    """
+    try:
+        return settings_from(read_file(path, max_bytes=MAX_CONFIG_BYTES), where=path)
+    except BadRecord as problem:
+        raise ConfigurationProblem(problem.reason, where=path, remedy="name a YAML file with --config") from problem
+
+
+def settings_from(text: bytes, *, where: Path) -> TrainSettings:
+    """Give the settings that YAML text holds; raises ConfigurationProblem."""
+    try:
+        return msgspec.convert(yaml.safe_load(text), TrainSettings, strict=False)
+    except msgspec.ValidationError as error:
+        known = ", ".join(TrainSettings.__struct_fields__)
+        stage = ", ".join(Stage.__struct_fields__)
+        raise ConfigurationProblem(
+            f"not the settings of a training: {error}",
+            where=where,
+            remedy=f"mend the key that is named; there are: {known}; and in each of `stages`: {stage}",
+        ) from error
+    except yaml.YAMLError as error:
+        raise ConfigurationProblem(f"not YAML: {error}", where=where, remedy="mend the line that is named") from error
+
+
+def settings_text(settings: TrainSettings) -> bytes:
+    """Give settings as YAML, each key in its place; `settings_from` reads them back."""
+    text: str = yaml.safe_dump(msgspec.to_builtins(settings), sort_keys=False, allow_unicode=True)
+    return text.encode()
+
+
+def training_id(settings: TrainSettings, *, data: dict[str, str]) -> str:
+    """Give 16 hexadecimal digits that change with the settings and with the data (path to hash), and nothing else."""
+    told = msgspec.json.encode([msgspec.to_builtins(settings), data], order="deterministic")
+    return hashlib.sha256(told).hexdigest()[:16]

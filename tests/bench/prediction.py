@@ -1,0 +1,167 @@
+"""Prediction over files: against a plain torch loop, and against the runtime alone on tensors that lie ready.
+
+Wall-clock time and processor time per image; the second also compares on a machine that is busy with other things.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import psutil
+import torch
+
+from curation.pixels import decode_image
+from curation.sample_data import write_aifenge_sample
+from models.card import ModelCard
+from models.networks.registry import build_network
+from models.prediction import engines
+from models.prediction.files import predict_files
+from models.prediction.preparing import prepare
+from models.prediction.protocol import EngineOptions
+from models.preprocessing import normalised, resized
+from models.weights import save_model
+from tests.bench.measuring import REAL_DATA, child, say
+
+CORES = len(os.sched_getaffinity(0))
+WARM_UP = 10
+CARD = ModelCard(
+    input_size=(400, 400),
+    channels="RGB",
+    layout="NCHW",
+    mean=(123.675, 116.28, 103.53),
+    std=(58.395, 57.12, 57.375),
+    output="logit",
+    network="deeplabv3plus",
+)
+
+
+def bench(folder: Path) -> None:
+    """Print the figures of prediction."""
+    run = folder / "deeplabv3plus"
+    run.mkdir()
+    torch.manual_seed(0)
+    network = build_network("deeplabv3plus")
+    with torch.no_grad():  # untrained, activations shrink until numbers are denormal, which slows torch tenfold
+        for _ in range(3):
+            network(torch.randn(4, 3, 128, 128))
+    save_model(network, folder=run, card=CARD)
+    models = {"DeepLabV3+ MobileNetV2 at 400": run}
+    if (sinet := REAL_DATA / "models" / "sinet.onnx").exists():
+        models["SINet at 320"] = sinet
+    for name, model in models.items():
+        for what, files in {"photographs of 600 x 800": drawn(folder), "small portraits": portraits()}.items():
+            if files.is_dir():
+                say(f"\nPrediction: {name}, {what}, {CORES} threads")
+                rows(model, files=files, has_torch=model == run)
+
+
+def rows(model: Path, *, files: Path, has_torch: bool) -> None:
+    """Print what one image takes in each way, and the ratios that matter."""
+    plain = child("tests.bench.prediction:torch_loop", model, files)[0] if has_torch else None
+    if plain:
+        say(f"  torch loop: {told(plain)}")
+    for precision in ("fp32", "fast"):
+        bare, _ = child("tests.bench.prediction:bare_runtime", model, files, precision)
+        ours, peak = child("tests.bench.prediction:over_files", model, files, precision)
+        say(f"  {bare['engine']} alone: {told(bare)}")
+        say(f"  curate, {ours['engine']}: {told(ours)}, largest process {peak:.0f} MB")
+        against = {f"{ours[kind] / bare[kind]:.2f} of the runtime's ({kind})": None for kind in ("wall_ms", "cpu_ms")}
+        faster = (
+            f"; {plain['wall_ms'] / ours['wall_ms']:.1f} times faster than the torch loop (wall_ms), " if plain else ""
+        )
+        faster += f"{plain['cpu_ms'] / ours['cpu_ms']:.1f} (cpu_ms)" if plain else ""
+        say(f"  -> {', '.join(against)}{faster}")
+
+
+def told(row: dict[str, Any]) -> str:
+    return f"{row['wall_ms']:.1f} ms an image, {row['cpu_ms']:.1f} ms of processor time"
+
+
+def torch_loop(run: str, folder: str) -> dict[str, Any]:
+    """Read, resize, normalise and predict one image after the other, as a script would; in a process of its own."""
+    from models.weights import load_network
+
+    network, card = load_network(Path(run))
+    mean, std = np.array(card.mean, np.float32), np.array(card.std, np.float32)
+
+    def predict(path: Path) -> None:
+        image = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+        small = cv2.resize(image, card.input_size[::-1]).astype(np.float32)
+        inputs = torch.from_numpy(((small - mean) / std).transpose(2, 0, 1)[None].copy())
+        with torch.no_grad():
+            probability = torch.sigmoid(network(inputs))[0, 0].numpy()
+        cv2.resize(probability, (image.shape[1], image.shape[0]))
+
+    return measured(predict, some(folder, number=40)) | {"engine": "torch"}
+
+
+def bare_runtime(model: str, folder: str, precision: str) -> dict[str, Any]:
+    """Run OpenVINO on inputs that lie ready, with all threads; in a process of its own."""
+    ready = prepare(Path(model), options=options(precision))
+    assert ready.engine == "openvino", ready.notes
+    engine = engines.open_openvino(ready.data, card=ready.card, threads=CORES, with_bfloat16=ready.with_bfloat16)
+    images = [decode_image(path.read_bytes(), file=path.name) for path in some(folder, number=16)]
+    size = ready.card.input_size
+    inputs = [normalised(resized(image, size=size), card=ready.card)[None] for image in images]
+    return measured(engine.run, inputs * 6) | {"engine": f"OpenVINO {ready.precision}"}
+
+
+def over_files(model: str, folder: str, precision: str) -> dict[str, Any]:
+    """Predict files as every command does; in a process of its own. Opening the model is not counted."""
+    ready = prepare(Path(model), options=options(precision))
+    files = some(folder, number=200)
+    predictions = predict_files(ready, files=files, options=options(precision))
+
+    def next_one(_: Path) -> None:
+        prediction = next(predictions)
+        assert prediction.probability is not None, prediction.broken
+
+    found = measured(next_one, files)
+    predictions.close()
+    return found | {"engine": f"{ready.engine} {ready.precision}"}
+
+
+def measured(action: Callable[[Any], Any], items: Iterable[Any]) -> dict[str, Any]:
+    """Give the wall-clock and processor milliseconds of an item, those of child processes included."""
+    started, before, done = time.perf_counter(), processor_s(), 0
+    for number, item in enumerate(items):
+        if number == WARM_UP:
+            started, before = time.perf_counter(), processor_s()
+        action(item)
+        done = number + 1 - WARM_UP
+    wall, cpu = time.perf_counter() - started, processor_s() - before
+    return {"wall_ms": wall / done * 1e3, "cpu_ms": cpu / done * 1e3}
+
+
+def processor_s() -> float:
+    here = psutil.Process()
+    times = [process.cpu_times() for process in (here, *here.children(recursive=True))]
+    return sum(one.user + one.system for one in times)
+
+
+def options(precision: str) -> EngineOptions:
+    return EngineOptions(device="cpu", precision="fast" if precision == "fast" else "fp32", workers=CORES)
+
+
+def some(folder: str, *, number: int) -> list[Path]:
+    """Give so many of the JPEGs in a folder, again from the first where it has fewer."""
+    files = sorted(Path(folder).glob("*.jpg"))
+    return [files[index % len(files)] for index in range(number)]
+
+
+def portraits() -> Path:
+    return REAL_DATA / "data" / "portraits" / "images"
+
+
+def drawn(folder: Path) -> Path:
+    root = folder / "drawn"
+    pictures = root / "clip_img" / "1803151818" / "clip_00000000"
+    if not pictures.is_dir():
+        write_aifenge_sample(root, images=41, seed=0)
+    return pictures

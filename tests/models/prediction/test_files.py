@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from scipy.special import expit
+
+from curation.errors import InputRefused
+from curation.pixels import encode_image
+from curation.quarantine import BadRecord, Code
+from models.card import read_card
+from models.prediction.crew import Lost
+from models.prediction.engine_worker import FileResult
+from models.prediction.files import _Work, predict_files
+from models.prediction.onnx_safety import checked_onnx
+from models.prediction.protocol import EngineOptions
+from models.prediction.ready import ReadyModel
+from tests.models.prediction.drawn_models import SIZE, nan_on_black, red_model, write_onnx
+
+HERE, ONE, TWO = (EngineOptions(workers=n, item_timeout_s=60) for n in (0, 1, 2))
+
+
+def ready(path: Path) -> ReadyModel:
+    data = checked_onnx(path.read_bytes(), file=path)
+    return ReadyModel(
+        name="m", file=path, sha256="", card=read_card(path.with_suffix(".yaml")), data=data, engine="openvino"
+    )
+
+
+@pytest.fixture
+def red(tmp_path: Path) -> ReadyModel:
+    return ready(write_onnx(tmp_path, red_model()))
+
+
+def drawn_files(folder: Path, *, number: int) -> list[Path]:
+    files = []
+    for index in range(number):
+        rng = np.random.default_rng(index)
+        image = rng.integers(0, 256, (20 + 3 * index, 60 - 2 * index, 3), dtype=np.uint8)
+        files.append(folder / f"{index:03d}.png")
+        files[-1].write_bytes(encode_image(image))
+    return files
+
+
+def flat_file(path: Path, *, colour: tuple[int, int, int]) -> Path:
+    path.write_bytes(encode_image(np.full((*SIZE, 3), colour, np.uint8)))
+    return path
+
+
+def workers_here() -> list[psutil.Process]:
+    return [p for p in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
+
+
+def test_every_file_is_predicted_in_order_at_its_size(red: ReadyModel, tmp_path: Path) -> None:
+    files = drawn_files(tmp_path, number=7)
+    files.insert(3, flat_file(tmp_path / "flat.png", colour=(200, 0, 0)))
+    here = list(predict_files(red, files=files, options=HERE))
+    assert [one.index for one in here] == list(range(8))
+    assert [one.probability.shape for one in here if one.probability is not None][:2] == [(20, 60), (23, 58)]
+    assert here[3].probability == pytest.approx(expit((200 - 100) / 50), abs=1e-6)
+    for one, other in zip(here, predict_files(red, files=files, options=TWO)):
+        assert one.index == other.index and one.probability is not None and other.probability is not None
+        np.testing.assert_array_equal(one.probability, other.probability)
+    assert workers_here() == []
+
+
+def test_no_file_is_no_prediction(red: ReadyModel) -> None:
+    assert list(predict_files(red, files=[], options=TWO)) == []
+
+
+def test_broken_files_are_told_and_the_rest_goes_on(red: ReadyModel, tmp_path: Path) -> None:
+    files = drawn_files(tmp_path, number=4)
+    files[1].write_bytes(files[1].read_bytes()[:-40])
+    files[2].write_text("no image")
+    files.append(tmp_path / "missing.png")
+    found = list(predict_files(red, files=files, options=HERE))
+    codes = [None if one.broken is None else one.broken.code for one in found]
+    assert codes == [None, Code.TRUNCATED, Code.NOT_IMAGE, None, Code.MISSING_FILE]
+    assert [one.probability is None for one in found] == [False, True, True, False, True]
+
+
+def test_one_nan_among_a_hundred_is_reported(tmp_path: Path) -> None:
+    model = ready(write_onnx(tmp_path, nan_on_black(), mean=(0.0, 0.0, 0.0), std=(255.0, 255.0, 255.0)))
+    files = [flat_file(tmp_path / "sound.png", colour=(9, 99, 200))] * 100
+    files[41] = flat_file(tmp_path / "black.png", colour=(0, 0, 0))
+    found = list(predict_files(model, files=files, options=HERE))
+    (broken,) = [one for one in found if one.broken is not None]
+    assert (broken.index, broken.broken and broken.broken.code, broken.probability) == (41, Code.MODEL_NONFINITE, None)
+    assert broken.broken is not None and broken.broken.file.endswith("black.png")
+
+
+def test_what_is_no_probability_stops_the_run_with_its_range(tmp_path: Path) -> None:
+    model = ready(write_onnx(tmp_path, red_model(), output="probability"))
+    files = [flat_file(tmp_path / "a.png", colour=(130, 0, 0)), flat_file(tmp_path / "b.png", colour=(250, 0, 0))]
+    for options in (HERE, ONE):
+        predictions = predict_files(model, files=files, options=options)
+        assert next(predictions).probability == pytest.approx(0.6, abs=1e-6)
+        with pytest.raises(InputRefused, match="values from 3 to 3 where its card promises a probability"):
+            next(predictions)
+    assert workers_here() == []
+
+
+def test_a_process_that_is_killed_is_replaced_and_nothing_is_missing(red: ReadyModel, tmp_path: Path) -> None:
+    files = drawn_files(tmp_path, number=5) * 20
+    predictions = predict_files(red, files=files, options=ONE)
+    found = [next(predictions)]
+    for process in workers_here():
+        process.kill()
+    found += predictions
+    assert [one.index for one in found] == list(range(100))
+    assert all(one.broken is None for one in found)
+
+
+def test_a_process_that_hangs_is_replaced(red: ReadyModel, tmp_path: Path) -> None:
+    files = drawn_files(tmp_path, number=5) * 20
+    predictions = predict_files(red, files=files, options=EngineOptions(workers=1, item_timeout_s=1.0))
+    found = [next(predictions)]
+    for process in workers_here():
+        os.kill(process.pid, signal.SIGSTOP)
+    found += predictions
+    assert [one.index for one in found] == list(range(100))
+    assert all(one.broken is None for one in found)
+
+
+def test_closing_early_leaves_no_process(red: ReadyModel, tmp_path: Path) -> None:
+    predictions = predict_files(red, files=drawn_files(tmp_path, number=5) * 50, options=ONE)
+    next(predictions)
+    assert workers_here() != []
+    predictions.close()
+    assert workers_here() == []
+
+
+def test_a_file_that_ends_its_process_twice_alone_is_set_aside() -> None:
+    work = _Work([Path("a"), Path("b"), Path("c")], most=10)
+    assert [work.fresh(), work.fresh(), work.fresh(), work.fresh()] == [0, 1, 2, None]
+    work.note(Lost(indices=(0, 1), reason="exit code -11"))
+    assert [work.suspect(), work.suspect(), work.suspect()] == [0, 1, None]
+    work.note(FileResult(index=0, probability=np.zeros((1, 1), np.float32), size=(1, 1)))
+    for _ in range(2):
+        work.note(Lost(indices=(1,), reason="exit code -11"))
+    assert work.suspect() == 1
+    work.note(FileResult(index=2, broken=BadRecord(Code.NOT_IMAGE, "no image")))
+    told = [(one.index, one.broken and one.broken.code) for one in work.next_results()]
+    assert told == [(0, None), (1, Code.WORKER_DIED), (2, Code.NOT_IMAGE)]
+    assert work.is_done
+
+
+def test_results_that_wait_are_bounded() -> None:
+    work = _Work([Path("x")] * 100, most=6)
+    taken = list(iter(work.fresh, None))
+    assert taken == [0, 1, 2, 3, 4, 5]
+    for index in taken[1:]:
+        work.note(FileResult(index=index))
+    assert list(work.next_results()) == [] and work.fresh() is None
+    work.note(FileResult(index=0))
+    assert len(list(work.next_results())) == 6 and work.fresh() == 6

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from curation.errors import InputRefused
+from models.card import ModelCard
+from models.prediction.predictor import EnginePredictor
+from tests.models.prediction.drawn_models import CARD, SIZE
+
+
+class Red:
+    """An engine that gives the first channel as it comes; each run notes how many images it was given."""
+
+    def __init__(self, *, batch: int = 1, layout: str = "NCHW") -> None:
+        self.batch = batch
+        self.layout = layout
+        self.runs: list[int] = []
+
+    def run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        self.runs.append(len(inputs))
+        return inputs[:, :1] if self.layout == "NCHW" else inputs[..., :1]
+
+
+class LeftOnly(Red):
+    """An engine that sees a person in the left half, whatever is there."""
+
+    def run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        answer = np.full((len(inputs), 1, *inputs.shape[2:]), -50, np.float32)
+        answer[..., : inputs.shape[3] // 2] = 50
+        return answer
+
+
+class Broken(Red):
+    """An engine that gives NaN for black images."""
+
+    def run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.where(inputs[:, :1] < -1.99, np.nan, inputs[:, :1])
+
+
+def predictor(engine: Red, *, with_flips: bool = False, **changes: object) -> EnginePredictor:
+    card: ModelCard = msgspec.structs.replace(CARD, **changes)
+    return EnginePredictor(engine, card=card, name="red", with_flips=with_flips)
+
+
+def drawn(*shape: int, seed: int = 0) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (*shape, 3), dtype=np.uint8)
+
+
+def test_the_probability_is_worked_out_from_the_pixels() -> None:
+    image = drawn(*SIZE)
+    wanted = expit((image[..., 0].astype(np.float64) - 100) / 50)
+    np.testing.assert_allclose(predictor(Red()).predict([image])[0], wanted, atol=1e-6)
+    last = predictor(Red(layout="NHWC"), layout="NHWC").predict([image])[0]
+    np.testing.assert_allclose(last, wanted, atol=1e-6)
+    blue = expit((image[..., 2].astype(np.float64) - 100) / 50)
+    np.testing.assert_allclose(predictor(Red(), channels="BGR").predict([image])[0], blue, atol=1e-6)
+
+
+def test_predictions_have_the_sizes_of_their_images() -> None:
+    sizes = [SIZE, (7, 9), (640, 480), (1, 1)]
+    found = predictor(Red(batch=3)).predict([drawn(*size) for size in sizes])
+    assert [probability.shape for probability in found] == sizes
+    assert all(probability.dtype == np.float32 for probability in found)
+    assert all(0 <= probability.min() <= probability.max() <= 1 for probability in found)
+
+
+def test_images_go_in_batches_and_each_gets_its_own_prediction() -> None:
+    engine = Red(batch=4)
+    images = [drawn(*SIZE, seed=seed) for seed in range(9)]
+    together = predictor(engine).predict(images)
+    assert engine.runs == [4, 4, 1]
+    alone = [predictor(Red()).predict([image])[0] for image in images]
+    for one, other in zip(together, alone):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_flips_of_a_symmetric_model_change_nothing(layout: str) -> None:
+    image = drawn(50, 40)
+    plain = predictor(Red(layout=layout), layout=layout).predict([image])[0]
+    flipped = predictor(Red(layout=layout), layout=layout, with_flips=True).predict([image])[0]
+    np.testing.assert_allclose(flipped, plain, atol=1e-6)
+
+
+def test_flips_average_what_a_one_sided_model_says_of_both_sides() -> None:
+    found = predictor(LeftOnly(), with_flips=True).predict([drawn(*SIZE)])[0]
+    np.testing.assert_allclose(found, 0.5, atol=1e-6)
+
+
+def test_what_is_not_finite_is_none_and_refused_by_predict() -> None:
+    black, sound = np.zeros((*SIZE, 3), np.uint8), np.full((*SIZE, 3), 90, np.uint8)
+    for with_flips in (False, True):
+        this = predictor(Broken(batch=2), with_flips=with_flips)
+        found = this.raw([sound, black, sound])
+        assert [probability is None for probability in found] == [False, True, False]
+        with pytest.raises(InputRefused, match="not finite, for image 1 of 3"):
+            this.predict([sound, black, sound])
