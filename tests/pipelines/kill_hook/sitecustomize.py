@@ -34,8 +34,10 @@ def _hook(what: str, *, number: int, process: str) -> Callable[[str, tuple[objec
 
     def on_event(event: str, arguments: tuple[object, ...]) -> None:
         nonlocal seen, is_busy
+        if is_busy or not _is_change(event, arguments):
+            return
         path = _path(arguments[1] if event == "os.link" else arguments[0])  # a link changes where it points from
-        if is_busy or not _is_change(event, arguments) or not path.startswith(root):
+        if not path.startswith(root):
             return
         seen += 1
         is_busy = True
