@@ -82,7 +82,8 @@ def plan_merge(
 def merge_sample(item: Item, folder: Path) -> Outcome:
     """Link every file that one row names into `folder` and give its sample.
 
-    Raises BadRecord: CHECKSUM when a file changed since its import, MISSING_FILE, UNREADABLE, PATH_ESCAPE, NAME.
+    Raises BadRecord: JSON_VALUE for a row that lacks something, CHECKSUM when a file changed since its import,
+    MISSING_FILE, UNREADABLE, PATH_ESCAPE, NAME.
     """
     origin, prefix, row = Path(item.payload["folder"]), item.payload["prefix"], dict(item.payload["row"])
     for column in FILE_COLUMNS:
@@ -100,7 +101,11 @@ def merge_sample(item: Item, folder: Path) -> Outcome:
         row[column] = f"{place}/{prefix}{name}"
         link_or_copy(source, folder / row[column], below=origin, data=data)
     extra = {name: row.pop(name) for name in list(row) if name not in COLUMNS}
-    return Outcome(id=item.id, sample=msgspec.convert({**row, "extra": extra}, Sample))
+    try:
+        return Outcome(id=item.id, sample=msgspec.convert({**row, "extra": extra}, Sample))
+    except msgspec.ValidationError as error:
+        hint = "make the dataset again; a row of its manifest lacks what each must have"
+        raise BadRecord(Code.JSON_VALUE, str(error), file=origin / MANIFEST, hint=hint) from error
 
 
 def append_dataset(
@@ -176,7 +181,7 @@ def _item(row: dict[str, Any], *, joined: Joined, datasets: Sequence[Dataset], p
     index = joined.owner[row["id"]]
     origin = datasets[index].folder.resolve()
     payload = {"folder": str(origin), "prefix": prefixes[index], "row": row}
-    return Item(id=row["id"], payload=payload, file=str(origin / row["image"]))
+    return Item(id=row["id"], payload=payload, file=str(origin / str(row["image"])))
 
 
 def _folders(table: pa.Table) -> tuple[str, ...]:

@@ -128,10 +128,15 @@ def _result(metrics: dict[str, Any], *, evaluation: Evaluation, is_new: bool) ->
 
 
 def _warnings(evaluation: Evaluation) -> tuple[str, ...]:
-    """Say where a number could flatter the model."""
+    """Say where a number could mislead."""
+    warnings = []
     rows = [row for one in evaluation.sets for row in one.rows]
     seen = sum(row["split"] == "train" for row in rows)
-    if not seen:
-        return ()
-    told = "a model that was trained on them looks better than it is; --split test leaves them out"
-    return (f"{seen} of the {len(rows)} samples are of the split train: {told}",)
+    if seen:
+        told = "a model that was trained on them looks better than it is; --split test leaves them out"
+        warnings.append(f"{seen} of the {len(rows)} samples are of the split train: {told}")
+    if evaluation.baseline is not None and evaluation.precision == "fast":
+        # measured on 200 real portraits with two networks: 0.0009 and 0.0012
+        told = "bfloat16 moves a mean mIoU by about 0.001; compare models in fp32 when they are as close as that"
+        warnings.append(told)
+    return tuple(warnings)

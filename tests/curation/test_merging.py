@@ -160,6 +160,23 @@ def test_an_image_that_changed_since_its_import_is_set_aside(tmp_path: Path) -> 
     assert [(line.code, line.record_id) for line in read_quarantine(result.folder)] == [("CHECKSUM", "a")]
 
 
+def test_a_label_that_changed_since_its_import_is_set_aside_where_the_manifest_knows_its_sha256(tmp_path: Path) -> None:
+    digests = pa.array([sha256(b"mask a").hexdigest(), sha256(b"another").hexdigest(), None])
+    one = dataset(tmp_path / "one", "a", "b", "c", extra={"mask_sha256": digests})
+    result = merged(tmp_path / "out", one)
+    assert result.table["id"].to_pylist() == ["a", "c"]
+    assert result.table["mask_sha256"].to_pylist() == [sha256(b"mask a").hexdigest(), None]
+    assert [(line.code, line.field) for line in read_quarantine(result.folder)] == [("CHECKSUM", "mask_sha256")]
+
+
+@pytest.mark.parametrize("column", ["image", "width", "source", "group", "label_version"])
+def test_a_row_that_lacks_what_every_sample_has_is_set_aside(tmp_path: Path, column: str) -> None:
+    one, two = dataset(tmp_path / "one", "a", **{column: None}), dataset(tmp_path / "two", "b")
+    result = merged(tmp_path / "out", one, two)
+    assert result.table["id"].to_pylist() == ["b"]
+    assert [(line.code, line.record_id) for line in read_quarantine(result.folder)] == [("JSON_VALUE", "a")]
+
+
 def test_a_mask_that_is_gone_is_set_aside(tmp_path: Path) -> None:
     one = dataset(tmp_path / "one", "a", "b")
     one.path("masks/a.v1.png").unlink()

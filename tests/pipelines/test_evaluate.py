@@ -180,6 +180,9 @@ def test_the_fast_precision_says_what_it_computed_with_and_what_was_checked_agai
     data = dataset(tmp_path / "d", lost=[0, 9, 12])
     result = run(model, data, out=tmp_path / "out", precision="fast", with_flips=True)
     assert result.data["precision"] == "fast"
+    assert not any("fp32" in warning for warning in result.warnings)
+    compared = run(model, data, out=tmp_path / "compared", precision="fast", baseline=model, dry_run=True)
+    assert "compare models in fp32" in compared.warnings[-1]
     assert result.data["engine"]["precision"] in {"fp32", "bf16"}
     entry = result.data["sets"]["d"]
     assert entry["rechecked"] == sum(abs(miou(lost) - 0.8) <= entry["margin"] for lost in (0, 9, 12))
