@@ -30,7 +30,7 @@ SIGNATURES: Final = (
     (b"\x00{", "the file is UTF-16", "save it as UTF-8"),
     (b"\x00\x00", "the file is UTF-32, or no text", "save it as UTF-8"),
 )
-ESCAPED_LETTER: Final = re.compile(rb"\\u00[4-7]")
+ESCAPED_LETTER: Final = re.compile(rb"\\u00([4-7][0-9A-Fa-f])")
 """No writer escapes letters. Somebody who does may hide a key that stands twice from those who look for its name."""
 Whole = TypeVar("Whole")
 

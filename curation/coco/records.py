@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import mmap
 import re
 from collections import defaultdict
@@ -125,8 +124,12 @@ def _top_level_keys(text: mmap.mmap) -> list[str]:
         elif first in b"}]":
             depth -= 1
         elif depth == 1 and token[2]:
-            keys.append(json.loads(f'"{token[1].decode("utf-8", "replace")}"', strict=False))
+            keys.append(ESCAPED_LETTER.sub(_letter, token[1]).decode("utf-8", "replace"))
     return keys
+
+
+def _letter(escape: re.Match[bytes]) -> bytes:
+    return bytes([int(escape[1], 16)])
 
 
 @dataclass(kw_only=True)

@@ -87,6 +87,12 @@ def test_a_list_twice_is_refused_where_one_is_written_with_escapes(tmp_path: Pat
         read(tmp_path, TEXT[:-1] + f", {escaped(key)}: []}}".encode())
 
 
+def test_a_key_with_a_wrong_escape_is_broken_json_like_any_other(tmp_path: Path) -> None:
+    for key in (r"\x", r"\u00", r"\u00zz", r"\u004"):
+        with pytest.raises(InputRefused, match="not valid JSON"):
+            read(tmp_path, TEXT[:-1] + f', "{key}": 1, {escaped("info")}: 2}}'.encode())
+
+
 def test_names_written_with_escapes_are_read(tmp_path: Path) -> None:
     file = read(tmp_path, TEXT.replace(b'"images"', escaped("images").encode()).replace(b"000000000001", b"caf\\u00e9"))
     assert [entry.file_name for entry in file.images] == ["caf\u00e9.jpg", "000000000002.jpg"]
