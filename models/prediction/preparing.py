@@ -25,6 +25,7 @@ from models.prediction import engines
 from models.prediction.choosing import choose_engine
 from models.prediction.finding import FoundModel, find_model, read_model_file, refuse_other_hash
 from models.prediction.graph_card import refuse_other_graph
+from models.prediction.onnx_cache import keep_onnx, kept_onnx
 from models.prediction.onnx_safety import REEXPORT, checked_onnx
 from models.prediction.protocol import EngineOptions
 from models.prediction.ready import ReadyModel
@@ -48,7 +49,7 @@ def prepare(model: Path, *, options: EngineOptions) -> ReadyModel:
     """
     found = find_model(model)
     card = read_card(found.card)
-    needs_gpu = options.device != "cpu" and not found.is_onnx  # CUDA reserves more addresses than any limit allows
+    needs_gpu = not found.is_onnx and _may_use_gpu(options)  # CUDA reserves more addresses than any limit allows
     limit = OPENING_MEMORY_BYTES + BYTES_PER_MODEL_BYTE * found.weights.stat().st_size
     pool = ProcessPool(
         max_workers=1,
@@ -77,7 +78,7 @@ def checked_model(found: FoundModel, card: ModelCard, options: EngineOptions) ->
     try:
         if found.is_onnx:
             return _from_onnx(found, card=card, options=options)
-        return _from_run_folder(found, options=options)
+        return _from_run_folder(found, card=card, options=options)
     except CurateError as error:
         return error
     except MemoryError:
@@ -108,20 +109,20 @@ def _from_onnx(found: FoundModel, *, card: ModelCard, options: EngineOptions) ->
     return choose_engine(model, options=options)
 
 
-def _from_run_folder(found: FoundModel, *, options: EngineOptions) -> ReadyModel:
+def _from_run_folder(found: FoundModel, *, card: ModelCard, options: EngineOptions) -> ReadyModel:
+    kept = None if _may_use_gpu(options) else _kept(found, card=card, options=options)
+    if kept is not None:
+        return kept
     from models.weights import load_network
 
     network, card = load_network(found.weights.parent)
     has_cuda = options.device != "cpu" and engines.has_cuda()
     if options.device not in {"auto", "cpu"} and not has_cuda:
         raise ConfigurationProblem(f"--device {options.device}: torch finds no GPU", remedy="leave out --device")
-    on_torch = ReadyModel(
-        name=found.name, file=found.weights, sha256=card.sha256 or "", card=card, data=b"", engine="torch"
-    )
     if has_cuda:
         device = "cuda" if options.device == "auto" else options.device
-        return replace(on_torch, device=device, with_bfloat16=options.precision == "fast")
-    return _as_onnx(on_torch, network=network, options=options)
+        return replace(_on_torch(found, card=card), device=device, with_bfloat16=options.precision == "fast")
+    return _as_onnx(_on_torch(found, card=card), network=network, options=options)
 
 
 def _as_onnx(on_torch: ReadyModel, *, network: nn.Module, options: EngineOptions) -> ReadyModel:
@@ -130,9 +131,38 @@ def _as_onnx(on_torch: ReadyModel, *, network: nn.Module, options: EngineOptions
 
     try:
         data = checked_onnx(onnx_of(network, card=on_torch.card), file=on_torch.file)
-        return choose_engine(replace(on_torch, data=data), options=options)
+        chosen = choose_engine(replace(on_torch, data=data), options=options)
     except CurateError as error:
         return replace(on_torch, notes=(f"torch runs it, which is slower: {error.reason}",))
+    keep_onnx(on_torch.file.parent, data, card=on_torch.card)
+    return chosen
+
+
+def _kept(found: FoundModel, *, card: ModelCard, options: EngineOptions) -> ReadyModel | None:
+    """Give the network of a run folder as it was exported before, when its weights are still those of its card."""
+    data = kept_onnx(found.weights.parent, card=card)
+    if data is None or card.sha256 is None or not card.probe:
+        return None
+    refuse_other_hash(read_model_file(found.weights), card=card, file=found.weights)
+    try:
+        checked = checked_onnx(data, file=found.weights)
+        refuse_other_graph(checked, card=card, file=found.weights)
+        return choose_engine(replace(_on_torch(found, card=card), data=checked), options=options)
+    except CurateError:
+        return None  # whatever is wrong is told of the network itself, or made anew
+
+
+def _on_torch(found: FoundModel, *, card: ModelCard) -> ReadyModel:
+    return ReadyModel(
+        name=found.name, file=found.weights, sha256=card.sha256 or "", card=card, data=b"", engine="torch"
+    )
+
+
+def _may_use_gpu(options: EngineOptions) -> bool:
+    """Tell whether torch has to be asked for a GPU: importing it takes seconds, and without a driver there is none."""
+    if options.device == "auto":
+        return any(Path(driver).exists() for driver in ("/dev/nvidiactl", "/dev/dxg"))
+    return options.device != "cpu"
 
 
 def _unsafe(found: FoundModel, reason: str) -> CurateError:
