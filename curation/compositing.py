@@ -7,14 +7,22 @@ colours are estimated first, and then alpha is applied once.
 
 from __future__ import annotations
 
+from typing import Final
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.pixels import Alpha, Image
+from curation.matting_library import estimated_foreground
+from curation.pixels import Alpha, Image, Mask
 
 BAND_MARGIN_PX = 32
 """Colours are estimated in the box around the soft edge, this much larger, so that sure pixels surround it."""
+EDGE_SHARE: Final = 1 / 400
+"""How soft the outline of a person is taken to be where only a mask is known: sigma, as a share of the longer side."""
+EDGE_PX: Final = (0.7, 4.0)
+RIM_SHARE: Final = 1 / 160
+"""How far inside of a mask its photograph may still show the old background, as a share of the longer side."""
 
 
 def composite(foreground: Image, *, alpha: Alpha, background: Image) -> Image:
@@ -43,15 +51,32 @@ def person_colours(image: Image, *, alpha: Alpha) -> Image:
     if not soft.any():
         return image
     box = _box_around(soft, margin=BAND_MARGIN_PX)
-    # imported here: it brings a compiler along, which takes seconds
-    from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
-
     part, part_alpha = image[box], alpha[box]
-    colours = estimate_foreground_ml(part.astype(np.float64) / 255, part_alpha.astype(np.float64) / 255)
+    colours = estimated_foreground(part.astype(np.float64) / 255, alpha=part_alpha.astype(np.float64) / 255)
     estimated = np.clip(np.rint(colours * 255), 0, 255).astype(np.uint8)
     result = image.copy()
     result[box] = np.where((part_alpha == 255)[:, :, None], part, estimated)
     return result
+
+
+def colours_of_masked(image: Image, *, mask: Mask) -> Image:
+    """Give the image with the colours of a person of whom only a mask is known, near its outline taken from inside.
+
+    Drawn masks run a little beyond the person, and nothing tells how soft its edge is.
+    """
+    radius = max(1, round(RIM_SHARE * max(mask.shape)))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    inner = cv2.GaussianBlur(cv2.erode(mask, kernel), (0, 0), radius / 2, borderType=cv2.BORDER_REPLICATE)
+    return person_colours(image, alpha=np.asarray(inner, dtype=np.uint8))
+
+
+def soft_alpha(mask: Mask) -> Alpha:
+    """Give an alpha for a person of whom only a mask is known: its outline a little soft, half way at the same place.
+
+    It is for laying the person on a background, and no truth to learn matting from.
+    """
+    sigma = min(max(EDGE_PX[0], EDGE_SHARE * max(mask.shape)), EDGE_PX[1])
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE), dtype=np.uint8)
 
 
 def _box_around(mask: NDArray[np.bool_], *, margin: int) -> tuple[slice, slice]:

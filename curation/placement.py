@@ -22,6 +22,11 @@ BACKGROUND_ZOOM: Final = 1.6
 MAX_ENLARGEMENT: Final = 1.5
 """What is still missing is reflected: a picture enlarged further is visibly soft beside a sharp person."""
 
+NEARLY_CUT: Final = 0.02
+"""A person that ends so near to the bottom, a share of the height, is taken for cut: some photographs have a rim."""
+FEET_RANGE: Final = 0.25
+"""A whole person stands in this lowest part of the frame: higher up it would float."""
+
 Picture = NDArray[np.uint8]
 
 
@@ -42,13 +47,17 @@ class Placement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Axis:
-    """The extent of a person along one side of the frame: from `start` to `stop` of `length` pixels."""
+    """The extent of a person along one side of the frame: from `start` to `stop` of `length` pixels.
+
+    Where neither end is cut, it may come to stop at most `range_px` before the end of the frame.
+    """
 
     start: int
     stop: int
     length: int
     is_cut_at_start: bool
     is_cut_at_stop: bool
+    range_px: float
 
     def scales(self) -> tuple[float, float]:
         """Give the least and the largest scale at which the person is neither cut anew nor cut loose."""
@@ -58,20 +67,21 @@ class _Axis:
 
     def shift(self, rng: np.random.Generator, *, scale: float) -> float:
         """Draw a shift after scaling that keeps the person in the frame, and at the edge that cuts it."""
-        at_start, at_stop = 0.0, self.length * (1 - scale)
+        at_start, at_stop = 0.0, self.length - self.stop * scale
         if self.is_cut_at_start and self.is_cut_at_stop:
-            return at_stop / 2
+            return self.length * (1 - scale) / 2
         if self.is_cut_at_start or self.is_cut_at_stop:
             return at_start if self.is_cut_at_start else at_stop
         least, most = -self.start * scale, self.length - self.stop * scale
-        return float(rng.uniform(min(least, most), max(least, most)))
+        return float(rng.uniform(max(min(least, most), most - self.range_px), max(least, most)))
 
 
 def draw_placement(rng: np.random.Generator, *, alpha: Alpha) -> Placement:
     """Draw where the person of an alpha (h, w) goes in a frame of the same size."""
     is_flipped = bool(rng.random() < 0.5)
     solid = (alpha[:, ::-1] if is_flipped else alpha) > SOLID
-    across, down = (_axis(np.asarray(solid.any(axis=side))) for side in (0, 1))
+    across = _axis(np.asarray(solid.any(axis=0)), near=0.0, reach=1.0)
+    down = _axis(np.asarray(solid.any(axis=1)), near=NEARLY_CUT, reach=FEET_RANGE)
     least = max(SCALES[0], across.scales()[0], down.scales()[0])
     most = max(least, min(SCALES[1], across.scales()[1], down.scales()[1]))
     scale = float(rng.uniform(least, most))
@@ -123,16 +133,17 @@ def _reflected(image: Image, *, size: tuple[int, int]) -> Image:
     return image
 
 
-def _axis(is_solid: NDArray[np.bool_]) -> _Axis:
-    places = np.flatnonzero(is_solid)
-    if not len(places):
-        return _Axis(start=0, stop=len(is_solid), length=len(is_solid), is_cut_at_start=False, is_cut_at_stop=False)
+def _axis(is_solid: NDArray[np.bool_], *, near: float, reach: float) -> _Axis:
+    """Give the extent of what is solid; `near` and `reach` are shares of the length (see above)."""
+    places, length = np.flatnonzero(is_solid), len(is_solid)
+    start, stop = (int(places[0]), int(places[-1]) + 1) if len(places) else (0, length)
     return _Axis(
-        start=int(places[0]),
-        stop=int(places[-1]) + 1,
-        length=len(is_solid),
-        is_cut_at_start=bool(is_solid[0]),
-        is_cut_at_stop=bool(is_solid[-1]),
+        start=start,
+        stop=stop,
+        length=length,
+        is_cut_at_start=start == 0 and len(places) > 0,
+        is_cut_at_stop=length - stop <= near * length and len(places) > 0,
+        range_px=reach * length,
     )
 
 

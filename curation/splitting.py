@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
@@ -22,6 +22,12 @@ from curation.rewriting import rewriting
 
 SPLITS: Final = ("train", "val", "test")
 NAMES_SHOWN: Final = 5
+IMAGE_COLUMNS: Final = ("sha256", "foreground_sha256", "background_sha256")
+"""Hashes of what a sample shows; only fused samples have the last two."""
+BACKGROUND_GROUP: Final = "background_group"
+"""The group of the photograph behind the person of a fused sample, whose own `group` is that of the person."""
+IDENTITY_COLUMNS: Final = ("id", "group", *IMAGE_COLUMNS, BACKGROUND_GROUP)
+"""What tells which samples belong together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +101,8 @@ def assign_splits(table: pa.Table, *, shares: SplitShares, seed: int, keep: bool
 def leak_groups(table: pa.Table) -> list[str]:
     """Give for every row the name of what must stay together: its group, joined with groups that share an image.
 
-    A joined group is named for its first member in alphabetical order. A row without a group stands for itself.
+    A fused sample shows two photographs and joins what belongs to either. A joined group is named for its first member
+    in alphabetical order. A row without a group stands for itself.
 
     >>> rows = {"id": ["a", "b", "c"], "group": ["g2", "g1", "g3"], "sha256": ["x", "x", "y"]}
     >>> leak_groups(pa.table(rows))
@@ -105,11 +112,17 @@ def leak_groups(table: pa.Table) -> list[str]:
     ids = table["id"].to_pylist()
     groups = [id_ if name is None else name for name, id_ in zip(names, ids, strict=True)]
     by_image: defaultdict[str, set[str]] = defaultdict(set)
-    for group, digest in zip(groups, table["sha256"].to_pylist(), strict=True):
-        if digest is not None:
-            by_image[digest].add(group)
-    leader = _union(list(by_image.values()), members=groups)
+    for column in IMAGE_COLUMNS:
+        for group, digest in zip(groups, _values(table, column), strict=True):
+            if digest is not None:
+                by_image[digest].add(group)
+    behind = [{group, other} for group, other in zip(groups, _values(table, BACKGROUND_GROUP)) if other is not None]
+    leader = _union([*by_image.values(), *behind], members=[*groups, *(name for pair in behind for name in pair)])
     return [leader[group] for group in groups]
+
+
+def _values(table: pa.Table, column: str) -> list[Any]:
+    return table[column].to_pylist() if column in table.column_names else [None] * len(table)
 
 
 def groups_across_splits(table: pa.Table) -> dict[str, tuple[str, ...]]:

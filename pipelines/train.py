@@ -26,7 +26,10 @@ IN_STAGES: Final = (
     "schedule",
     "augmentation",
     "where",
+    "fusion_ratio",
 )
+FUSION_RATIO: Final = 0.3
+"""Of the source, where backgrounds are named and no share."""
 PRECISIONS: Final = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 
@@ -66,6 +69,10 @@ class TrainFlags:
     patience: int | None = setting("Stop after N epochs without a better validation.", default=None, metavar="N")
     precision: Literal["32", "bf16", "16"] | None = setting("Bits to compute in.  [default: 32]", default=None)
     where: str | None = setting("A pandas query on the rows that train, e.g. 'person_area > 0.1'.", default=None)
+    fusion_ratio: float | None = setting(
+        "Share of the samples laid on new backgrounds.  [default: 0.3 with --backgrounds, else 0]", default=None
+    )
+    backgrounds: tuple[Path, ...] = setting("Datasets without persons, to lay samples on.", default=(), metavar="D...")
     log: tuple[Literal["tensorboard", "mlflow"], ...] = setting("Also log to these.", default=())
     devices: int = setting("Devices to train on together.", default=1)
     nodes: int = setting("Machines to train on together.", default=1)
@@ -104,14 +111,7 @@ def _settings(flags: TrainFlags, *, run: RunOptions) -> TrainSettings:
 
     from models.training.settings import Stage, TrainSettings, read_settings
 
-    base = _given(flags, names=IN_SETTINGS)
-    stage = _given(flags, names=IN_STAGES)
-    if flags.data:
-        stage["data"] = tuple(map(str, flags.data))
-    if flags.freeze:
-        stage["frozen"] = flags.freeze
-    if flags.loss is not None:
-        stage["losses"] = _losses(flags.loss)
+    base, stage = _given(flags, names=IN_SETTINGS), _stage_settings(flags)
     if flags.val:
         base["val"] = tuple(map(str, flags.val))
     if flags.input_size is not None:
@@ -134,6 +134,20 @@ def _settings(flags: TrainFlags, *, run: RunOptions) -> TrainSettings:
         return msgspec.convert({"stages": [Stage(**stage)], **base}, TrainSettings, from_attributes=True)
     except (msgspec.ValidationError, ValueError) as error:
         raise ConfigurationProblem(f"these settings cannot train: {error}", remedy="see `curate train -h`") from error
+
+
+def _stage_settings(flags: TrainFlags) -> dict[str, Any]:
+    stage = _given(flags, names=IN_STAGES)
+    if flags.data:
+        stage["data"] = tuple(map(str, flags.data))
+    if flags.backgrounds:
+        stage["backgrounds"] = tuple(map(str, flags.backgrounds))
+        stage.setdefault("fusion_ratio", FUSION_RATIO)
+    if flags.freeze:
+        stage["frozen"] = flags.freeze
+    if flags.loss is not None:
+        stage["losses"] = _losses(flags.loss)
+    return stage
 
 
 def _given(flags: TrainFlags, *, names: tuple[str, ...]) -> dict[str, Any]:

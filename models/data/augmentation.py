@@ -19,7 +19,7 @@ POLICIES: Final[dict[Policy, str]] = {
     "none": "images as they are",
     "source": "flip, blur, colours, shift, turn by 10 degrees",
     "crop": "a patch or the whole at 0.75 to 1.25 times its size, flip",
-    "modern": "flip, zoom by 0.5 to 1.5, shift, turn, colours, gray, blur, noise, JPEG artefacts",
+    "modern": "flip, zoom by 0.6 to 1.6, shift, turn, colours, gray, blur, noise, JPEG artefacts",
 }
 
 
@@ -68,16 +68,16 @@ def _modern(a: Any) -> list[Any]:
     return [
         a.HorizontalFlip(p=0.5),
         a.Affine(
-            scale=(0.5, 1.5),
-            translate_percent=(-0.1, 0.1),
-            rotate=(-15, 15),
+            scale=(0.6, 1.6),
+            translate_percent=(-0.2, 0.2),
+            rotate=(-20, 20),
             keep_ratio=True,
             fill=OUTSIDE,
             fill_mask=IGNORED,
-            p=0.8,
+            p=0.9,
         ),
-        a.ColorJitter(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.05, p=0.8),
-        a.ToGray(p=0.05),
+        a.ColorJitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, p=0.9),
+        a.ToGray(p=0.1),
         a.OneOf([a.GaussianBlur(sigma_limit=(0.5, 2.0)), a.MotionBlur(blur_limit=7)], p=0.2),
         a.GaussNoise(std_range=(0.01, 0.06), p=0.15),
         a.ImageCompression(quality_range=(30, 95), p=0.3),

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from curation.dataset import Dataset, select_rows
 from curation.errors import InputRefused
-from curation.splitting import leak_groups
+from curation.splitting import IDENTITY_COLUMNS, leak_groups
 
 LABEL_COLUMN: Final = {1: "mask", 3: "trimap"}
 """What a network of so many classes learns from."""
@@ -117,7 +117,7 @@ def _asked_for(dataset: Dataset, *, query: str | None, left_out: Counter[str]) -
 def _apart(tables: Sequence[pa.Table], *, held_out: Sequence[pa.Table], left_out: Counter[str]) -> list[pa.Table]:
     """Give the tables without rows that belong together with a row that is held out."""
     parts = [_identities(table, prefix=number) for number, table in enumerate((*tables, *held_out))]
-    groups = leak_groups(pa.concat_tables(parts))
+    groups = leak_groups(pa.concat_tables(parts, promote_options="default"))
     sizes = [len(table) for table in tables]
     taken = set(groups[sum(sizes) :])
     kept = []
@@ -131,8 +131,9 @@ def _apart(tables: Sequence[pa.Table], *, held_out: Sequence[pa.Table], left_out
 
 def _identities(table: pa.Table, *, prefix: int) -> pa.Table:
     """Give what tells which rows belong together; an id stands for a group that is missing, in its own table alone."""
+    kept = {name: table[name].cast(pa.string()) for name in IDENTITY_COLUMNS if name in table.column_names}
     ids = pa.array([f"{prefix}/{id_}" for id_ in table["id"].to_pylist()], pa.string())
-    return pa.table({"id": ids, "group": table["group"].cast(pa.string()), "sha256": table["sha256"]})
+    return pa.table({**kept, "id": ids})
 
 
 def _labelled(

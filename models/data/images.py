@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol
 
 import numpy as np
 import torch.utils.data
 
-from curation.pixels import Image, Mask
+from curation.pixels import Alpha, Image, Mask
 from curation.quarantine import BadRecord
 from models.data.augmentation import Policy, augmented
 from models.data.choosing import LabelledImage
 from models.data.cropping import cropped
 from models.data.keeping import KeptPictures, room_to_keep
 from models.data.labels import Label, fitted, read_image, read_label
-from models.losses import IGNORED
 
-Fuse: TypeAlias = Callable[[Image, Mask, np.random.Generator], tuple[Image, Mask]]
-"""Gives an image and its mask in place of those of a sample, before they are augmented: say, on a new background.
 
-It draws from the generator alone, and worker processes have to be able to import it. The image is already at the size
-of the network, but for the `crop` policy, which needs all of its pixels. It is for networks of one class: a trimap
-cannot be told from a mask."""
+class Fuse(Protocol):
+    """Puts persons on new backgrounds before samples are augmented; worker processes have to be able to import it.
+
+    It draws from the generator alone. Images are already at the size of the network, but for the `crop` policy, which
+    needs all of their pixels. It is for networks of one class: a trimap cannot be told from a mask.
+    """
+
+    def is_wanted(self, rng: np.random.Generator) -> bool:
+        """Draw whether a sample is fused."""
+
+    def cut_out(self, image: Image, mask: Mask) -> tuple[Image, Alpha]:
+        """Give colours and alpha of the person of a sample; they are kept, so nothing is drawn here."""
+
+    def lay(self, colours: Image, alpha: Alpha, rng: np.random.Generator) -> tuple[Image, Mask]:
+        """Give the image and the mask that stand in place of those of the sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +77,9 @@ class LabelledImages(torch.utils.data.Dataset[Example | BadRecord]):
         self.options = options
         # the crop policy cuts from all pixels of an image, every time elsewhere
         places = 0 if options.policy == "crop" else len(training)
-        self.kept = KeptPictures(places, size=options.input_size, room=room_to_keep())
+        room = room_to_keep() if options.fuse is None else room_to_keep() // 2
+        self.kept = KeptPictures(places, size=options.input_size, room=room)
+        self.kept_persons = KeptPictures(places if options.fuse is not None else 0, size=options.input_size, room=room)
 
     def __getitem__(self, draw: Draw) -> Example | BadRecord:
         """Give the example of a draw."""
@@ -91,12 +102,22 @@ class LabelledImages(torch.utils.data.Dataset[Example | BadRecord]):
             image, label = _read(sample, classes=options.classes)
         else:
             image, label = self._fitted(index)
-        if options.fuse is not None:
-            image, label = _fused(image, label, fuse=options.fuse, rng=rng)
+        if options.fuse is not None and options.fuse.is_wanted(rng):
+            colours, alpha = self._cut_out(index, image=image, label=label, fuse=options.fuse)
+            image, mask = options.fuse.lay(colours, alpha, rng)
+            label = np.where(mask > 0, np.uint8(1), np.uint8(0))  # what was ignored is not in this picture
         if options.policy == "crop":
             image, label = cropped(image, label, size=options.input_size, classes=options.classes, rng=rng)
         image, label = augmented(image, label, policy=options.policy, rng=rng)
         return Example(key=sample.key, image=image, label=label)
+
+    def _cut_out(self, index: int, *, image: Image, label: Label, fuse: Fuse) -> tuple[Image, Alpha]:
+        """Give colours and alpha of the person of a sample, which take longer than everything else together."""
+        if (kept := self.kept_persons.get(index)) is not None:
+            return kept
+        colours, alpha = fuse.cut_out(image, np.where(label == 1, np.uint8(255), np.uint8(0)))
+        self.kept_persons.put(index, image=colours, label=alpha)
+        return colours, alpha
 
     def _fitted(self, index: int) -> tuple[Image, Label]:
         """Give a sample at the size of the network: resized before it is augmented, which so costs a fraction."""
@@ -117,10 +138,3 @@ def generator_of(key: str, *, seed: int, epoch: int) -> np.random.Generator:
 def _read(sample: LabelledImage, *, classes: int) -> tuple[Image, Label]:
     image = read_image(sample)
     return image, read_label(sample, classes=classes, size=(image.shape[0], image.shape[1]))
-
-
-def _fused(image: Image, label: Label, *, fuse: Fuse, rng: np.random.Generator) -> tuple[Image, Label]:
-    new_image, mask = fuse(image, np.where(label == 1, np.uint8(255), np.uint8(0)), rng)
-    new_label = np.where(mask > 0, np.uint8(1), np.uint8(0))
-    new_label[label == IGNORED] = IGNORED
-    return new_image, new_label

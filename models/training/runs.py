@@ -22,6 +22,7 @@ from models.card import ModelCard
 from models.data.augmentation import POLICIES, Policy
 from models.data.batches import BatchLoader, Share
 from models.data.choosing import Choice, Chosen, choose_samples
+from models.data.fusion_training import TrainingFusion, choose_backgrounds
 from models.data.images import ImageOptions, LabelledImages
 from models.data.labels import BACKGROUND, read_image, read_label
 from models.losses import check_terms
@@ -67,11 +68,15 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingPlan:
-    """What is decided before the first step: the samples of every stage, and a hash of each dataset's manifest."""
+    """What is decided before the first step: the samples of every stage, and a hash of each dataset's manifest.
+
+    `fusions` say for every stage how its samples are put on new backgrounds, None where they are not.
+    """
 
     settings: TrainSettings
     chosen: tuple[Chosen, ...]
     data: dict[str, str]
+    fusions: tuple[TrainingFusion | None, ...]
 
     @property
     def batches(self) -> int:
@@ -108,8 +113,9 @@ def plan_training(settings: TrainSettings) -> TrainingPlan:
             )
     datasets = {name: read_dataset(Path(name)) for name in sorted(_names(settings))}
     chosen = tuple(_chosen(stage, settings=settings, datasets=datasets) for stage in settings.stages)
+    fusions = tuple(_fusion(stage, settings=settings, datasets=datasets) for stage in settings.stages)
     data = {name: fingerprint_file(dataset.folder / MANIFEST) for name, dataset in datasets.items()}
-    return TrainingPlan(settings=settings, chosen=chosen, data=data)
+    return TrainingPlan(settings=settings, chosen=chosen, data=data, fusions=fusions)
 
 
 def train(plan: TrainingPlan, *, out: Path, options: RunOptions, told: Callable[[Progress], None]) -> Report:
@@ -149,8 +155,10 @@ def _work(
     share = Share(rank=fabric.global_rank, processes=fabric.world_size)
 
     def data_of(stage: Stage) -> StageData:
-        chosen = plan.chosen[settings.stages.index(stage)]
-        images = LabelledImages(chosen.training, validation=chosen.validation, options=_image_options(settings, stage))
+        number = settings.stages.index(stage)
+        chosen, fusion = plan.chosen[number], plan.fusions[number]
+        options_of_stage = _image_options(settings, stage, fusion=fusion)
+        images = LabelledImages(chosen.training, validation=chosen.validation, options=options_of_stage)
         loader = BatchLoader(images, batch_size=stage.batch_size, workers=options.workers, share=share)
         return StageData(stage=stage, loader=loader)
 
@@ -216,13 +224,27 @@ def _chosen(stage: Stage, *, settings: TrainSettings, datasets: dict[str, Datase
     return choose_samples(training, validation=validation, choice=choice)
 
 
+def _fusion(stage: Stage, *, settings: TrainSettings, datasets: dict[str, Dataset]) -> TrainingFusion | None:
+    if not stage.fusion_ratio:
+        return None
+    backgrounds, training, validation = (
+        [datasets[name] for name in names] for names in (stage.backgrounds, stage.data, settings.val)
+    )
+    chosen = choose_backgrounds(backgrounds, training=training, validation=validation)
+    return TrainingFusion(backgrounds=chosen, ratio=stage.fusion_ratio)
+
+
 def _names(settings: TrainSettings) -> set[str]:
-    return {*settings.val, *(name for stage in settings.stages for name in stage.data)}
+    stages = settings.stages
+    backgrounds = (name for stage in stages if stage.fusion_ratio for name in stage.backgrounds)
+    return {*settings.val, *(name for stage in stages for name in stage.data), *backgrounds}
 
 
-def _image_options(settings: TrainSettings, stage: Stage) -> ImageOptions:
+def _image_options(settings: TrainSettings, stage: Stage, *, fusion: TrainingFusion | None) -> ImageOptions:
     policy: Any = stage.augmentation  # checked by plan_training
-    return ImageOptions(classes=settings.classes, input_size=settings.input_size, policy=policy, seed=settings.seed)
+    return ImageOptions(
+        classes=settings.classes, input_size=settings.input_size, policy=policy, seed=settings.seed, fuse=fusion
+    )
 
 
 def _fabric(settings: TrainSettings, *, options: RunOptions) -> Fabric:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 import yaml
@@ -25,7 +25,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     `frozen` names parts of the network by the start of their parameters' names, e.g. `encoder`; these do not learn.
     `learning_rate` is the highest; it rises over `warmup` (a share of the stage's steps) and falls by `schedule`.
-    `where` is a pandas query on the rows that train. `accumulate` batches make one step.
+    `where` is a pandas query on the rows that train. `accumulate` batches make one step. A share `fusion_ratio` of the
+    samples is laid on images of the datasets `backgrounds`, 0 for none.
     """
 
     name: str = "main"
@@ -43,6 +44,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     losses: dict[str, float] = msgspec.field(default_factory=lambda: dict(DEFAULT_LOSSES))
     augmentation: str = "modern"
     frozen: tuple[str, ...] = ()
+    fusion_ratio: float = 0.0
+    backgrounds: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot train."""
@@ -57,6 +60,10 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                 raise ValueError(f"{name} must be 0 or more, and below 1 - got {share}")
         if self.weight_decay < 0:
             raise ValueError(f"weight_decay must be 0 or more - got {self.weight_decay}")
+        if not 0 <= self.fusion_ratio <= 1:
+            raise ValueError(f"fusion_ratio must be from 0 to 1 - got {self.fusion_ratio}")
+        if self.fusion_ratio and not self.backgrounds:
+            raise ValueError(f"fusion_ratio {self.fusion_ratio} needs backgrounds: datasets of images without persons")
 
 
 class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,6 +103,8 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise ValueError(f"checkpoint_every_steps must be 1 or more - got {self.checkpoint_every_steps}")
         if self.patience is not None and self.patience < 1:
             raise ValueError(f"patience must be 1 or more - got {self.patience}")
+        if self.classes != 1 and any(stage.fusion_ratio for stage in self.stages):
+            raise ValueError("fusion_ratio is for 1 class: on a new background a trimap cannot be told from a mask")
 
 
 def read_settings(path: Path) -> TrainSettings:
@@ -127,11 +136,20 @@ def settings_from(text: bytes, *, where: Path) -> TrainSettings:
 
 def settings_text(settings: TrainSettings) -> bytes:
     """Give settings as YAML, each key in its place; `settings_from` reads them back."""
-    text: str = yaml.safe_dump(msgspec.to_builtins(settings), sort_keys=False, allow_unicode=True)
+    text: str = yaml.safe_dump(_told(settings), sort_keys=False, allow_unicode=True)
     return text.encode()
 
 
 def training_id(settings: TrainSettings, *, data: dict[str, str]) -> str:
     """Give 16 hexadecimal digits that change with the settings and with the data (path to hash), and nothing else."""
-    told = msgspec.json.encode([msgspec.to_builtins(settings), data], order="deterministic")
+    told = msgspec.json.encode([_told(settings), data], order="deterministic")
     return hashlib.sha256(told).hexdigest()[:16]
+
+
+def _told(settings: TrainSettings) -> dict[str, Any]:
+    """Give settings as plain values, without those of a fusion that is off: it changes nothing."""
+    told: dict[str, Any] = msgspec.to_builtins(settings)
+    for stage in told["stages"]:
+        if not stage["fusion_ratio"]:
+            del stage["fusion_ratio"], stage["backgrounds"]
+    return told

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from curation.pixels import Image, Mask, decode_image, decode_mask
+from curation.pixels import Alpha, Image, Mask, decode_image, decode_mask
 from curation.quarantine import BadRecord, Code
 from models.data.augmentation import POLICIES, Policy
 from models.data.choosing import Choice, choose_samples
@@ -85,15 +86,29 @@ def test_a_broken_label_comes_back_as_its_problem(tmp_path: Path) -> None:
     assert problem.file.endswith("data/masks/a.png")
 
 
-def white_ground(image: Image, mask: Mask, rng: np.random.Generator) -> tuple[Image, Mask]:
-    return np.where(mask[..., None] > 0, image, np.uint8(rng.integers(250, 256))), mask
+@dataclass
+class WhiteGround:
+    """Lays the person on white, every time or for some share of the draws, and counts how often it is cut out."""
+
+    share: float = 1.0
+    cut_outs: int = 0
+
+    def is_wanted(self, rng: np.random.Generator) -> bool:
+        return bool(rng.random() < self.share)
+
+    def cut_out(self, image: Image, mask: Mask) -> tuple[Image, Alpha]:
+        self.cut_outs += 1
+        return image, mask
+
+    def lay(self, colours: Image, alpha: Alpha, rng: np.random.Generator) -> tuple[Image, Mask]:
+        return np.where(alpha[..., None] > 0, colours, np.uint8(rng.integers(250, 256))), alpha
 
 
 @pytest.mark.parametrize("policy", ["none", "crop"])
 def test_a_new_background_is_laid_under_before_the_augmentation(tmp_path: Path, policy: Policy) -> None:
     plain = example(images(tmp_path, policy="none"), epoch=0, index=0)
     assert plain.image[0, 0].max() < 100
-    fused = example(images(tmp_path, policy=policy, fuse=white_ground), epoch=0, index=0)
+    fused = example(images(tmp_path, policy=policy, fuse=WhiteGround()), epoch=0, index=0)
     outside = (fused.label == 0) & (np.roll(fused.label, 2, axis=1) == 0) & (np.roll(fused.label, -2, axis=1) == 0)
     assert np.median(fused.image[outside]) >= 250
     if policy == "none":
@@ -101,8 +116,8 @@ def test_a_new_background_is_laid_under_before_the_augmentation(tmp_path: Path, 
         assert np.array_equal(fused.image[fused.label == 1], plain.image[fused.label == 1])
 
 
-def test_ignored_pixels_stay_so_on_a_new_background(tmp_path: Path) -> None:
-    source = images(tmp_path, policy="none", fuse=white_ground)
+def test_pixels_that_were_ignored_lie_behind_a_new_background(tmp_path: Path) -> None:
+    source = images(tmp_path, policy="none", fuse=WhiteGround())
     write_png(tmp_path / "data/ignores/a.png", np.pad(np.full((24, 40), 128, np.uint8), ((0, 24), (0, 0))))
     sample = source.training[0]
     with_ignored = type(sample)(
@@ -110,5 +125,13 @@ def test_ignored_pixels_stay_so_on_a_new_background(tmp_path: Path) -> None:
     )
     source.training = [with_ignored]
     label = example(source, epoch=0, index=0).label
-    assert (label[:12] == IGNORED).all()
-    assert set(np.unique(label[12:])) <= {0, 1}
+    assert set(np.unique(label)) == {0, 1}
+
+
+def test_a_share_of_the_draws_is_fused_and_the_same_ones_every_time(tmp_path: Path) -> None:
+    fuse = WhiteGround(share=0.3)
+    source = images(tmp_path, fuse=fuse)
+    first, second = ([example(source, epoch=e, index=0).image[0, 0].max() >= 250 for e in range(200)] for _ in range(2))
+    assert first == second
+    assert 0.2 < np.mean(first) < 0.4
+    assert fuse.cut_outs == 1

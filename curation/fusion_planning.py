@@ -1,0 +1,217 @@
+"""Plan fused samples: which foreground on which background, so that no photograph is on two sides of a split."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from curation.card import license_names
+from curation.cutouts import LabelRules
+from curation.dataset import MANIFEST, Dataset
+from curation.errors import ConfigurationProblem, InputRefused
+from curation.files import fingerprint_file
+from curation.fusion import FusionRules, generator_for
+from curation.fusion_splits import deal_backgrounds
+from curation.fusion_tasks import FusionTask, Photograph, TaskRules, fuse_sample, joint_license
+from curation.joining import Joined, join_tables
+from curation.masks import ALPHA_THRESHOLD
+from curation.merging import joined_sources, parent_name
+from curation.quarantine import BadRecord, Code, QuarantineRecord
+from curation.samples import Item, Plan, Source
+
+COMMAND: Final = "fuse"
+SOURCE: Final = "fused"
+MARK: Final = "-fused-"
+"""Stands in an id between that of the foreground and its number among those of that person: `0001-fused-1`."""
+MAX_SIDE_PX: Final = 2048
+MIN_SIDE_PX: Final = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FusionSettings:
+    """How many fused samples to make of each foreground, or (`count`) of all together, and how.
+
+    `threshold` makes a mask of an alpha, `trimap_kernel` a trimap (see `LabelRules`).
+    """
+
+    per_foreground: int = 1
+    count: int | None = None
+    seed: int = 0
+    rules: FusionRules = field(default_factory=FusionRules)
+    threshold: int = ALPHA_THRESHOLD
+    trimap_kernel: str = "none"
+    max_side: int = MAX_SIDE_PX
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that can make nothing."""
+        least = {"--per-foreground": (self.per_foreground, 1), "--count": (self.count or 1, 1)}
+        for flag, (number, lowest) in (least | {"--max-side": (self.max_side, MIN_SIDE_PX)}).items():
+            if number < lowest or self.count == 0:
+                raise ConfigurationProblem(f"{flag} {number} is too little", remedy=f"give {lowest} or more")
+
+
+def plan_fusion(foregrounds: Sequence[Dataset], *, backgrounds: Sequence[Dataset], settings: FusionSettings) -> Plan:
+    """Plan fused samples of all foregrounds; a fused sample is in the split of its foreground, `train` for none.
+
+    What one draws hangs on the seed, the foreground's id and its number alone. Rows without alpha and mask are
+    quarantined, rows that are fused themselves are filtered, and a background that shows a person is not used.
+    Raises InputRefused: no foreground, no background (also: none for a split), ids taken twice, groups on two sides.
+    """
+    front, back = (join_tables(datasets, prefixes=[""] * len(datasets)) for datasets in (foregrounds, backgrounds))
+    where = " + ".join(str(dataset.folder) for dataset in (*foregrounds, *backgrounds))
+    usable, counts, broken = _usable_foregrounds(front.table, datasets=foregrounds, owner=front.owner)
+    empty = _without_person(back.table)
+    _refuse_nothing(usable, backgrounds=empty, among=back.table, where=where)
+    dealt = deal_backgrounds(usable, backgrounds=empty, where=where)
+    rows = empty.to_pylist()
+    pool = {split: [rows[number] for number in numbers] for split, numbers in dealt.items()}
+    tasks = [
+        FusionTask(
+            foreground=_photograph(row, joined=front, datasets=foregrounds),
+            background=_photograph(
+                _drawn(row, number, pool=pool, seed=settings.seed), joined=back, datasets=backgrounds
+            ),
+            split=_split(row),
+            number=number,
+        )
+        for row, number in _numbered(usable.to_pylist(), settings=settings)
+    ]
+    items = sorted((_item(task) for task in tasks), key=lambda item: item.id)
+    kept = items[: settings.limit]
+    datasets = [*foregrounds, *backgrounds]
+    return Plan(
+        command=COMMAND,
+        settings=_told(settings, datasets=datasets),
+        sources=[*joined_sources(s for d in datasets for s in d.card.sources), _source(kept, datasets=datasets)],
+        considered=len(items) + len(broken) + counts.total(),
+        items=kept,
+        work=partial(fuse_sample, rules=_task_rules(settings)),
+        filtered=dict(+(counts + Counter(limit=len(items) - len(kept)))),
+        quarantined=broken,
+        notes=_notes(kept, pool=pool, unused=len(back.table) - len(empty)),
+        parents=[parent_name(dataset) for dataset in datasets],
+        inputs=[dataset.folder for dataset in datasets],
+        folders=_task_rules(settings).labels.folders(with_alpha=True),
+    )
+
+
+def _usable_foregrounds(
+    table: pa.Table, *, datasets: Sequence[Dataset], owner: dict[str, int]
+) -> tuple[pa.Table, Counter[str], list[QuarantineRecord]]:
+    """Give the rows that show a person and are no fused samples; count those that are, and tell of those that lack."""
+    counts: Counter[str] = Counter()
+    broken, keep = [], []
+    for row in table.to_pylist():
+        is_fused = row.get("background_id") is not None
+        has_person = row["alpha"] is not None or row["mask"] is not None
+        counts["fused"] += is_fused
+        if not is_fused and not has_person:
+            problem = BadRecord(Code.NO_MASK, "the foreground has neither alpha nor mask", record_id=row["id"])
+            broken.append(problem.record(stage=COMMAND, file=datasets[owner[row["id"]]].folder / str(row["image"])))
+        keep.append(has_person and not is_fused)
+    return table.filter(pa.array(keep, pa.bool_())), counts, broken
+
+
+def _without_person(table: pa.Table) -> pa.Table:
+    """Give the rows that may lie behind a person: those that show none, as far as the manifest knows."""
+    columns = (table[name].to_pylist() for name in ("mask", "alpha", "persons", "person_area"))
+    keep = [not (mask or alpha or persons or area) for mask, alpha, persons, area in zip(*columns, strict=True)]
+    return table.filter(pa.array(keep, pa.bool_()))
+
+
+def _refuse_nothing(foregrounds: pa.Table, *, backgrounds: pa.Table, among: pa.Table, where: str) -> None:
+    if not len(foregrounds):
+        raise InputRefused(
+            "there is no foreground: no row has an alpha or a mask, and is not fused already",
+            where=where,
+            remedy="name datasets with persons as --foregrounds, e.g. made by `curate aifenge`",
+        )
+    if not len(backgrounds):
+        told = f"each of the {len(among)} rows shows a person" if len(among) else "the datasets are empty"
+        raise InputRefused(
+            f"there is no background: {told}",
+            where=where,
+            remedy="name datasets without persons as --backgrounds, e.g. made by `curate coco-background`",
+        )
+
+
+def _numbered(rows: Sequence[dict[str, Any]], *, settings: FusionSettings) -> Iterator[tuple[dict[str, Any], int]]:
+    """Give each foreground with a number, from 1, for each of its samples; `count` goes round in a shuffled order."""
+    if settings.count is None:
+        yield from ((row, number) for row in rows for number in range(1, settings.per_foreground + 1))
+        return
+    order = sorted(rows, key=lambda row: hashlib.sha256(f"{settings.seed}\0{row['id']}".encode()).hexdigest())
+    for number in range(settings.count):
+        yield order[number % len(order)], number // len(order) + 1
+
+
+def _drawn(row: dict[str, Any], number: int, *, pool: dict[str, list[dict[str, Any]]], seed: int) -> dict[str, Any]:
+    rng = generator_for(f"background of {row['id']}", seed=seed, number=number)
+    choices = pool[_split(row)]
+    return choices[int(rng.integers(len(choices)))]
+
+
+def _split(row: dict[str, Any]) -> str:
+    return row["split"] or "train"
+
+
+def _photograph(row: dict[str, Any], *, joined: Joined, datasets: Sequence[Dataset]) -> Photograph:
+    folder = str(datasets[joined.owner[row["id"]]].folder.resolve())
+    label = next((name for name in ("alpha", "mask") if row[name] is not None), None)
+    return Photograph(folder=folder, row=row, label=label)
+
+
+def _item(task: FusionTask) -> Item:
+    front = task.foreground
+    return Item(
+        id=f"{front.row['id']}{MARK}{task.number}", payload=task, file=str(Path(front.folder) / front.row["image"])
+    )
+
+
+def _task_rules(settings: FusionSettings) -> TaskRules:
+    labels = LabelRules(
+        source=SOURCE, threshold=settings.threshold, trimap_kernel=settings.trimap_kernel, verify="structure"
+    )
+    return TaskRules(fusion=settings.rules, labels=labels, seed=settings.seed, max_side=settings.max_side)
+
+
+def _told(settings: FusionSettings, *, datasets: Sequence[Dataset]) -> dict[str, Any]:
+    return {**asdict(settings), "manifests": [fingerprint_file(dataset.folder / MANIFEST)[:16] for dataset in datasets]}
+
+
+def _source(items: Sequence[Item], *, datasets: Sequence[Dataset]) -> Source:
+    """Give the source `fused`, with what each of its licences means: both parts, by the names their sources give."""
+    meanings = _license_meanings(datasets)
+    licenses = {}
+    for item in items:
+        front, back = item.payload.foreground.row, item.payload.background.row
+        text = joint_license(front["license"], back["license"])
+        if text is not None:
+            parts = [meanings.get((row["source"], row["license"]), row["license"]) for row in (front, back)]
+            licenses[text] = joint_license(*parts) or text
+    manifests = "".join(fingerprint_file(dataset.folder / MANIFEST) for dataset in datasets)
+    fingerprint = hashlib.sha256(manifests.encode()).hexdigest()
+    path = " + ".join(dataset.folder.name for dataset in datasets)
+    return Source(name=SOURCE, path=path, fingerprint=fingerprint, licenses=licenses)
+
+
+def _license_meanings(datasets: Sequence[Dataset]) -> dict[tuple[str, str], str]:
+    return {key: name for dataset in datasets for key, name in license_names(dataset.card).items()}
+
+
+def _notes(items: Sequence[Item], *, pool: dict[str, list[dict[str, Any]]], unused: int) -> dict[str, Any]:
+    tasks: list[FusionTask] = [item.payload for item in items]
+    return {
+        "alpha_from_mask": sum(task.foreground.label == "mask" for task in tasks),
+        "without_split": sum(task.foreground.row["split"] is None for task in tasks),
+        "backgrounds": {split: len(rows) for split, rows in pool.items()},
+        "backgrounds_with_person": unused,
+    }

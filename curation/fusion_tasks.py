@@ -1,0 +1,228 @@
+"""Make one fused sample of a plan: read and check two photographs, fuse them, write the picture with its labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import msgspec
+import numpy as np
+
+from curation.compositing import colours_of_masked, person_colours, soft_alpha
+from curation.cutouts import LabelRules, Labels, labels_of_alpha, labels_of_mask
+from curation.files import read_file, safe_join, sha256_of, write_bytes
+from curation.fusion import Fused, FusionRules, fuse, generator_for
+from curation.labels import digest_column, place_labels
+from curation.masks import check_alpha, person_area
+from curation.originals import IMAGES
+from curation.pixels import (
+    Alpha,
+    Image,
+    decode_image,
+    decode_mask,
+    decode_matte,
+    encode_gray,
+    encode_image,
+    encode_mask,
+)
+from curation.quarantine import BadRecord, Code
+from curation.samples import Item, Outcome, Sample
+
+HALF: Final = 127
+"""Where the softened outline of a mask is cut again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Photograph:
+    """A row of a foreground or a background, and the folder of its dataset.
+
+    `label` is the column that shows the person, `alpha` or `mask`; a background has none.
+    """
+
+    folder: str
+    row: dict[str, Any]
+    label: str | None = None
+
+    def path(self, column: str) -> Path:
+        """Give the file that a column names; raises BadRecord: PATH_ESCAPE, NAME."""
+        return safe_join(Path(self.folder), self.row[column])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FusionTask:
+    """One fused sample to make: whom, on what, in which split, and as which of its fused samples."""
+
+    foreground: Photograph
+    background: Photograph
+    split: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRules:
+    """What all tasks of a run share. A photograph whose longer side is above `max_side` pixels is scaled down first."""
+
+    fusion: FusionRules
+    labels: LabelRules
+    seed: int
+    max_side: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Person:
+    """A person ready to be laid on backgrounds: the colours of the frame (h, w, 3), and its alpha (h, w)."""
+
+    colours: Image
+    alpha: Alpha
+
+
+def fuse_sample(item: Item, folder: Path, *, rules: TaskRules) -> Outcome:
+    """Make one fused sample in `folder`; raises BadRecord: whatever is wrong with foreground or background."""
+    task: FusionTask = item.payload
+    is_soft = task.foreground.label == "alpha"
+    person = _person(_Key(task.foreground), rules=rules)
+    background = _scaled_down(_image(task.background), max_side=rules.max_side)
+    rng = generator_for(task.foreground.row["id"], seed=rules.seed, number=task.number)
+    once = replace(rules.fusion, estimate=False)  # the colours are estimated already
+    fused = fuse(person.colours, alpha=person.alpha, background=background, rules=once, rng=rng)
+    labels = _labels(fused.alpha, rules=rules, is_soft=is_soft, file=item.file)
+    pictures = {"mask": encode_mask(labels.mask)}
+    if labels.alpha is not None:
+        pictures["alpha"] = encode_gray(labels.alpha)
+    if labels.trimap is not None:
+        pictures["trimap"] = encode_gray(labels.trimap)
+    data = encode_image(fused.image, quality=fused.recipe.quality)
+    image = f"{IMAGES}/{item.id}.jpg"
+    write_bytes(folder / image, data)
+    placed = place_labels(pictures, sample_id=item.id, folder=folder)
+    row = task.foreground.row
+    sample = Sample(
+        id=item.id,
+        image=image,
+        mask=placed.paths["mask"],
+        alpha=placed.paths.get("alpha"),
+        trimap=placed.paths.get("trimap"),
+        width=fused.image.shape[1],
+        height=fused.image.shape[0],
+        source=rules.labels.source,
+        source_id=row["source_id"],
+        split=task.split,
+        person_area=person_area(labels.mask),
+        persons=row["persons"],
+        group=group_of(row),
+        license=joint_license(row["license"], task.background.row["license"]),
+        sha256=sha256_of(data),
+        extra={**placed.digests, **_provenance(task, rules=rules, fused=fused)},
+    )
+    return Outcome(id=item.id, sample=sample)
+
+
+def group_of(row: dict[str, Any]) -> str:
+    """Give the group of a row; one without a group stands for itself."""
+    group: str | None = row["group"]
+    return row["id"] if group is None else group
+
+
+def joint_license(foreground: str | None, background: str | None) -> str | None:
+    """Give the licence of a picture made of two, None where neither is known.
+
+    >>> joint_license("CC BY", None), joint_license("CC BY", "CC BY"), joint_license(None, None)
+    ('CC BY + unknown', 'CC BY', None)
+    """
+    if foreground == background:
+        return foreground
+    return f"{foreground or 'unknown'} + {background or 'unknown'}"
+
+
+def _provenance(task: FusionTask, *, rules: TaskRules, fused: Fused) -> dict[str, Any]:
+    front, back = task.foreground.row, task.background.row
+    recipe = msgspec.to_builtins(fused.recipe) | {"estimate": rules.fusion.estimate, "max_side": rules.max_side}
+    columns = ("id", "source", "source_id", "license", "sha256")
+    return {
+        **{f"foreground_{name}": front[name] for name in columns},
+        **{f"background_{name}": back[name] for name in columns},
+        "background_group": group_of(back),
+        "alpha_from": task.foreground.label,
+        "fusion_seed": rules.seed,
+        "fusion_number": task.number,
+        "recipe": msgspec.json.encode(recipe, order="deterministic").decode(),
+    }
+
+
+def _labels(alpha: Alpha, *, rules: TaskRules, is_soft: bool, file: str) -> Labels:
+    """Give the labels of a fused sample; an alpha that was only guessed from a mask is not kept."""
+    if is_soft:
+        return labels_of_alpha(alpha, rules=rules.labels, file=file)
+    mask = np.where(alpha > HALF, np.uint8(255), np.uint8(0))
+    return labels_of_mask(mask, rules=rules.labels, file=file)
+
+
+class _Key:
+    """A photograph that can be looked up: two are the same when file, label and hash are."""
+
+    __slots__ = ("parts", "photograph")
+
+    def __init__(self, photograph: Photograph) -> None:
+        self.photograph = photograph
+        self.parts = (photograph.folder, photograph.row["id"], photograph.row["sha256"], photograph.label)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self.parts == other.parts
+
+    def __hash__(self) -> int:
+        return hash(self.parts)
+
+
+@lru_cache(maxsize=1)  # the samples of a foreground follow one another, and its colours take most of the time
+def _person(key: _Key, *, rules: TaskRules) -> _Person:
+    photograph = key.photograph
+    image, alpha = _image(photograph), _alpha(photograph)
+    file = str(photograph.path(photograph.label or "image"))
+    if alpha.shape != image.shape[:2]:
+        said = " x ".join(map(str, alpha.shape[::-1]))
+        reason = f"is {said}, its image {image.shape[1]} x {image.shape[0]} (width x height)"
+        raise BadRecord(Code.SIZE_MISMATCH, reason, file=file, record_id=photograph.row["id"])
+    check_alpha(alpha, file=file, threshold=rules.labels.threshold)
+    image, alpha = (_scaled_down(picture, max_side=rules.max_side) for picture in (image, alpha))
+    if photograph.label == "mask":
+        mask = np.where(alpha > HALF, np.uint8(255), np.uint8(0))
+        colours = colours_of_masked(image, mask=mask) if rules.fusion.estimate else image
+        alpha = soft_alpha(mask)
+    else:
+        colours = person_colours(image, alpha=alpha) if rules.fusion.estimate else image
+    colours.flags.writeable = alpha.flags.writeable = False  # they are shared by all of them
+    return _Person(colours=colours, alpha=alpha)
+
+
+def _image(photograph: Photograph) -> Image:
+    return decode_image(_checked(photograph, column="image", digest="sha256"), file=str(photograph.path("image")))
+
+
+def _alpha(photograph: Photograph) -> Alpha:
+    column = photograph.label or "mask"
+    data = _checked(photograph, column=column, digest=digest_column(column))
+    decode = decode_matte if column == "alpha" else decode_mask
+    return decode(data, file=str(photograph.path(column)))
+
+
+def _checked(photograph: Photograph, *, column: str, digest: str) -> bytes:
+    path = photograph.path(column)
+    data = read_file(path, below=Path(photograph.folder))
+    expected = photograph.row.get(digest)
+    if expected is not None and sha256_of(data) != expected:
+        reason = f"sha256 is {sha256_of(data)}, the manifest says {expected}"
+        raise BadRecord(Code.CHECKSUM, reason, file=path, field=digest)
+    return data
+
+
+def _scaled_down(picture: Any, *, max_side: int) -> Any:
+    """Give a picture (h, w) or (h, w, 3) with its longer side at most `max_side` pixels: it bounds the memory."""
+    height, width = picture.shape[:2]
+    if max(height, width) <= max_side:
+        return picture
+    scale = max_side / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)

@@ -1,0 +1,98 @@
+"""Everything that was made from one photograph: copies, relabelled and hard cases of it, and fused samples.
+
+A photograph is followed by the SHA-256 of its image, which survives every command, also where ids change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from curation.dataset import Dataset
+from curation.errors import InputRefused
+from curation.joining import NAMES_SHOWN
+
+PARTS: Final = {"": "itself", "foreground_": "as foreground", "background_": "as background"}
+"""Beginnings of the columns that name a photograph, and how a sample shows it."""
+NAMING_COLUMNS: Final = ("id", "source_id", "sha256")
+SHORT_HASH: Final = 12
+"""So many digits of a SHA-256 are enough to mean one image."""
+
+
+class Descendant(msgspec.Struct, frozen=True, kw_only=True):
+    """One sample that shows the photograph, and how: `itself`, `as foreground` or `as background`.
+
+    `command` and `parents` are those of its dataset; `of` is the SHA-256 of the photograph's image.
+    """
+
+    dataset: str
+    id: str
+    shown: str
+    command: str
+    parents: list[str]
+    source: str | None
+    split: str | None
+    label_version: int | None
+    image: str | None
+    of: str
+
+
+def trace(datasets: Sequence[Dataset], *, name: str) -> list[Descendant]:
+    """Give the samples made from a photograph, in the order of datasets and ids.
+
+    `name` is an id, an id in a source, or the SHA-256 of an image (12 digits are enough); it counts for samples
+    themselves, and for the foregrounds and backgrounds of fused ones. Raises InputRefused when nothing has that name.
+    """
+    rows = [(dataset, row) for dataset in datasets for row in dataset.table.to_pylist()]
+    hashes = {row[f"{part}sha256"] for _, row in rows for part in PARTS if _is_named(row, part=part, name=name)}
+    hashes.discard(None)
+    found = [
+        _descendant(row, dataset=dataset, part=part)
+        for dataset, row in rows
+        for part in PARTS
+        if row.get(f"{part}sha256") in hashes
+    ]
+    if not found:
+        raise InputRefused(
+            f"nothing here is called {name!r}, or made from what is",
+            where=", ".join(str(dataset.folder) for dataset in datasets[:NAMES_SHOWN]),
+            remedy="give an id, an id in its source, or the SHA-256 of an image; `curate gallery D` shows the ids",
+        )
+    return found
+
+
+def photographs(found: Sequence[Descendant]) -> list[str]:
+    """Give the SHA-256 of each photograph that a name meant; more than one where two sources use the same id."""
+    return sorted({one.of for one in found})
+
+
+def without(found: Sequence[Descendant], *, dataset: Dataset) -> str:
+    """Give the query that keeps the other samples of a dataset, for `curate merge --where`."""
+    ids = sorted({one.id for one in found if one.dataset == str(dataset.folder)})
+    return f"id not in {ids!r}"
+
+
+def _is_named(row: dict[str, Any], *, part: str, name: str) -> bool:
+    id_, source_id, digest = (row.get(f"{part}{column}") for column in NAMING_COLUMNS)
+    is_fused = row.get("foreground_id") is not None
+    if is_fused and not part:
+        source_id = None  # it is that of the foreground
+    is_short_hash = len(name) >= SHORT_HASH and isinstance(digest, str) and digest.startswith(name.lower())
+    return is_short_hash or name in (id_, source_id)
+
+
+def _descendant(row: dict[str, Any], *, dataset: Dataset, part: str) -> Descendant:
+    return Descendant(
+        dataset=str(dataset.folder),
+        id=row["id"],
+        shown=PARTS[part],
+        command=dataset.card.command,
+        parents=list(dataset.card.parents),
+        source=row["source"],
+        split=row["split"],
+        label_version=row["label_version"],
+        image=row["image"],
+        of=row[f"{part}sha256"],
+    )

@@ -1,0 +1,101 @@
+"""Fusion on the fly: a share of the samples that train is laid on new backgrounds, each time on another.
+
+Whom, whether and on what hangs on seed, epoch and sample alone. The person's own colours take most of the time, and are
+the same every time; so they are made once and kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from curation.compositing import colours_of_masked, soft_alpha
+from curation.dataset import Dataset
+from curation.errors import InputRefused
+from curation.files import read_file, safe_join
+from curation.fusion import FusionRules, fuse
+from curation.pixels import Alpha, Image, Mask, decode_image
+from curation.splitting import IDENTITY_COLUMNS, leak_groups
+
+HALF: Final = 127
+PERSONLESS: Final = ("mask", "alpha", "persons", "person_area")
+"""Columns that are empty, or 0, in rows that show no person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingFusion:
+    """Lays a share `ratio` (0..1) of samples on one of the `backgrounds`, paths of images."""
+
+    backgrounds: tuple[Path, ...]
+    ratio: float
+    rules: FusionRules = field(default_factory=lambda: FusionRules(estimate=False))
+
+    def is_wanted(self, rng: np.random.Generator) -> bool:
+        """Draw whether a sample is fused."""
+        return bool(rng.random() < self.ratio)
+
+    def cut_out(self, image: Image, mask: Mask) -> tuple[Image, Alpha]:
+        """Give the person's own colours and its alpha: the slow part, in which nothing is drawn."""
+        return colours_of_masked(image, mask=mask), soft_alpha(mask)
+
+    def lay(self, colours: Image, alpha: Alpha, rng: np.random.Generator) -> tuple[Image, Mask]:
+        """Give the person on a new background, and its mask; raises BadRecord for a background that is broken."""
+        path = self.backgrounds[int(rng.integers(len(self.backgrounds)))]
+        background = decode_image(read_file(path), file=str(path))
+        fused = fuse(colours, alpha=alpha, background=background, rules=self.rules, rng=rng)
+        return fused.image, np.where(fused.alpha > HALF, np.uint8(255), np.uint8(0))
+
+
+def choose_backgrounds(
+    backgrounds: Sequence[Dataset], *, training: Sequence[Dataset], validation: Sequence[Dataset]
+) -> tuple[Path, ...]:
+    """Give the images that may lie behind samples that train: split `train` or none, and without a person.
+
+    None shares an image or a group with the splits val and test of any of these datasets, or with what judges.
+    Raises InputRefused when none is left.
+    """
+    held_out = [_held_out(dataset.table) for dataset in (*backgrounds, *training)]
+    held_out += [_not_training(dataset.table) for dataset in validation]
+    tables = [_personless(dataset.table) for dataset in backgrounds]
+    parts = [_identities(table) for table in (*tables, *held_out)]
+    groups = leak_groups(pa.concat_tables(parts, promote_options="default"))
+    rows = [(dataset, path) for dataset, table in zip(backgrounds, tables) for path in table["image"].to_pylist()]
+    taken = set(groups[len(rows) :])
+    free = [safe_join(dataset.folder, path) for (dataset, path), group in zip(rows, groups) if group not in taken]
+    if not free:
+        raise InputRefused(
+            "no background is left that may train: each shows a person, or belongs to the splits val or test",
+            where=", ".join(str(dataset.folder) for dataset in backgrounds),
+            remedy="name other datasets with --backgrounds, e.g. made by `curate coco-background`",
+        )
+    return tuple(free)
+
+
+def _held_out(table: pa.Table) -> pa.Table:
+    return table.filter(pa.array([split in ("val", "test") for split in table["split"].to_pylist()], pa.bool_()))
+
+
+def _not_training(table: pa.Table) -> pa.Table:
+    return table.filter(pa.array([split != "train" for split in table["split"].to_pylist()], pa.bool_()))
+
+
+def _personless(table: pa.Table) -> pa.Table:
+    may_train = [split in (None, "train") for split in table["split"].to_pylist()]
+    person = zip(*(table[name].to_pylist() for name in PERSONLESS), strict=True)
+    keep = [may and not any(values) for may, values in zip(may_train, person, strict=True)]
+    return table.filter(pa.array(keep, pa.bool_()))
+
+
+def _identities(table: pa.Table) -> pa.Table:
+    """Give what tells which rows belong together; ids of two datasets may be the same by chance, groups are not."""
+    names = [name for name in IDENTITY_COLUMNS if name in table.column_names]
+    groups = [
+        id_ if group is None else group for id_, group in zip(table["id"].to_pylist(), table["group"].to_pylist())
+    ]
+    kept = {name: table[name].cast(pa.string()) for name in names}
+    return pa.table({**kept, "group": pa.array(groups, pa.string())})

@@ -1,0 +1,104 @@
+"""`curate fuse`: persons on new backgrounds, as a dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from curation.dataset import read_dataset
+from curation.fusion import FusionRules
+from curation.fusion_planning import MAX_SIDE_PX, FusionSettings, plan_fusion
+from curation.masks import ALPHA_THRESHOLD
+from curation.samples import Plan
+from pipelines.making import make_dataset
+from pipelines.options import Result, RunOptions, setting
+
+SECONDS_PER_PERSON: Final = 120.0
+"""Most of it for the first: a worker that starts on a busy machine takes long to have its libraries."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FuseFlags:
+    """Whom to lay on what, how often, and what may change."""
+
+    foregrounds: tuple[Path, ...] = setting("Datasets of persons with alphas, or with masks.", metavar="D...")
+    backgrounds: tuple[Path, ...] = setting("Datasets of images without persons.", metavar="D...")
+    out: Path = setting("Dataset to make.", metavar="D")
+    per_foreground: int = setting("Fused samples of each foreground.", default=1, metavar="N")
+    count: int | None = setting("Fused samples in all, instead of --per-foreground.", default=None, metavar="N")
+    keep_place: bool = setting("Leave each person where it is: no scale, no mirror, no shift.", default=False)
+    keep_light: bool = setting("Do not bring the person's colours nearer to the background's.", default=False)
+    keep_sharpness: bool = setting("Do not blur the fused picture a little.", default=False)
+    keep_edges: bool = setting(
+        "Do not estimate the person's own colours in soft edges: quicker, but the old background shines through.",
+        default=False,
+    )
+    threshold: int = setting(
+        "A pixel is of the person where its alpha (0..255) is larger.", default=ALPHA_THRESHOLD, metavar="N"
+    )
+    trimap_kernel: str = setting(
+        "Side of the trimap's ellipse in pixels; auto scales it with the person, none makes no trimaps.",
+        default="none",
+        metavar="N|auto|none",
+    )
+    max_side: int = setting(
+        "Photographs whose longer side is larger are scaled down to it first.", default=MAX_SIDE_PX, metavar="PX"
+    )
+
+
+def fuse(settings: FuseFlags, *, run: RunOptions) -> Result:
+    """Lay persons on new backgrounds, each blended once by its alpha, and write pictures, masks and alphas.
+
+    Frames keep the size of the person's photograph; a background is cropped or reflected, never stretched, and a person
+    cut off by the edge stays at that edge. A foreground that has only a mask gets a slightly soft outline.
+
+    A fused sample is in the split and the group of its foreground. A background serves one split only: its own, or one
+    that it is dealt to. The row names both photographs, their licences and hashes, and what was drawn.
+
+    \b
+    Example:  curate fuse --foregrounds portraits --backgrounds backgrounds --per-foreground 2 --out fused
+    """
+    rules = FusionRules(
+        place=not settings.keep_place,
+        match_light=not settings.keep_light,
+        soften=not settings.keep_sharpness,
+        estimate=not settings.keep_edges,
+    )
+    plan = plan_fusion(
+        [read_dataset(folder) for folder in settings.foregrounds],
+        backgrounds=[read_dataset(folder) for folder in settings.backgrounds],
+        settings=FusionSettings(
+            per_foreground=settings.per_foreground,
+            count=settings.count,
+            seed=run.seed,
+            rules=rules,
+            threshold=settings.threshold,
+            trimap_kernel=settings.trimap_kernel,
+            max_side=settings.max_side,
+            limit=run.limit,
+        ),
+    )
+    if rules.estimate and not run.dry_run:
+        # imported here: a dry run needs no compiler
+        from curation.matting_library import compile_once
+
+        compile_once()
+    result = make_dataset(plan, out=settings.out, run=run, item_timeout_s=SECONDS_PER_PERSON)
+    return replace(result, summary="\n".join([result.summary, *_lines(plan)]))
+
+
+def _lines(plan: Plan) -> list[str]:
+    """Say what is easily taken for something else: labels that were guessed, and splits that were given."""
+    notes = plan.notes
+    dealt = ", ".join(f"{split} {number}" for split, number in notes["backgrounds"].items())
+    lines = [f"  backgrounds  {dealt}; none serves two splits"]
+    if from_mask := notes["alpha_from_mask"]:
+        lines.append(
+            f"  {from_mask} of {len(plan.items)} foregrounds have no alpha: their masks were softened a little"
+        )
+    if without := notes["without_split"]:
+        lines.append(f"  {without} of {len(plan.items)} foregrounds have no split: their fused samples are train")
+    if with_person := notes["backgrounds_with_person"]:
+        lines.append(f"  {with_person} rows of the backgrounds show a person, or may, and are not used")
+    return lines

@@ -1,0 +1,84 @@
+"""`curate lineage`: everything that was made from one photograph, and datasets without it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from curation.dataset import Dataset, read_dataset
+from curation.errors import ConfigurationProblem
+from curation.lineage import Descendant, photographs, trace, without
+from curation.merging import plan_merge, refuse_own_output
+from pipelines.making import make_dataset
+from pipelines.options import Result, RunOptions, setting
+
+ROWS_SHOWN: Final = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineageFlags:
+    """Which photograph, and where to look for it."""
+
+    datasets: tuple[Path, ...] = setting("The datasets to look in.", positional=True, metavar="D...")
+    of: str = setting("An id, an id in its source, or the SHA-256 of an image.", metavar="ID")
+    out: Path | None = setting(
+        "Make a dataset of all other samples of D (one dataset) here.", default=None, metavar="D2"
+    )
+
+
+def lineage(settings: LineageFlags, *, run: RunOptions) -> Result:
+    """List what was made from a photograph: itself, its copies and relabelled versions, and fused samples that show it.
+
+    ID may name the sample, a foreground or a background of fused samples. To remove a photograph from a dataset give
+    --out: everything else is linked into a new dataset.
+
+    \b
+    Example:  curate lineage portraits fused --of 0001
+              curate lineage fused --of 0001 --out fused-without
+    """
+    datasets = [read_dataset(folder) for folder in settings.datasets]
+    found = trace(datasets, name=settings.of)
+    result = _listed(found, datasets=datasets, name=settings.of)
+    if settings.out is None:
+        return result
+    if len(datasets) != 1:
+        raise ConfigurationProblem(
+            f"--out takes one dataset - {len(datasets)} are named", remedy="run the command once for each dataset"
+        )
+    refuse_own_output(datasets, out=settings.out)
+    plan = plan_merge(datasets, query=without(found, dataset=datasets[0]), limit=run.limit)
+    made = make_dataset(plan, out=settings.out, run=run)
+    data = result.data | {"made": made.data}
+    return replace(made, summary=f"{result.summary}\n{made.summary}", data=data, warnings=result.warnings)
+
+
+def _listed(found: list[Descendant], *, datasets: list[Dataset], name: str) -> Result:
+    lines = [f"{name}: {len(found)} samples show it"]
+    for dataset in datasets:
+        here = [one for one in found if one.dataset == str(dataset.folder)]
+        made = f"curate {dataset.card.command}" + (f" of {', '.join(dataset.card.parents)}" if here else "")
+        lines.append(f"  {dataset.folder}: {len(here)} of {len(dataset)}, made by {made}".removesuffix(" of "))
+        lines += [f"    {one.id}  {_told(one)}" for one in here[:ROWS_SHOWN]]
+        if len(here) > ROWS_SHOWN:
+            lines.append(f"    ... {len(here) - ROWS_SHOWN} more; --json lists all")
+        if here:
+            lines.append(f"    without them: curate lineage {dataset.folder} --of {name} --out D2")
+    meant = photographs(found)
+    several = f"{name} names {len(meant)} photographs; give one by its SHA-256: {', '.join(h[:12] for h in meant)}"
+    data = {
+        "command": "lineage",
+        "of": name,
+        "photographs": meant,
+        "samples": msgspec.to_builtins(found),
+        "keep": {str(dataset.folder): without(found, dataset=dataset) for dataset in datasets},
+    }
+    return Result(summary="\n".join(lines), data=data, warnings=(several,) if len(meant) > 1 else ())
+
+
+def _told(one: Descendant) -> str:
+    version = f"label version {one.label_version}" if one.label_version else ""
+    parts = (one.shown, one.source or "", one.split or "no split", version)
+    return ", ".join(part for part in parts if part)

@@ -1,0 +1,68 @@
+"""What was made from a photograph is found, under each of its names, and nothing else is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from curation.dataset import Dataset, read_dataset, select_rows
+from curation.errors import InputRefused
+from curation.lineage import photographs, trace, without
+from curation.merging import plan_merge
+from tests.curation.fusion_data import grounds, persons
+from tests.curation.test_fusion_planning import build, fused
+
+
+@pytest.fixture
+def datasets(tmp_path: Path) -> list[Dataset]:
+    """Three persons, two fused samples of each, and a copy of one under another id, relabelled."""
+    fronts, backs = persons(tmp_path / "p", ["a", "b", "c"]), grounds(tmp_path / "g", ["x", "y"])
+    mixed = fused(fronts, backs, tmp_path / "f", per_foreground=2)
+    build(plan_merge([fronts], prefix=True, query="source_id == 'a.src'"), tmp_path / "hard")
+    return [fronts, backs, mixed, read_dataset(tmp_path / "hard")]
+
+
+def shown(datasets: list[Dataset], name: str) -> set[tuple[str, str, str]]:
+    return {(Path(one.dataset).name, one.id, one.shown) for one in trace(datasets, name=name)}
+
+
+def test_a_foreground_is_followed_into_copies_and_fused_samples(datasets: list[Dataset]) -> None:
+    expected = {
+        ("p", "a", "itself"),
+        ("hard", "p-a", "itself"),
+        ("f", "a-fused-1", "as foreground"),
+        ("f", "a-fused-2", "as foreground"),
+    }
+    digest = next(row["sha256"] for row in datasets[0].table.to_pylist() if row["id"] == "a")
+    for name in ("a", "a.src", digest, digest[:12], "p-a"):
+        assert shown(datasets, name) == expected
+
+
+def test_a_background_is_followed_into_fused_samples(datasets: list[Dataset]) -> None:
+    found = {id_ for folder, id_, how in shown(datasets, "x") if how == "as background" and folder == "f"}
+    truth = {row["id"] for row in datasets[2].table.to_pylist() if row["background_id"] == "x"}
+    assert found == truth
+    assert ("g", "x", "itself") in shown(datasets, "x")
+
+
+def test_a_fused_dataset_alone_knows_its_photographs(datasets: list[Dataset]) -> None:
+    assert shown([datasets[2]], "a") == {("f", "a-fused-1", "as foreground"), ("f", "a-fused-2", "as foreground")}
+    assert shown([datasets[2]], "a-fused-1") == {("f", "a-fused-1", "itself")}
+
+
+def test_the_query_leaves_all_others(datasets: list[Dataset]) -> None:
+    query = without(trace(datasets, name="a"), dataset=datasets[2])
+    left = select_rows(datasets[2], query)["id"].to_pylist()
+    assert left == ["b-fused-1", "b-fused-2", "c-fused-1", "c-fused-2"]
+
+
+def test_one_id_of_two_sources_names_two_photographs(tmp_path: Path) -> None:
+    both = [persons(tmp_path / "p", ["a"]), grounds(tmp_path / "g", ["a"])]
+    assert len(photographs(trace(both, name="a"))) == 2
+
+
+def test_a_name_of_nothing_is_refused(datasets: list[Dataset]) -> None:
+    for name in ("nobody", "", "a.sr"):
+        with pytest.raises(InputRefused, match="nothing here is called"):
+            trace(datasets, name=name)
