@@ -31,7 +31,9 @@ CANDIDATE_DISTANCE: Final = 0.22
 """Between whole images: what is farther apart is not looked at twice."""
 ALIKE_DISTANCE: Final = 0.05
 """Between an image and a crop of the other: two photographs of one scene lay 0.076 apart at the least."""
-ROWS_AT_ONCE: Final = 1024
+TILE: Final = 2048
+"""Images by images that are compared at once: a product of 16 MB, which stays near the processor."""
+PAIRS_AT_ONCE: Final = 4096
 
 
 def look_of(image: Image) -> Look:
@@ -45,23 +47,41 @@ def look_of(image: Image) -> Look:
 def alike_pairs(looks: NDArray[np.float16]) -> Iterator[tuple[int, int, float]]:
     """Give (i, j, distance) with i < j for all pairs of (n, 16, 64) looks that lie within `ALIKE_DISTANCE`.
 
-    Time grows with the square of n: 34,000 images take seconds, since whole images are compared by one product of
-    matrices; memory for it is bounded.
+    Time grows with the square of n, since whole images are compared by products of matrices: seconds for 34,000
+    images. Beside the looks, memory does not depend on n.
     """
     whole = np.ascontiguousarray(looks[:, 0]).astype(np.float32)
-    for start in range(0, len(whole), ROWS_AT_ONCE):
-        near = whole[start : start + ROWS_AT_ONCE] @ whole[start:].T > 1 - CANDIDATE_DISTANCE
-        for row, column in np.argwhere(np.triu(near, k=1)):
-            first, second = start + int(row), start + int(column)
-            distance = look_distance(looks[first], looks[second])
-            if distance <= ALIKE_DISTANCE:
-                yield first, second, distance
+    for top in range(0, len(whole), TILE):
+        for left in range(top, len(whole), TILE):
+            near = whole[top : top + TILE] @ whole[left : left + TILE].T > 1 - CANDIDATE_DISTANCE
+            rows, columns = np.nonzero(near)
+            first, second = rows + top, columns + left
+            is_above = first < second
+            yield from _within_reach(looks, first=first[is_above], second=second[is_above])
 
 
 def look_distance(first: Look, second: Look) -> float:
     """Give how far apart two looks are, 0 (the same, or one a crop of the other) to 2."""
+    return float(_distances(first[None], second[None])[0])
+
+
+def _within_reach(
+    looks: NDArray[np.float16], *, first: NDArray[np.intp], second: NDArray[np.intp]
+) -> Iterator[tuple[int, int, float]]:
+    for start in range(0, len(first), PAIRS_AT_ONCE):
+        one, other = first[start : start + PAIRS_AT_ONCE], second[start : start + PAIRS_AT_ONCE]
+        distances = _distances(looks[one], looks[other])
+        for index in np.flatnonzero(distances <= ALIKE_DISTANCE):
+            yield int(one[index]), int(other[index]), float(distances[index])
+
+
+def _distances(first: NDArray[np.float16], second: NDArray[np.float16]) -> NDArray[np.float32]:
+    """Give the distance of each of (n, 16, 64) looks from its counterpart."""
     one, other = first.astype(np.float32), second.astype(np.float32)
-    return max(0.0, 1.0 - float(max((one @ other[0]).max(), (other @ one[0]).max())))
+    crops_of_one = (one @ other[:, 0, :, None])[..., 0].max(axis=1)
+    crops_of_other = (other @ one[:, 0, :, None])[..., 0].max(axis=1)
+    distances: NDArray[np.float32] = np.maximum(0, 1 - np.maximum(crops_of_one, crops_of_other))
+    return distances
 
 
 def _cropped(thumbnail: NDArray[np.float32], cut: tuple[float, ...]) -> NDArray[np.float32]:

@@ -50,8 +50,14 @@ class Code(StrEnum):
     TRIMAP = "TRIMAP"
     KNOWN_BAD = "KNOWN_BAD"
     STRAY_FILE = "STRAY_FILE"
+    # annotations that came back
+    BRUSH_RLE = "BRUSH_RLE"
+    AMBIGUOUS_EMPTY = "AMBIGUOUS_EMPTY"
+    # photographs
+    UNSUITABLE = "UNSUITABLE"
     # models
     MODEL_NONFINITE = "MODEL_NONFINITE"
+    PERSON_SEEN = "PERSON_SEEN"
     # work
     WORKER_DIED = "WORKER_DIED"
     UNEXPECTED = "UNEXPECTED"
@@ -89,7 +95,11 @@ HINTS: Final[dict[Code, str]] = {
     Code.TRIMAP: "choose a smaller --trimap-kernel; this one leaves no certain person",
     Code.KNOWN_BAD: "this record of the public data set is known to be broken; see the catalogue named in the reason",
     Code.STRAY_FILE: "delete the file, or keep it elsewhere",
+    Code.BRUSH_RLE: "open the task in Label Studio, correct the mask and submit it again",
+    Code.AMBIGUOUS_EMPTY: "open the task in Label Studio: draw the person, or choose that there is none",
+    Code.UNSUITABLE: "take the photograph again, with the whole head and the shoulders in it",
     Code.MODEL_NONFINITE: "the model is at fault, not the image; train it again with a lower learning rate",
+    Code.PERSON_SEEN: "look at the image; where the model is wrong, make the dataset again and give --keep with its id",
     Code.WORKER_DIED: "the file crashes, hangs or exhausts the decoder; open it elsewhere and save it again",
     Code.UNEXPECTED: "please report this with the file",
 }

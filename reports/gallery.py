@@ -7,14 +7,12 @@ that the script puts in as text; the policy in the page's head allows no script 
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from curation.card import license_names, tool_version
 from curation.dataset import Dataset, read_quarantine, select_rows
@@ -24,8 +22,8 @@ from curation.pixels import decode_image, decode_mask, decode_matte
 from curation.runner import RunnerOptions, run_items
 from curation.samples import COLUMNS, Item, Outcome, Sample
 from reports.drawing import alpha_tile, outline_path, thumbnail, thumbnail_size, trimap_tile
+from reports.pages import page_templates, policy_hash
 
-TEMPLATES: Final = Path(__file__).parent / "templates"
 MARK: Final = b"<!doctype html>\n<!-- curate gallery -->"
 """How every gallery begins; only such a file is written over."""
 QUARANTINE_SHOWN: Final = 500
@@ -133,36 +131,26 @@ def draw_sample(item: Item, folder: Path) -> Outcome:
 
 def render(datasets: Sequence[Dataset], *, rows: Sequence[dict[str, Any]], options: GalleryOptions) -> Iterator[str]:
     """Give the page piece by piece; `rows` are plain data, one for each card."""
-    environment = Environment(
-        autoescape=True,
-        loader=FileSystemLoader(TEMPLATES),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     names = [dataset.folder.resolve().name for dataset in datasets]
     labels = [name if names.count(name) == 1 else str(d.folder) for name, d in zip(names, datasets, strict=True)]
     lines = [line for dataset in datasets for line in msgspec.to_builtins(read_quarantine(dataset.folder))]
-    yield from environment.get_template("gallery.html.j2").generate(
-        title=", ".join(dict.fromkeys(names)),
-        labels=labels,
-        datasets=[_summary(dataset) for dataset in datasets],
-        rows=rows,
-        total=sum(map(len, datasets)),
-        query=options.query,
-        quarantine=lines[:QUARANTINE_SHOWN],
-        quarantine_more=max(0, len(lines) - QUARANTINE_SHOWN),
-        tool_version=tool_version(),
-        script_hash=_policy_hash("gallery.js"),
-        style_hash=_policy_hash("gallery.css"),
+    yield from (
+        page_templates()
+        .get_template("gallery.html.j2")
+        .generate(
+            title=", ".join(dict.fromkeys(names)),
+            labels=labels,
+            datasets=[_summary(dataset) for dataset in datasets],
+            rows=rows,
+            total=sum(map(len, datasets)),
+            query=options.query,
+            quarantine=lines[:QUARANTINE_SHOWN],
+            quarantine_more=max(0, len(lines) - QUARANTINE_SHOWN),
+            tool_version=tool_version(),
+            script_hash=policy_hash("gallery.js"),
+            style_hash=policy_hash("gallery.css"),
+        )
     )
-
-
-def _policy_hash(name: str) -> str:
-    """Give the hash by which the page's policy knows an inline script or style (CSP level 2, hash-source)."""
-    digest = hashlib.sha256((TEMPLATES / name).read_bytes()).digest()
-    return f"sha256-{base64.b64encode(digest).decode()}"
 
 
 def _summary(dataset: Dataset) -> dict[str, Any]:

@@ -1,0 +1,84 @@
+"""Samples set aside from a finished dataset: their rows become lines of its quarantine, their files are moved.
+
+Nothing is deleted: the files lie in the folder `set_aside` of the dataset, in folders of the same names as before.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.card import Card
+from curation.dataset import FILE_COLUMNS, Dataset, read_quarantine, write_dataset
+from curation.files import link_or_copy, make_folder, safe_join, telling_where
+from curation.quarantine import BadRecord
+from curation.rewriting import rewriting
+
+SET_ASIDE: Final = "set_aside"
+
+
+def set_aside_samples(folder: Path, problems: Mapping[str, BadRecord], *, stage: str) -> Card:
+    """Take samples out of a dataset, each for its reason, and give the new card; ids that are not there are no matter.
+
+    The counts are conserved: what was selected is quarantined now. Files are linked aside first and taken away last:
+    a run that is killed leaves the old dataset or the new one, and the next run tidies up.
+    Raises InputRefused when there is no dataset, EnvironmentProblem when another run is at work in it.
+    """
+    with rewriting(folder) as dataset:
+        rows = [row for row in dataset.table.to_pylist() if row["id"] in problems]
+        for row in rows:
+            for relative in _files(row):
+                target = safe_join(folder / SET_ASIDE, relative)
+                make_folder(target.parent)
+                link_or_copy(safe_join(folder, relative), target, below=folder)
+        card = dataset.card
+        if rows:
+            table = dataset.table.filter(
+                pc.invert(pc.is_in(dataset.table["id"], pa.array([row["id"] for row in rows])))
+            )
+            lines = [
+                problems[row["id"]].record(stage=stage, file=folder / SET_ASIDE / row["image"], record_id=row["id"])
+                for row in rows
+            ]
+            card = write_dataset(
+                folder,
+                card=_counted(dataset, table=table, problems=[problems[row["id"]] for row in rows]),
+                table=table,
+                quarantine=[*read_quarantine(folder), *lines],
+            )
+            dataset = Dataset(folder=folder, card=card, table=table)
+        _take_away(dataset)
+        return card
+
+
+def _files(row: Mapping[str, Any]) -> list[str]:
+    return [row[column] for column in FILE_COLUMNS if row.get(column) is not None]
+
+
+def _counted(dataset: Dataset, *, table: pa.Table, problems: list[BadRecord]) -> Card:
+    counts = dataset.card.counts
+    broken = Counter(counts.quarantined) + Counter(str(problem.code) for problem in problems)
+    licenses = Counter(name or "unknown" for name in table["license"].to_pylist())
+    return msgspec.structs.replace(
+        dataset.card,
+        counts=msgspec.structs.replace(counts, selected=table.num_rows, quarantined=dict(sorted(broken.items()))),
+        licenses=dict(sorted(licenses.items())),
+    )
+
+
+def _take_away(dataset: Dataset) -> None:
+    """Delete the first names of files that lie aside, unless a row still needs them."""
+    columns = [name for name in FILE_COLUMNS if name in dataset.table.column_names]
+    named = {path for name in columns for path in dataset.table[name].to_pylist() if path is not None}
+    aside = dataset.folder / SET_ASIDE
+    with telling_where(aside):
+        for path in aside.rglob("*"):
+            relative = path.relative_to(aside).as_posix()
+            if path.is_file() and relative not in named:
+                (dataset.folder / relative).unlink(missing_ok=True)

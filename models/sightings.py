@@ -1,0 +1,115 @@
+"""What a model sees in images that are said to show nobody: the share of each that it takes for a person.
+
+Sightings are kept in a journal of their own for each model, so that the next run predicts only images that are new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import msgspec
+import numpy as np
+
+from curation.dataset import Dataset
+from curation.duplicates_looks import Picture, key_of
+from curation.files import safe_join
+from curation.journal import Journal
+from curation.masks import person_area
+from curation.pixels import Mask, encode_mask
+from curation.quarantine import BadRecord, QuarantineRecord
+from models.image_score import mask_of, to_8_bit
+from models.scoring import PredictFiles
+
+STAGE: Final = "check-backgrounds"
+LONGEST_PX: Final = 320
+"""Of the masks that are kept, which are only looked at."""
+
+
+class Sighting(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model sees in one image: the share that is person, and a small mask of it as PNG, empty without any."""
+
+    id: str
+    area: float
+    mask: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SightingOptions:
+    """How images are predicted. What `journal` holds from earlier runs is used; `is_kept` adds to it."""
+
+    predict: PredictFiles
+    journal: Path
+    is_kept: bool
+    progress: Callable[[int], None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sightings:
+    """What was seen, by the number of the picture; and a line for each picture that could not be looked at."""
+
+    found: Mapping[int, Sighting]
+    records: Sequence[QuarantineRecord]
+
+
+def find_persons(pictures: Sequence[Picture], *, dataset: Dataset, options: SightingOptions) -> Sightings:
+    """Predict every picture of a dataset that is not known from earlier runs; a run that was stopped goes on."""
+    folder = dataset.folder.resolve()
+    keys = {key_of(picture, folder=folder): number for number, picture in enumerate(pictures)}
+    journal = Journal(options.journal, kind=Sighting)
+    found: dict[int, Sighting] = {}
+    if options.is_kept:
+        journal.start(run_id=options.journal.stem)
+    if options.journal.exists() and options.journal.stat().st_size > 0:
+        found = {keys[one.id]: one for one in journal.outcomes() if one.id in keys}
+    records: list[QuarantineRecord] = []
+    files: dict[str, Path] = {}
+    for key, number in keys.items():
+        try:
+            if number not in found:
+                files[key] = safe_join(folder, str(pictures[number].image))
+        except BadRecord as problem:
+            records.append(problem.record(stage=STAGE, record_id=pictures[number].id))
+    try:
+        for done, seen in enumerate(_seen(files, predict=options.predict), start=len(found) + 1):
+            if isinstance(seen, Sighting):
+                found[keys[seen.id]] = seen
+                if options.is_kept:
+                    journal.add(seen)
+            else:
+                key, broken = seen
+                records.append(broken.record(stage=STAGE, file=files[key], record_id=pictures[keys[key]].id))
+            if options.progress is not None:
+                options.progress(done)
+    finally:
+        journal.commit()
+    return Sightings(found=found, records=records)
+
+
+def _seen(files: Mapping[str, Path], *, predict: PredictFiles) -> Iterator[Sighting | tuple[str, BadRecord]]:
+    if not files:
+        return
+    keys = list(files)
+    with closing(predict(list(files.values()), precision="fp32")) as predictions:
+        for prediction in predictions:
+            if prediction.probability is None:
+                assert prediction.broken is not None, "a file has a prediction, or is broken"
+                yield keys[prediction.index], prediction.broken
+            else:
+                mask = mask_of(to_8_bit(prediction.probability))
+                yield Sighting(id=keys[prediction.index], area=person_area(mask), mask=_small(mask))
+
+
+def _small(mask: Mask) -> bytes:
+    if not mask.any():
+        return b""
+    scale = min(1.0, LONGEST_PX / max(mask.shape))
+    size = max(1, round(mask.shape[1] * scale)), max(1, round(mask.shape[0] * scale))
+    # the mean, not the nearest pixel: a person far away must not vanish
+    small = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    inside = small > (127 if (small > 127).any() else 0)
+    return encode_mask(np.where(inside, np.uint8(255), np.uint8(0)))
