@@ -129,6 +129,8 @@ def _publish(plan: Plan, *, out: Path, run: str, journal: Journal[Outcome]) -> C
     table = with_columns(pa.concat_tables(tables, promote_options="permissive"), types=plan.columns)
     make_folders(out, plan.folders)  # again: behind a link put there meanwhile, everything would be swept away
     _sweep(out, folders=plan.folders, table=table)
+    if plan.finish is not None:
+        plan.finish(out)
     parts = Counter(str(record.code) for record in plan.records)
     for outcome in journal.outcomes():
         if outcome.broken is None:

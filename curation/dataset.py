@@ -40,7 +40,7 @@ QUERY_FAULTS: Final = (
     *(ArithmeticError, NotImplementedError, RecursionError, re.error, tokenize.TokenError),
 )
 """What pandas raises for queries which it cannot read, or which do not fit the columns."""
-FILE_COLUMNS: Final = ("image", "mask", "alpha", "trimap", "ignore", "classes", "white")
+FILE_COLUMNS: Final = ("image", "mask", "alpha", "trimap", "ignore", "classes", "white", "prediction", "cutout")
 """Columns that hold paths of files below the dataset folder; absent ones are skipped."""
 
 SCHEMA: Final = pa.schema(

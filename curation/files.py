@@ -136,11 +136,13 @@ def write_bytes(path: Path, data: bytes) -> None:
         raise cannot_write(path, error, needed=len(data)) from error
 
 
-def write_durable(path: Path, data: bytes) -> None:
-    """Write `data` under `path` whole or not at all, and return when it is on the disk."""
+def write_durable(path: Path, data: bytes, *, is_secret: bool = False) -> None:
+    """Write `data` under `path` whole or not at all, and return when it is on the disk; a secret is its owner's."""
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}")  # the name stays, so a later run writes over it
     try:
         with temporary.open("wb") as stream:
+            if is_secret:
+                os.fchmod(stream.fileno(), 0o600)
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())

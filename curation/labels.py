@@ -16,6 +16,7 @@ FOLDERS: Final[dict[str, str]] = {
     "ignore": "ignores",
     "classes": "classes",
     "white": "white",
+    "cutout": "cutouts",
 }
 """The folder of a dataset that holds the files of each column; images, which come as they are, have their own rules."""
 

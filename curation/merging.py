@@ -69,12 +69,12 @@ def plan_merge(
         settings={"prefix": prefix, "where": query, "drop_splits": drop_splits, "limit": limit, "manifests": manifests},
         sources=joined_sources(source for dataset in datasets for source in dataset.card.sources),
         considered=joined.table.num_rows,
-        items=[_item(row, joined=joined, datasets=datasets, prefixes=prefixes) for row in kept.to_pylist()],
+        items=[merge_item(row, joined=joined, datasets=datasets, prefixes=prefixes) for row in kept.to_pylist()],
         work=merge_sample,
         filtered=filtered,
         parents=[parent_name(dataset) for dataset in datasets],
         inputs=[dataset.folder for dataset in datasets],
-        folders=_folders(kept),
+        folders=named_folders(kept),
         columns=joined.columns,
     )
 
@@ -106,6 +106,22 @@ def merge_sample(item: Item, folder: Path) -> Outcome:
     except msgspec.ValidationError as error:
         hint = "make the dataset again; a row of its manifest lacks what each must have"
         raise BadRecord(Code.JSON_VALUE, str(error), file=origin / MANIFEST, hint=hint) from error
+
+
+def merge_item(row: dict[str, Any], *, joined: Joined, datasets: Sequence[Dataset], prefixes: Sequence[str]) -> Item:
+    """Give what `merge_sample` needs for one row of the joined table."""
+    index = joined.owner[row["id"]]
+    origin = datasets[index].folder.resolve()
+    payload = {"folder": str(origin), "prefix": prefixes[index], "row": row}
+    return Item(id=row["id"], payload=payload, file=str(origin / str(row["image"])))
+
+
+def named_folders(table: pa.Table) -> tuple[str, ...]:
+    """Give the folders below a dataset that the rows of a table name."""
+    columns = [name for name in FILE_COLUMNS if name in table.column_names]
+    paths = {path for name in columns for path in table[name].to_pylist() if path is not None}
+    named = {str(PurePosixPath(path).parent) for path in paths}
+    return tuple(sorted({"images", *(name for name in named if FOLDER_NAME.fullmatch(name))}))
 
 
 def append_dataset(
@@ -175,20 +191,6 @@ def _selected(
     table = table.sort_by("id").slice(0, limit)
     counts = {"query": joined.table.num_rows - after_query, "limit": after_query - table.num_rows}
     return table, {reason: number for reason, number in counts.items() if number}
-
-
-def _item(row: dict[str, Any], *, joined: Joined, datasets: Sequence[Dataset], prefixes: Sequence[str]) -> Item:
-    index = joined.owner[row["id"]]
-    origin = datasets[index].folder.resolve()
-    payload = {"folder": str(origin), "prefix": prefixes[index], "row": row}
-    return Item(id=row["id"], payload=payload, file=str(origin / str(row["image"])))
-
-
-def _folders(table: pa.Table) -> tuple[str, ...]:
-    columns = [name for name in FILE_COLUMNS if name in table.column_names]
-    paths = {path for name in columns for path in table[name].to_pylist() if path is not None}
-    named = {str(PurePosixPath(path).parent) for path in paths}
-    return tuple(sorted({"images", *(name for name in named if FOLDER_NAME.fullmatch(name))}))
 
 
 def _grown(base: Dataset, *, addition: Dataset, outcomes: Sequence[Outcome], table: pa.Table) -> Card:

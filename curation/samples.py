@@ -109,6 +109,7 @@ class Plan:
     `work` makes the files of one item below the dataset folder, in `folders`, and must be picklable.
     `inputs` are the files and folders that the work reads: no dataset is made in place of them.
     `columns` gives the Arrow type of added columns whose type must not be told from the values (a merge keeps it).
+    `finish` makes what belongs to the dataset as a whole, before the manifest is written; it may be called again.
     """
 
     command: str
@@ -125,3 +126,4 @@ class Plan:
     inputs: Sequence[Path] = ()
     folders: tuple[str, ...] = ("images",)
     columns: Mapping[str, Any] = field(default_factory=dict)
+    finish: Callable[[Path], None] | None = None

@@ -26,6 +26,7 @@ from curation.quarantine import BadRecord, Code, QuarantineRecord
 from curation.runner import RunnerOptions, run_items
 from curation.samples import Item, Outcome
 
+PREDICTIONS: Final = "predictions"
 STAGE: Final = "verify"
 SOUND: Final = "sound"
 VALUES: Final[dict[str, tuple[tuple[int, ...], Code]]] = {
@@ -173,7 +174,8 @@ def _strays(dataset: Dataset) -> Iterator[Path]:
     named = {path for name in columns for path in dataset.table[name].to_pylist() if path is not None}
     first_versions = {VERSION.sub("", path) for path in named}
     used = {path.rpartition("/")[0] for path in named}
-    for folder in sorted(used | {IMAGES, *FOLDERS.values()}):
+    # mining keeps the predictions of all samples that it looked at, also of those that are no row
+    for folder in sorted((used | {IMAGES, *FOLDERS.values()}) - {PREDICTIONS}):
         place = dataset.folder / folder
         if place.is_symlink() or not place.is_dir():
             continue  # named files in it are not read either, which is told for each

@@ -27,7 +27,7 @@ DECIDED_BY: Final = {
 """The flag behind each filter reason that has one."""
 
 
-def make_dataset(plan: Plan, *, out: Path, run: RunOptions) -> Result:
+def make_dataset(plan: Plan, *, out: Path, run: RunOptions, item_timeout_s: float = 20.0) -> Result:
     """Make the dataset, or with `--dry-run` only tell what would be made."""
     if run.dry_run:
         return _tell(plan, out=out)
@@ -37,7 +37,7 @@ def make_dataset(plan: Plan, *, out: Path, run: RunOptions) -> Result:
 
     with _ProgressBar(total=len(plan.items), command=plan.command, run=run) as bar:
         options = BuildOptions(
-            runner=RunnerOptions(workers=run.workers),
+            runner=RunnerOptions(workers=run.workers, item_timeout_s=item_timeout_s),
             overwrite=run.overwrite,
             max_quarantine=run.max_quarantine,
             progress=bar.show,

@@ -1,0 +1,51 @@
+"""The alpha of one image file, from a trimap file or a prediction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from curation.compositing import person_colours
+from curation.cutouts import soft_share
+from curation.files import make_folder, read_file, write_durable
+from curation.matte_dataset import TrimapOf
+from curation.matting import MattingRules, matte, trimap_from_values
+from curation.pixels import decode_gray, decode_image, encode_gray, encode_image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatteFile:
+    """An image and where its trimap comes from: a file, or else `trimap_of`. With `cutout` RGBA is written."""
+
+    image: Path
+    trimap: Path | None
+    trimap_of: TrimapOf | None
+    cutout: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeMatte:
+    """What was made: its size in pixels, and the share of it that is neither background nor person alone."""
+
+    width: int
+    height: int
+    soft: float
+
+
+def matte_file(asked: MatteFile, *, out: Path, rules: MattingRules) -> MadeMatte:
+    """Write the alpha of an image as a gray PNG, or as RGBA; raises BadRecord: what is wrong with its files."""
+    file = str(asked.image)
+    image = decode_image(read_file(asked.image), file=file)
+    if asked.trimap is not None:
+        name = str(asked.trimap)
+        trimap = trimap_from_values(decode_gray(read_file(asked.trimap), file=name), file=name)
+    else:
+        assert asked.trimap_of is not None, "a trimap is given or predicted"
+        trimap, name = asked.trimap_of(image, file), file
+    alpha = matte(image, trimap=trimap, rules=rules, file=name)
+    rgba = np.dstack([person_colours(image, alpha=alpha), alpha]) if asked.cutout else None
+    make_folder(out.parent)
+    write_durable(out, encode_gray(alpha) if rgba is None else encode_image(rgba))
+    return MadeMatte(width=alpha.shape[1], height=alpha.shape[0], soft=soft_share(alpha))

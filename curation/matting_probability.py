@@ -1,0 +1,89 @@
+"""From the probability that a network gives to an alpha, and to the trimap from which matting finds a better one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.matting import SURE, band_px
+from curation.pixels import Alpha, Mask
+from curation.trimaps import UNKNOWN, Trimap, trimap_from_mask
+
+Probability = NDArray[np.float32]
+RAMP: Final = (0.3, 0.7)
+"""A probability in here is a soft edge; beyond, a faint trace of the background would show as a veil."""
+CERTAIN: Final = 0.9
+SMALLEST_PART: Final = 0.1
+"""A part of the prediction that is smaller, as a share of the largest, is no person but a mistake."""
+GROWN_AT_ONCE: Final = 1_000_000
+NETWORK_PIXELS: Final = 3.0
+"""How far a network's outline may be off, in pixels of its own input."""
+
+
+def mask_of(probability: Probability) -> Mask:
+    """Give where person is the more probable, without specks: parts far smaller than the largest one."""
+    mask = (probability >= 0.5).astype(np.uint8)
+    number, labels, facts, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    areas = facts[:, cv2.CC_STAT_AREA].copy()
+    areas[0] = 0
+    is_kept = areas >= SMALLEST_PART * areas.max() if number > 1 else np.zeros(1, np.bool_)
+    is_kept[0] = False
+    return np.asarray(np.where(is_kept, np.uint8(SURE), np.uint8(0))[labels], np.uint8)
+
+
+def alpha_of(probability: Probability) -> Alpha:
+    """Give the alpha of a prediction (h, w): its soft edge made steeper, and nothing far from the person.
+
+    An image without a person has an alpha of 0 everywhere.
+    """
+    mask = mask_of(probability)
+    low, high = RAMP
+    ramp = probability - np.float32(low)  # in place from here: a large photograph has 64 million of these
+    ramp *= np.float32(SURE / (high - low))
+    np.clip(ramp, 0, SURE, out=ramp)
+    alpha: Alpha = np.rint(ramp, out=ramp).astype(np.uint8)
+    alpha[_around(mask, reach=band_px(mask)) == 0] = 0
+    return alpha
+
+
+def _around(mask: Mask, *, reach: int) -> Mask:
+    """Give the mask grown by about `reach` pixels; of a large one at a smaller size, where a pixel is no matter."""
+    shrink = max(1, int((mask.size / GROWN_AT_ONCE) ** 0.5))
+    size = mask.shape[1] // shrink + 1, mask.shape[0] // shrink + 1
+    small = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
+    side = 2 * (reach // shrink + 1) + 1
+    grown = cv2.dilate(np.asarray(small > 0, np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    return np.asarray(cv2.resize(grown, mask.shape[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+def trimap_of(probability: Probability, *, input_size: tuple[int, int]) -> Trimap:
+    """Give the trimap of a prediction (h, w) by a network that looks at `input_size` (height, width) pixels.
+
+    Unknown is a band along the outline, as wide as the network is coarse, and wherever near it the network is unsure.
+    """
+    mask = mask_of(probability)
+    height, width = mask.shape
+    coarse = max(height / input_size[0], width / input_size[1])
+    kernel = max(band_px(mask), round(2 * NETWORK_PIXELS * coarse))
+    trimap = trimap_from_mask(mask, kernel=kernel)
+    is_unsure = (probability > 1 - CERTAIN) & (probability < CERTAIN)
+    trimap[is_unsure & (_around(mask, reach=kernel) > 0)] = UNKNOWN
+    return trimap
+
+
+def trimap_of_classes(background: Probability, *, person: Probability) -> Trimap:
+    """Give the trimap of a network of three classes: what is neither background nor person is unknown.
+
+    Each pixel gets the class of the highest probability.
+
+    >>> background, person = (np.array([values], np.float32) for values in ([0.7, 0.2, 0.1], [0.1, 0.2, 0.8]))
+    >>> trimap_of_classes(background, person=person).tolist()
+    [[0, 128, 255]]
+    """
+    unknown = 1 - background - person
+    is_person = (person > background) & (person > unknown)
+    is_background = (background >= person) & (background > unknown)
+    return np.where(is_person, SURE, np.where(is_background, 0, UNKNOWN)).astype(np.uint8)

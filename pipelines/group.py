@@ -1,0 +1,112 @@
+"""`curate group`: several people on one background."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from curation.errors import ConfigurationProblem, InputRefused
+from curation.quarantine import BadRecord
+from pipelines.options import Result, RunOptions, setting
+
+if TYPE_CHECKING:
+    from curation.backdrop import Backdrop
+    from curation.group_picture import Member
+    from pipelines.photographs import Written
+
+QUALITY: Final = 95
+FRAME: Final = (1080, 1920)
+"""(height, width) in pixels where the background has no size of its own."""
+SIZE: Final = re.compile(r"([0-9]{2,5})x([0-9]{2,5})")
+MOST_SIDE_PX: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupFlags:
+    """Whom to put together, on what, and how."""
+
+    images: tuple[Path, ...] = setting(
+        "Image files, and folders of them; the first stands at the left.", positional=True, metavar="IMAGE..."
+    )
+    model: Path = setting("The model: a run folder of `curate train`, or an ONNX file with its card beside it.")
+    background: str = setting("A colour (white, blue, #RRGGBB, ...), or an image.")
+    out: Path = setting("The picture to write, .jpg or .png.", metavar="FILE")
+    size: str | None = setting(
+        "Width x height in pixels.  [default: the background image's, or 1920x1080]", default=None, metavar="WxH"
+    )
+    alike: Literal["auto", "head", "body"] = setting(
+        "What is made alike in height; auto takes bodies where everybody is seen down to the feet.", default="auto"
+    )
+    refine: bool = setting("Matte the edges that the model predicts: finer, and slower.", default=False)
+
+
+def group(settings: GroupFlags, *, run: RunOptions) -> Result:
+    """Put people from several photographs on one background.
+
+    They are made alike in size and spread evenly; feet stand on one ground, and who is cut off below is cut off by the
+    picture's lower edge. The background is cropped to its frame, never stretched.
+
+    \b
+    Example:  curate group ann.jpg bob.jpg --model runs/unet --background garden.jpg --out together.jpg
+    """
+    from curation.backdrop import filled, read_backdrop
+    from curation.group_picture import group_picture
+    from curation.pixels import encode_image
+    from pipelines.photographs import Written, photographs, told
+
+    backdrop = read_backdrop(settings.background)
+    frame = _frame(settings, backdrop=backdrop)
+    chosen, broken = photographs(settings.images, limit=run.limit)
+    if settings.out.exists() and not run.overwrite:
+        remedy = "choose another --out, or give --overwrite"
+        raise InputRefused("this file is there already", where=settings.out, remedy=remedy)
+    if run.dry_run:
+        return told(chosen, command="group", out=settings.out, broken=broken)
+    written = Written(command="group", out=settings.out, overwrite=run.overwrite)
+    written.broken += broken
+    members = _members(settings, frame=frame, written=written, run=run)
+    if not members:
+        first = written.broken[0]
+        raise InputRefused(f"nobody is left for the picture; {first.reason}", where=first.file, remedy=first.hint)
+    picture = group_picture(members, background=filled(backdrop, size=frame), alike=settings.alike)
+    written.write(settings.out, encode_image(picture, quality=None if settings.out.suffix == ".png" else QUALITY))
+    return written.result(people=len(members))
+
+
+def _frame(settings: GroupFlags, *, backdrop: Backdrop) -> tuple[int, int]:
+    """Give (height, width) of the picture; raises ConfigurationProblem for what cannot be made."""
+    if backdrop.is_transparent:
+        raise ConfigurationProblem(
+            "a group picture needs a background", remedy="give --background a colour or an image"
+        )
+    if settings.out.suffix not in {".jpg", ".jpeg", ".png"}:
+        raise ConfigurationProblem(f"--out {settings.out} is no picture", remedy="give it the ending .jpg or .png")
+    if settings.size is None:
+        return FRAME if backdrop.picture is None else (backdrop.picture.shape[0], backdrop.picture.shape[1])
+    found = SIZE.fullmatch(settings.size)
+    if found is None or max(int(found[1]), int(found[2])) > MOST_SIDE_PX:
+        raise ConfigurationProblem(
+            f"--size {settings.size!r} is no size", remedy="give width x height, as in 1920x1080"
+        )
+    return int(found[2]), int(found[1])
+
+
+def _members(settings: GroupFlags, *, frame: tuple[int, int], written: Written, run: RunOptions) -> list[Member]:
+    from curation.group_picture import member_of
+    from pipelines.photographs import people_in, photographs, ready_model, sound
+
+    chosen, _ = photographs(settings.images, limit=run.limit)
+    model = ready_model(settings.model, run=run)
+    members = []
+    for person in sound(people_in(chosen, model=model, refine=settings.refine, run=run, name="group"), written=written):
+        file = str(person.photograph.file)
+        try:
+            member = member_of(person.image, alpha=person.alpha, most_height=frame[0], file=file)
+        except BadRecord as problem:
+            written.broken.append(problem)
+            continue
+        members.append(member)
+        written.warnings += [f"{file}: {warning}" for warning in member.warnings]
+    return members

@@ -1,0 +1,119 @@
+"""`curate idphoto`: ID photos by size, colour and file size, and sheets to print."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from curation.quarantine import BadRecord
+from pipelines.options import Result, RunOptions, setting
+
+if TYPE_CHECKING:
+    from curation.id_photo import IdRules
+    from pipelines.photographs import FoundPerson, Written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdphotoFlags:
+    """Of whom, in what size and colour, and what to write."""
+
+    images: tuple[Path, ...] = setting("Image files, and folders of them.", positional=True, metavar="IMAGE...")
+    model: Path = setting("The model: a run folder of `curate train`, or an ONNX file with its card beside it.")
+    size: str = setting(
+        "1-inch, 2-inch, passport, schengen, uk, us-visa, japan, ...; or 35x45mm, 2x2in, 600x600px.", default="1-inch"
+    )
+    dpi: int = setting("Dots per inch.", default=300)
+    colour: str = setting("Background: white, blue, red, or #RRGGBB.", default="white")
+    head: float | None = setting(
+        "Height of the head, crown to chin, as a share of the photo's height.  [default: as the size asks]",
+        default=None,
+    )
+    above: float | None = setting(
+        "Space above the head, as a share of the photo's height.  [default: as the size asks]", default=None
+    )
+    max_kb: float | None = setting(
+        "Largest file, in kilobytes; the JPEG's quality follows.", default=None, metavar="KB"
+    )
+    sheet: str | None = setting("Also a sheet of copies to print: 4x6in, A4, 5R, ...", default=None, metavar="PAPER")
+    out: Path = setting("Folder for the photos.", default=Path("idphotos"), metavar="DIR")
+    refine: bool = setting("Matte the edge that the model predicts: finer, and slower.", default=False)
+
+    def __post_init__(self) -> None:
+        """Refuse shares that leave no photo."""
+        for name, value, least, most in (("--head", self.head, 0.2, 0.9), ("--above", self.above, 0.0, 0.5)):
+            if value is not None and not least <= value <= most:
+                raise click.UsageError(f"{name} {value:g} is outside {least:g} to {most:g} of the height")
+        if self.head is not None and self.head + (self.above or 0) > 1:
+            raise click.UsageError("--head and --above together are more than the whole height")
+        if self.max_kb is not None and self.max_kb <= 0:
+            raise click.UsageError(f"--max-kb {self.max_kb:g} holds no photo; give more than 0")
+
+
+def idphoto(settings: IdphotoFlags, *, run: RunOptions) -> Result:
+    """Make ID photos: the head at its height, a plain background, exact pixels, and the dpi in the file.
+
+    The head is told from the outline of the person, so it should be seen from the front, upright, with space above.
+    Where no neck is seen, that is said, and the height of the head told from its width. A head that is cut off, or too
+    small, is refused with the reason. Rules of offices differ: compare the result with those that apply.
+
+    \b
+    Examples: curate idphoto me.jpg --model runs/unet --size schengen --sheet 4x6in
+              curate idphoto staff/ --model sinet.onnx --size 295x413px --colour blue --max-kb 60
+    """
+    from curation.id_photo_sizes import paper_size
+    from pipelines.photographs import Written, people_in, photographs, ready_model, sound, told
+
+    rules = _rules(settings)
+    if settings.sheet is not None:
+        paper_size(settings.sheet, dpi=settings.dpi)  # refused before anything is done
+    chosen, broken = photographs(settings.images, limit=run.limit)
+    if run.dry_run:
+        return told(chosen, command="idphoto", out=settings.out, broken=broken)
+    written = Written(command="idphoto", out=settings.out, overwrite=run.overwrite)
+    written.broken += broken
+    waiting = written.waiting(chosen, suffix=".jpg")
+    model = ready_model(settings.model, run=run)
+    heads: dict[str, Any] = {}
+    for person in sound(
+        people_in(waiting, model=model, refine=settings.refine, run=run, name="idphoto"), written=written
+    ):
+        try:
+            heads[str(person.photograph.file)] = _write(person, rules=rules, settings=settings, written=written)
+        except BadRecord as problem:
+            written.broken.append(problem)
+    height, width = rules.size
+    return written.result(size={"width": width, "height": height, "dpi": settings.dpi}, heads=heads)
+
+
+def _rules(settings: IdphotoFlags) -> IdRules:
+    from curation.backdrop import colour_of
+    from curation.id_photo import IdRules
+    from curation.id_photo_sizes import id_size
+
+    size = id_size(settings.size, dpi=settings.dpi)
+    return IdRules(
+        size=size.in_pixels(settings.dpi),
+        head=size.head if settings.head is None else settings.head,
+        above=size.above if settings.above is None else settings.above,
+        colour=colour_of(settings.colour),
+    )
+
+
+def _write(person: FoundPerson, *, rules: IdRules, settings: IdphotoFlags, written: Written) -> dict[str, Any]:
+    """Write one photo, after its sheet, so that a photo that is there has one; give what is known of the head."""
+    from curation.id_photo import id_photo
+    from curation.id_photo_sizes import paper_size
+    from curation.print_sheet import printable_jpeg, sheet_of
+
+    file = str(person.photograph.file)
+    made = id_photo(person.image, alpha=person.alpha, rules=rules, file=file)
+    written.warnings += [f"{file}: {warning}" for warning in made.warnings]
+    if settings.sheet is not None:
+        sheet, _ = sheet_of(made.picture, paper=paper_size(settings.sheet, dpi=settings.dpi), dpi=settings.dpi)
+        written.write(written.path(person.photograph, suffix="-sheet.jpg"), printable_jpeg(sheet, dpi=settings.dpi))
+    data = printable_jpeg(made.picture, dpi=settings.dpi, max_kb=settings.max_kb)
+    written.write(written.path(person.photograph, suffix=".jpg"), data)
+    return {"head": round(made.head, 3), "warnings": list(made.warnings), "bytes": len(data)}

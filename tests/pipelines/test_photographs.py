@@ -1,0 +1,169 @@
+"""`curate cutout`, `idphoto` and `group` on drawn photographs, with a model that says what is red is a person."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import PIL.Image
+import pytest
+
+from curation.backdrop import cut_out, filled, read_backdrop
+from curation.errors import ConfigurationProblem, InputRefused
+from curation.pixels import decode_image
+from pipelines.cutout import CutoutFlags, cutout
+from pipelines.group import GroupFlags, group
+from pipelines.idphoto import IdphotoFlags, idphoto
+from pipelines.options import Result, RunOptions
+from tests.models.tiny_onnx import write_tiny_onnx
+
+ORIENTATION, GPS = 0x0112, 0x8825
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return write_tiny_onnx(tmp_path / "tiny.onnx")
+
+
+def photo(*, height: int = 240, width: int = 180) -> PIL.Image.Image:
+    """Give a red person with head, neck and shoulders on blue-green."""
+    picture = np.full((height, width, 3), (0, 90, 120), np.uint8)
+    person = np.zeros((height, width), np.uint8)
+    scale = height / 240
+    for y, x, high, wide in ((70, 90, 36, 26), (110, 90, 30, 14), (200, 90, 72, 66)):
+        middle, axes = (round(x * scale), round(y * scale)), (round(wide * scale), round(high * scale))
+        cv2.ellipse(person, middle, axes, 0, 0, 360, 255, -1)
+    picture[person > 0] = (255, 120, 100)
+    return PIL.Image.fromarray(picture)
+
+
+def saved(path: Path, picture: PIL.Image.Image, **settings: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(path, **settings)
+    return path
+
+
+def cut(*images: Path, model: Path, out: Path, background: str = "transparent", **options: Any) -> Result:
+    flags = CutoutFlags(images=images, model=model, background=background, out=out, refine=options.pop("refine", False))
+    return cutout(flags, run=RunOptions(workers=0, **options))
+
+
+def test_a_cutout_is_transparent_and_keeps_nothing_of_what_the_camera_stored(model: Path, tmp_path: Path) -> None:
+    exif = PIL.Image.Exif()
+    exif[ORIENTATION] = 6
+    exif.get_ifd(GPS)[1] = "N"
+    turned = photo().transpose(PIL.Image.Transpose.ROTATE_90)
+    file = saved(tmp_path / "in" / "me.jpg", turned, exif=exif, quality=95)
+    assert cut(file, model=model, out=tmp_path / "out").exit_code == 0
+    with PIL.Image.open(tmp_path / "out" / "me.png") as opened:
+        assert opened.mode == "RGBA" and opened.size == (180, 240)
+        assert not opened.getexif() and "exif" not in opened.info
+        alpha = np.asarray(opened)[..., 3]
+    assert alpha[70, 90] == 255 and alpha[5, 5] == 0 and alpha[235, 90] == 255
+
+
+def test_cmyk_gray_and_16_bit_photographs_are_cut_out(model: Path, tmp_path: Path) -> None:
+    cmyk = saved(tmp_path / "in" / "cmyk.jpg", photo().convert("CMYK"), quality=95)
+    deep = tmp_path / "in" / "deep.png"
+    colours = np.asarray(photo())[..., ::-1].astype(np.uint16) * 257
+    deep.write_bytes(cv2.imencode(".png", colours)[1].tobytes())
+    gray = np.where(np.asarray(photo())[..., 0] > 200, 255, 60).astype(np.uint8)
+    light = saved(tmp_path / "in" / "gray.png", PIL.Image.fromarray(gray))
+    result = cut(cmyk, deep, light, model=model, out=tmp_path / "out", background="#00FF00", refine=True)
+    assert result.exit_code == 0 and len(result.data["written"]) == 3
+    for name in ("cmyk", "deep", "gray"):
+        written = decode_image((tmp_path / "out" / f"{name}.jpg").read_bytes(), file=name)
+        assert np.abs(written[5, 5].astype(int) - (0, 255, 0)).max() < 8
+
+
+def test_bad_files_and_empty_photographs_are_told_and_the_rest_is_done(model: Path, tmp_path: Path) -> None:
+    good = saved(tmp_path / "in" / "good.png", photo())
+    nobody = saved(tmp_path / "in" / "nobody.png", PIL.Image.new("RGB", (60, 80), (0, 90, 120)))
+    bad = tmp_path / "in" / "bad.jpg"
+    bad.write_bytes(b"\xff\xd8\xff no")
+    result = cut(tmp_path / "in", tmp_path / "gone.jpg", model=model, out=tmp_path / "out")
+    assert result.exit_code == 3 and result.data["written"] == [str(tmp_path / "out" / "good.png")]
+    told = {Path(line["file"]).name: line["code"] for line in result.data["quarantine"]}
+    assert told["nobody.png"] == "EMPTY_ALPHA" and told["gone.jpg"] == "MISSING_FILE" and "bad.jpg" in told
+    assert "finds no person" in result.summary and good.exists() and nobody.exists()
+
+
+def test_equal_names_get_numbers_and_what_is_there_is_left(model: Path, tmp_path: Path) -> None:
+    files = [saved(tmp_path / place / "a.png", photo()) for place in ("one", "two")]
+    out = tmp_path / "out"
+    assert len(cut(*files, model=model, out=out).data["written"]) == 2
+    assert sorted(path.name for path in out.iterdir()) == ["a-2.png", "a.png"]
+    (out / "a.png").write_bytes(b"mine")
+    again = cut(*files, model=model, out=out)
+    assert again.data["written"] == [] and len(again.data["kept"]) == 2 and (out / "a.png").read_bytes() == b"mine"
+    assert len(cut(*files, model=model, out=out, overwrite=True).data["written"]) == 2
+
+
+def test_backgrounds_are_cropped_or_enlarged_evenly_and_others_refused(tmp_path: Path) -> None:
+    stripes = np.zeros((40, 80, 3), np.uint8)
+    stripes[:, 40:] = 255
+    file = saved(tmp_path / "small.png", PIL.Image.fromarray(stripes))
+    frame = filled(read_backdrop(str(file)), size=(200, 200))
+    assert frame.shape == (200, 200, 3)
+    assert (frame[:, :80] < 30).all() and (frame[:, 120:] > 225).all()  # the middle square, five times as large
+    with pytest.raises(ConfigurationProblem, match="no colour"):
+        read_backdrop("bleu")
+    file.write_bytes(b"no image")
+    with pytest.raises(InputRefused):
+        read_backdrop(str(file))
+
+
+def test_tiles_of_a_large_photograph_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = np.asarray(photo(height=1200, width=900))
+    alpha = cv2.GaussianBlur(np.where(image[..., 0] > 200, 255, 0).astype(np.uint8), (9, 9), 0)
+    whole = cut_out(image, alpha=alpha)
+    monkeypatch.setattr("curation.backdrop.AT_ONCE_PIXELS", 1)
+    tiled = cut_out(image, alpha=alpha)
+    seen = alpha > 30
+    assert np.abs(whole.astype(int) - tiled)[seen].mean() < 2
+
+
+def test_an_id_photo_and_its_sheet_are_written(model: Path, tmp_path: Path) -> None:
+    file = saved(tmp_path / "me.png", photo(height=960, width=720))
+    flags = IdphotoFlags(images=(file,), model=model, size="2-inch", colour="blue", sheet="4x6in", out=tmp_path / "ids")
+    result = idphoto(flags, run=RunOptions(workers=0))
+    assert result.exit_code == 0, result.summary
+    with PIL.Image.open(tmp_path / "ids" / "me.jpg") as opened:
+        assert opened.size == (413, 579) and opened.info["dpi"] == (300, 300)
+        assert np.abs(np.asarray(opened)[3, 3].astype(int) - (67, 142, 219)).max() < 8
+    with PIL.Image.open(tmp_path / "ids" / "me-sheet.jpg") as opened:
+        assert sorted(opened.size) == [1200, 1800]
+
+
+def test_unsuitable_photographs_wrong_sizes_and_colours_are_refused(model: Path, tmp_path: Path) -> None:
+    small = saved(tmp_path / "small.png", photo(height=60, width=45))
+    result = idphoto(IdphotoFlags(images=(small,), model=model, out=tmp_path / "i"), run=RunOptions(workers=0))
+    assert result.exit_code == 3 and "too small" in result.summary
+    for wrong in ({"size": "narnia"}, {"colour": "bleu"}, {"sheet": "bedsheet"}):
+        with pytest.raises(ConfigurationProblem):
+            idphoto(IdphotoFlags(images=(small,), model=model, **wrong), run=RunOptions(workers=0))
+
+
+def test_a_group_is_written_once(model: Path, tmp_path: Path) -> None:
+    files = tuple(saved(tmp_path / f"{number}.png", photo()) for number in range(2))
+    out = tmp_path / "group.png"
+    flags = GroupFlags(images=files, model=model, background="#0000FF", out=out, size="400x300")
+    result = group(flags, run=RunOptions(workers=0))
+    assert result.data["people"] == 2
+    picture = decode_image(out.read_bytes(), file="g")
+    assert picture.shape == (300, 400, 3) and picture[0, 0].tolist() == [0, 0, 255]
+    with pytest.raises(InputRefused, match="there already"):
+        group(flags, run=RunOptions(workers=0))
+    wrong = GroupFlags(images=files, model=model, background="transparent", out=tmp_path / "b.png")
+    with pytest.raises(ConfigurationProblem, match="needs a background"):
+        group(wrong, run=RunOptions(workers=0))
+    nobody = saved(tmp_path / "nobody.png", PIL.Image.new("RGB", (60, 80), (0, 90, 120)))
+    with pytest.raises(InputRefused, match="nobody is left"):
+        group(
+            GroupFlags(images=(nobody,), model=model, background="white", out=tmp_path / "c.png"),
+            run=RunOptions(workers=0),
+        )
+    assert io.BytesIO(out.read_bytes()).read(4) == b"\x89PNG"
