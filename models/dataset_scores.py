@@ -65,6 +65,14 @@ class DatasetScores:
     margin: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Part:
+    """Rows of one dataset, to be scored, and where they come from."""
+
+    rows: Sequence[Row]
+    place: ScoringPlace
+
+
 def score_dataset(
     rows: Sequence[Row], *, place: ScoringPlace, predict: PredictFiles, work: Work, options: ScoreOptions
 ) -> DatasetScores:
@@ -73,14 +81,27 @@ def score_dataset(
     Work of this run that was stopped goes on; the bytes do not depend on that, nor on the number of workers.
     Raises InputRefused when more is broken than allowed, EnvironmentProblem, and what the model is refused for.
     """
-    make_folder(place.out / PREDICTIONS)
-    first = _Pass(place=place, predict=predict, journal=_journal(work, name=place.name), options=options)
-    first.run(rows, precision=options.precision)
-    second = _Pass(place=place, predict=predict, journal=_journal(work, name=f"{place.name}.again"), options=options)
-    margin = None
-    if options.precision == "fast" and options.limit is not None:
-        margin = _recheck(rows, first=first.journal, second=second, limit=options.limit)
-    return _publish(place.out, first=first.journal, second=second.journal, margin=margin)
+    return score_parts([Part(rows=rows, place=place)], predict=predict, work=work, options=options)
+
+
+def score_parts(parts: Sequence[Part], *, predict: PredictFiles, work: Work, options: ScoreOptions) -> DatasetScores:
+    """Score rows of several datasets as `score_dataset` does those of one, all into the same folder.
+
+    No two of their rows may have the same id, and no two places the same name.
+    """
+    out = parts[0].place.out
+    make_folder(out / PREDICTIONS)
+    journals, margins = [], []
+    for part in parts:
+        first, second = (
+            _Pass(place=part.place, predict=predict, journal=_journal(work, name=name), options=options)
+            for name in (part.place.name, f"{part.place.name}.again")
+        )
+        first.run(part.rows, precision=options.precision)
+        if options.precision == "fast" and options.limit is not None:
+            margins.append(_recheck(part.rows, first=first.journal, second=second, limit=options.limit))
+        journals.append((first.journal, second.journal))
+    return _publish(out, journals=journals, margin=max(margins, default=None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +137,11 @@ class _Pass:
 
 def _recheck(rows: Sequence[Row], *, first: Journal[ScoredImage], second: _Pass, limit: float) -> float:
     """Predict again in fp32 what comes near the limit, or is not finite; give the margin that was needed."""
-    fast = {scored.id: scored.score.miou for scored in first.outcomes() if scored.score is not None}
+    fast = {
+        scored.id: scored.score.miou
+        for scored in first.outcomes()
+        if scored.score is not None and (scored.score.miou is not None or not scored.score.is_finite)
+    }
     margin = MARGIN
     while True:
         near = {name for name, miou in fast.items() if miou is None or abs(miou - limit) <= margin}
@@ -132,10 +157,10 @@ def _recheck(rows: Sequence[Row], *, first: Journal[ScoredImage], second: _Pass,
 
 
 def _publish(
-    out: Path, *, first: Journal[ScoredImage], second: Journal[ScoredImage], margin: float | None
+    out: Path, *, journals: Sequence[tuple[Journal[ScoredImage], Journal[ScoredImage]]], margin: float | None
 ) -> DatasetScores:
-    again = {scored.id: scored for scored in second.outcomes()}
-    final = [again.get(scored.id, scored) for scored in first.outcomes()]
+    again = {scored.id: scored for _, second in journals for scored in second.outcomes()}
+    final = [again.get(scored.id, scored) for first, _ in journals for scored in first.outcomes()]
     scores = [
         msgspec.structs.replace(scored.score, rechecked=scored.id in again)
         for scored in final

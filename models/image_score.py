@@ -14,7 +14,9 @@ from curation.pixels import Gray, Mask
 from models.metrics.boundary import boundary_iou
 from models.metrics.confusion import background_iou, confusion, image_miou, person_iou
 from models.metrics.holes import hole_recall, label_holes
+from models.metrics.label_quality import label_quality
 from models.metrics.matting import error_maps
+from models.metrics.specks import specks
 from models.metrics.uncertainty import uncertainty
 from models.prediction.protocol import Probability
 from models.preprocessing import at_size
@@ -44,40 +46,37 @@ def mask_of(stored: Gray) -> Mask:
 
 
 def score_image(
-    probability: Probability | None, *, truth: Truth, row: Mapping[str, Any], dataset: str
+    probability: Probability | None, *, truth: Truth | None, row: Mapping[str, Any], dataset: str
 ) -> tuple[Score, Gray | None]:
     """Give the score of a prediction, and the prediction as it is stored, at the size of the truth.
 
-    `row` is the sample's row of the manifest. A probability that is None, or not finite somewhere, has no scores.
+    `row` is the sample's row of the manifest. A sample without a label has no `truth`. A probability that is None, or
+    not finite somewhere, has no scores.
     """
-    holes = label_holes(truth.mask)
-    score = _truth_score(truth, holes=holes, row=row, dataset=dataset)
+    holes = None if truth is None else label_holes(truth.mask)
+    score = _row_score(row, dataset=dataset)
+    if truth is not None and holes is not None:
+        score = msgspec.structs.replace(score, **_truth_scores(truth, holes=holes))
     if probability is None or not np.isfinite(probability).all():
         return score, None
-    height, width = truth.mask.shape
-    probability = at_size(probability, size=(height, width))
+    probability = at_size(probability, size=(score.height, score.width))
     stored = to_8_bit(probability)
-    return msgspec.structs.replace(
-        score,
-        is_finite=True,
-        **_mask_scores(mask_of(stored), truth=truth, holes=holes),
-        **_uncertainties(stored),
-        **_matting_errors(probability, truth=truth),
-    ), stored
+    score = msgspec.structs.replace(score, is_finite=True, **_prediction_scores(stored))
+    if truth is not None and holes is not None:
+        score = msgspec.structs.replace(
+            score, **_mask_scores(stored, truth=truth, holes=holes), **_matting_errors(probability, truth=truth)
+        )
+    return score, stored
 
 
-def _truth_score(truth: Truth, *, holes: Mask, row: Mapping[str, Any], dataset: str) -> Score:
-    """Give the part of a score that does not need the prediction."""
-    height, width = truth.mask.shape
+def _row_score(row: Mapping[str, Any], *, dataset: str) -> Score:
+    """Give the part of a score that stands in the manifest."""
     return Score(
         id=row["id"],
         dataset=dataset,
         is_finite=False,
-        width=width,
-        height=height,
-        person_area=person_area(truth.mask),
-        hole_area=person_area(holes),
-        touches_border=_touches_border(truth.mask),
+        width=row["width"],
+        height=row["height"],
         persons=row["persons"],
         source=row["source"],
         split=row["split"],
@@ -86,7 +85,20 @@ def _truth_score(truth: Truth, *, holes: Mask, row: Mapping[str, Any], dataset: 
     )
 
 
-def _mask_scores(mask: Mask, *, truth: Truth, holes: Mask) -> dict[str, Any]:
+def _truth_scores(truth: Truth, *, holes: Mask) -> dict[str, Any]:
+    """Give the part of a score that needs the label alone."""
+    height, width = truth.mask.shape
+    return {
+        "width": width,
+        "height": height,
+        "person_area": person_area(truth.mask),
+        "hole_area": person_area(holes),
+        "touches_border": _touches_border(truth.mask),
+    }
+
+
+def _mask_scores(stored: Gray, *, truth: Truth, holes: Mask) -> dict[str, Any]:
+    mask = mask_of(stored)
     counts = confusion(mask, truth=truth.mask, valid=truth.valid)
     shows_nobody = counts.tp + counts.fn == 0
     return {
@@ -94,6 +106,7 @@ def _mask_scores(mask: Mask, *, truth: Truth, holes: Mask) -> dict[str, Any]:
         "iou_person": person_iou(counts),
         "iou_background": background_iou(counts),
         "boundary_iou": boundary_iou(mask, truth=truth.mask, valid=truth.valid),
+        "label_quality": label_quality(stored, truth=truth.mask, valid=truth.valid),
         "hole_recall": hole_recall(mask, holes=holes, valid=truth.valid),
         "false_foreground": counts.fp / counts.valid if shows_nobody else None,
         "tp": counts.tp,
@@ -103,9 +116,15 @@ def _mask_scores(mask: Mask, *, truth: Truth, holes: Mask) -> dict[str, Any]:
     }
 
 
-def _uncertainties(stored: Gray) -> dict[str, float]:
+def _prediction_scores(stored: Gray) -> dict[str, float]:
+    """Give the part of a score that needs the prediction alone."""
     found = uncertainty(stored)
-    return {"uncertainty": found.everywhere, "uncertainty_boundary": found.at_boundary}
+    return {
+        "uncertainty": found.everywhere,
+        "uncertainty_boundary": found.at_boundary,
+        "closeness_boundary": found.closeness,
+        "specks": specks(mask_of(stored)),
+    }
 
 
 def _matting_errors(probability: Probability, *, truth: Truth) -> dict[str, float]:

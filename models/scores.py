@@ -29,7 +29,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     of the frame in the label, `touches_border` tells whether its person does. `hole_recall` is None without a hole,
     `false_foreground` (the share of the frame taken for person) where the label has a person. The matting errors, of
     which those named `_band` are over the unknown band of the trimap, are there for samples with an alpha.
-    `persons`, `source`, `split`, `label_version` and `group` are those of the manifest.
+    `persons`, `source`, `split`, `label_version` and `group` are those of the manifest. Of a sample without a label
+    only what comes from the prediction is there.
     """
 
     id: str
@@ -42,6 +43,9 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     false_foreground: float | None = None
     uncertainty: float | None = None
     uncertainty_boundary: float | None = None
+    closeness_boundary: float | None = None
+    specks: float | None = None
+    label_quality: float | None = None
     is_finite: bool
     rechecked: bool = False
     tp: int | None = None
@@ -58,9 +62,9 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     connectivity_band: float | None = None
     width: int
     height: int
-    person_area: float
-    hole_area: float
-    touches_border: bool
+    person_area: float | None = None
+    hole_area: float | None = None
+    touches_border: bool | None = None
     persons: int | None
     source: str | None
     split: str | None
@@ -88,6 +92,9 @@ NUMBERS: Final = (
     "false_foreground",
     "uncertainty",
     "uncertainty_boundary",
+    "closeness_boundary",
+    "specks",
+    "label_quality",
     *sorted(PIXELS),
     *MATTING_COLUMNS,
 )

@@ -17,7 +17,7 @@ from curation.pixels import encode_gray
 from curation.quarantine import BadRecord, Code, QuarantineRecord
 from models.image_score import score_image
 from models.scores import PREDICTIONS, Score
-from models.truth import read_truth
+from models.truth import has_truth, read_truth
 
 if TYPE_CHECKING:
     from models.prediction.files import FilePrediction
@@ -97,7 +97,8 @@ def _score_one(row: Row, prediction: FilePrediction, place: ScoringPlace) -> Sco
     if problem is not None and problem.code is not Code.MODEL_NONFINITE:
         return _set_aside(problem, row=row, place=place)
     try:
-        truth = read_truth(row, folder=place.dataset, with_alpha=place.with_alpha)
+        is_labelled = has_truth(row)
+        truth = read_truth(row, folder=place.dataset, with_alpha=place.with_alpha) if is_labelled else None
     except BadRecord as error:
         return _set_aside(error, row=row, place=place)
     score, stored = score_image(prediction.probability, truth=truth, row=row, dataset=place.name)

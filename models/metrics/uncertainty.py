@@ -1,4 +1,4 @@
-"""How unsure a model is of its own prediction: the entropy of the probability of person, in bits.
+"""How unsure a model is of its own prediction: by the entropy of the probability of person, and by its margin.
 
 Taken from probabilities as they are stored, 8 bits each, so that whoever reads `predictions/<id>.png` gets the same
 numbers; and a table of 256 entropies is six times faster than logarithms.
@@ -7,6 +7,7 @@ numbers; and a table of 256 entropies is six times faster than logarithms.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import cv2
 import numpy as np
@@ -15,13 +16,20 @@ from numpy.typing import NDArray
 from curation.pixels import Gray
 from models.metrics.boundary import boundary_width
 
+LEVELS: Final = np.arange(256) / 255
+"""The probabilities that 8 bits can tell apart."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uncertainty:
-    """Mean binary entropy, 0 (sure) .. 1 (one half everywhere): over all pixels, and along the predicted outline."""
+    """Mean binary entropy, 0 (sure) .. 1 (one half everywhere): over all pixels, and along the predicted outline.
+
+    `closeness` is 1 - the margin along the outline: how close person and background come, 0 (sure) .. 1 (equal).
+    """
 
     everywhere: float
     at_boundary: float
+    closeness: float
 
 
 def binary_entropy(probability: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -43,14 +51,16 @@ def uncertainty(stored: Gray) -> Uncertainty:
     it could be anywhere, so the mean over all pixels stands for it.
 
     >>> uncertainty(np.array([[0, 0], [255, 255]], np.uint8))
-    Uncertainty(everywhere=0.0, at_boundary=0.0)
+    Uncertainty(everywhere=0.0, at_boundary=0.0, closeness=0.0)
     """
     counts = _histogram(stored)
-    band = _outline_band(stored)
-    at_boundary = _histogram(stored, where=band)
-    everywhere = _mean_entropy(counts)
+    at_boundary = _histogram(stored, where=_outline_band(stored))
+    if not at_boundary.any():
+        at_boundary = counts
     return Uncertainty(
-        everywhere=everywhere, at_boundary=_mean_entropy(at_boundary) if at_boundary.any() else everywhere
+        everywhere=_mean(binary_entropy(LEVELS), counts=counts),
+        at_boundary=_mean(binary_entropy(LEVELS), counts=at_boundary),
+        closeness=_mean(1 - np.abs(2 * LEVELS - 1), counts=at_boundary),
     )
 
 
@@ -67,5 +77,5 @@ def _histogram(stored: Gray, *, where: Gray | None = None) -> NDArray[np.float64
     return cv2.calcHist([stored], [0], where, [256], [0, 256]).ravel().astype(np.float64)
 
 
-def _mean_entropy(counts: NDArray[np.float64]) -> float:
-    return float(counts @ binary_entropy(np.arange(256) / 255) / counts.sum())
+def _mean(values: NDArray[np.float64], *, counts: NDArray[np.float64]) -> float:
+    return float(counts @ values / counts.sum())

@@ -70,7 +70,14 @@ def drawn_dataset(folder: Path, samples: Sequence[Sample]) -> Dataset:
             put(folder / files[column], png(array))
         height, width = sample.prediction.shape
         facts = {"width": width, "height": height, "persons": 1, "source": "drawn", "label_version": 0}
-        row = {"id": sample.id, "group": sample.id, "sha256": sha256(data).hexdigest(), **facts, **files}
+        row = {
+            "id": sample.id,
+            "source_id": sample.id,
+            "group": sample.id,
+            "sha256": sha256(data).hexdigest(),
+            **facts,
+            **files,
+        }
         rows.append(row | dict(sample.row))
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     if any("ignore" in row for row in rows):

@@ -9,7 +9,16 @@ from models.metrics.confusion import cut
 from models.truth import Truth
 from tests.models.drawn import H, W, person
 
-ROW = {"id": "a", "persons": 1, "source": "drawn", "split": "test", "label_version": 2, "group": "g"}
+ROW = {
+    "id": "a",
+    "width": W,
+    "height": H,
+    "persons": 1,
+    "source": "drawn",
+    "split": "test",
+    "label_version": 2,
+    "group": "g",
+}
 
 
 def test_a_prediction_is_scored_at_the_size_of_its_label() -> None:

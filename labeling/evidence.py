@@ -1,0 +1,73 @@
+"""What predictions, taken together, say about a label: where they contradict it for sure, and whether they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.pixels import Gray, Mask
+from models.image_score import mask_of
+from models.metrics.boundary import boundary_width
+from models.metrics.confusion import confusion, image_miou
+from models.metrics.disagreement import disagreement
+
+SURE: Final = 0.95
+"""Mean probability of the predictions from which on they contradict a label for sure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What predictions say about one label; shares are of the union of label and predicted person.
+
+    `contradicted`: the predictions are sure, together, that the label is wrong there, away from outlines.
+    `interior_error`: the first prediction differs from the label there, away from the label's outline.
+    `disagreement`: 1 - the mean mIoU between predictions, None for one alone. `best_other`: the highest mIoU of another
+    prediction with the label, None without.
+    """
+
+    contradicted: float
+    interior_error: float
+    disagreement: float | None
+    best_other: float | None
+
+
+def evidence_of(
+    prediction: Gray, *, others: Sequence[Gray], truth: Mask, valid: NDArray[np.bool_] | None = None
+) -> Evidence:
+    """Give the evidence of a prediction, and of others for the same image, about a label of 0 and 255; all (h, w).
+
+    Predictions hold 255 x the probability of person.
+
+    >>> label = np.zeros((40, 40), np.uint8)
+    >>> label[:20] = 255
+    >>> evidence_of(label, others=[], truth=label).contradicted, evidence_of(255 - label, others=[], truth=label)
+    (0.0, Evidence(contradicted=1.0, interior_error=1.0, disagreement=None, best_other=None))
+    """
+    label = truth if valid is None else np.where(valid, truth, 0).astype(np.uint8)
+    found = [prediction, *others]
+    if valid is not None:
+        found = [np.where(valid, stored, 0).astype(np.uint8) for stored in found]
+    mean = np.mean(found, axis=0, dtype=np.float32) / 255
+    union = max(1, int(np.count_nonzero((label > 0) | (mean >= 0.5))))
+    against = np.where(label > 0, 1 - mean, mean) >= SURE
+    wrong = mask_of(found[0]) != label
+    masks = [mask_of(stored) for stored in found[1:]]
+    return Evidence(
+        contradicted=_away_from_outlines(against) / union,
+        interior_error=_away_from_outlines(wrong) / union,
+        disagreement=disagreement(found) if others else None,
+        best_other=max((image_miou(confusion(mask, truth=label)) for mask in masks), default=None),
+    )
+
+
+def _away_from_outlines(where: NDArray[np.bool_]) -> int:
+    """Count the pixels of regions that are wider than the band in which outlines may differ."""
+    height, width = where.shape
+    size = boundary_width((height, width)) | 1
+    square = np.ones((size, size), np.uint8)
+    return cv2.countNonZero(cv2.morphologyEx(where.view(np.uint8), cv2.MORPH_OPEN, square))

@@ -1,0 +1,67 @@
+"""`curate mine`: find what a model gets wrong, tell wrong labels from hard images, and keep it as a dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from models.evaluation_sets import SplitChoice
+from models.metrics.summary import HARD_BELOW
+from models.scoring import Precision
+from pipelines.options import Result, RunOptions, setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MineFlags:
+    """What to mine with which model, and what counts as hard."""
+
+    model: Path = setting("The model: a run folder of `curate train`, or an ONNX file with its card beside it.")
+    data: tuple[Path, ...] = setting("Data sets to mine, with or without labels; may be repeated.", metavar="D...")
+    out: Path = setting("Dataset of hard cases to make.", metavar="D2")
+    threshold: float = setting("Keep samples whose mIoU is below this.", default=HARD_BELOW)
+    pool_share: float = setting("Of the samples without a label, keep this share: the most uncertain.", default=0.1)
+    split: SplitChoice = setting("Mine the samples of this split.", default="all")
+    where: str | None = setting("Mine only rows for which this pandas query holds.", default=None, metavar="QUERY")
+    second: tuple[Path, ...] = setting("Other models, to tell wrong labels from hard images.", default=(), metavar="M")
+    folds: int = setting(
+        "Train so many networks, each without one part of the data, to tell wrong labels from hard images.",
+        default=0,
+        metavar="K",
+    )
+    network: str = setting("With --folds: the network.", default="unet_shufflenet")
+    epochs: int = setting("With --folds: rounds through the data.", default=60, metavar="N")
+    precision: Precision = setting(
+        "Fast predicts in bfloat16 where the processor can, and again in fp32 what comes near the threshold.",
+        default="fast",
+    )
+    with_flips: bool = setting("Predict each image and its mirror image, and take the mean.", default=False)
+    prefix: bool = setting("Put the name of each dataset's folder before its ids.", default=False)
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that can do nothing."""
+        for name, share in (("--threshold", self.threshold), ("--pool-share", self.pool_share)):
+            if not 0 <= share <= 1:
+                raise click.UsageError(f"{name} {share:g} is not between 0 and 1")
+        if self.folds < 0 or self.folds == 1:
+            raise click.UsageError(f"--folds {self.folds} leaves nothing to train on; give 2 or more, 5 is usual")
+
+
+def mine(settings: MineFlags, *, run: RunOptions) -> Result:
+    """Score every sample with a model, and keep those that it gets wrong as a dataset of hard cases.
+
+    D2 is a dataset like any other, the worst sample first by `hard_rank`, with its scores as columns; scores.parquet
+    and predictions/<id>.png in it are of all samples. A prediction that is not finite is always kept.
+
+    Each labelled sample gets a verdict: label_error, model_error, ambiguous, boundary_only or ok. With --second or
+    --folds it rests on what several models say of the label. Samples without a label go by uncertainty.
+
+    \b
+    Examples:
+      curate mine --model runs/unet --data data/train --out hard
+      curate mine --model runs/unet --second sinet.onnx --folds 5 --data data/train --out hard
+    """
+    from pipelines.mining import mined
+
+    return mined(settings, run=run)

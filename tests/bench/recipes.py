@@ -1,0 +1,135 @@
+"""Recipes on real data: a small network trained from nothing against SINet, and what each part of a recipe brings.
+
+Every training has one core, and two run at once. Images of the split test are looked at once, after all trainings.
+What was made stays in `bench/recipes`, so that a stopped benchmark goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from tests.bench.measuring import CURATE, REAL_DATA, ROOT, say
+
+FOLDER: Final = ROOT / "bench" / "recipes"
+SEEDS: Final = (0, 1, 2)
+AT_ONCE: Final = 2
+NETWORK: Final = {"network": "unet_shufflenet", "input_size": [224, 224], "val": ["portraits"]}
+BOTH: Final = {"name": "both", "data": ["persons", "portraits"]}
+PORTRAITS: Final = {"name": "portraits", "data": ["portraits"]}
+BEST: Final[dict[str, Any]] = {
+    "ema": 0.998,
+    "stages": [BOTH | {"epochs": 500, "learning_rate": 0.008}],
+}
+"""Chosen on the split val, of 20 portraits: portraits alone, with or without the persons before, overfit."""
+SHORT: Final = {"epochs": 120, "learning_rate": 0.008}
+PLAIN: Final = {"augmentation": "none", "losses": {"cross_entropy": 1.0}}
+DICE: Final = {"augmentation": "none"}
+ARMS: Final[dict[str, dict[str, Any]]] = {
+    "cross-entropy": {"stages": [PORTRAITS | SHORT | PLAIN]},
+    "+ Dice": {"stages": [PORTRAITS | SHORT | DICE]},
+    "+ augmentation": {"stages": [PORTRAITS | SHORT]},
+    "+ COCO persons first": {
+        "stages": [
+            {"name": "pre-train", "data": ["persons"]} | SHORT | {"epochs": 80},
+            PORTRAITS | SHORT | {"epochs": 75},
+        ]
+    },
+    "+ COCO persons beside": {"stages": [BOTH | SHORT | {"epochs": 77}]},
+}
+"""Each arm takes the same number of steps of the same size: 1,080."""
+
+
+def bench_best() -> None:
+    """Print how much better than SINet the best recipe is on images that neither has seen."""
+    prepare()
+    say(f"\nTrained from nothing on one core each: {NETWORK['network']}, 140 portraits and 78 COCO persons")
+    rival = evaluated(REAL_DATA / "models" / "sinet.onnx", name="sinet")
+    say(f"  SINet: mIoU {rival['miou_image']:.4f}, std {rival['std']:.4f}, {rival['images']} images")
+    found = trained_and_evaluated({"best": BEST})["best"]
+    for seed, (summary, minutes) in zip(SEEDS, found, strict=True):
+        gain = summary["miou_image"] - rival["miou_image"]
+        told = f"mIoU {summary['miou_image']:.4f}, std {summary['std']:.4f}, {gain:+.4f}"
+        say(f"  seed {seed}: {told}, in {minutes:.1f} minutes")
+    say(f"  {told_spread([summary for summary, _ in found])}")
+
+
+def bench_ablation() -> None:
+    """Print what each part of a recipe brings, at the same number of steps."""
+    prepare()
+    say(f"\nAblation: {NETWORK['network']}, 1,080 steps of 16 images, three seeds, mean and spread of the seeds")
+    for name, found in trained_and_evaluated(ARMS).items():
+        say(f"  {name:24} {told_spread([summary for summary, _ in found])}")
+
+
+def prepare() -> None:
+    """Make the datasets from the real images, once."""
+    assert REAL_DATA.is_dir(), f"there is no real data in {REAL_DATA}; set CURATE_REAL_DATA"
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    portraits, coco = REAL_DATA / "data" / "portraits", REAL_DATA / "data" / "coco"
+    annotations = next((coco / "annotations").glob("instances*.json"))
+    pairs = ("--images", portraits / "images", "--masks", portraits / "masks", "--fit")
+    if not (FOLDER / "portraits" / "manifest.parquet").exists():
+        curate("pairs", *pairs, "--out", "portraits")
+        curate("split", "portraits", "--test", "0.2")
+    curate("coco-person", "--annotations", annotations, "--images", coco / "train2017", "--out", "persons")
+
+
+def trained_and_evaluated(recipes: Mapping[str, Any]) -> dict[str, list[tuple[dict[str, Any], float]]]:
+    """Give for each recipe and seed the summary on the split test, and the minutes of the training."""
+    jobs = [(name, seed) for name in recipes for seed in SEEDS]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        runs = list(pool.map(lambda job: trained(job[0], recipe=recipes[job[0]], seed=job[1]), jobs))
+    found: dict[str, list[tuple[dict[str, Any], float]]] = {name: [] for name in recipes}
+    for (name, _), run in zip(jobs, runs, strict=True):
+        found[name].append((evaluated(FOLDER / run, name=run), minutes_of(FOLDER / run)))
+    return found
+
+
+def trained(name: str, *, recipe: Mapping[str, Any], seed: int) -> str:
+    """Train and give the name of the run folder."""
+    run = f"{''.join(filter(str.isalnum, name))}-{seed}"
+    config = FOLDER / f"{run}.yaml"
+    config.write_text(yaml.safe_dump({**NETWORK, **recipe}, sort_keys=False))
+    curate("train", "--config", config, "--seed", seed, "--out", run, "--workers", 0, "--device", "cpu")
+    return run
+
+
+def evaluated(model: Path, *, name: str) -> dict[str, Any]:
+    """Give the summary of a model on the portraits that were held out."""
+    flags = ("--data", "portraits", "--split", "test", "--badcases", 20, "--out", f"{name}-test")
+    summary: dict[str, Any] = json.loads(curate("evaluate", "--model", model, *flags, "--json"))["all"]["summary"]
+    return summary
+
+
+def minutes_of(run: Path) -> float:
+    """Give the minutes of all epochs, their validation included."""
+    rows = (run / "history.csv").read_text().splitlines()[1:]
+    return sum(float(row.rsplit(",", 1)[1]) for row in rows) / 60
+
+
+def told_spread(summaries: list[dict[str, Any]]) -> str:
+    """Give mean and standard deviation over seeds."""
+
+    def spread(number: Callable[[dict[str, Any]], float]) -> str:
+        values = [number(summary) for summary in summaries]
+        return f"{statistics.mean(values):.4f} +- {statistics.stdev(values):.4f}"
+
+    return f"mIoU {spread(lambda one: one['miou_image'])}, std {spread(lambda one: one['std'])}"
+
+
+def curate(*arguments: object) -> str:
+    """Run a command with one thread in the folder of the recipes, and give what it prints."""
+    command = [str(CURATE), *map(str, arguments), *(() if "--json" in arguments else ("--quiet",))]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=FOLDER, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode in {0, 3}, f"{command} ended with {done.returncode}: {done.stderr[-2000:]}"
+    return done.stdout
