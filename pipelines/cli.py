@@ -9,28 +9,43 @@ import signal
 import sys
 import traceback
 from contextlib import suppress
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 
 from curation.errors import CurateError, EnvironmentProblem, Interrupted
 from pipelines.options import Result, RunOptions, command_of
-from pipelines.verbs import VERBS
+from pipelines.verbs import GROUPS, VERBS
 
 OUR_BUG: Final = 70
 INTERRUPTED: Final = Interrupted.exit_code
 
 
 class LazyGroup(click.Group):
-    """Commands by name, each imported when it is called."""
+    """Commands by name, each imported when it is called; `inside` is the name of a group in `GROUPS`."""
+
+    def __init__(self, *args: Any, inside: str = "", **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.inside = f"{inside} " if inside else ""
+
+    def meanings(self) -> dict[str, str]:
+        """Give the commands in the order in which they are used, with what each does."""
+        found: dict[str, str] = {}
+        for name, entry in VERBS.items():
+            if name.startswith(self.inside):
+                word, _, verb = name.removeprefix(self.inside).partition(" ")
+                found.setdefault(word, GROUPS[word] if verb and word in GROUPS else entry.meaning)
+        return found
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Give the verbs in the order in which they are used."""
-        return list(VERBS)
+        """Give the commands in the order in which they are used."""
+        return list(self.meanings())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one verb and give its command."""
-        entry = VERBS.get(cmd_name)
+        """Import one verb and give its command, or give a group, which imports nothing."""
+        if not self.inside and cmd_name in GROUPS:
+            return LazyGroup(cmd_name, inside=cmd_name, help=GROUPS[cmd_name], no_args_is_help=True)
+        entry = VERBS.get(f"{self.inside}{cmd_name}")
         if entry is None:
             return None
         verb = getattr(importlib.import_module(entry.module), entry.function)
@@ -40,18 +55,21 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb; for an unknown one, name those that it may be a slip of."""
-        word = args[0]
-        if word not in VERBS and not word.startswith("-"):
+        if " ".join(args[:2]) in VERBS and args[0] in VERBS:  # a verb with one more of its own: `browse pull`
+            args = [" ".join(args[:2]), *args[2:]]
+            return super().resolve_command(ctx, args)
+        word, names = args[0], self.list_commands(ctx)
+        if word not in names and not word.startswith("-"):
             from difflib import get_close_matches  # only here, so that --help is quick
 
-            meant = [name for name in VERBS if name.startswith(word)] or get_close_matches(word, VERBS)
+            meant = [name for name in names if name.startswith(word)] or get_close_matches(word, names)
             ctx.fail(f"there is no command {word!r}" + (f"; did you mean {' or '.join(meant)}?" if meant else ""))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs from the table, importing none."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.meaning) for name, entry in VERBS.items()])
+            formatter.write_dl(list(self.meanings().items()))
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

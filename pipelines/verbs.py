@@ -23,6 +23,16 @@ IMPORTING: Final = ("seed", "device")
 """Idle where a dataset is made from a source: nothing is drawn at random, and no model runs."""
 
 
+SERVER: Final = ("seed", "workers", "device", "limit", "max_quarantine", "overwrite", "dry_run")
+"""Idle where a server is asked, and nothing is worked on."""
+
+
+GROUPS: Final[dict[str, str]] = {
+    "label": "Have masks corrected by hand in Label Studio: serve, push, pull, status, check.",
+}
+"""Commands that hold others, and what they are for. The verb `push` of `label` is "label push" below."""
+
+
 VERBS: Final[dict[str, Entry]] = {
     "coco-person": Entry(
         module="pipelines.coco_person",
@@ -73,11 +83,77 @@ VERBS: Final[dict[str, Entry]] = {
         idle=("workers", "device", "limit", "max_quarantine"),
     ),
     "merge": Entry(module="pipelines.merge", function="merge", meaning="Join datasets into one.", idle=IMPORTING),
+    "fuse": Entry(
+        module="pipelines.fuse",
+        function="fuse",
+        meaning="Persons on new backgrounds, without halos and leaks.",
+        idle=("device",),
+    ),
+    "lineage": Entry(
+        module="pipelines.lineage",
+        function="lineage",
+        meaning="Everything made from a photograph, and a dataset without it.",
+        idle=IMPORTING,
+    ),
+    "duplicates": Entry(
+        module="pipelines.duplicates",
+        function="duplicates",
+        meaning="Images that are there twice, leaks between splits first.",
+        idle=("seed", "device", "overwrite"),
+    ),
+    "check-backgrounds": Entry(
+        module="pipelines.check_backgrounds",
+        function="check_backgrounds",
+        meaning="Person-free images in which a model sees a person.",
+        idle=("seed", "overwrite"),
+    ),
     "gallery": Entry(
         module="pipelines.gallery",
         function="gallery",
         meaning="One HTML contact sheet to look at.",
         idle=("seed", "device", "max_quarantine", "overwrite"),
+    ),
+    "browse": Entry(
+        module="pipelines.browse",
+        function="browse",
+        meaning="Browse, filter and tag samples in FiftyOne; pull reads the tags back.",
+        idle=("seed", "device", "limit", "max_quarantine", "overwrite"),
+    ),
+    "browse pull": Entry(
+        module="pipelines.browse_pull",
+        function="pull",
+        meaning="The tags relabel and drop from FiftyOne, into the dataset.",
+        idle=("seed", "workers", "device", "limit", "max_quarantine", "overwrite"),
+    ),
+    "label serve": Entry(
+        module="pipelines.label_serve",
+        function="serve",
+        meaning="Start Label Studio on this machine, for this user alone.",
+        idle=SERVER,
+    ),
+    "label push": Entry(
+        module="pipelines.label_push",
+        function="push",
+        meaning="Send samples to annotators, the worst first, with a mask to start from.",
+        idle=("workers", "device", "max_quarantine", "overwrite"),
+    ),
+    "label pull": Entry(
+        module="pipelines.label_pull",
+        function="pull",
+        meaning="Bring corrected masks into the dataset as new label versions.",
+        idle=SERVER,
+    ),
+    "label status": Entry(
+        module="pipelines.label_status",
+        function="status",
+        meaning="How far the labeling is: counts, agreement, minutes per label.",
+        idle=SERVER,
+    ),
+    "label check": Entry(
+        module="pipelines.label_check",
+        function="check",
+        meaning="Send masks that are hard to carry, take them back, and compare.",
+        idle=SERVER,
     ),
     "models": Entry(
         module="pipelines.models",
@@ -96,11 +172,58 @@ VERBS: Final[dict[str, Entry]] = {
         function="evaluate",
         meaning="Score a model on data sets, find its worst images, compare it with another.",
     ),
+    "mine": Entry(
+        module="pipelines.mine",
+        function="mine",
+        meaning="Find the images that a model gets wrong, and tell wrong labels from hard images.",
+    ),
+    "report": Entry(
+        module="pipelines.report",
+        function="report",
+        meaning="One page on an evaluation or a round: is the new model better, where, and at what cost.",
+        idle=("seed", "device", "max_quarantine", "overwrite"),
+    ),
+    "registry": Entry(
+        module="pipelines.registry",
+        function="registry",
+        meaning="Versions of a model, with names such as models:/portrait@champion.",
+        idle=("seed", "workers", "device", "limit", "max_quarantine", "overwrite", "dry_run"),
+    ),
+    "init": Entry(
+        module="pipelines.init",
+        function="init",
+        meaning="A commented configuration of the loop, to start from.",
+        idle=("seed", "workers", "device", "limit", "max_quarantine"),
+    ),
     "export": Entry(
         module="pipelines.export",
         function="export",
         meaning="A trained network as an ONNX file, checked against torch.",
         idle=("workers", "device", "max_quarantine"),
+    ),
+    "matte": Entry(
+        module="pipelines.matte",
+        function="matte",
+        meaning="Trimaps to alphas, for a dataset or an image.",
+        idle=IMPORTING,
+    ),
+    "cutout": Entry(
+        module="pipelines.cutout",
+        function="cutout",
+        meaning="Cut people out of photographs: transparent, or on a new background.",
+        idle=("seed", "max_quarantine"),
+    ),
+    "idphoto": Entry(
+        module="pipelines.idphoto",
+        function="idphoto",
+        meaning="ID photos by size, colour and file size; print sheets.",
+        idle=("seed", "max_quarantine"),
+    ),
+    "group": Entry(
+        module="pipelines.group",
+        function="group",
+        meaning="Several people on one background.",
+        idle=("seed", "max_quarantine"),
     ),
     "demo": Entry(
         module="pipelines.demo",

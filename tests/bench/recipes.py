@@ -37,13 +37,13 @@ ARMS: Final[dict[str, dict[str, Any]]] = {
     "cross-entropy": {"stages": [PORTRAITS | SHORT | PLAIN]},
     "+ Dice": {"stages": [PORTRAITS | SHORT | DICE]},
     "+ augmentation": {"stages": [PORTRAITS | SHORT]},
-    "+ COCO persons first": {
+    "+ fused backgrounds": {"stages": [PORTRAITS | SHORT | {"fusion_ratio": 0.3, "backgrounds": ["backgrounds"]}]},
+    "+ augmentation, COCO persons first": {
         "stages": [
             {"name": "pre-train", "data": ["persons"]} | SHORT | {"epochs": 80},
             PORTRAITS | SHORT | {"epochs": 75},
         ]
     },
-    "+ COCO persons beside": {"stages": [BOTH | SHORT | {"epochs": 77}]},
 }
 """Each arm takes the same number of steps of the same size: 1,080."""
 
@@ -67,7 +67,7 @@ def bench_ablation() -> None:
     prepare()
     say(f"\nAblation: {NETWORK['network']}, 1,080 steps of 16 images, three seeds, mean and spread of the seeds")
     for name, found in trained_and_evaluated(ARMS).items():
-        say(f"  {name:24} {told_spread([summary for summary, _ in found])}")
+        say(f"  {name:36} {told_spread([summary for summary, _ in found])}")
 
 
 def prepare() -> None:
@@ -80,7 +80,8 @@ def prepare() -> None:
     if not (FOLDER / "portraits" / "manifest.parquet").exists():
         curate("pairs", *pairs, "--out", "portraits")
         curate("split", "portraits", "--test", "0.2")
-    curate("coco-person", "--annotations", annotations, "--images", coco / "train2017", "--out", "persons")
+    for verb, out in (("coco-person", "persons"), ("coco-background", "backgrounds")):
+        curate(verb, "--annotations", annotations, "--images", coco / "train2017", "--out", out)
 
 
 def trained_and_evaluated(recipes: Mapping[str, Any]) -> dict[str, list[tuple[dict[str, Any], float]]]:

@@ -15,6 +15,7 @@ import pytest
 from curation.sample_data import write_coco_sample
 from pipelines.options import Result, RunOptions
 from pipelines.verbs import VERBS
+from tests.curation.fusion_data import grounds as drawn_grounds
 from tests.pipelines.commands import draw_aifenge
 
 COMMON = {field.name for field in dataclasses.fields(RunOptions)}
@@ -22,7 +23,7 @@ SHOWN = {"json", "quiet"}
 """The command line itself looks at these."""
 CURATION = (
     *("coco-person", "coco-background", "aifenge", "celebamask", "portrait2000", "pairs"),
-    *("stats", "split", "merge", "gallery", "doctor"),
+    *("stats", "split", "merge", "fuse", "lineage", "gallery", "doctor"),
 )
 """Verbs that need no more than a drawn source; the demo hands all flags on to others."""
 
@@ -53,7 +54,8 @@ def draw(folder: Path) -> dict[str, dict[str, Any]]:
     for name, picture in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(cv2.imencode(Path(name).suffix, picture)[1].tobytes())
-    persons = folder / "persons"
+    persons, grounds = folder / "persons", folder / "grounds"
+    drawn_grounds(grounds, ["drawn", "other"])
     return {
         "coco-person": {**coco, "out": persons},
         "coco-background": {**coco, "out": folder / "backgrounds"},
@@ -64,6 +66,8 @@ def draw(folder: Path) -> dict[str, dict[str, Any]]:
         "stats": {"datasets": (persons,), "verify": True},
         "split": {"dataset": persons},
         "merge": {"datasets": (persons,), "out": folder / "merged"},
+        "fuse": {"foregrounds": (persons,), "backgrounds": (grounds,), "out": folder / "fused", "keep_edges": True},
+        "lineage": {"datasets": (grounds,), "of": "drawn", "out": folder / "rest"},
         "gallery": {"datasets": (persons,)},
         "doctor": {},
     }

@@ -1,0 +1,159 @@
+"""New label versions in a dataset: files beside the old ones, then the manifest, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from curation.card import QUARANTINE
+from curation.dataset import Dataset, read_quarantine, with_columns, write_dataset
+from curation.files import make_folder, read_file, safe_join, sha256_of, write_bytes
+from curation.labels import FOLDERS, digest_column
+from curation.masks import person_area
+from curation.pixels import Mask, decode_mask
+from curation.quarantine import BadRecord
+from curation.rewriting import rewriting
+from labeling.label_studio.config import Verdict
+from labeling.label_studio.ledger import FOLDER, IDENTITY_DIGITS, STAGED, Came
+
+STATUS, ANNOTATOR, SECONDS = "label_status", "label_annotator", "label_seconds"
+ANNOTATED_AT, ANNOTATION, AGREEMENT = "label_annotated_at", "label_annotation", "label_agreement"
+LABEL_COLUMNS: Final = {
+    STATUS: pa.string(),
+    ANNOTATOR: pa.string(),
+    SECONDS: pa.float64(),
+    ANNOTATED_AT: pa.string(),
+    ANNOTATION: pa.string(),
+    AGREEMENT: pa.float64(),
+}
+DERIVED: Final = ("alpha", "trimap")
+"""Labels that were made from, or with, the old mask; they are no longer true of a new one."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Applied:
+    """What became of what came back: new label versions, labels confirmed as they are, and what was left alone.
+
+    `newer_here` are samples whose label in the dataset is newer than the annotation.
+    """
+
+    written: int = 0
+    confirmed: int = 0
+    set_aside: int = 0
+    already: int = 0
+    newer_here: int = 0
+
+
+def apply_labels(folder: Path, *, came: Sequence[Came], rows_by_uid: Mapping[str, str], identity: str) -> Applied:
+    """Write what came back into the dataset, once; the masks wait in the folder of the ledger until then.
+
+    A label that a person made here after the annotation is never replaced, and no file is ever written over.
+    """
+    applied = Applied()
+    place = folder / FOLDER / f"{STAGED}-{identity[:IDENTITY_DIGITS]}"
+    usable = [one for one in came if one.annotation is not None and one.uid in rows_by_uid]
+    with rewriting(folder) as dataset:
+        rows = {row["id"]: row for row in with_columns(dataset.table, types=LABEL_COLUMNS).to_pylist()}
+        changed = False
+        for one in usable:
+            row = rows.get(rows_by_uid[one.uid])
+            if row is not None:
+                changed |= _apply(one, row=row, dataset=dataset, place=place, identity=identity, applied=applied)
+        if changed:
+            _write(dataset, rows=rows)
+    for one in usable:
+        if one.staged is not None:
+            (place / one.staged).unlink(missing_ok=True)
+    if place.is_dir() and not any(place.iterdir()):
+        place.rmdir()
+    return applied
+
+
+def _apply(one: Came, *, row: dict[str, Any], dataset: Dataset, place: Path, identity: str, applied: Applied) -> bool:
+    """Change one row; tells whether it is another now."""
+    key = f"{identity[:IDENTITY_DIGITS]}/{one.task}/{one.annotation}"
+    if row[ANNOTATION] == key and row[ANNOTATED_AT] == one.annotated_at:
+        applied.already += 1
+        return False
+    if _is_newer_here(row, came=one):
+        applied.newer_here += 1
+        return False
+    staged = None if one.staged is None else place / one.staged
+    if staged is not None and not staged.exists():
+        applied.already += 1  # applied before; the dataset was changed since
+        return False
+    is_new = staged is not None and _relabel(row, data=staged.read_bytes(), dataset=dataset)
+    row[STATUS] = one.verdict or str(Verdict.FIXED if is_new else Verdict.RIGHT)
+    row |= {ANNOTATOR: one.annotator, SECONDS: one.seconds, ANNOTATED_AT: one.annotated_at}
+    row |= {ANNOTATION: key, AGREEMENT: one.agreement}
+    applied.written += is_new
+    applied.confirmed += staged is not None and not is_new
+    applied.set_aside += staged is None
+    return True
+
+
+def _is_newer_here(row: Mapping[str, Any], *, came: Came) -> bool:
+    """Tell whether a person labelled this sample here later than the annotation was made.
+
+    A label whose time is known is compared by that. Another one is newer when its version was raised since the push.
+    """
+    if came.annotated_at is None:
+        return True
+    if row[ANNOTATED_AT] is not None:
+        return _moment(row[ANNOTATED_AT]) >= _moment(came.annotated_at)
+    return bool(row["label_version"] > came.label_version)
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _relabel(row: dict[str, Any], *, data: bytes, dataset: Dataset) -> bool:
+    """Give the row the mask as a new version; False where it has this very mask already."""
+    mask = decode_mask(data, file=row["id"])
+    if row["mask"] is not None and _is_same(mask, row=row, dataset=dataset):
+        return False
+    make_folder(dataset.folder / FOLDERS["mask"])
+    version = row["label_version"] + 1
+    while (path := dataset.folder / f"{FOLDERS['mask']}/{row['id']}.v{version}.png").exists():
+        if path.read_bytes() == data:  # written by a pull that was killed
+            break
+        version += 1
+    if not path.exists():
+        write_bytes(path, data)
+    row |= {"mask": f"{FOLDERS['mask']}/{path.name}", "label_version": version, "person_area": person_area(mask)}
+    row[digest_column("mask")] = sha256_of(data)
+    for column in DERIVED:
+        row[column] = None
+        if digest_column(column) in row:
+            row[digest_column(column)] = None
+    return True
+
+
+def _is_same(mask: Mask, *, row: Mapping[str, Any], dataset: Dataset) -> bool:
+    path = safe_join(dataset.folder, row["mask"])
+    try:
+        old = decode_mask(read_file(path, below=dataset.folder), file=str(path))
+    except BadRecord:  # a damaged label is replaced
+        return False
+    return np.array_equal(old, mask)
+
+
+def _write(dataset: Dataset, *, rows: Mapping[str, Mapping[str, Any]]) -> None:
+    types = {**LABEL_COLUMNS, digest_column("mask"): pa.string()}
+    table = with_columns(dataset.table, types=types)
+    ordered = [rows[id_] for id_ in table["id"].to_pylist()]
+    derived = [name for column in DERIVED for name in (column, digest_column(column)) if name in table.column_names]
+    for name in ("mask", "label_version", "person_area", *derived, *types):
+        index = table.column_names.index(name)
+        column = pa.array([row.get(name) for row in ordered], type=table.schema.field(name).type)
+        table = table.set_column(index, table.schema.field(name), column)
+    lines = read_quarantine(dataset.folder) if (dataset.folder / QUARANTINE).exists() else []
+    write_dataset(dataset.folder, card=dataset.card, table=table, quarantine=lines)

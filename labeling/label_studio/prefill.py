@@ -1,0 +1,133 @@
+"""What an annotator is shown first: the order of the samples, the worst first, and the mask to start from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from curation.dataset import Dataset
+from curation.errors import InputRefused
+from curation.files import read_file, safe_join
+from curation.pixels import Mask, decode_gray, decode_mask
+from curation.quarantine import BadRecord, Code
+from models.image_score import mask_of
+from models.scores import PREDICTIONS, SCORES, read_scores
+
+Prefill = Literal["auto", "prediction", "label", "none"]
+RANK: Final = "hard_rank"
+METRICS: Final = "metrics.json"
+LONGEST_VERSION: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What a model found about the samples: numbers by sample id, where its predictions lie, and its name.
+
+    A dataset that `curate mine` made holds its own; those of `curate evaluate` lie in a folder.
+    """
+
+    folder: Path
+    rows: Mapping[str, Mapping[str, Any]]
+    model: str
+
+
+def findings_of(dataset: Dataset, *, scores: Path | None) -> Findings:
+    """Give what a model found: in the folder `scores`, else in the dataset itself, which may have nothing.
+
+    Raises InputRefused when `scores` holds no scores.
+    """
+    folder = scores or dataset.folder
+    if scores is not None or (folder / SCORES).exists():
+        rows = {row["id"]: row for row in read_scores(folder).to_pylist()}
+    else:
+        rows = {}
+    own = {row["id"]: row for row in dataset.table.to_pylist()} if scores is None else {}
+    merged = {id_: {**rows.get(id_, {}), **own.get(id_, {})} for id_ in rows.keys() | own.keys()}
+    return Findings(folder=folder, rows=merged, model=_model_of(dataset, folder=folder))
+
+
+def worst_first(rows: Sequence[Mapping[str, Any]], *, findings: Findings) -> list[Mapping[str, Any]]:
+    """Give the samples in the order in which a person should look at them.
+
+    That is the rank that mining gave; else mIoU, without one first, since there the model failed; among equals the
+    least certain first.
+    """
+
+    def key(row: Mapping[str, Any]) -> tuple[float, float, float, str]:
+        found = findings.rows.get(row["id"], {})
+        rank = found.get(RANK)
+        miou, uncertainty = found.get("miou"), found.get("uncertainty")
+        return (
+            float("inf") if rank is None else rank,
+            -1.0 if miou is None else miou,
+            0.0 if uncertainty is None else -uncertainty,
+            row["id"],
+        )
+
+    return sorted(rows, key=key)
+
+
+def score_of(row: Mapping[str, Any], *, findings: Findings) -> float | None:
+    """Give the score of a pre-annotation, 0..1, low where a person should look: mIoU, else how certain the model is."""
+    found = findings.rows.get(row["id"], {})
+    if found.get("miou") is not None:
+        return float(found["miou"])
+    return None if found.get("uncertainty") is None else max(0.0, 1.0 - float(found["uncertainty"]))
+
+
+def prefill_mask(row: Mapping[str, Any], *, dataset: Dataset, findings: Findings, prefill: Prefill) -> Mask | None:
+    """Give the mask that an annotator starts from, None for an empty canvas.
+
+    `auto` is the prediction where there is one, else the label.
+    Raises BadRecord: SIZE_MISMATCH, and what is wrong with the file.
+    """
+    if prefill == "none":
+        return None
+    if prefill == "prediction" or (prefill == "auto" and has_prediction(row, findings=findings)):
+        path = _prediction_file(row, findings=findings)
+        stored = decode_gray(read_file(path, below=findings.folder), file=str(path))
+        return _sized(mask_of(stored), row=row, file=path)
+    if row.get("mask") is None:
+        return None
+    path = safe_join(dataset.folder, row["mask"])
+    return _sized(decode_mask(read_file(path, below=dataset.folder), file=str(path)), row=row, file=path)
+
+
+def has_prediction(row: Mapping[str, Any], *, findings: Findings) -> bool:
+    """Tell whether a model predicted this sample."""
+    return _prediction_file(row, findings=findings).exists()
+
+
+def refuse_no_predictions(findings: Findings) -> None:
+    """Raise InputRefused where predictions are asked for and there is none at all."""
+    if not (findings.folder / PREDICTIONS).is_dir():
+        raise InputRefused(
+            f"there are no predictions in {PREDICTIONS}/",
+            where=findings.folder,
+            remedy="name the folder of `curate evaluate` or `curate mine` with --scores, or give --prefill label",
+        )
+
+
+def _prediction_file(row: Mapping[str, Any], *, findings: Findings) -> Path:
+    return safe_join(findings.folder, f"{PREDICTIONS}/{row['id']}.png")
+
+
+def _sized(mask: Mask, *, row: Mapping[str, Any], file: Path) -> Mask:
+    if mask.shape != (row["height"], row["width"]):
+        reason = f"is {mask.shape[1]} x {mask.shape[0]}, the image {row['width']} x {row['height']} (width x height)"
+        raise BadRecord(Code.SIZE_MISMATCH, reason, file=file)
+    return mask
+
+
+def _model_of(dataset: Dataset, *, folder: Path) -> str:
+    """Give the name of the model: as the folder of an evaluation tells, or the card of a mined dataset."""
+    try:
+        model = json.loads((folder / METRICS).read_bytes())["model"]
+    except (OSError, ValueError, KeyError, TypeError):
+        model = dataset.card.notes.get("model", dataset.card.settings.get("model"))
+    if isinstance(model, dict):
+        model = "-".join(str(part) for part in (model.get("name"), str(model.get("sha256", ""))[:8]) if part)
+    return str(model or "model")[:LONGEST_VERSION]

@@ -1,0 +1,140 @@
+"""How far the labeling of a dataset is: counts, agreement, minutes for each label, and scores of annotators."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from curation.dataset import Dataset
+from curation.files import read_file
+from curation.pixels import decode_mask
+from curation.quarantine import BadRecord
+from labeling.label_studio.applying import AGREEMENT, ANNOTATION, ANNOTATOR, SECONDS, STATUS
+from labeling.label_studio.client import Client
+from labeling.label_studio.ledger import IDENTITY_DIGITS, Sent, sent_journal
+from labeling.label_studio.project import Project, the_project
+from labeling.label_studio.reading import Frame, annotator_of, drawn_mask, mask_iou, submitted_of
+from labeling.label_studio.tasks import Task, fetch_annotations, list_tasks, uid_of
+
+PAGE: Final = 100
+SECONDS_PER_MINUTE: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoldenScore:
+    """How well an annotator draws known masks: the mean IoU over so many of them."""
+
+    annotator: str
+    masks: int
+    iou: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Where the tasks of this dataset's samples are; golden tasks are counted apart.
+
+    `waiting`, `in_progress` (a draft), `submitted` and `skipped` add up to `tasks`. `pulled` of the submitted are in
+    the dataset. `lost` were sent from here and are no longer on the server. `agreement` is the mean IoU of the samples
+    that several annotators drew. Times are of what was pulled.
+    """
+
+    project: str
+    tasks: int
+    waiting: int
+    in_progress: int
+    submitted: int
+    skipped: int
+    pulled: int
+    golden: int
+    lost: int
+    agreement: float | None
+    agreement_samples: int
+    minutes_median: float | None
+    minutes_total: float
+    verdicts: dict[str, int]
+    annotators: dict[str, int]
+    golden_scores: tuple[GoldenScore, ...]
+
+
+def status_of(dataset: Dataset, *, client: Client, title: str) -> Status:
+    """Give how far a dataset's project is. Raises InputRefused where there is no such project."""
+    project = the_project(client, title=title)
+    sent = {one.id: one for one in sent_journal(dataset.folder, identity=project.identity).outcomes()}
+    uids = {uid_of(row) for row in dataset.table.to_pylist()} | sent.keys()
+    tasks = [task for task in list_tasks(client, project=project.id) if task.uid in uids]
+    golden = [task for task in tasks if _is_golden(task, sent=sent)]
+    own = [task for task in tasks if not _is_golden(task, sent=sent)]
+    drafts = {task.id for task in list_tasks(client, project=project.id, drafts_only=True)}
+    states = [_state(task, has_draft=task.id in drafts) for task in own]
+    rows = [row for row in dataset.table.to_pylist() if _came_from(row.get(ANNOTATION), project=project)]
+    minutes = [row[SECONDS] / SECONDS_PER_MINUTE for row in rows if row.get(SECONDS) is not None]
+    agreement = [row[AGREEMENT] for row in rows if row.get(AGREEMENT) is not None]
+    return Status(
+        project=project.title,
+        tasks=len(own),
+        waiting=states.count("waiting"),
+        in_progress=states.count("in_progress"),
+        submitted=states.count("submitted"),
+        skipped=states.count("skipped"),
+        pulled=len(rows),
+        golden=len(golden),
+        lost=len(sent.keys() - {task.uid for task in tasks}),
+        agreement=statistics.fmean(agreement) if agreement else None,
+        agreement_samples=len(agreement),
+        minutes_median=statistics.median(minutes) if minutes else None,
+        minutes_total=sum(minutes),
+        verdicts=_counted(row[STATUS] for row in rows),
+        annotators=_counted(row[ANNOTATOR] for row in rows),
+        golden_scores=_golden_scores(golden, sent=sent, client=client, project=project),
+    )
+
+
+def _is_golden(task: Task, *, sent: dict[str, Sent]) -> bool:
+    return task.uid in sent and sent[task.uid].golden is not None
+
+
+def _state(task: Task, *, has_draft: bool) -> str:
+    """Give where a task is: a draft counts only where nothing was submitted, a skip only where nothing else is."""
+    if task.submitted:
+        return "submitted"
+    if has_draft:
+        return "in_progress"
+    return "skipped" if task.skipped else "waiting"
+
+
+def _came_from(annotation: str | None, *, project: Project) -> bool:
+    return annotation is not None and annotation.startswith(project.identity[:IDENTITY_DIGITS])
+
+
+def _counted(values: Iterator[str | None]) -> dict[str, int]:
+    counts: defaultdict[str, int] = defaultdict(int)
+    for value in values:
+        counts[value or "unknown"] += 1
+    return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
+
+
+def _golden_scores(
+    golden: Sequence[Task], *, sent: dict[str, Sent], client: Client, project: Project
+) -> tuple[GoldenScore, ...]:
+    """Give the mean IoU of each annotator with the known masks that he or she drew."""
+    found: defaultdict[str, list[float]] = defaultdict(list)
+    done = [task for task in golden if task.submitted]
+    for start in range(0, len(done), PAGE):
+        page = done[start : start + PAGE]
+        annotations = fetch_annotations(client, project=project.id, tasks=[task.id for task in page])
+        for task in page:
+            truth = Path(str(sent[task.uid].golden))
+            try:
+                mask = decode_mask(read_file(truth), file=str(truth))
+                frame = Frame(height=mask.shape[0], width=mask.shape[1], name=f"task {task.id}")
+                for one in submitted_of(annotations.get(task.id, [])):
+                    found[annotator_of(one)].append(mask_iou(drawn_mask(one, frame=frame), second=mask))
+            except BadRecord:  # the known mask was moved, or what was drawn is damaged: no score
+                continue
+    return tuple(
+        GoldenScore(annotator=who, masks=len(ious), iou=statistics.fmean(ious)) for who, ious in sorted(found.items())
+    )

@@ -1,0 +1,96 @@
+"""`curate label pull`: corrected masks into the dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from pipelines.labeling import PATIENCE, PROJECT, SERVER_FOLDER, connected, project_title
+from pipelines.options import Result, RunOptions, setting
+from pipelines.progress import progress_bar
+
+if TYPE_CHECKING:
+    from labeling.label_studio.pulling import Pulled
+
+DONE_WITH_QUARANTINE: Final = 3
+SHOWN: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullFlags:
+    """Which dataset takes the labels, and from which project."""
+
+    dataset: Path = setting(
+        "The dataset that was pushed, or the one that it was mined from.", positional=True, metavar="D"
+    )
+    project: str | None = setting(PROJECT, default=None, metavar="NAME")
+    person_label: tuple[str, ...] = setting(
+        "A label that means a person, in a project whose labels were renamed; may be repeated.",
+        default=(),
+        metavar="NAME",
+    )
+    folder: Path | None = setting(SERVER_FOLDER, default=None, metavar="DIR")
+    patience: float = setting(PATIENCE, default=60.0, metavar="S")
+
+
+def pull(settings: PullFlags, *, run: RunOptions) -> Result:
+    """Bring what annotators submitted into a dataset, as new label versions; no label is ever written over.
+
+    Of each task the newest submitted annotation counts. Drafts and skipped tasks change nothing; an empty mask is only
+    taken where the annotator chose "no person". A label that was corrected here later than there is kept. Pulling
+    twice changes nothing the second time.
+
+    \b
+    Example:  curate label pull hard-cases
+    """
+    from curation.dataset import read_dataset
+    from labeling.label_studio.pulling import pull as pull_labels
+
+    dataset = read_dataset(settings.dataset)
+    title = project_title(dataset, project=settings.project)
+    with (
+        connected(settings.folder, patience_s=settings.patience) as client,
+        progress_bar("pull", total=len(dataset), run=run) as show,
+    ):
+        pulled = pull_labels(dataset, client=client, title=title, accepted=settings.person_label, progress=show)
+    return _result(pulled, folder=settings.dataset)
+
+
+def _result(pulled: Pulled, *, folder: Path) -> Result:
+    applied, broken = pulled.applied, pulled.broken
+    lines = [
+        f"{folder}: {applied.written} new label versions from {pulled.project.title!r}",
+        f"  {applied.confirmed} labels confirmed, {applied.set_aside} judged without a mask, "
+        f"{applied.already} pulled before, {applied.newer_here} newer here and kept",
+        f"  of {pulled.tasks} tasks {pulled.submitted} are submitted, {pulled.skipped} skipped",
+    ]
+    if pulled.elsewhere:
+        lines.append(f"  {pulled.elsewhere} tasks are of samples that this dataset does not hold")
+    if pulled.disagreeing:
+        lines.append("  drawn by several annotators, with their IoU, the lowest first:")
+        lines += [f"    {iou:.3f}  {id_}" for id_, iou in pulled.disagreeing[:SHOWN]]
+    if broken:
+        lines.append(
+            f"  {len(broken)} annotations are broken; each with its reason: {folder}/labeling/quarantine.jsonl"
+        )
+        lines += [f"    {one.code}  {one.file}: {one.reason}\n      what to do: {one.hint}" for one in broken[:SHOWN]]
+    data: dict[str, Any] = {
+        "command": "label pull",
+        "project": pulled.project.title,
+        "tasks": pulled.tasks,
+        "submitted": pulled.submitted,
+        "skipped": pulled.skipped,
+        "elsewhere": pulled.elsewhere,
+        "golden": pulled.golden,
+        "written": applied.written,
+        "confirmed": applied.confirmed,
+        "without_mask": applied.set_aside,
+        "already": applied.already,
+        "newer_here": applied.newer_here,
+        "disagreeing": dict(pulled.disagreeing),
+        "quarantined": msgspec.to_builtins(broken),
+    }
+    return Result(summary="\n".join(lines), data=data, exit_code=DONE_WITH_QUARANTINE if broken else 0)

@@ -1,0 +1,150 @@
+"""`curate label push`: samples of a dataset to annotators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import click
+import msgspec
+
+from pipelines.labeling import PATIENCE, PROJECT, SERVER_FOLDER, connected, project_title
+from pipelines.options import Result, RunOptions, setting
+from pipelines.progress import progress_bar
+
+if TYPE_CHECKING:
+    from labeling.label_studio.golden import Golden
+    from labeling.label_studio.pushing import Push, Pushed
+
+DONE_WITH_QUARANTINE: Final = 3
+SHOWN: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushFlags:
+    """What to push, to which project, and what the annotators see."""
+
+    dataset: Path = setting("The dataset to push, such as that of `curate mine`.", positional=True, metavar="D")
+    project: str | None = setting(PROJECT, default=None, metavar="NAME")
+    scores: Path | None = setting(
+        "Folder of `curate evaluate` with scores and predictions.  [default: the dataset's own]",
+        default=None,
+        metavar="DIR",
+    )
+    prefill: Literal["auto", "prediction", "label", "none"] = setting(
+        "The mask to start from; auto is the prediction where there is one, else the label.", default="auto"
+    )
+    budget: int | None = setting("Push at most this many samples, the worst.", default=None, metavar="N")
+    where: str | None = setting("Push only rows for which this pandas query holds.", default=None, metavar="QUERY")
+    golden: int = setting("Mix in so many known masks, to score the annotators.", default=0, metavar="N")
+    golden_from: Path | None = setting(
+        "Dataset of the known masks.  [default: samples of D that are not pushed]", default=None, metavar="D2"
+    )
+    images: Literal["auto", "local", "upload", "url"] = setting(
+        "How pictures reach the browser: a folder of our own server, an upload, or addresses of your own.",
+        default="auto",
+    )
+    image_url: str = setting(
+        "Stands before the path of each picture, with --images url; s3://bucket/D/ is one.", default=""
+    )
+    model_version: str | None = setting(
+        "Name of the model, as annotators see it.  [default: from the scores]", default=None
+    )
+    folder: Path | None = setting(SERVER_FOLDER, default=None, metavar="DIR")
+    patience: float = setting(PATIENCE, default=60.0, metavar="S")
+
+    def __post_init__(self) -> None:
+        """Refuse what can do nothing."""
+        if (self.images == "url") != bool(self.image_url):
+            raise click.UsageError("--images url and --image-url belong together")
+        if self.golden < 0 or (self.budget is not None and self.budget < 1) or self.patience < 0:
+            raise click.UsageError("--golden and --patience must not be negative, --budget is at least 1")
+
+
+def push(settings: PushFlags, *, run: RunOptions) -> Result:
+    """Send samples to Label Studio, the worst first, each with a mask to start from.
+
+    A sample that the project has already is not sent again, from whatever machine it came; so the same command sends
+    what is new, or goes on where it was stopped. Pictures are shared without EXIF, lying as displayed.
+
+    \b
+    Example:  curate label push hard-cases --budget 200
+    """
+    plan = _planned(settings, run=run)
+    if run.dry_run:
+        told = f"{settings.dataset}: would send {len(plan.rows)} samples to {plan.title!r} (dry run, nothing is sent)"
+        data = {
+            "command": "label push",
+            "project": plan.title,
+            "dry_run": True,
+            "ids": [row["id"] for row in plan.rows],
+        }
+        return Result(summary=told, data=data)
+    from labeling.label_studio.pushing import push as push_samples
+
+    total = len(plan.rows) + len(plan.golden)
+    with (
+        connected(settings.folder, patience_s=settings.patience) as client,
+        progress_bar("push", total=total, run=run) as show,
+    ):
+        pushed = push_samples(plan, client=client, progress=show)
+        address = f"{client.access.url}/projects/{pushed.project.id}/data"
+    return _result(pushed, plan=plan, address=address)
+
+
+def _planned(settings: PushFlags, *, run: RunOptions) -> Push:
+    from curation.dataset import read_dataset, select_rows
+    from labeling.label_studio.golden import choose_golden
+    from labeling.label_studio.prefill import findings_of, refuse_no_predictions, worst_first
+    from labeling.label_studio.pushing import Push
+
+    dataset = read_dataset(settings.dataset)
+    findings = findings_of(dataset, scores=settings.scores)
+    if settings.prefill == "prediction":
+        refuse_no_predictions(findings)
+    table = dataset.table if settings.where is None else select_rows(dataset, settings.where)
+    limit = min((n for n in (settings.budget, run.limit) if n is not None), default=None)
+    rows = worst_first(table.to_pylist(), findings=findings)[:limit]
+    golden: tuple[Golden, ...] = ()
+    if settings.golden:
+        pool = dataset if settings.golden_from is None else read_dataset(settings.golden_from)
+        golden = tuple(choose_golden(pool, number=settings.golden, besides=rows, seed=run.seed))
+    return Push(
+        dataset=dataset,
+        rows=rows,
+        title=project_title(dataset, project=settings.project),
+        findings=findings,
+        prefill=settings.prefill,
+        model_version=settings.model_version or findings.model,
+        images=settings.images,
+        image_url=settings.image_url,
+        golden=golden,
+    )
+
+
+def _result(pushed: Pushed, *, plan: Push, address: str) -> Result:
+    broken = pushed.broken
+    lines = [
+        f"{plan.dataset.folder}: {pushed.sent} samples sent to {pushed.project.title!r}",
+        f"  considered {pushed.considered} = {pushed.sent} sent + {pushed.there} there already + {len(broken)} broken",
+        f"  {address}",
+    ]
+    if pushed.golden:
+        lines.append(f"  {pushed.golden} of them are known masks; curate label status scores the annotators")
+    lines += [f"  {one.code}  {one.file}: {one.reason}\n    what to do: {one.hint}" for one in broken[:SHOWN]]
+    warnings: tuple[str, ...] = ()
+    if pushed.replaced_version:
+        told = f"the page now starts from {plan.model_version!r}; tasks with masks of {pushed.replaced_version!r} only"
+        warnings = (f"{told} start empty, though their annotators can still choose that mask",)
+    data: dict[str, Any] = {
+        "command": "label push",
+        "project": pushed.project.title,
+        "address": address,
+        "counts": {"considered": pushed.considered, "sent": pushed.sent, "there": pushed.there, "broken": len(broken)},
+        "golden": pushed.golden,
+        "quarantined": msgspec.to_builtins(broken),
+    }
+    return Result(
+        summary="\n".join(lines), data=data, exit_code=DONE_WITH_QUARANTINE if broken else 0, warnings=warnings
+    )

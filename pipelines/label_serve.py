@@ -1,0 +1,65 @@
+"""`curate label serve`: a Label Studio of one's own on this machine."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from curation.errors import EnvironmentProblem
+from pipelines.labeling import SERVER_FOLDER, server_folder
+from pipelines.options import Result, RunOptions, setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeFlags:
+    """Where the server keeps its data, and where it listens."""
+
+    folder: Path | None = setting(SERVER_FOLDER, default=None, metavar="DIR")
+    port: int | None = setting("Port of 127.0.0.1.  [default: the first free one from 8080 on]", default=None)
+    show_login: bool = setting("Print the password and the token; they stand in secrets.json as well.", default=False)
+
+
+def serve(settings: ServeFlags, *, run: RunOptions) -> Result:
+    """Start Label Studio on this machine and keep it up until Ctrl-C.
+
+    The first time it is installed into an environment of its own in the cache (about 800 MB). It listens on 127.0.0.1
+    only, keeps everything in one folder (SQLite), takes no new users and calls nobody. The first user and a token are
+    made, and kept in secrets.json in that folder, which only you can read; the other commands find them there.
+
+    \b
+    Example:  curate label serve &
+              curate label push hard-cases
+    """
+    from labeling.label_studio.access import read_running, read_secrets
+    from labeling.label_studio.installing import server_program
+    from labeling.label_studio.serving import serving
+
+    folder = server_folder(settings.folder)
+
+    def tell(line: str) -> None:
+        if not run.quiet:
+            sys.stderr.write(f"curate: {line}\n")  # a server gives its result while it runs
+            sys.stderr.flush()
+
+    program = server_program(tell=tell)
+    with serving(folder, program=program, port=settings.port, tell=tell) as server:
+        running = read_running(folder) if server is None else server.running
+        assert running is not None, "it answered a moment ago"
+        data: dict[str, Any] = {"command": "label serve", "url": running.url, "folder": str(folder)}
+        secrets = read_secrets(folder)
+        login = f"sign in as {secrets.email}; the password is in {folder / 'secrets.json'}"
+        if settings.show_login:
+            login = f"sign in as {secrets.email} with {secrets.password}; token {secrets.token}"
+        if server is None:
+            lines = [f"Label Studio is already up: {running.url}", f"  {login}"]
+            return Result(summary="\n".join(lines), data=data | {"was_up": True})
+        tell(f"Label Studio is up: {running.url}")
+        tell(f"{login}; Ctrl-C stops it")
+        code = server.wait()
+    raise EnvironmentProblem(
+        f"Label Studio ended by itself with {code}",
+        where=folder / "server.log",
+        remedy="look there, and start it again",
+    )

@@ -1,0 +1,56 @@
+"""What the commands of `curate label` have in common: the server they talk to, and the project of a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from curation.errors import EnvironmentProblem
+
+if TYPE_CHECKING:
+    from curation.dataset import Dataset
+    from labeling.label_studio.client import Client
+
+SERVER_FOLDER: Final = "Folder of the server of `curate label serve`.  [default: one for each user]"
+PROJECT: Final = "Name of the project in Label Studio.  [default: the name of the dataset]"
+PATIENCE: Final = "Seconds to wait for a server that is away or fails, each time."
+TITLE_LENGTH: Final = 50
+SHORTEST_TITLE: Final = 3
+
+
+def server_folder(folder: Path | None) -> Path:
+    """Give the folder of our own server."""
+    from labeling.label_studio.access import default_folder
+
+    return default_folder() if folder is None else folder
+
+
+@contextmanager
+def connected(folder: Path | None, *, patience_s: float) -> Iterator[Client]:
+    """Give calls to the server that the environment names, or that `curate label serve` started.
+
+    Raises EnvironmentProblem where the packages of the extra `label` are not installed.
+    """
+    try:
+        from labeling.label_studio.client import Client, Patience
+    except ModuleNotFoundError as error:
+        raise EnvironmentProblem(
+            f"the package {error.name} is not installed",
+            remedy="install the extra: pip install 'portrait-curate[label]'",
+        ) from error
+    from labeling.label_studio.access import find_access
+
+    with Client(find_access(server_folder(folder)), patience=Patience(limit_s=patience_s)) as client:
+        yield client
+
+
+def project_title(dataset: Dataset, *, project: str | None) -> str:
+    """Give the name of the project of a dataset; one that was not asked for is made to fit."""
+    from labeling.label_studio.project import checked_title
+
+    if project is not None:
+        return checked_title(project)
+    name = dataset.card.name[:TITLE_LENGTH]
+    return name if len(name) >= SHORTEST_TITLE else f"curate {name}"

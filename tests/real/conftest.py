@@ -1,0 +1,63 @@
+"""A real browser for the pages that we write: it notes whatever a page does that a page on the disk should not do."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+QUIET += ["--disable-component-update", "--disable-sync"]
+
+OpenPage = Callable[..., tuple[Any, list[str]]]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Open Chromium, or leave the test out where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium on this machine")
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[OpenPage]:
+    """Give a function that opens a file and gives the page, and a list that whatever it should not do goes to.
+
+    `options` are those of a context: `color_scheme`, for one.
+    """
+    contexts = []
+
+    def opened(file: Path, **options: Any) -> tuple[Any, list[str]]:
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        seen: list[str] = []
+
+        def dismiss(dialog: Any) -> None:
+            seen.append(f"dialog {dialog.message}")
+            dialog.dismiss()
+
+        def note(address: str) -> None:
+            if not address.startswith(("file:", "data:")):
+                seen.append(address)
+
+        page.on("dialog", dismiss)
+        page.on("request", lambda request: note(request.url))
+        page.on("console", lambda message: seen.append(f"console {message.text}"))
+        page.on("pageerror", lambda error: seen.append(f"error {error}"))
+        page.goto(file.as_uri())
+        page.wait_for_selector(".card")
+        return page, seen
+
+    yield opened
+    for context in contexts:
+        context.close()
