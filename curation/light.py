@@ -21,14 +21,15 @@ def light_matched(foreground: Image, *, alpha: Alpha, background: Image, strengt
     shown = alpha > 0
     if strength == 0 or not shown.any():
         return foreground
-    lab = cv2.cvtColor(foreground, cv2.COLOR_RGB2LAB).astype(np.float32)
-    theirs = cv2.cvtColor(background, cv2.COLOR_RGB2LAB).astype(np.float32).reshape(-1, 3)
-    mean, spread = _moments(lab[shown])
-    new_mean, new_spread = _moments(theirs)
+    lab = cv2.cvtColor(foreground, cv2.COLOR_RGB2LAB)
+    mean, spread = _moments(lab, where=shown.view(np.uint8))
+    new_mean, new_spread = _moments(cv2.cvtColor(background, cv2.COLOR_RGB2LAB))
     gain = np.clip(new_spread / np.maximum(spread, 1), 1 / MOST_CONTRAST, MOST_CONTRAST)
-    moved = (lab - mean) * (1 + strength * (gain - 1)) + mean + strength * (new_mean - mean)
-    rounded = np.clip(np.rint(moved), 0, 255).astype(np.uint8)
-    return np.asarray(cv2.cvtColor(rounded, cv2.COLOR_LAB2RGB), dtype=np.uint8)
+    # channels move one by one, so that a table of 256 values for each says all
+    values = np.arange(256)[:, None]
+    moved = (values - mean) * (1 + strength * (gain - 1)) + mean + strength * (new_mean - mean)
+    table = np.clip(np.rint(moved), 0, 255).astype(np.uint8)[None]
+    return np.asarray(cv2.cvtColor(cv2.LUT(lab, table), cv2.COLOR_LAB2RGB), dtype=np.uint8)
 
 
 def softened(image: Image, *, sigma_px: float) -> Image:
@@ -38,5 +39,8 @@ def softened(image: Image, *, sigma_px: float) -> Image:
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma_px), dtype=np.uint8)
 
 
-def _moments(colours: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    return colours.mean(axis=0), colours.std(axis=0)
+def _moments(
+    picture: cv2.typing.MatLike, *, where: cv2.typing.MatLike | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    mean, spread = cv2.meanStdDev(picture, mask=where)
+    return mean.ravel(), spread.ravel()

@@ -7,31 +7,31 @@ Data are real where `$CURATE_REAL_DATA` (default `../shared`) has them, else dra
 
 from __future__ import annotations
 
+import importlib
 import os
 import platform
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from tests.bench import (
-    aifenge,
-    coco,
-    duplicates,
-    fusion,
-    labels,
-    matting,
-    memory,
-    metrics,
-    mining,
-    prediction,
-    recipes,
-    training,
-    verdicts,
-)
 from tests.bench.measuring import CURATE, REAL_DATA, median_run, say
 
-USUAL = ("start", "coco", "aifenge", "memory", "matting", "duplicates", "metrics", "prediction", "training")
+USUAL = (
+    "start",
+    "coco",
+    "aifenge",
+    "memory",
+    "matting",
+    "duplicates",
+    "metrics",
+    "prediction",
+    "training",
+    "fusion",
+    "mining",
+    "browse",
+)
 
 
 def main() -> None:
@@ -49,21 +49,27 @@ def _benches(folder: Path) -> dict[str, Callable[[], None]]:
     """Give all benchmarks by name, in the order in which they run."""
     return {
         "start": start,
-        "coco": lambda: coco.bench(folder),
-        "aifenge": lambda: aifenge.bench(folder),
-        "memory": lambda: memory.bench(folder),
-        "matting": lambda: matting.bench(folder),
-        "duplicates": duplicates.bench,
-        "metrics": metrics.bench,
-        "prediction": lambda: prediction.bench(folder),
-        "training": lambda: training.bench(folder),
-        "fusion": lambda: fusion.bench(folder),
-        "mining": lambda: mining.bench(folder),
-        "best": recipes.bench_best,
-        "ablation": recipes.bench_ablation,
-        "verdicts": verdicts.bench,
-        "labels": labels.bench,
+        "coco": lambda: _bench("coco").bench(folder),
+        "aifenge": lambda: _bench("aifenge").bench(folder),
+        "memory": lambda: _bench("memory").bench(folder),
+        "matting": lambda: _bench("matting").bench(folder),
+        "duplicates": lambda: _bench("duplicates").bench(),
+        "metrics": lambda: _bench("metrics").bench(),
+        "prediction": lambda: _bench("prediction").bench(folder),
+        "training": lambda: _bench("training").bench(folder),
+        "fusion": lambda: _bench("fusion").bench(folder),
+        "mining": lambda: _bench("mining").bench(folder),
+        "browse": lambda: _bench("browse").bench(folder),
+        "best": lambda: _bench("recipes").bench_best(),
+        "ablation": lambda: _bench("recipes").bench_ablation(),
+        "verdicts": lambda: _bench("verdicts").bench(),
+        "labels": lambda: _bench("labels").bench(),
     }
+
+
+def _bench(name: str) -> Any:
+    """Import a benchmark when it is run: some bring libraries that take long to import."""
+    return importlib.import_module(f"tests.bench.{name}")
 
 
 def start() -> None:
