@@ -43,4 +43,4 @@ def _moments(
     picture: cv2.typing.MatLike, *, where: cv2.typing.MatLike | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     mean, spread = cv2.meanStdDev(picture, mask=where)
-    return mean.ravel(), spread.ravel()
+    return np.asarray(mean, np.float64).ravel(), np.asarray(spread, np.float64).ravel()

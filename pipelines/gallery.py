@@ -8,6 +8,7 @@ from typing import Final
 
 from curation.dataset import read_dataset
 from curation.runner import RunnerOptions
+from labeling.verdict import VERDICTS
 from pipelines.options import Result, RunOptions, setting
 from pipelines.progress import progress_bar
 from reports.gallery import GalleryOptions, gallery_items, write_gallery
@@ -28,6 +29,8 @@ class GalleryFlags:
 def gallery(settings: GalleryFlags, *, run: RunOptions) -> Result:
     """Make one HTML contact sheet: each image with the outline of its mask, its alpha and trimap.
 
+    Hard cases of `curate mine` come the worst first, with prediction, errors, scores and verdict.
+
     The file holds everything, needs no network and opens from the disk. It shows 500 samples; --limit changes that.
 
     \b
@@ -35,7 +38,8 @@ def gallery(settings: GalleryFlags, *, run: RunOptions) -> Result:
     """
     datasets = [read_dataset(folder) for folder in settings.datasets]
     out = settings.out if settings.out is not None else settings.datasets[0] / "gallery.html"
-    options = GalleryOptions(limit=SHOWN if run.limit is None else run.limit, query=settings.where)
+    limit = SHOWN if run.limit is None else run.limit
+    options = GalleryOptions(limit=limit, query=settings.where, verdicts=dict(VERDICTS.items()))
     items = len(gallery_items(datasets, options=options))
     total = sum(map(len, datasets))
     none = f"no sample matches --where {settings.where!r}" if total else "there is no sample to show"

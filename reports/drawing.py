@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.pixels import Alpha, Image, Mask, encode_gray, encode_webp
+from curation.pixels import Alpha, Gray, Image, Mask, encode_gray, encode_webp
 
 THUMBNAIL_PX: Final = 320
 """Longer side. Twice the usual width of a tile would be sharper on dense screens, at three times the bytes."""
@@ -52,6 +52,26 @@ def outline_path(mask: Mask, *, size: tuple[int, int]) -> str:
     return "".join(_ring(contour.reshape(-1, 2).astype(np.int32)) for contour in contours)
 
 
+def error_paths(
+    prediction: Gray, *, label: Mask, valid: NDArray[np.bool_] | None, size: tuple[int, int]
+) -> tuple[str, str]:
+    """Give two SVG paths at `size`: what is predicted but not labelled, and what is labelled but not predicted.
+
+    `prediction` is 255 x the probability of person; where `valid` is False nothing counts.
+    """
+    counts = True if valid is None else _scaled(np.where(valid, np.uint8(255), np.uint8(0)), size=size) > HALF
+    found, labelled = (_scaled(_cut(picture), size=size) > HALF for picture in (prediction, label))
+    return tuple(  # type: ignore[return-value]
+        outline_path(np.where(where & counts, np.uint8(255), np.uint8(0)), size=size)
+        for where in (found & ~labelled, labelled & ~found)
+    )
+
+
+def prediction_path(prediction: Gray, *, size: tuple[int, int]) -> str:
+    """Give the outline of the predicted person, where the probability is at least one half, as `outline_path` does."""
+    return outline_path(_cut(prediction), size=size)
+
+
 def alpha_tile(alpha: Alpha, *, size: tuple[int, int]) -> bytes:
     """Give an alpha scaled to `size` (height, width) as gray PNG."""
     return encode_gray(_scaled(alpha, size=size))
@@ -64,6 +84,10 @@ def trimap_tile(trimap: NDArray[np.uint8], *, size: tuple[int, int]) -> bytes:
     unknown = _scaled(np.where((trimap > 0) & (trimap < 255), np.uint8(255), np.uint8(0)), size=size)
     tile[unknown > HALF // 2] = 128
     return encode_gray(tile)
+
+
+def _cut(picture: Gray) -> Mask:
+    return np.where(picture > HALF, np.uint8(255), np.uint8(0))
 
 
 def _scaled(picture: NDArray[np.uint8], *, size: tuple[int, int]) -> NDArray[np.uint8]:

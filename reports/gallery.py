@@ -7,8 +7,9 @@ that the script puts in as text; the policy in the page's head allows no script 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,24 +19,40 @@ from curation.card import license_names, tool_version
 from curation.dataset import Dataset, read_quarantine, select_rows
 from curation.errors import InputRefused
 from curation.files import read_file, safe_join, write_durable
-from curation.pixels import decode_image, decode_mask, decode_matte
+from curation.pixels import decode_gray, decode_image, decode_mask, decode_matte
 from curation.runner import RunnerOptions, run_items
 from curation.samples import COLUMNS, Item, Outcome, Sample
-from reports.drawing import alpha_tile, outline_path, thumbnail, thumbnail_size, trimap_tile
+from models.truth import has_truth, read_truth
+from reports.drawing import (
+    alpha_tile,
+    error_paths,
+    outline_path,
+    prediction_path,
+    thumbnail,
+    thumbnail_size,
+    trimap_tile,
+)
 from reports.pages import page_templates, policy_hash
 
 MARK: Final = b"<!doctype html>\n<!-- curate gallery -->"
 """How every gallery begins; only such a file is written over."""
 QUARANTINE_SHOWN: Final = 500
 SIGNIFICANT_DIGITS: Final = 4
+RANK: Final = "hard_rank"
+NOTES: Final = ("verdict", "review", "mined_from", "mined_id")
+"""Columns of text that commands add and a card shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GalleryOptions:
-    """Which samples are shown: at most `limit` of those for which the pandas `query` holds."""
+    """Which samples are shown: at most `limit` of those for which the pandas `query` holds.
+
+    `verdicts` says what the values of the column `verdict` mean.
+    """
 
     limit: int = 500
     query: str | None = None
+    verdicts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +94,13 @@ def write_gallery(
 
 
 def gallery_items(datasets: Sequence[Dataset], *, options: GalleryOptions) -> list[Item]:
-    """Give one item for each sample to show, in the order of datasets and ids."""
+    """Give one item for each sample to show, in the order of datasets; hard cases go by rank, others by id."""
     items: list[Item] = []
     tables = [dataset.table if options.query is None else select_rows(dataset, options.query) for dataset in datasets]
     shares = equal_shares([table.num_rows for table in tables], limit=options.limit)
     for index, (dataset, table, share) in enumerate(zip(datasets, tables, shares, strict=True)):
-        for row in table.sort_by("id").slice(0, share).to_pylist():
+        ranked = [(RANK, "ascending")] if RANK in table.column_names else []
+        for row in table.sort_by([*ranked, ("id", "ascending")]).slice(0, share).to_pylist():
             payload = {"folder": str(dataset.folder.resolve()), "dataset": index, "row": row}
             items.append(Item(id=f"{index}/{row['id']}", payload=payload, file=str(dataset.folder / str(row["image"]))))
     return items
@@ -125,8 +143,21 @@ def draw_sample(item: Item, folder: Path) -> Outcome:
     if row["trimap"] is not None:
         data, file = read("trimap")
         pictures["trimap"] = _text(trimap_tile(decode_matte(data, file=file), size=size))
+    if row.get("prediction") is not None:
+        pictures |= _compared(row, origin=origin, size=size)
     known = {name: row[name] for name in COLUMNS}
     return Outcome(id=item.id, sample=Sample(**known, extra=pictures))
+
+
+def _compared(row: Mapping[str, Any], *, origin: Path, size: tuple[int, int]) -> dict[str, str]:
+    """Give the outline of the prediction and, where there is a label, the two kinds of errors."""
+    path = safe_join(origin, row["prediction"])
+    probability = decode_gray(read_file(path), file=str(path))
+    drawn = {"prediction": prediction_path(probability, size=size)}
+    if has_truth(row):
+        truth = read_truth(row, folder=origin, with_alpha=False)
+        drawn["extra"], drawn["missed"] = error_paths(probability, label=truth.mask, valid=truth.valid, size=size)
+    return drawn
 
 
 def render(datasets: Sequence[Dataset], *, rows: Sequence[dict[str, Any]], options: GalleryOptions) -> Iterator[str]:
@@ -144,6 +175,8 @@ def render(datasets: Sequence[Dataset], *, rows: Sequence[dict[str, Any]], optio
             rows=rows,
             total=sum(map(len, datasets)),
             query=options.query,
+            verdicts=_verdicts(rows, meanings=options.verdicts),
+            with_errors=any("missed" in row.get("pictures", {}) for row in rows),
             quarantine=lines[:QUARANTINE_SHOWN],
             quarantine_more=max(0, len(lines) - QUARANTINE_SHOWN),
             tool_version=tool_version(),
@@ -151,6 +184,12 @@ def render(datasets: Sequence[Dataset], *, rows: Sequence[dict[str, Any]], optio
             style_hash=policy_hash("gallery.css"),
         )
     )
+
+
+def _verdicts(rows: Sequence[Mapping[str, Any]], *, meanings: Mapping[str, str]) -> list[tuple[str, int, str]]:
+    """Give the verdicts that occur and mean something: name, samples, meaning."""
+    counts = Counter(row["notes"].get("verdict") for row in rows)
+    return [(name, counts[name], meaning) for name, meaning in meanings.items() if counts[name]]
 
 
 def _summary(dataset: Dataset) -> dict[str, Any]:
@@ -193,6 +232,7 @@ def _facts(payload: dict[str, Any], *, licenses: Sequence[dict[tuple[str, str], 
         "license": licenses[payload["dataset"]].get((row["source"], row["license"]), row["license"]),
         "version": row["label_version"],
         "scores": scores,
+        "notes": {name: row[name] for name in NOTES if isinstance(row.get(name), str)},
     }
 
 

@@ -13,9 +13,9 @@ from labeling.label_studio.config import CONFIG
 
 def sdk_objections(prediction: dict[str, Any]) -> list[str]:
     """Give what the SDK finds wrong with our label config, or with a pre-annotation for it; nothing when both fit."""
-    from label_studio_sdk.label_interface import LabelInterface  # here, since it takes seconds
+    from label_studio_sdk.label_interface.interface import LabelInterface  # here, since it takes seconds
 
-    interface = LabelInterface(CONFIG)
+    interface: Any = LabelInterface(CONFIG)
     if not interface.is_valid:
         return ["the label config is not valid"]
     return [f"the pre-annotation: {reason}" for reason in interface.validate_prediction(prediction, return_errors=True)]

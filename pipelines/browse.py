@@ -1,0 +1,146 @@
+"""`curate browse`: datasets in FiftyOne, with masks, predictions, scores and saved views."""
+
+from __future__ import annotations
+
+import sys
+import webbrowser
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from curation.dataset import Dataset, read_dataset
+from curation.errors import Interrupted
+from curation.quarantine import QuarantineRecord
+from pipelines.browsing import browsing_database
+from pipelines.options import Result, RunOptions, setting
+from pipelines.progress import progress_bar
+
+if TYPE_CHECKING:
+    from labeling.browsing import Browsed
+    from labeling.fiftyone_app import Loaded
+
+DONE_WITH_QUARANTINE: Final = 3
+HIGHEST_PORT: Final = 65535
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrowseFlags:
+    """What to browse, and how the App is opened."""
+
+    datasets: tuple[Path, ...] = setting("The datasets to browse together.", positional=True, metavar="D...")
+    port: int | None = setting("Port of 127.0.0.1.  [default: the first free one from 5151 on]", default=None)
+    no_open: bool = setting("Serve the App, but open no browser.", default=False)
+    no_serve: bool = setting("Load the samples, print what was done, and end.", default=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a port that cannot be."""
+        if self.port is not None and not 0 <= self.port <= HIGHEST_PORT:
+            raise click.UsageError(f"--port {self.port} is no port; give 1 to {HIGHEST_PORT}, or 0 for any")
+
+
+def browse(settings: BrowseFlags, *, run: RunOptions) -> Result:
+    """Browse datasets in FiftyOne until Ctrl-C: labels, predictions, probabilities, scores, verdicts.
+
+    The first time this makes a dataset in FiftyOne, named for the folder; later it brings that up to date. Tags that
+    you set there stay. Saved views: hard, likely label errors, worst boundaries, most uncertain, pool, by source.
+
+    Set the tag `relabel` or `drop` on samples in the App, then read them back with `curate browse pull D`.
+
+    Everything stays on this machine, on 127.0.0.1. FIFTYONE_DATABASE_URI names a MongoDB of your own; without it one
+    is started that lives in your data folder, while it is used.
+
+    \b
+    Examples:
+      curate browse hard
+      curate browse hard --no-open --port 5151     on a machine that you reach by ssh -L 5151:127.0.0.1:5151
+      curate browse pull hard
+    """
+    datasets = [read_dataset(folder) for folder in settings.datasets]
+    total = sum(map(len, datasets))
+    if run.dry_run:
+        return Result(
+            summary=f"would show {total} samples (dry run, nothing is written)",
+            data={"command": "browse", "samples": total, "dry_run": True},
+        )
+    with browsing_database() as place:
+        from labeling.fiftyone_database import loading
+
+        with loading(place.folder):
+            loaded, broken = _load(datasets, folder=place.folder, run=run)
+        result = _result(loaded, broken=broken)
+        if not settings.no_serve:
+            from labeling.fiftyone_serving import serving
+
+            _tell("the App is starting", run=run)
+            with serving(place.folder, uri=place.uri, port=settings.port) as app:
+                url = f"{app.url}/datasets/{loaded.slug}"
+                _tell(f"{result.summary}\n  {url}\n  Ctrl-C ends it; the tags that you set are kept", run=run)
+                if not settings.no_open:
+                    webbrowser.open(url)
+                with suppress(KeyboardInterrupt, Interrupted):  # this is how it is meant to end
+                    app.wait()
+    return result
+
+
+def _load(datasets: Sequence[Dataset], *, folder: Path, run: RunOptions) -> tuple[Loaded, list[QuarantineRecord]]:
+    wanted, broken = _prepared(datasets, folder=folder, run=run)
+    from labeling.browsing import labels_of
+    from labeling.fiftyone_app import load
+
+    folders = [dataset.folder for dataset in datasets]
+    with progress_bar("load", total=len(wanted.uids), run=run) as show:
+        loaded = load(wanted, folders=dict(zip(labels_of(folders), folders, strict=True)), progress=show)
+    return loaded, broken
+
+
+def _prepared(datasets: Sequence[Dataset], *, folder: Path, run: RunOptions) -> tuple[Browsed, list[QuarantineRecord]]:
+    """Make the pictures, and give all samples as they are to be shown."""
+    from labeling.browsing import browsed
+    from labeling.browsing_pictures import pictures_of
+
+    pictures, broken = [], []
+    with progress_bar("masks", total=sum(map(len, datasets)), run=run) as show:
+        for index, dataset in enumerate(datasets):
+            before = sum(map(len, datasets[:index]))
+            made, lines = pictures_of(
+                dataset,
+                folder=folder / "pictures",
+                workers=run.workers,
+                progress=partial(_show_after, before, show=show),
+            )
+            pictures.append(made)
+            broken += lines
+    return browsed(datasets, pictures=pictures), broken
+
+
+def _show_after(before: int, done: int, *, show: Callable[[int], None]) -> None:
+    show(before + done)
+
+
+def _result(loaded: Loaded, *, broken: Sequence[QuarantineRecord]) -> Result:
+    lines = [
+        f"{loaded.name}: {loaded.samples} samples in FiftyOne; {loaded.added} added, {loaded.changed} changed, "
+        f"{loaded.removed} removed",
+        f"  views: {', '.join(loaded.views)}",
+    ]
+    lines += [f"  {line.file}: {line.reason}; shown without its prediction" for line in broken[:5]]
+    if len(broken) > 5:
+        lines.append(f"  and {len(broken) - 5} more")
+    data: dict[str, Any] = {"command": "browse"} | asdict(loaded) | {"broken": [line.file for line in broken]}
+    warnings = tuple(
+        f"{name}: FiftyOne has a field of your own by this name; the column is not shown" for name in loaded.left_out
+    )
+    return Result(
+        summary="\n".join(lines), data=data, exit_code=DONE_WITH_QUARANTINE if broken else 0, warnings=warnings
+    )
+
+
+def _tell(text: str, *, run: RunOptions) -> None:
+    if not run.quiet:
+        sys.stderr.write(f"curate: {text}\n")  # a server gives its result while it runs
+        sys.stderr.flush()
