@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 import msgspec
+import numpy as np
 
+from labeling.selection import Strategy
 from pipelines.labeling import PATIENCE, PROJECT, SERVER_FOLDER, connected, project_title
 from pipelines.options import Result, RunOptions, setting
 from pipelines.progress import progress_bar
@@ -35,7 +37,12 @@ class PushFlags:
     prefill: Literal["auto", "prediction", "label", "none"] = setting(
         "The mask to start from; auto is the prediction where there is one, else the label.", default="auto"
     )
-    budget: int | None = setting("Push at most this many samples, the worst.", default=None, metavar="N")
+    budget: int | None = setting("Push at most this many samples, the first of --select.", default=None, metavar="N")
+    select: Strategy = setting(
+        "Which come first, after those tagged relabel: threshold, by mIoU, the worst; uncertainty; verdict, what looks "
+        "like a wrong label; diverse; mixed, 30 % diverse; random.",
+        default="threshold",
+    )
     where: str | None = setting("Push only rows for which this pandas query holds.", default=None, metavar="QUERY")
     golden: int = setting("Mix in so many known masks, to score the annotators.", default=0, metavar="N")
     golden_from: Path | None = setting(
@@ -96,8 +103,9 @@ def push(settings: PushFlags, *, run: RunOptions) -> Result:
 def _planned(settings: PushFlags, *, run: RunOptions) -> Push:
     from curation.dataset import read_dataset, select_rows
     from labeling.label_studio.golden import choose_golden
-    from labeling.label_studio.prefill import findings_of, refuse_no_predictions, worst_first
+    from labeling.label_studio.prefill import findings_of, refuse_no_predictions
     from labeling.label_studio.pushing import Push
+    from labeling.next_samples import next_samples
 
     dataset = read_dataset(settings.dataset)
     findings = findings_of(dataset, scores=settings.scores)
@@ -105,7 +113,8 @@ def _planned(settings: PushFlags, *, run: RunOptions) -> Push:
         refuse_no_predictions(findings)
     table = dataset.table if settings.where is None else select_rows(dataset, settings.where)
     limit = min((n for n in (settings.budget, run.limit) if n is not None), default=None)
-    rows = worst_first(table.to_pylist(), findings=findings)[:limit]
+    rng = np.random.default_rng(run.seed)
+    rows = next_samples(table.to_pylist(), findings=findings, strategy=settings.select, budget=limit, rng=rng)
     golden: tuple[Golden, ...] = ()
     if settings.golden:
         pool = dataset if settings.golden_from is None else read_dataset(settings.golden_from)

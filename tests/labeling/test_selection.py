@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
+from labeling.label_studio.prefill import Findings
+from labeling.next_samples import features_of, next_samples
 from labeling.selection import STRATEGIES, Strategy, k_centre, select
 
 
@@ -66,3 +70,25 @@ def test_mixed_covers_first_and_fills_up_with_failures() -> None:
     found = select(rows, strategy="mixed", budget=10, rng=np.random.default_rng(0), features=features)
     assert found[:3] == ["00", "19", "09"] or found[:3] == ["00", "19", "10"]
     assert found[3:] == [f"{number:02}" for number in range(1, 8)]
+
+
+def test_what_a_person_tagged_comes_first_or_never(tmp_path: Path) -> None:
+    tags = {"a": "relabel", "b": "drop", "d": "relabel"}
+    manifest = [{"id": one["id"], "review": tags.get(one["id"])} for one in ROWS]
+    findings = Findings(folder=tmp_path, rows={one["id"]: one for one in ROWS}, model="m")
+    for strategy in STRATEGIES:
+        found = next_samples(manifest, findings=findings, strategy=strategy, budget=None, rng=np.random.default_rng(0))
+        ids = [str(row["id"]) for row in found]
+        assert ids[:2] == ["d", "a"] and sorted(ids) == ["a", "c", "d", "e", "f"]
+    few = next_samples(manifest, findings=findings, strategy="verdict", budget=3, rng=np.random.default_rng(0))
+    assert [row["id"] for row in few] == ["d", "a", "e"]
+
+
+def test_features_are_the_predictions_made_small(tmp_path: Path) -> None:
+    stored = np.zeros((32, 32), np.uint8)
+    stored[:, 16:] = 255
+    (tmp_path / "predictions").mkdir()
+    (tmp_path / "predictions" / "a.png").write_bytes(cv2.imencode(".png", stored)[1].tobytes())
+    findings = Findings(folder=tmp_path, rows={}, model="m")
+    features = features_of([{"id": "a"}, {"id": "nobody"}], findings=findings).reshape(2, 16, 16)
+    assert features[0, :, :8].max() == 0.0 and features[0, :, 8:].min() == 1.0 and not features[1].any()
