@@ -203,6 +203,13 @@ def write_dataset(folder: Path, *, card: Card, table: pa.Table, quarantine: Iter
     return card
 
 
+def settle_card(dataset: Dataset) -> None:
+    """Write the card alone where a write that was killed left the one before it, or the one to come, in its file."""
+    stored = msgspec.json.decode(_read(dataset.folder / CARD), type=Card)
+    if stored.previous is not msgspec.UNSET:
+        _write_card(dataset.folder, dataset.card)
+
+
 def quarantine_lines(records: Iterable[QuarantineRecord]) -> bytes:
     """Give the content of `quarantine.jsonl`: one JSON line per record, each once, in an order of their own."""
     return b"".join(sorted({msgspec.json.encode(record) + b"\n" for record in records}))

@@ -78,9 +78,9 @@ def apply_changes(changes: Sequence[Change], *, datasets: Sequence[Dataset]) -> 
     """
     for number, dataset in enumerate(datasets):
         own = [change for change in changes if change.dataset == number]
-        if not own:
-            continue
         with rewriting(dataset.folder) as now:
+            if not own:
+                continue  # but a change that was killed is settled
             if now.card.manifest_sha256 != dataset.card.manifest_sha256:
                 reason = "the dataset was changed while its pictures were looked at"
                 raise EnvironmentProblem(reason, where=dataset.folder, remedy="run the same command again")

@@ -51,7 +51,8 @@ class MatteSettings:
 def plan_matte(dataset: Dataset, *, settings: MatteSettings) -> Plan:
     """Plan the dataset with alphas; raises InputRefused where a row of the manifest cannot be read."""
     base = plan_merge([dataset], limit=settings.limit)
-    folders = {*base.folders, "alphas", "trimaps", *(["masks"] if settings.masks else [])}
+    makes_masks = settings.masks or dataset.table["mask"].null_count > 0
+    folders = {*base.folders, "alphas", "trimaps", *(["masks"] if makes_masks else [])}
     if settings.cutouts:
         folders.add(FOLDERS["cutout"])
     return replace(

@@ -1,49 +1,39 @@
 """Closed-form matting on the unknown pixels alone: nothing is computed where the trimap knows the answer.
 
-pymatting sets up its matrix for every pixel of the frame and takes the unknown rows out of it, which costs more than to
-solve it. Here only the windows that touch an unknown pixel are looked at, and their colours are whitened by a Cholesky
-factor: the product formula of pymatting loses up to ten digits where the colours of a window lie on a line.
+Only the windows that touch an unknown pixel are looked at, and their colours are whitened by a Cholesky factor: the
+product formula of pymatting loses up to ten digits where the colours of a window lie on a line. The pixels are numbered
+along the band, so that their equations have few diagonals.
 Source: Levin, Lischinski, Weiss 2008, "A Closed-Form Solution to Natural Image Matting", equations 11 to 13.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.matting_equations import solve
+from curation.matting_band import RIM, Band, band_of
+from curation.matting_equations import Equations, solve
 from curation.pixels import Image
 from curation.trimaps import Trimap
 
 Plane = NDArray[np.float64]
 EPSILON: Final = 1e-7
 """Regularisation of the colours' covariance, for colours of 0..1, as in pymatting."""
-WINDOWS_AT_ONCE: Final = 1 << 13
-"""So many windows fit into a processor's cache while they are worked on."""
+WINDOWS_AT_ONCE: Final = 1 << 14
+"""What is worked on at once fits into a processor's cache."""
 SIDE: Final = 3
 AREA: Final = SIDE * SIDE
-REACH: Final = 5
-"""Two pixels of one window are at most two apart, so a pixel meets those in 5 x 5 around it."""
-INSIDE: Final = np.array([(y, x) for y in range(SIDE) for x in range(SIDE)])
-AROUND: Final = np.array([(y, x) for y in range(-2, 3) for x in range(-2, 3)])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Band:
-    """The unknown pixels of a frame, numbered row by row.
-
-    `numbers` is (h + 4, w + 4), two pixels around the frame included; known pixels have the number after the last.
-    """
-
-    numbers: NDArray[np.int64]
-    places: NDArray[np.int64]
-
-    @property
-    def size(self) -> int:
-        return len(self.places)
+INSIDE: Final = tuple((y, x) for y in range(SIDE) for x in range(SIDE))
+AHEAD: Final = tuple((y, x) for y in range(SIDE) for x in range(1 - SIDE, SIDE) if (y, x) >= (0, 0))
+"""From a pixel to itself and to those after it, row by row, which share a window with it. The weight of two pixels is
+kept once, with the first of them."""
+PAIRS: Final = tuple(
+    tuple((one, INSIDE.index((y + dy, x + dx))) for one, (y, x) in enumerate(INSIDE) if (y + dy, x + dx) in INSIDE)
+    for dy, dx in AHEAD
+)
+"""For each of `AHEAD`, the pairs of pixels of a window that it leads from and to."""
 
 
 def closed_form_alpha(image: Image, *, trimap: Trimap) -> Plane:
@@ -52,78 +42,88 @@ def closed_form_alpha(image: Image, *, trimap: Trimap) -> Plane:
     Raises ValueError when the equations have no solution.
     """
     is_unknown = (trimap > 0) & (trimap < 255)
-    band = _band(is_unknown)
-    weights = _weights(image, is_unknown=is_unknown, band=band)
-    matrix, right = _equations(weights, band=band, is_foreground=trimap == 255)
+    band = band_of(is_unknown)
     alpha: Plane = (trimap == 255).astype(np.float64)
-    alpha[is_unknown] = np.clip(solve(matrix, right=right), 0, 1)
+    alpha[band.pixels] = np.clip(solve(_equations(image, trimap=trimap, band=band)), 0, 1)
     return alpha
 
 
-def _band(is_unknown: NDArray[np.bool_]) -> _Band:
-    places = np.argwhere(is_unknown)
-    numbers = np.full((is_unknown.shape[0] + 4, is_unknown.shape[1] + 4), len(places))
-    numbers[2:-2, 2:-2][is_unknown] = np.arange(len(places))
-    return _Band(numbers=numbers, places=places)
+def _equations(image: Image, *, trimap: Trimap, band: Band) -> Equations:
+    weights, right = _weights(image, trimap=trimap, band=band)
+    own = np.arange(band.size)
+    others = band.numbers[band.places + np.array([y * band.width + x for y, x in AHEAD])[:, None]]
+    is_unknown = others < band.size
+    rows, columns = np.maximum(own, others)[is_unknown], np.minimum(own, others)[is_unknown]
+    return Equations(rows=rows, columns=columns, values=weights[:, :-1][is_unknown], right=right[:-1])
 
 
-def _weights(image: Image, *, is_unknown: NDArray[np.bool_], band: _Band) -> Plane:
-    """Give the matting Laplacian as (25, n + 1): the weights around each unknown pixel, and one column to spare."""
-    corners = np.argwhere(_window_has(is_unknown))
-    weights = np.zeros((REACH * REACH, band.size + 1))
-    for start in range(0, len(corners), WINDOWS_AT_ONCE):
-        y, x = (corners[start : start + WINDOWS_AT_ONCE] + INSIDE[:, None]).transpose(2, 0, 1)
-        colours = image[y, x].transpose(2, 0, 1) / 255.0
-        numbers = band.numbers[y + 2, x + 2]
-        parts = _window_weights(colours)
-        for one in range(AREA):  # the same place in each window: no number comes twice, but the one to spare
-            for other in range(AREA):
-                offset = (INSIDE[other] - INSIDE[one] + 2) @ (REACH, 1)
-                weights[offset][numbers[one]] += parts[one, other]
-    return weights
+def _weights(image: Image, *, trimap: Trimap, band: Band) -> tuple[Plane, Plane]:
+    """Give the matting Laplacian as (13, n + 1), the weights ahead of each unknown pixel, and the right side (n + 1).
+
+    The last of each is for pixels that are known: nobody asks for it.
+    """
+    planes = np.pad(image.transpose(2, 0, 1), ((0, 0), (RIM, RIM), (RIM, RIM))).reshape(3, -1)
+    foreground = np.pad(trimap == 255, RIM).ravel().astype(np.float64)
+    offsets = np.array([y * band.width + x for y, x in INSIDE])[:, None]
+    places = _windows((trimap > 0) & (trimap < 255), width=band.width)
+    weights, right = np.zeros((len(AHEAD), band.size + 1)), np.zeros(band.size + 1)
+    for start in range(0, len(places), WINDOWS_AT_ONCE):
+        inside = places[start : start + WINDOWS_AT_ONCE] + offsets
+        numbers = band.numbers[inside]
+        # one colour after the other: read in steps of three, each number costs several times as much
+        white = _whitened(planes.take(inside, axis=1) / 255)
+        pull = _pull(white, foreground=foreground[inside])
+        right -= _summed(pull, numbers=numbers, size=len(right))
+        for row, pairs in zip(weights, PAIRS):
+            parts = np.array([_weight(white, one, other) for one, other in pairs])
+            row += _summed(parts, numbers=numbers[[one for one, _ in pairs]], size=len(row))
+    return weights, right
 
 
-def _window_has(is_unknown: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Tell, for the upper left pixel of each 3 x 3 window, whether a pixel in it is unknown."""
+def _windows(is_unknown: NDArray[np.bool_], *, width: int) -> NDArray[np.int64]:
+    """Give the flat place of the upper left pixel of each 3 x 3 window in which a pixel is unknown."""
     rows = is_unknown[:-2] | is_unknown[1:-1] | is_unknown[2:]
-    has: NDArray[np.bool_] = rows[:, :-2] | rows[:, 1:-1] | rows[:, 2:]
-    return has
+    y, x = np.nonzero(rows[:, :-2] | rows[:, 1:-1] | rows[:, 2:])
+    return np.asarray((y + RIM) * width + x + RIM, np.int64)
 
 
-def _window_weights(colours: Plane) -> Plane:
-    """Give what windows of colours (3, 9, n) add to the Laplacian: (9, 9, n)."""
+def _whitened(colours: Plane) -> Plane:
+    """Give the colours (3, 9, n) of windows so that the product of two is their share of the weight (3, 9, n)."""
     red, green, blue = colours - colours.mean(axis=1, keepdims=True)
-    # the Cholesky factor of the covariance, and the colours that it whitens
+    # the Cholesky factor of the covariance, which is taken over 9 pixels
     rr = np.sqrt(_covariance(red, red) + EPSILON / AREA)
     gr, br = _covariance(green, red) / rr, _covariance(blue, red) / rr
     gg = np.sqrt(_covariance(green, green) + EPSILON / AREA - gr * gr)
     bg = (_covariance(blue, green) - br * gr) / gg
     bb = np.sqrt(_covariance(blue, blue) + EPSILON / AREA - br * br - bg * bg)
-    first = red / rr
-    second = (green - gr * first) / gg
-    third = (blue - br * first - bg * second) / bb
-    parts = np.empty((AREA, AREA, colours.shape[2]))
-    for one in range(AREA):
-        for other in range(one + 1):
-            alike = first[one] * first[other] + second[one] * second[other] + third[one] * third[other]
-            parts[one, other] = parts[other, one] = (one == other) - (1 + alike) / AREA
-    return parts
+    white = np.empty_like(colours)
+    white[0] = red / rr
+    white[1] = (green - gr * white[0]) / gg
+    white[2] = (blue - br * white[0] - bg * white[1]) / bb
+    white /= AREA**0.5
+    return white
 
 
-def _covariance(one: Plane, other: Plane) -> NDArray[np.float64]:
-    mean: NDArray[np.float64] = (one * other).mean(axis=0)
+def _covariance(one: Plane, other: Plane) -> Plane:
+    mean: Plane = (one * other).mean(axis=0)
     return mean
 
 
-def _equations(weights: Plane, *, band: _Band, is_foreground: NDArray[np.bool_]) -> tuple[Any, Plane]:
-    """Give the matrix in compressed columns, and the right side, to which everything known is moved."""
-    from scipy.sparse import csc_matrix  # type: ignore[import-untyped]  # with pymatting, only where matting is done
+def _weight(white: Plane, one: int, other: int) -> Plane:
+    """Give what windows add to the Laplacian for two of their pixels, (n,)."""
+    first, second = white[:, one], white[:, other]
+    alike: Plane = first[0] * second[0] + first[1] * second[1] + first[2] * second[2]
+    return (one == other) - 1 / AREA - alike
 
-    y, x = (band.places[:, None] + AROUND + 2).transpose(2, 0, 1)
-    numbers, rows = band.numbers[y, x], weights[:, :-1].T
-    right = -(rows * np.pad(is_foreground, 2)[y, x]).sum(axis=1)
-    is_kept = numbers < band.size
-    ends = np.concatenate([[0], np.cumsum(is_kept.sum(axis=1))])
-    # symmetric, so that its rows are its columns
-    matrix = csc_matrix((rows[is_kept], numbers[is_kept], ends), shape=(band.size, band.size))
-    return matrix, right
+
+def _pull(white: Plane, *, foreground: Plane) -> Plane:
+    """Give, for each pixel of windows, the sum of its weights to those that are known as foreground, (9, n)."""
+    alike = (white * (white * foreground).sum(axis=1, keepdims=True)).sum(axis=0)
+    pull: Plane = foreground - foreground.sum(axis=0) / AREA - alike
+    return pull
+
+
+def _summed(parts: Plane, *, numbers: NDArray[np.int64], size: int) -> Plane:
+    """Give the sum of the parts of each number below `size`; several times quicker than to add them in place."""
+    total: Plane = np.bincount(numbers.ravel(), weights=parts.ravel(), minlength=size).astype(np.float64, copy=False)
+    return total

@@ -2,45 +2,64 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curation.matting_library import solved
 
-MAX_BANDED: Final = 40_000_000
-"""Numbers in the matrix, stored by its diagonals, up to which an exact solution is quicker than to approach it."""
+WIDEST: Final = 160
+"""Diagonals up to which an exact solution is quicker than to approach it, whose cost does not hang on them: the exact
+one takes as many products for each pixel as the square of the diagonals."""
 
 
-def solve(matrix: Any, *, right: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give x with `matrix @ x = right` for a sparse, symmetric, positive definite matrix in compressed columns.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Equations:
+    """`matrix @ x = right`: the lower triangle by its entries, each place once, and the right side.
 
-    The unknown band along an outline is long and narrow: numbered along its length, its equations have few diagonals
-    and are solved exactly, several times quicker than step by step. Wide bands are left to conjugate gradients.
-    Raises ValueError when there is no solution.
-    Source: Cuthill and McKee 1969, "Reducing the bandwidth of sparse symmetric matrices".
+    The matrix is symmetric and positive definite.
     """
-    # scipy comes with pymatting; imported here, since most commands need neither
-    from scipy.linalg import LinAlgError, solveh_banded  # type: ignore[import-untyped]
-    from scipy.sparse.csgraph import reverse_cuthill_mckee  # type: ignore[import-untyped]
 
-    order = reverse_cuthill_mckee(matrix.tocsr(), symmetric_mode=True)
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order), dtype=order.dtype)
-    entries = matrix.tocoo()
-    rows, columns = place[entries.row], place[entries.col]
-    below = rows - columns
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    values: NDArray[np.float64]
+    right: NDArray[np.float64]
+
+
+def solve(equations: Equations) -> NDArray[np.float64]:
+    """Give x. Raises ValueError when there is no solution.
+
+    Numbered along a band that is long and narrow, equations have few diagonals, and are solved exactly. Those of a wide
+    one are left to conjugate gradients.
+    """
+    below = equations.rows - equations.columns
     width = int(below.max()) + 1
-    if width * len(right) > MAX_BANDED:
-        return solved(matrix, right=right)
-    diagonals = np.zeros((width, len(right)))
-    is_lower = below >= 0
-    diagonals[below[is_lower], columns[is_lower]] = entries.data[is_lower]
+    if width > WIDEST:
+        return _approached(equations)
+    # scipy is imported here, since most commands need none of it
+    from scipy.linalg import LinAlgError, solveh_banded
+
+    # in the order of Fortran, or else the library copies it
+    diagonals = np.zeros((width, len(equations.right)), order="F")
+    diagonals[below, equations.columns] = equations.values
     try:
-        moved = solveh_banded(diagonals, right[order], lower=True, overwrite_ab=True, check_finite=False)
+        x: NDArray[np.float64] = solveh_banded(
+            diagonals, equations.right, lower=True, overwrite_ab=True, check_finite=False
+        )
     except LinAlgError:  # hardly definite; the step by step way regularises
-        return solved(matrix, right=right)
-    x = np.empty_like(right)
-    x[order] = moved
+        return _approached(equations)
     return x
+
+
+def _approached(equations: Equations) -> NDArray[np.float64]:
+    from scipy.sparse import coo_matrix
+
+    size = len(equations.right)
+    lower = coo_matrix((equations.values, (equations.rows, equations.columns)), shape=(size, size))
+    is_beside = equations.rows > equations.columns
+    upper = coo_matrix(
+        (equations.values[is_beside], (equations.columns[is_beside], equations.rows[is_beside])), shape=(size, size)
+    )
+    return solved((lower + upper).tocsc(), right=equations.right)

@@ -6,17 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from curation.dataset import Dataset, read_dataset
+from curation.dataset import Dataset, read_dataset, settle_card
 from curation.lock import exclusive
 from curation.workspace import WORKSPACE
 
 
 @contextmanager
 def rewriting(folder: Path) -> Iterator[Dataset]:
-    """Hold a finished dataset while the block changes it, and give it as it is now.
+    """Hold a finished dataset while the block changes it, and give it as it is now; an earlier change is settled first.
 
     Raises InputRefused when there is no dataset, EnvironmentProblem when another run is at work in it.
     """
     read_dataset(folder)
     with exclusive(folder / WORKSPACE / "lock"):
-        yield read_dataset(folder)
+        dataset = read_dataset(folder)
+        settle_card(dataset)
+        yield dataset

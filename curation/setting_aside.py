@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from curation.card import Card
 from curation.dataset import FILE_COLUMNS, Dataset, read_quarantine, write_dataset
-from curation.files import link_or_copy, make_folder, safe_join, telling_where
+from curation.files import TEMPORARY_PREFIX, link_or_copy, make_folder, safe_join, telling_where
 from curation.quarantine import BadRecord
 from curation.rewriting import rewriting
 
@@ -73,12 +73,14 @@ def _counted(dataset: Dataset, *, table: pa.Table, problems: list[BadRecord]) ->
 
 
 def _take_away(dataset: Dataset) -> None:
-    """Delete the first names of files that lie aside, unless a row still needs them."""
+    """Delete the first names of files that lie aside, unless a row still needs them; and what a kill left half-made."""
     columns = [name for name in FILE_COLUMNS if name in dataset.table.column_names]
     named = {path for name in columns for path in dataset.table[name].to_pylist() if path is not None}
     aside = dataset.folder / SET_ASIDE
     with telling_where(aside):
-        for path in aside.rglob("*"):
+        for path in list(aside.rglob("*")):
             relative = path.relative_to(aside).as_posix()
-            if path.is_file() and relative not in named:
+            if path.name.startswith(TEMPORARY_PREFIX):
+                path.unlink()
+            elif path.is_file() and relative not in named:
                 (dataset.folder / relative).unlink(missing_ok=True)

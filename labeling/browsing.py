@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
@@ -171,48 +171,52 @@ def plain_columns(tables: Sequence[pa.Table]) -> dict[str, Kind]:
 def views_of(shown: Browsed) -> list[View]:
     """Give the views worth saving for these samples: only those whose fields are there."""
     fields = shown.fields
-    views = []
-    if "hard_rank" in fields:
-        views.append(View(name="hard", meaning="hard cases, the worst first", field="hard_rank", sort_by="hard_rank"))
-    elif "miou" in fields:
-        meaning = f"mIoU below {HARD_BELOW}, the worst first"
-        views.append(View(name="hard", meaning=meaning, field="miou", below=HARD_BELOW, sort_by="miou"))
-    if VERDICT in fields:
-        views.append(
-            View(
-                name="likely label errors",
-                meaning="the predictions are sure that part of the label is wrong",
-                field=VERDICT,
-                value="label_error",
-                sort_by="contradicted" if "contradicted" in fields else "",
-                reverse=True,
-            )
-        )
-    for name, meaning, field, reverse in (
-        ("worst boundaries", "outlines that fit least, by boundary IoU", "boundary_iou", False),
-        ("most uncertain", "outlines that the model is least sure of", "uncertainty_boundary", True),
-    ):
-        if field in fields:
-            views.append(View(name=name, meaning=meaning, field=field, sort_by=field, reverse=reverse))
-    masks = fields.get(GROUND_TRUTH)
-    if masks is None or any(value is None for value in masks.values):
-        uncertain = "uncertainty_boundary" if "uncertainty_boundary" in fields else ""
-        views.append(
-            View(
-                name="pool",
-                meaning="samples without a label",
-                field=GROUND_TRUTH if masks else "",
-                without=masks is not None,
-                sort_by=uncertain,
-                reverse=True,
-            )
-        )
+    views = [*_hard_views(fields), *_weak_views(fields), *_pool_views(fields)]
     views += [View(name=f"to {tag}", meaning=f"samples with the tag {tag}", tag=tag) for tag in (RELABEL, DROP)]
     sources = Counter(fields["source"].values) if "source" in fields else Counter()
     if len(sources) > 1:
         common = sorted(source for source, _ in sources.most_common(SOURCES_SHOWN) if source is not None)
         views += [View(name=f"source {one}", meaning=f"from {one}", field="source", value=one) for one in common]
     return views
+
+
+def _hard_views(fields: Mapping[str, Any]) -> Iterator[View]:
+    if "hard_rank" in fields:
+        yield View(name="hard", meaning="hard cases, the worst first", field="hard_rank", sort_by="hard_rank")
+    elif "miou" in fields:
+        meaning = f"mIoU below {HARD_BELOW}, the worst first"
+        yield View(name="hard", meaning=meaning, field="miou", below=HARD_BELOW, sort_by="miou")
+
+
+def _weak_views(fields: Mapping[str, Any]) -> Iterator[View]:
+    if VERDICT in fields:
+        yield View(
+            name="likely label errors",
+            meaning="the predictions are sure that part of the label is wrong",
+            field=VERDICT,
+            value="label_error",
+            sort_by="contradicted" if "contradicted" in fields else "",
+            reverse=True,
+        )
+    for name, meaning, field, reverse in (
+        ("worst boundaries", "outlines that fit least, by boundary IoU", "boundary_iou", False),
+        ("most uncertain", "outlines that the model is least sure of", "uncertainty_boundary", True),
+    ):
+        if field in fields:
+            yield View(name=name, meaning=meaning, field=field, sort_by=field, reverse=reverse)
+
+
+def _pool_views(fields: Mapping[str, Any]) -> Iterator[View]:
+    masks = fields.get(GROUND_TRUTH)
+    if masks is None or any(value is None for value in masks.values):
+        yield View(
+            name="pool",
+            meaning="samples without a label",
+            field=GROUND_TRUTH if masks else "",
+            without=masks is not None,
+            sort_by="uncertainty_boundary" if "uncertainty_boundary" in fields else "",
+            reverse=True,
+        )
 
 
 def _files(

@@ -35,10 +35,10 @@ def compare(first: pa.Table, *, second: pa.Table, slices: Sequence[SliceName], s
     `first` is the baseline, `second` the model that may be better. Samples that only one could score are left out and
     counted. Every interval is drawn with a generator of its own from `seed`, so that none depends on the others.
     """
-    theirs = dict(zip(_keys(first), first["miou"].to_pylist(), strict=True))
-    before = np.array([theirs.get(key) for key in _keys(second)], dtype=np.float64)
+    theirs = dict(zip(row_keys(first), first["miou"].to_pylist(), strict=True))
+    before = np.array([theirs.get(key) for key in row_keys(second)], dtype=np.float64)
     after = columns_of(second)["miou"]
-    groups = _group_numbers(second)
+    groups = group_numbers(second)
 
     def compared(where: NDArray[np.bool_]) -> dict[str, Any]:
         rng = np.random.default_rng(seed)
@@ -52,6 +52,18 @@ def compare(first: pa.Table, *, second: pa.Table, slices: Sequence[SliceName], s
     }
 
 
+def row_keys(table: pa.Table) -> list[tuple[str, str]]:
+    """Give the data set and the id of each row of a table of scores."""
+    return list(zip(table["dataset"].to_pylist(), table["id"].to_pylist(), strict=True))
+
+
+def group_numbers(table: pa.Table) -> NDArray[np.int64]:
+    """Give a number for each row, the same for rows of one group; a row without one is a group of its own."""
+    names = zip(table["group"].to_pylist(), row_keys(table), strict=True)
+    numbers: dict[object, int] = {}
+    return np.array([numbers.setdefault(group or key, len(numbers)) for group, key in names], dtype=np.int64)
+
+
 def _short(summary: Summary) -> dict[str, Any]:
     names = ("images", "not_finite", "miou_image", "std", "share_under", "boundary_iou")
     return {name: getattr(summary, name) for name in names}
@@ -59,14 +71,3 @@ def _short(summary: Summary) -> dict[str, Any]:
 
 def _rows(columns: ScoreColumns, *, where: NDArray[np.bool_]) -> ScoreColumns:
     return {name: values[where] for name, values in columns.items()}
-
-
-def _keys(table: pa.Table) -> list[tuple[str, str]]:
-    return list(zip(table["dataset"].to_pylist(), table["id"].to_pylist(), strict=True))
-
-
-def _group_numbers(table: pa.Table) -> NDArray[np.int64]:
-    """Give a number for each row, the same for rows of one group; a row without one is a group of its own."""
-    names = zip(table["group"].to_pylist(), _keys(table), strict=True)
-    numbers: dict[object, int] = {}
-    return np.array([numbers.setdefault(group or key, len(numbers)) for group, key in names], dtype=np.int64)

@@ -15,6 +15,7 @@ from curation.errors import InputRefused
 from curation.files import fingerprint_file, sha256_of
 from curation.quarantine import BadRecord
 from models.prediction.finding import find_model
+from models.registry import pinned
 from models.scoring import Row
 from models.truth import has_truth
 
@@ -52,6 +53,7 @@ class EvaluationSet:
 
 def identify(path: Path) -> Model:
     """Say which model a path names. Raises InputRefused when there is none, or no card; SecurityRefused."""
+    path = pinned(path)  # an alias may name another model a moment later
     found = find_model(path)
     try:
         hashes = fingerprint_file(found.weights), fingerprint_file(found.card)

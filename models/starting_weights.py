@@ -9,18 +9,22 @@ from torch import nn
 
 from curation.errors import InputRefused, SecurityRefused
 from models.card import read_card
-from models.prediction.finding import WEIGHTS, read_model_file, refuse_other_hash
+from models.prediction.finding import REGISTERED, WEIGHTS, read_model_file, refuse_other_hash
+from models.registry import fetched
 from models.weights import load_strictly, tensors_in
 
 FORMAT: Final = ".safetensors"
 
 
 def with_weights(network: nn.Module, path: Path) -> nn.Module:
-    """Give the network with the weights of a safetensors file, or of the run folder that holds one.
+    """Give the network with the weights of a safetensors file, or of the run folder, or the name in a
+    registry, that holds one.
 
     Raises InputRefused: no such file, damaged, other than the card beside it says, not finite, or not of this network
     (the differences are listed). Raises SecurityRefused for every other format. After that, the network is as before.
     """
+    if str(path).startswith(REGISTERED):
+        path = fetched(str(path))
     file = path / WEIGHTS if path.is_dir() else path
     if not file.exists():
         remedy = "give imagenet, the run folder of a training, or a safetensors file"

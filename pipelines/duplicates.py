@@ -73,7 +73,8 @@ def duplicates(settings: DuplicatesFlags, *, run: RunOptions) -> Result:
         search.refuse_too_much_broken(seen, out=out)
         changes = search.changes(found)
         search.write(found, seen=seen, out=out)
-        apply_changes(changes, datasets=search.datasets)
+        if settings.fix:
+            apply_changes(changes, datasets=search.datasets)
     return _result(search, found=found, seen=seen, changes=changes, out=out)
 
 

@@ -87,6 +87,7 @@ def _planned(settings: EvaluateFlags, *, run: RunOptions) -> Evaluation:
         slices=settings.slices or SLICES,
         badcases=settings.badcases,
         keeps_predictions=not settings.no_predictions,
+        choice=choice,
         run=run,
     )
 

@@ -14,7 +14,7 @@ from curation.card import tool_version
 from models.checked_model import CheckedModel
 from models.dataset_scores import DatasetScores, ScoreOptions, Work, score_dataset
 from models.evaluation import compare, describe
-from models.evaluation_sets import EvaluationSet, Model, run_id
+from models.evaluation_sets import Choice, EvaluationSet, Model, run_id
 from models.metrics.confusion import THRESHOLD
 from models.metrics.summary import HARD_BELOW
 from models.prediction.protocol import EngineOptions
@@ -41,6 +41,7 @@ class Evaluation:
     slices: tuple[SliceName, ...]
     badcases: int
     keeps_predictions: bool
+    choice: Choice
     run: RunOptions
 
     @property
@@ -88,7 +89,7 @@ def evaluated(evaluation: Evaluation, *, work: Path) -> dict[str, Any]:
 
 
 def _head(evaluation: Evaluation) -> dict[str, Any]:
-    meanings = slice_meanings()
+    meanings, choice = slice_meanings(), evaluation.choice
     return {
         "command": "evaluate",
         "run": evaluation.id,
@@ -100,6 +101,7 @@ def _head(evaluation: Evaluation) -> dict[str, Any]:
         "precision": evaluation.precision,
         "with_flips": evaluation.with_flips,
         "seed": evaluation.run.seed,
+        "choice": {"split": choice.split, "where": choice.query, "limit": choice.limit},
         "slices": {name: meanings[name] for name in evaluation.slices},
     }
 

@@ -23,6 +23,7 @@ from models.prediction.files import predict_files
 from models.prediction.preparing import prepare
 from models.prediction.protocol import EngineOptions
 from models.prediction.ready import ReadyModel
+from models.prediction.trimaps import TRIMAP_CLASSES, TrimapModel, predicted_trimap
 from pipelines.options import Result, RunOptions
 from pipelines.progress import progress_bar
 
@@ -113,7 +114,7 @@ def _found(one: Photograph, probability: Probability, *, model: ReadyModel, refi
         alpha = alpha_of(probability)
         if not (alpha > 127).any():
             return BadRecord(Code.EMPTY_ALPHA, "the model finds no person in it", file=file, hint=NOBODY)
-        if refine:
+        if refine or model.card.classes == TRIMAP_CLASSES:  # whose person ends where the edge begins
             alpha = _refined(image, probability=probability, model=model, file=file)
     except BadRecord as problem:
         return problem
@@ -121,7 +122,7 @@ def _found(one: Photograph, probability: Probability, *, model: ReadyModel, refi
 
 
 def _refined(image: Image, *, probability: Probability, model: ReadyModel, file: str) -> Alpha:
-    """Give the matte of the band around what a model predicts."""
+    """Give the matte of the band around what a model predicts, or of what a model of three classes calls unknown."""
     height, width = image.shape[:2]
     scale = min(1.0, (REFINED_PIXELS / (height * width)) ** 0.5)
     small: Any = image
@@ -129,7 +130,10 @@ def _refined(image: Image, *, probability: Probability, model: ReadyModel, file:
         size = max(1, round(width * scale)), max(1, round(height * scale))
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         probability = np.asarray(cv2.resize(probability, size, interpolation=cv2.INTER_AREA), np.float32)
-    trimap = trimap_of(probability, input_size=model.card.input_size)
+    if model.card.classes == TRIMAP_CLASSES:
+        trimap = predicted_trimap(small, file, model=TrimapModel(sha256=model.sha256, model=model))
+    else:
+        trimap = trimap_of(probability, input_size=model.card.input_size)
     alpha = matte(small, trimap=trimap, file=file)
     return np.asarray(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 

@@ -64,7 +64,9 @@ class TrainFlags:
         "How images are varied.  [default: modern]", default=None
     )
     freeze: tuple[str, ...] = setting("Parts of the network that learn nothing, e.g. encoder.", default=())
-    weights: str | None = setting("Start from: imagenet, a run folder, or a safetensors file.", default=None)
+    weights: str | None = setting(
+        "Start from: imagenet, a run folder, a safetensors file, or models:/NAME@ALIAS.", default=None
+    )
     ema: float | None = setting("Decay of averaged weights, 0 for none.  [default: 0.99]", default=None)
     patience: int | None = setting("Stop after N epochs without a better validation.", default=None, metavar="N")
     precision: Literal["32", "bf16", "16"] | None = setting("Bits to compute in.  [default: 32]", default=None)
@@ -126,14 +128,23 @@ def _settings(flags: TrainFlags, *, run: RunOptions) -> TrainSettings:
         if flags.config is not None:
             told = msgspec.to_builtins(read_settings(flags.config))
             told["stages"] = [{**one, **stage} for one in told["stages"]]
-            return msgspec.convert({**told, **base}, TrainSettings)
+            return msgspec.convert(_pinned({**told, **base}), TrainSettings)
         if flags.network is None:
             raise ConfigurationProblem(
                 "no network is named", remedy="give --network NAME (`curate models` lists them), or --config FILE"
             )
-        return msgspec.convert({"stages": [Stage(**stage)], **base}, TrainSettings, from_attributes=True)
+        return msgspec.convert(_pinned({"stages": [Stage(**stage)], **base}), TrainSettings, from_attributes=True)
     except (msgspec.ValidationError, ValueError) as error:
         raise ConfigurationProblem(f"these settings cannot train: {error}", remedy="see `curate train -h`") from error
+
+
+def _pinned(told: dict[str, Any]) -> dict[str, Any]:
+    """Name the very version to start from: an alias may name another one when a stopped training goes on."""
+    from models.prediction.finding import REGISTERED
+    from models.registry import pinned
+
+    weights = told.get("weights") or ""
+    return told | {"weights": str(pinned(Path(weights)))} if weights.startswith(REGISTERED) else told
 
 
 def _stage_settings(flags: TrainFlags) -> dict[str, Any]:

@@ -30,12 +30,18 @@ def reporting_in(out: Path, *, kind: str) -> Iterator[Path]:
 def refuse_foreign(out: Path, *, kind: str) -> None:
     """Raise InputRefused when a folder holds something that is no report of this kind."""
     is_ours = work_folder(out, kind=kind).is_dir()
-    if out.exists() and not is_ours and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and not is_ours and (not out.is_dir() or _holds_something(out)):
         raise InputRefused(
             f"the folder holds something that is no report of `curate {kind}`",
             where=out,
             remedy="choose another --out, or empty it",
         )
+
+
+def _holds_something(out: Path) -> bool:
+    """Tell whether a folder holds more than the lock of a run that was killed at its beginning."""
+    lock = out / WORKSPACE / "lock"
+    return any(path not in (lock, lock.parent) for path in out.rglob("*"))
 
 
 def work_folder(out: Path, *, kind: str) -> Path:

@@ -19,8 +19,9 @@ class Comparison:
     """What changes from the first model to the second.
 
     `difference` is the mean of second - first over the `images` that both scored, and `low`..`high` its bootstrap
-    interval of 95 %: where it holds 0, the images do not tell the models apart. `better`, `worse` and `equal` are
-    shares of these images. `left_out` counts those with a score of one model, or of neither.
+    interval, of 95 % unless another was asked for: where it holds 0, the images do not tell the models apart.
+    `better`, `worse` and `equal` are shares of these images. `left_out` counts those with a score of one model, or of
+    neither.
     """
 
     images: int
@@ -39,6 +40,7 @@ def compare_paired(
     second: NDArray[np.float64],
     rng: np.random.Generator,
     groups: NDArray[np.int64] | None = None,
+    confidence: float = CONFIDENCE,
 ) -> Comparison:
     """Compare the scores (n,) of two models on the same images, in the same order; NaN where there is none.
 
@@ -58,7 +60,8 @@ def compare_paired(
         return Comparison(
             images=0, left_out=left_out, difference=None, low=None, high=None, better=None, worse=None, equal=None
         )
-    low, high = _interval(differences, groups=None if groups is None else groups[is_known], rng=rng)
+    known_groups = np.arange(differences.size) if groups is None else groups[is_known]
+    low, high = _interval(differences, groups=known_groups, rng=rng, confidence=confidence)
     return Comparison(
         images=differences.size,
         left_out=left_out,
@@ -72,9 +75,9 @@ def compare_paired(
 
 
 def _interval(
-    differences: NDArray[np.float64], *, groups: NDArray[np.int64] | None, rng: np.random.Generator
+    differences: NDArray[np.float64], *, groups: NDArray[np.int64], rng: np.random.Generator, confidence: float
 ) -> tuple[float, float]:
-    names = np.arange(differences.size) if groups is None else np.unique(groups, return_inverse=True)[1]
+    names = np.unique(groups, return_inverse=True)[1]
     sums, sizes = np.bincount(names, weights=differences), np.bincount(names)
     means = np.empty(RESAMPLES)
     step = max(1, DRAWN_AT_ONCE // sums.size)
@@ -82,6 +85,6 @@ def _interval(
         rows = min(step, RESAMPLES - start)
         drawn = rng.integers(sums.size, size=(rows, sums.size))
         means[start : start + rows] = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    tail = 100 * (1 - CONFIDENCE) / 2
+    tail = 100 * (1 - confidence) / 2
     low, high = np.percentile(means, (tail, 100 - tail)).tolist()
     return low, high

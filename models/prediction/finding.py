@@ -20,6 +20,8 @@ from models.card import ModelCard
 CARD: Final = "model.yaml"
 WEIGHTS: Final = "model.safetensors"
 ONNX: Final = ".onnx"
+REGISTERED: Final = "models:/"
+"""How the name of a model in a registry begins."""
 MAX_MODEL_BYTES: Final = 2 << 30
 BEGINNINGS: Final = {
     b"PK\x03\x04": "a zip archive, as PyTorch checkpoints are",
@@ -57,10 +59,14 @@ class FoundModel:
 
 
 def find_model(path: Path) -> FoundModel:
-    """Give the model that a path names; nothing but names is looked at.
+    """Give the model that a path names, or a name in a registry; nothing but names is looked at.
 
     Raises InputRefused when there is none, saying what was looked for, and SecurityRefused for other formats.
     """
+    if str(path).startswith(REGISTERED):
+        from models.registry import fetched  # most models are files, and MLflow takes seconds to import
+
+        path = fetched(str(path))
     if path.is_dir():
         return _in_folder(path)
     if not path.exists():
@@ -126,7 +132,7 @@ def _no_model(path: Path) -> CurateError:
         "no such model",
         where=path,
         remedy=f"give a run folder of `curate train` (with {WEIGHTS} and {CARD}), or an ONNX file with its card beside "
-        f"it (name{ONNX} and name.yaml); names of a registry are not looked up",
+        f"it (name{ONNX} and name.yaml), or a name in the registry such as {REGISTERED}portrait@champion",
     )
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from curation.errors import ConfigurationProblem
+from curation.files import sha256_of
+from curation.pixels import Image
+from models.mlflow_door import Place, Tracker, require_mlflow
 from models.training.history import Row, sample_rows
 from models.training.judging import Shown
 
 LogName = Literal["tensorboard", "mlflow"]
-EXPERIMENT = "curate"
 
 
 class Logs:
@@ -27,15 +29,38 @@ class Logs:
         for logger in self._loggers:
             logger.log_metrics(numbers, step=row["step"])
             picture = sample_rows(shown)
-            if hasattr(logger.experiment, "add_image"):
-                logger.experiment.add_image("samples", picture, row["step"], dataformats="HWC")
+            if isinstance(logger, MlflowLog):
+                logger.log_picture(picture, step=row["step"])
             else:
-                logger.experiment.log_image(logger.run_id, picture, key="samples", step=row["step"])
+                logger.experiment.add_image("samples", picture, row["step"], dataformats="HWC")
 
     def end(self) -> None:
         """Write what is still held back."""
         for logger in self._loggers:
             logger.finalize("success")
+
+
+class MlflowLog:
+    """A run at the server that the environment names, else in files of the run folder; a stopped one goes on."""
+
+    def __init__(self, folder: Path) -> None:
+        own = Place(uri=f"sqlite:///{folder / 'mlflow.db'}", files=folder / "mlflow")
+        place = Place(uri=os.environ["MLFLOW_TRACKING_URI"]) if os.environ.get("MLFLOW_TRACKING_URI") else own
+        require_mlflow()
+        self._tracker = Tracker(place)
+        self._run = self._tracker.begin(sha256_of(str(folder).encode()), name=folder.name)
+
+    def log_metrics(self, numbers: Mapping[str, float], *, step: int) -> None:
+        """Log the numbers of an epoch."""
+        self._tracker.tell(self._run, metrics=numbers, step=step)
+
+    def log_picture(self, picture: Image, *, step: int) -> None:
+        """Log the samples of an epoch."""
+        self._tracker.tell(self._run, metrics={}, step=step, picture=picture)
+
+    def finalize(self, status: str) -> None:
+        """Say that the training is over."""
+        self._tracker.end(self._run)
 
 
 def _logger(name: LogName, *, folder: Path) -> Any:
@@ -44,16 +69,7 @@ def _logger(name: LogName, *, folder: Path) -> Any:
             from lightning.fabric.loggers.tensorboard import TensorBoardLogger
 
             return TensorBoardLogger(root_dir=folder / "tensorboard", name="", version="")
-        from lightning.pytorch.loggers import MLFlowLogger
-
-        # the server that the environment names, else files of this run's own
-        own = f"sqlite:///{folder.resolve() / 'mlflow.db'}"
-        return MLFlowLogger(
-            experiment_name=EXPERIMENT,
-            run_name=folder.resolve().name,
-            tracking_uri=os.environ.get("MLFLOW_TRACKING_URI", own),
-            artifact_location=(folder.resolve() / "mlflow").as_uri(),
-        )
+        return MlflowLog(folder.resolve())
     except ModuleNotFoundError as error:
         raise ConfigurationProblem(
             f"--log {name} needs a package that is not installed: {error.name}",

@@ -6,8 +6,9 @@ import pymatting
 import pytest
 
 from curation.matting import MattingRules, Method, band_px, matte, matting_trimap, trimap_from_values
-from curation.matting_closed_form import _window_weights, closed_form_alpha
-from curation.matting_equations import solve
+from curation.matting_band import band_of
+from curation.matting_closed_form import _pull, _weight, _whitened, closed_form_alpha
+from curation.matting_equations import Equations, solve
 from curation.pixels import Alpha, Image
 from curation.quarantine import BadRecord, Code
 
@@ -60,24 +61,61 @@ def test_a_size_that_is_capped_keeps_what_is_sure_exact_and_the_rest_near() -> N
 
 def test_weights_of_a_window_sum_to_nothing_and_are_those_of_the_formula() -> None:
     colours = np.random.default_rng(0).random((3, 9, 1))
-    parts = _window_weights(colours)[..., 0]
+    white = _whitened(colours)
+    parts = np.array([[_weight(white, one, other)[0] for other in range(9)] for one in range(9)])
     points = colours[..., 0].T
     covariance = np.cov(points.T, bias=True) + np.eye(3) * 1e-7 / 9
     centred = points - points.mean(axis=0)
     formula = np.eye(9) - (1 + centred @ np.linalg.inv(covariance) @ centred.T) / 9
     assert np.allclose(parts, formula, atol=1e-9)
     assert np.allclose(parts.sum(axis=0), 0, atol=1e-9)
+    foreground = np.array([1, 1, 0, 1, 0, 0, 0, 0, 0], float)
+    assert np.allclose(_pull(white, foreground=foreground[:, None])[:, 0], formula @ foreground, atol=1e-9)
 
 
-@pytest.mark.parametrize("most", [0, 40_000_000])
-def test_both_ways_to_solve_give_the_solution(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    from scipy.sparse import csc_matrix
+def ring() -> np.ndarray:
+    """Draw a ring that is 11 pixels thick."""
+    circle = np.zeros((120, 140), np.uint8)
+    cv2.circle(circle, (70, 60), 50, 1, 9)
+    return circle > 0
 
-    monkeypatch.setattr("curation.matting_equations.MAX_BANDED", most)
+
+@pytest.mark.parametrize("case", ["ring", "open", "apart", "specks", "whole", "edge"])
+def test_pixels_of_a_band_are_numbered_once_and_those_that_share_equations_are_near(case: str) -> None:
+    unknown = ring()
+    if case == "open":
+        unknown[:, :70] &= np.arange(120)[:, None] < 60
+    elif case == "apart":  # two halves, two pixels apart: they share equations, and touch nowhere
+        unknown[60] = False
+    elif case == "specks":
+        unknown = np.random.default_rng(0).random(unknown.shape) < 0.02
+    elif case == "whole":
+        unknown[:] = True
+    elif case == "edge":
+        unknown = np.zeros_like(unknown)
+        unknown[[0, -1], :] = unknown[:, [0, -1]] = True
+    band = band_of(unknown)
+    assert np.array_equal(np.sort(band.numbers[band.places]), np.arange(unknown.sum())) and unknown[band.pixels].all()
+    numbers = band.numbers.reshape(124, 144)
+    inside = np.where(numbers < band.size, numbers, -1)
+    apart = 0
+    for y, x in ((0, 1), (0, 2), (1, -2), (1, -1), (1, 0), (1, 1), (1, 2), (2, -2), (2, -1), (2, 0), (2, 1), (2, 2)):
+        there = np.roll(inside, (-y, -x), axis=(0, 1))
+        both = (inside >= 0) & (there >= 0)
+        apart = max(apart, int(np.abs(inside - there)[both].max()))
+    # at most two steps apart, so on three steps of the band, each as long as it is thick, slantwise; on both ways round
+    assert case in {"specks", "whole"} or apart < 2 * 3 * 11 * 2**0.5
+
+
+@pytest.mark.parametrize("widest", [0, 160])
+def test_both_ways_to_solve_give_the_solution(widest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("curation.matting_equations.WIDEST", widest)
     rng = np.random.default_rng(1)
     root = np.tril(rng.random((30, 30))) * (np.abs(np.subtract.outer(range(30), range(30))) < 4) + np.eye(30)
     matrix, wanted = root @ root.T, rng.random(30)
-    assert np.allclose(solve(csc_matrix(matrix), right=matrix @ wanted), wanted, atol=1e-3)
+    rows, columns = np.nonzero(np.tril(matrix))
+    found = solve(Equations(rows=rows, columns=columns, values=matrix[rows, columns], right=matrix @ wanted))
+    assert np.allclose(found, wanted, atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -63,3 +63,12 @@ def test_without_problems_nothing_changes(tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in (tmp_path / "d").rglob("*") if path.is_file()}
     set_aside_samples(tmp_path / "d", {}, stage="check")
     assert {path: path.read_bytes() for path in (tmp_path / "d").rglob("*") if path.is_file()} == before
+
+
+def test_what_a_killed_run_left_half_made_is_swept_away(tmp_path: Path) -> None:
+    write_four(tmp_path / "d")
+    left = tmp_path / "d/set_aside/images/.writing-1-2"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    set_aside_samples(tmp_path / "d", PROBLEMS, stage="check")
+    assert sorted(path.name for path in left.parent.iterdir()) == ["b.png", "d.png"]

@@ -90,6 +90,12 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path, two: list[Path]) -> 
         run(*two, pairs=-1)
 
 
+def test_a_folder_with_the_lock_of_a_run_that_was_killed_at_once_is_used(tmp_path: Path, two: list[Path]) -> None:
+    (tmp_path / "out" / ".curate").mkdir(parents=True)
+    (tmp_path / "out" / ".curate" / "lock").write_text("{}")
+    assert run(*two, out=tmp_path / "out").data["counts"]["near"] == 1
+
+
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_a_folder_of_something_else_is_not_touched(tmp_path: Path, two: list[Path], dry_run: bool) -> None:
     (tmp_path / "mine").mkdir()

@@ -27,16 +27,7 @@ def draw_evaluation(
     """
     names = list(ids) or [f"s{number:02}" for number in range(len(after))]
     data = folder.with_name(f"{folder.name}-data")
-    drawn = [
-        Sample(
-            id=f"f{number}",
-            prediction=np.full((40, 30), number * 7 % 256, np.uint8),
-            mask=person(),
-            row={"id": name, "source": text, "license": text, "split": "test"},
-        )
-        for number, name in enumerate(names)
-    ]
-    dataset = drawn_dataset(data, drawn)
+    dataset = drawn_dataset(data, [_sample(number, name=name, text=text) for number, name in enumerate(names)])
     folder.mkdir(parents=True)
     for place, values in ((folder, after), (folder / "baseline", before)):
         if values is not None:
@@ -44,11 +35,29 @@ def draw_evaluation(
             for number, name in enumerate(names):
                 if "/" not in name and len(name) < 100:
                     put(place / "predictions" / f"{name}.png", png(person(top=10 + number % 20)))
-    told = {"path": f"{text}", "sha256": "a" * 64, "card_sha256": "b" * 64}
-    counts = {"considered": len(names) + 3, "scored": len(names), "filtered": {"split": 3}, "quarantined": {}}
-    entry = {"dataset": str(data), "manifest_sha256": dataset.card.manifest_sha256, "counts": counts}
+    metrics = _metrics(data, manifest=dataset.card.manifest_sha256, before=before, after=after, text=text)
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    return folder
+
+
+def _sample(number: int, *, name: str, text: str) -> Sample:
+    gray = np.full((40, 30), number * 7 % 256, np.uint8)
+    row = {"id": name, "source": text, "license": text, "split": "test"}
+    return Sample(id=f"f{number}", prediction=gray, mask=person(), row=row)
+
+
+def _metrics(
+    data: Path, *, manifest: str, before: Sequence[float | None] | None, after: Sequence[float | None], text: str
+) -> dict[str, Any]:
+    told = {"path": text, "sha256": "a" * 64, "card_sha256": "b" * 64}
+    counts = {"considered": len(after) + 3, "scored": len(after), "filtered": {"split": 3}, "quarantined": {}}
     finite = [value for value in after if value is not None]
-    metrics: dict[str, Any] = {
+    summary = {
+        "images": len(after),
+        "not_finite": len(after) - len(finite),
+        "miou_image": float(np.mean(finite)) if finite else None,
+    }
+    return {
         "run": "r" * 16,
         "tool_version": text,
         "model": {"name": f"new {text}", **told},
@@ -57,17 +66,9 @@ def draw_evaluation(
         "precision": "fp32",
         "choice": {"split": "test", "where": None, "limit": None},
         "slices": {"size": "", "holes": ""},
-        "sets": {"d": entry},
-        "all": {
-            "summary": {
-                "images": len(after),
-                "not_finite": len(after) - len(finite),
-                "miou_image": float(np.mean(finite)) if finite else None,
-            }
-        },
+        "sets": {"d": {"dataset": str(data), "manifest_sha256": manifest, "counts": counts}},
+        "all": {"summary": summary},
     }
-    (folder / "metrics.json").write_text(json.dumps(metrics))
-    return folder
 
 
 def _write_scores(place: Path, *, names: Sequence[str], values: Sequence[float | None], text: str) -> None:

@@ -227,7 +227,7 @@ def test_the_index_tells_of_every_round_and_links_its_page(tmp_path: Path) -> No
     assert [told.number for told in found] == [1, 2, 10]
     page = (tmp_path / "index.html").read_text()
     assert re.findall(r'href="([^"]*)"', page) == ["./2/report.html"]
-    assert "3 rounds, 1 promotions" in text_of(page)
+    assert "3 rounds, 1 promoted" in text_of(page)
     assert "score the same on every image" in text_of(page)
     assert page.count("<circle") == 3
 

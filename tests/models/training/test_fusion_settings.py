@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ from curation.errors import ConfigurationProblem
 from models.training.runs import RunOptions, plan_training, train
 from models.training.settings import Stage, TrainSettings, settings_from, settings_text, training_id
 from tests.curation.fusion_data import grounds, persons
+from tests.models.training.test_runs import Stopped, history, stop_at, trained, wait_for_checkpoint, weights
 
 NEW = ("fusion_ratio", "backgrounds")
 
@@ -53,18 +58,55 @@ def test_a_fusion_that_cannot_be_is_refused(text: str, said: str) -> None:
         settings_from(text.encode(), where=Path("config.yaml"))
 
 
+def fusing(folder: Path, *, ratio: float = 0.5) -> TrainSettings:
+    """Draw persons and backgrounds, and give the settings of a training that fuses them.
+
+    All batches are of two samples: of one alone, at this size, a batch norm leaves nothing but rounding.
+    """
+    if not folder.exists():
+        persons(folder / "p", ["a", "b", "c", "d"])
+        persons(folder / "v", ["e"])
+        grounds(folder / "g", ["x", "y"])
+    data, val, back = (str(folder / name) for name in ("p", "v", "g"))
+    stage = Stage(data=(data,), epochs=2, batch_size=2, fusion_ratio=ratio, backgrounds=(back,))
+    return TrainSettings(
+        network="unet_shufflenet", input_size=(32, 32), val=(val,), stages=(stage,), ema=0.5, checkpoint_every_steps=1
+    )
+
+
 def test_a_training_with_fusion_hangs_on_its_backgrounds_and_gives_the_same_weights_again(tmp_path: Path) -> None:
-    persons(tmp_path / "p", ["a", "b", "c"])
-    persons(tmp_path / "v", ["e"])
-    grounds(tmp_path / "g", ["x", "y"])
-    data, val, back = (str(tmp_path / name) for name in ("p", "v", "g"))
-    weights = []
+    made = []
     for name, ratio in (("one", 0.5), ("two", 0.5), ("off", 0.0)):
-        stage = Stage(data=(data,), epochs=2, batch_size=2, fusion_ratio=ratio, backgrounds=(back,))
-        plan = plan_training(
-            TrainSettings(network="unet_shufflenet", input_size=(32, 32), val=(val,), stages=(stage,), ema=0.5)
-        )
-        assert (back in plan.data) == (ratio > 0)
+        plan = plan_training(fusing(tmp_path / "data", ratio=ratio))
+        assert (str(tmp_path / "data" / "g") in plan.data) == (ratio > 0)
         train(plan, out=tmp_path / name, options=RunOptions(), told=lambda _: None)
-        weights.append((tmp_path / name / "model.safetensors").read_bytes())
-    assert weights[0] == weights[1] != weights[2]
+        made.append(weights(tmp_path / name))
+    assert made[0] == made[1] != made[2]
+
+
+def test_stopped_after_any_batch_and_resumed_a_training_with_fusion_ends_with_the_same_bits(tmp_path: Path) -> None:
+    settings = fusing(tmp_path / "data")
+    trained(settings, tmp_path / "whole")
+    for batch in (1, 2, 3):
+        out = tmp_path / f"stopped{batch}"
+        with pytest.raises(Stopped):
+            trained(settings, out, told=stop_at(batch))
+        trained(settings, out)
+        assert weights(out) == weights(tmp_path / "whole"), f"stopped after batch {batch}"
+        assert history(out) == history(tmp_path / "whole")
+
+
+def test_killed_the_same_command_goes_on_to_the_bits_of_one_that_was_not(tmp_path: Path) -> None:
+    settings, config = fusing(tmp_path / "data"), tmp_path / "config.yaml"
+    config.write_bytes(settings_text(settings))
+    command = [sys.executable, "-m", "pipelines.cli", "train", "--config", str(config)]
+    command += ["--workers", "0", "--device", "cpu", "--quiet", "--out"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    subprocess.run([*command, str(whole)], env=environment, check=True)
+    process = subprocess.Popen([*command, str(killed)], env=environment)
+    wait_for_checkpoint(killed, process=process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    subprocess.run([*command, str(killed)], env=environment, check=True)
+    assert weights(killed) == weights(whole)

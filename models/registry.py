@@ -1,0 +1,260 @@
+"""Models by name and version, such as `models:/portrait@champion` or `models:/portrait/3`, kept with MLflow.
+
+Of a version only the files of a model are taken, each is checked against the hash that was noted when it was put
+there, and they are opened as any foreign model is: nothing that can carry code is read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from curation.errors import ConfigurationProblem, InputRefused
+from curation.files import fingerprint_file, make_folder, read_file, sha256_of, write_durable
+from curation.quarantine import BadRecord
+from models.prediction.finding import (
+    CARD,
+    MAX_MODEL_BYTES,
+    ONNX,
+    REGISTERED,
+    RESTORE,
+    WEIGHTS,
+    find_model,
+    read_model_file,
+)
+
+if TYPE_CHECKING:
+    from models.mlflow_door import Place, Tracker, Version
+
+SERVER: Final = "MLFLOW_TRACKING_URI"
+WORKSPACE: Final = "CURATE_WORKSPACE"
+DEFAULT_WORKSPACE: Final = "loop"
+FOLDER: Final = "registry"
+DATABASE: Final = "mlflow.db"
+MODEL: Final = "model"
+FILES_TAG: Final = "curate.files"
+MODEL_FILES: Final = 2
+PARAMETER_CHARACTERS: Final = 500
+CHAMPION: Final = "champion"
+CHALLENGER: Final = "challenger"
+NAME: Final = re.compile(rf"{REGISTERED}(?P<name>[\w.-]+)(?:@(?P<alias>[A-Za-z][\w.-]*)|/(?P<number>[1-9]\d{{0,8}}))")
+ALLOWED: Final = frozenset({WEIGHTS, CARD, f"model{ONNX}"})
+"""The names of files that a version may hold; all others are left where they are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRecord:
+    """What is told of a model beside its files: numbers of its training or evaluation, hashes of its data, pictures."""
+
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    data: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """A version that was put into the registry; `pinned` names it for ever, whatever the aliases do."""
+
+    name: str
+    number: int
+    run: str
+    is_new: bool
+
+    @property
+    def pinned(self) -> str:
+        """The name of this very version."""
+        return f"{REGISTERED}{self.name}/{self.number}"
+
+
+def place_of(workspace: Path | None = None) -> Place:
+    """Give where models are kept: the server that MLFLOW_TRACKING_URI names, else the registry of a workspace.
+
+    Without one it is that of CURATE_WORKSPACE, or of the folder `loop` where the command runs.
+    """
+    from models.mlflow_door import Place
+
+    if server := os.environ.get(SERVER, "").strip():
+        return Place(uri=server)
+    folder = (workspace or Path(os.environ.get(WORKSPACE) or DEFAULT_WORKSPACE)) / FOLDER
+    return Place(uri=f"sqlite:///{(folder / DATABASE).resolve()}", files=folder / "files")
+
+
+def tracker_of(place: Place) -> Tracker:
+    """Open a registry. Raises ConfigurationProblem without MLflow, RemoteUnavailable when it does not answer."""
+    from models.mlflow_door import Tracker, require_mlflow
+
+    require_mlflow()
+    return Tracker(place)
+
+
+def register(tracker: Tracker, *, name: str, model: Path, record: ModelRecord) -> Registered:
+    """Put a model with its card into the registry, and say which version it is; equal files are one version.
+
+    Raises InputRefused when there is no model, SecurityRefused: a format that can carry code; ConfigurationProblem.
+    """
+    from models.mlflow_door import KEY, RunRecord
+
+    refuse_name(name)
+    files = _model_files(model)
+    hashes = {stored: sha256_of(data) for stored, data in files.items()}
+    key = sha256_of(msgspec.json.encode(hashes, order="deterministic"))
+    before = {version.number for version in tracker.versions(name)}
+    with _laid_out(files) as folder:
+        run = tracker.log(
+            RunRecord(
+                key=key,
+                name=find_model(model).name,
+                parameters=_parameters(record),
+                metrics=record.metrics,
+                files={**record.files, MODEL: [folder / stored for stored in files]},
+            )
+        )
+    tags = {KEY: key, FILES_TAG: msgspec.json.encode(hashes, order="sorted").decode()}
+    version = tracker.register(name, run=run, folder=MODEL, tags=tags)
+    return Registered(name=name, number=version.number, run=run, is_new=version.number not in before)
+
+
+def pinned(path: Path) -> Path:
+    """Give the name of the very version that an alias names now; any other path as it is."""
+    text = str(path)
+    if not text.startswith(REGISTERED):
+        return path
+    version = _looked_up(text, tracker=tracker_of(_existing_place(text)))
+    return Path(f"{REGISTERED}{version.name}/{version.number}")
+
+
+def fetched(text: str) -> Path:
+    """Give the local model, a folder or an ONNX file, that a registered name names; its files are checked by hash.
+
+    Raises InputRefused: no such model, or its files are not those that were put there; RemoteUnavailable.
+    """
+    tracker = tracker_of(_existing_place(text))
+    version = _looked_up(text, tracker=tracker)
+    hashes = _hashes(version, text=text)
+    label = f"{version.name}-{version.number}"
+    folder = _cache() / sha256_of(msgspec.json.encode(hashes, order="deterministic"))[:16] / label
+    targets = {name: folder / _local_name(name, label=label, is_onnx=WEIGHTS not in hashes) for name in hashes}
+    if not all(_is_whole(targets[name], digest=digest) for name, digest in hashes.items()):
+        with tracker.fetched(version, names=sorted(hashes)) as source:
+            make_folder(folder)
+            for name, digest in hashes.items():
+                write_durable(targets[name], _checked(source / name, digest=digest, text=text))
+    return folder if WEIGHTS in hashes else targets[f"model{ONNX}"]
+
+
+def refuse_name(name: str) -> None:
+    """Raise ConfigurationProblem for a name that could not be told from a version or a path."""
+    if not re.fullmatch(r"[\w.-]{1,100}", name):
+        raise ConfigurationProblem(
+            f"{name!r} cannot name a model", remedy="use letters, digits, `_`, `-` and `.`, such as portrait"
+        )
+
+
+def _looked_up(text: str, *, tracker: Tracker) -> Version:
+    parts = NAME.fullmatch(text)
+    if parts is None:
+        raise InputRefused(
+            "not the name of a registered model", where=text, remedy="write models:/NAME@ALIAS or models:/NAME/VERSION"
+        )
+    number = None if parts["number"] is None else int(parts["number"])
+    version = tracker.version(parts["name"], number=number, alias=parts["alias"])
+    if version is None:
+        known = tracker.versions(parts["name"])
+        told = ", ".join(f"{one.number}{''.join(f' @{alias}' for alias in one.aliases)}" for one in known)
+        remedy = f"there are the versions {told}" if known else "`curate registry NAME --add MODEL` puts one there"
+        raise InputRefused("there is no such model in the registry", where=text, remedy=remedy)
+    return version
+
+
+def _existing_place(text: str) -> Place:
+    """Give where to look; a database is not made by looking."""
+    place = place_of()
+    if place.files is not None and not (place.files.parent / DATABASE).exists():
+        raise InputRefused(
+            f"there is no registry in {place.files.parent}",
+            where=text,
+            remedy=f"run where the workspace lies, or name it with {WORKSPACE}, or a server with {SERVER}",
+        )
+    return place
+
+
+def _model_files(model: Path) -> dict[str, bytes]:
+    found = find_model(model)
+    if not found.card.exists():
+        raise InputRefused("the model has no card beside it", where=found.card, remedy="write one, see README")
+    weights = f"model{ONNX}" if found.is_onnx else WEIGHTS
+    return {weights: read_model_file(found.weights), CARD: found.card.read_bytes()}
+
+
+@contextmanager
+def _laid_out(files: Mapping[str, bytes]) -> Iterator[Path]:
+    """Give a folder that holds these files for as long as the block runs."""
+    with tempfile.TemporaryDirectory(prefix="curate-") as folder:
+        for name, data in files.items():
+            write_durable(Path(folder) / name, data)
+        yield Path(folder)
+
+
+def _parameters(record: ModelRecord) -> dict[str, str]:
+    data = {f"data {_plain(name)}": digest for name, digest in record.data.items()}
+    return {_plain(name): text[:PARAMETER_CHARACTERS] for name, text in record.parameters.items()} | data
+
+
+def _plain(name: str) -> str:
+    """Give a name of the characters that MLflow takes.
+
+    >>> _plain("data/a+b")
+    'data/a_b'
+    """
+    return re.sub(r"[^\w\-. /]", "_", name)[:250].strip("/") or "_"
+
+
+def _hashes(version: Version, *, text: str) -> dict[str, str]:
+    """Give the SHA-256 of each file of a version, by the name under which it is stored."""
+    try:
+        found = msgspec.json.decode(version.tags.get(FILES_TAG, ""), type=dict[str, str])
+    except msgspec.DecodeError:
+        found = {}
+    if not found or not found.keys() <= ALLOWED or CARD not in found or len(found) != MODEL_FILES:
+        raise InputRefused(
+            "this version was not put there by curate, so that its files cannot be checked",
+            where=text,
+            remedy="export it to ONNX where it comes from, write a card, and put it there with `curate registry`",
+        )
+    return found
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "curate" / "models"
+
+
+def _local_name(name: str, *, label: str, is_onnx: bool) -> str:
+    return f"{label}{Path(name).suffix}" if is_onnx else name
+
+
+def _is_whole(file: Path, *, digest: str) -> bool:
+    try:
+        return fingerprint_file(file) == digest
+    except BadRecord:
+        return False
+
+
+def _checked(file: Path, *, digest: str, text: str) -> bytes:
+    try:
+        data = read_file(file, max_bytes=MAX_MODEL_BYTES)
+    except BadRecord as problem:
+        raise InputRefused(problem.reason, where=f"{text}, {file.name}", remedy=RESTORE) from problem
+    if (found := sha256_of(data)) != digest:
+        reason = f"its SHA-256 is {found}; when it was put into the registry it was {digest}"
+        raise InputRefused(reason, where=f"{text}, {file.name}", remedy=RESTORE)
+    return data

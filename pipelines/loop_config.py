@@ -1,0 +1,252 @@
+"""What the loop is told: one YAML file, from the data to the calendar. `curate init` writes a commented example.
+
+Folders are taken as seen from the file. No secret stands in it: where one is needed, it names an environment variable.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+import yaml
+
+from curation.errors import ConfigurationProblem
+from curation.files import read_file
+from curation.quarantine import BadRecord
+from models.gate import GateRules
+from models.metrics.summary import HARD_BELOW
+from models.training.settings import MAX_CONFIG_BYTES, MIN_SIDE_PX, Stage
+from pipelines.yaml_places import line_of
+
+ENVIRONMENT_NAME: Final = re.compile(r"[A-Z][A-Z0-9_]*")
+CRON_FIELDS: Final = 5
+INTERVAL: Final = re.compile(r"([1-9]\d*)\s*(minutes?|hours?|days?|weeks?)")
+
+SplitName = Literal["train", "val", "test", "all"]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A section or a list entry: a key that is not known is refused."""
+
+
+class TestSet(Part, frozen=True, kw_only=True):
+    """A data set that models are measured on. It is frozen: once measured on, a changed one is refused."""
+
+    __test__ = False
+    data: str
+    split: SplitName = "test"
+
+
+class DataSection(Part, frozen=True, kw_only=True):
+    """What trains, what judges, what is measured on, and the pool of images from which new labels come."""
+
+    train: tuple[str, ...]
+    test: tuple[TestSet, ...]
+    val: tuple[str, ...] = ()
+    pool: tuple[str, ...] = ()
+    backgrounds: tuple[str, ...] = ()
+    hard_weight: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Refuse a loop that cannot train or measure."""
+        if not self.train:
+            raise ValueError("train must name at least one data set")
+        if not self.test:
+            raise ValueError("test must name at least one data set; without it no model can be promoted")
+        in_range("hard_weight", self.hard_weight, least=1, most=100)
+
+
+class LabelSection(Part, frozen=True, kw_only=True):
+    """What annotators are asked: how many samples a round, and which. Without a project nobody is asked."""
+
+    project: str | None = None
+    budget: int = 50
+    strategy: Literal["hard", "uncertain", "random"] = "hard"
+    overlap: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that ask nothing."""
+        in_range("budget", self.budget, least=0, most=100_000)
+        in_range("overlap", self.overlap, least=1, most=10)
+
+
+class TrainSection(Part, frozen=True, kw_only=True):
+    """How a challenger is trained: from the champion, or anew."""
+
+    network: str = "unet_shufflenet"
+    start: Literal["champion", "imagenet", "random"] = "champion"
+    input_size: tuple[int, int] = (224, 224)
+    ema: float = 0.99
+    patience: int | None = None
+    stages: tuple[Stage, ...] = (Stage(),)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained."""
+        if not self.stages:
+            raise ValueError("stages must hold at least one stage")
+        for stage in self.stages:
+            if stage.data:
+                raise ValueError(f"stage {stage.name!r} names data; the loop builds it from the section data")
+        if min(self.input_size) < MIN_SIDE_PX:
+            raise ValueError(f"input_size must be {MIN_SIDE_PX} pixels or more on each side - got {self.input_size}")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema must be 0 or more, and below 1 - got {self.ema}")
+        if self.patience is not None:
+            in_range("patience", self.patience, least=1, most=100_000)
+
+
+class MineSection(Part, frozen=True, kw_only=True):
+    """How the winner looks for what to label next."""
+
+    threshold: float = HARD_BELOW
+    pool_share: float = 0.1
+    second: tuple[str, ...] = ()
+    folds: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that mine nothing."""
+        in_range("threshold", self.threshold, least=0, most=1)
+        in_range("pool_share", self.pool_share, least=0, most=1)
+        if self.folds < 0 or self.folds == 1:
+            raise ValueError(f"folds must be 0, or 2 and more - got {self.folds}")
+
+
+class ReportSection(Part, frozen=True, kw_only=True):
+    """What the page of a round shows."""
+
+    pictures: int = 12
+    pdf: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that show nothing."""
+        in_range("pictures", self.pictures, least=0, most=200)
+
+
+class NotifySection(Part, frozen=True, kw_only=True):
+    """Who is told of a round: each entry is the name of an environment variable that holds the address of a webhook."""
+
+    webhooks: tuple[str, ...] = ()
+    events: tuple[Literal["success", "refusal", "failure"], ...] = ("success", "refusal", "failure")
+
+    def __post_init__(self) -> None:
+        """Refuse an address, which is a secret, without repeating it."""
+        for number, name in enumerate(self.webhooks):
+            if not ENVIRONMENT_NAME.fullmatch(name):
+                raise ValueError(
+                    f"entry {number} of webhooks must be the name of an environment variable, such as "
+                    "CURATE_WEBHOOK_URL; the address itself is a secret and stays out of this file"
+                )
+
+
+class ScheduleSection(Part, frozen=True, kw_only=True):
+    """When a round begins: by cron, in intervals, or when so many new labels are in; the first that comes."""
+
+    cron: str | None = None
+    every: str | None = None
+    new_labels: int | None = None
+    timezone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        """Refuse a calendar that nobody can read."""
+        if self.cron is not None and len(self.cron.split()) != CRON_FIELDS:
+            raise ValueError(f"cron must have five fields, such as '0 3 * * 1' (Mondays at 3:00) - got {self.cron!r}")
+        if self.every is not None and not INTERVAL.fullmatch(self.every):
+            raise ValueError(
+                f"every must be a number of minutes, hours, days or weeks: '12 hours' - got {self.every!r}"
+            )
+        if self.new_labels is not None:
+            in_range("new_labels", self.new_labels, least=1, most=1_000_000)
+
+
+class LoopConfig(Part, frozen=True, kw_only=True):
+    """The whole loop. `workspace` holds its rounds and its models; `model` is a name in the registry."""
+
+    model: str = "portrait"
+    workspace: str = "loop"
+    seed: int = 0
+    data: DataSection
+    label: LabelSection = msgspec.field(default_factory=LabelSection)
+    train: TrainSection = msgspec.field(default_factory=TrainSection)
+    gate: GateRules = msgspec.field(default_factory=GateRules)
+    mine: MineSection = msgspec.field(default_factory=MineSection)
+    report: ReportSection = msgspec.field(default_factory=ReportSection)
+    notify: NotifySection = msgspec.field(default_factory=NotifySection)
+    schedule: ScheduleSection = msgspec.field(default_factory=ScheduleSection)
+
+    def __post_init__(self) -> None:
+        """Refuse a name that could not be told from a version or a path."""
+        if not re.fullmatch(r"[\w.-]{1,100}", self.model):
+            raise ValueError(f"model must be of letters, digits, `_`, `-` and `.` - got {self.model!r}")
+
+
+def read_loop_config(path: Path) -> LoopConfig:
+    """Give the loop that a YAML file describes.
+
+    Raises ConfigurationProblem naming file, line and key, what was found and what is expected.
+    """
+    try:
+        text = read_file(path, max_bytes=MAX_CONFIG_BYTES)
+    except BadRecord as problem:
+        remedy = "name a YAML file with --config; `curate init` writes one to start from"
+        raise ConfigurationProblem(problem.reason, where=path, remedy=remedy) from problem
+    return loop_config_from(text, where=path)
+
+
+def loop_config_from(text: bytes, *, where: Path) -> LoopConfig:
+    """Give the loop that YAML text describes; raises ConfigurationProblem."""
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            raise yaml.YAMLError("aliases (`*name`) are not read: a few of them can stand for more than memory holds")
+        told = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigurationProblem(f"not YAML: {error}", where=where, remedy="mend the line that is named") from error
+    if isinstance(told, dict):
+        told = {key: value for key, value in told.items() if value is not None}  # a section of comments alone
+    try:
+        return msgspec.convert(told, LoopConfig)
+    except msgspec.ValidationError as error:
+        raise _refused(error, text=text, where=where) from error
+
+
+def in_range(name: str, value: float, *, least: float, most: float) -> None:
+    """Raise ValueError for a number outside `least`..`most`, and for one that is none."""
+    if not least <= value <= most:
+        raise ValueError(f"{name} must be from {least:g} to {most:g} - got {value:g}")
+
+
+def _refused(error: msgspec.ValidationError, *, text: bytes, where: Path) -> ConfigurationProblem:
+    reason, _, told_place = str(error).partition(" - at `")
+    place = told_place.removeprefix("key` in `")
+    path = re.findall(r"\.(\w+)|\[(\d+)\]", place)
+    keys: list[str | int] = [name or int(number) for name, number in path]
+    slip = re.search(r"unknown field `(.*)`", reason) or re.match(r"(?:entry \d+ of )?(\w+) must ", reason)
+    line = line_of(text, keys=[*keys, *([slip[1]] if slip else [])])
+    section = ".".join(str(key) for key in keys) or "the file"
+    known = _known_keys(keys)
+    remedy = f"in {section} there are: {', '.join(known)}" if known else f"mend {section}"
+    return ConfigurationProblem(
+        f"{section}: {reason[:1].lower()}{reason[1:]}",
+        where=f"{where}, line {line}",
+        remedy=f"{remedy}; `curate init` writes an example that tells of each",
+    )
+
+
+def _known_keys(keys: list[str | int]) -> tuple[str, ...]:
+    """Give the keys of the section that a path lies in, or is."""
+    kind: Any = LoopConfig
+    found: tuple[str, ...] = kind.__struct_fields__
+    for key in keys:
+        if isinstance(key, str):
+            kind = next((field.type for field in msgspec.structs.fields(kind) if field.name == key), None)
+        inner = [one for one in (kind, *getattr(kind, "__args__", ())) if _is_struct(one)]
+        if not inner:
+            return found
+        kind = inner[0]
+        found = kind.__struct_fields__
+    return found
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)

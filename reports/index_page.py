@@ -1,0 +1,82 @@
+"""All rounds of a loop on one page: what came of each, and how good the champion became."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from curation.files import write_durable
+from reports.figures import Chart, lines
+from reports.round_record import ROUND, Round, read_round
+from reports.run_report import refuse_foreign, rendered_page
+
+INDEX: Final = "index.html"
+REPORT: Final = "report.html"
+
+
+def round_folders(folder: Path) -> list[Path]:
+    """Give the folders of rounds in a folder, in the order of their names; none where there are none."""
+    return sorted(path.parent for path in folder.glob(f"*/{ROUND}"))
+
+
+def write_index(folder: Path, *, out: Path) -> list[Round]:
+    """Write the page on the rounds in `folder` to the file `out`, and give the rounds.
+
+    Raises InputRefused when `out` is a file of something else, or a round is damaged.
+    """
+    refuse_foreign(out)
+    places = round_folders(folder)
+    found = sorted(((read_round(place), place) for place in places), key=lambda pair: (pair[0].number, pair[1].name))
+    rounds = [told for told, _ in found]
+    rows = [_row(told, place=place, out=out) for told, place in found]
+    page = rendered_page(
+        "rounds.html.j2",
+        kind="rounds",
+        title=f"Rounds of {folder.resolve().parent.name if folder.name == 'rounds' else folder.resolve().name}",
+        rows=list(reversed(rows)),
+        promoted=sum(told.decision is not None and told.decision.is_promoted for told in rounds),
+        trend=_trend(rounds),
+        is_mixed=len({tuple(sorted(told.test_sets.items())) for told in rounds if told.test_sets}) > 1,
+    )
+    write_durable(out, page.encode())
+    return rounds
+
+
+def outcome_of(told: Round) -> str:
+    """Say in a few words what came of a round."""
+    if told.decision is None:
+        return f"failed: {told.problems[0]}" if told.problems else "nothing was compared"
+    return "promoted" if told.decision.is_promoted else f"kept the champion: {told.decision.sentence}"
+
+
+def _row(told: Round, *, place: Path, out: Path) -> dict[str, Any]:
+    found = None if told.decision is None else told.decision.overall
+    is_known = found is not None and found.difference is not None
+    change = f"{found.difference:+.4f} ({found.low:+.4f} to {found.high:+.4f})" if found and is_known else "–"
+    report = place / REPORT
+    is_below = report.is_file() and place.resolve().parent == out.resolve().parent
+    return {
+        "told": told,
+        "outcome": outcome_of(told),
+        "change": change,
+        "kind": "loses" if told.problems else "",
+        # quoted whole, so that it is a path below this page, whatever the folder is called
+        "link": f"./{quote(place.name)}/{REPORT}" if is_below else "",
+    }
+
+
+def _trend(rounds: Sequence[Round]) -> Chart | None:
+    known = [told for told in rounds if told.miou is not None]
+    if not known:
+        return None
+    found = [told.miou for told in known if told.miou is not None]
+    promotions = [i for i, told in enumerate(known) if told.decision is not None and told.decision.is_promoted]
+    return lines(
+        [[one.value for one in found]],
+        names=("round", "mIoU"),
+        bands=[([one.low for one in found], [one.high for one in found])],
+        starts=promotions,
+        texts=[f"{told.name}: {one.value:.4f}" for told, one in zip(known, found, strict=True)],
+    )

@@ -1,0 +1,207 @@
+"""The tables of a report: slices, data, labels, curves, lineage."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from models.gate import Decision, GateRules
+from models.metrics.intervals import Interval
+from models.metrics.summary import HARD_BELOW
+from models.slices import slices_of
+from reports.figures import forest, lines
+from reports.round_record import DataFacts, LabelFacts, Round
+from reports.run_report_reading import Evaluated, miou_of, read_history
+
+CHOICES: Final = (("split", "all"), ("where", None), ("limit", None))
+"""The flags of an evaluation that choose samples, and what they are where they are not given."""
+
+
+def slice_rows(evaluated: Evaluated, *, decision: Decision | None) -> tuple[list[dict[str, Any]], str]:
+    """Give the parts of the slices, with both models where there are two, and a note on how to read them."""
+    if decision is not None:
+        rows = _compared(evaluated, decision=decision)
+        rules = decision.rules
+        note = f"Parts of fewer than {rules.min_images} images are grey: they do not count for the decision."
+        return rows, note
+    names = list(evaluated.metrics["slices"])
+    miou = miou_of(evaluated.scores)
+    rows = [
+        {"name": name, "value": value, "images": int(where.sum()), "means": [_mean(miou[where])], "kind": ""}
+        for name, parts in slices_of(evaluated.scores, names=names).items()
+        if len(parts) > 1
+        for value, where in parts.items()
+    ]
+    least = GateRules().min_images
+    shown = [row | {"kind": "few" if row["images"] < least else "", "change": None, "forest": None} for row in rows]
+    return shown, f"Parts of fewer than {least} images are grey: they say little."
+
+
+def share_rows(evaluated: Evaluated) -> list[dict[str, Any]]:
+    """Give the share of hard cases and the mIoU of the worst twentieth, as texts, for each model."""
+    tables = [table for table in (evaluated.baseline, evaluated.scores) if table is not None]
+    scores = [(miou_of(table), np.array(table["is_finite"].to_pylist(), dtype=np.bool_)) for table in tables]
+    hard = [f"{np.mean((miou < HARD_BELOW) | ~finite):.1%}" if miou.size else "–" for miou, finite in scores]
+    known = [miou[np.isfinite(miou)] for miou, _ in scores]
+    low = [f"{np.percentile(values, 5):.4f}" if values.size else "–" for values in known]
+    return [
+        {"name": "Hard cases", "meaning": f"share under {HARD_BELOW:g}", "texts": hard},
+        {"name": "p5", "meaning": "one image in twenty is worse", "texts": low},
+    ]
+
+
+def data_rows(data: Sequence[DataFacts], *, before: Mapping[str, DataFacts], has_before: bool) -> list[dict[str, Any]]:
+    """Give the data sets, each with what changed since the round before; those that are gone come last."""
+    rows = []
+    for facts in data:
+        old = before.get(facts.name)
+        is_same = old is not None and old.manifest_sha256 == facts.manifest_sha256
+        state = "" if not has_before else "new" if old is None else "unchanged" if is_same else "changed"
+        has_other_labels = old is not None and old.label_versions != facts.label_versions
+        rows.append(
+            {
+                "facts": facts,
+                "state": state,
+                "change": 0 if old is None else facts.samples - old.samples,
+                "versions": old.label_versions if old is not None and has_other_labels else None,
+            }
+        )
+    names = {facts.name for facts in data}
+    gone = [old for name, old in before.items() if name not in names]
+    return rows + [{"facts": old, "state": "gone", "change": -old.samples, "versions": None} for old in gone]
+
+
+def label_facts(labels: LabelFacts | None, *, decision: Decision | None) -> list[tuple[str, str]]:
+    """Give what the labels cost and what they brought, per mask and per minute where these are known."""
+    if labels is None:
+        return []
+    told = [("masks relabelled", f"{labels.relabeled:,}"), ("sent to annotators next", f"{labels.sent:,}")]
+    if labels.minutes is not None:
+        told.append(("annotator minutes", f"{labels.minutes:,.1f}"))
+    gain = None if decision is None else decision.overall.difference
+    if gain is not None and labels.relabeled:
+        told.append(("mIoU per 100 masks", f"{100 * gain / labels.relabeled:+.4f}"))
+    if gain is not None and labels.minutes:
+        told.append(
+            ("mIoU per annotator hour", f"{60 * gain / labels.minutes:+.4f} ({gain / labels.minutes:+.6f}/min)")
+        )
+    return told
+
+
+def curve_figures(run: Path | None) -> list[dict[str, Any]]:
+    """Give the curves of a training: losses, and validation mIoU with its spread; none without a history."""
+    history = [] if run is None else read_history(run)
+    if not history:
+        return []
+    columns = {
+        name: [_number(row.get(name)) for row in history] for name in ("loss", "val_loss", "val_miou", "val_std")
+    }
+    stages = [row.get("stage") for row in history]
+    starts = [i for i in range(1, len(stages)) if stages[i] != stages[i - 1]]
+    miou, spread = np.array(columns["val_miou"]), np.array(columns["val_std"])
+    band = ((miou - spread).tolist(), np.minimum(1, miou + spread).tolist())
+    return [
+        {
+            "names": ["training", "validation"],
+            "label": "Losses over the epochs",
+            "figure": lines([columns["loss"], columns["val_loss"]], names=("epoch", "loss"), starts=starts),
+        },
+        {
+            "names": ["validation mIoU, ± std over images"],
+            "label": "Validation mIoU over the epochs",
+            "figure": lines([columns["val_miou"]], names=("epoch", "mIoU"), bands=[band], starts=starts),
+        },
+    ]
+
+
+def lineage_rows(told: Round, *, evaluated: Evaluated | None) -> list[tuple[str, str]]:
+    """Give where everything comes from: models and data by their hashes, runs by their ids."""
+    rows = [(name, text) for name, text in (("champion", told.champion), ("challenger", told.challenger)) if text]
+    rows += list(told.lineage.items())
+    if evaluated is not None:
+        metrics = evaluated.metrics
+        for role, model in (("model", metrics["model"]), ("baseline", metrics["baseline"])):
+            if model is not None:
+                rows.append((f"{role} {model['name']}", f"{model['path']}  weights {model['sha256']}"))
+        rows += [
+            (f"test set {name}", f"{entry['dataset']}  manifest {entry['manifest_sha256']}")
+            for name, entry in metrics["sets"].items()
+        ]
+        rows.append(("evaluation", f"run {metrics.get('run', '')}, curate {metrics.get('tool_version', '')}"))
+    return rows
+
+
+def repeat_command(evaluated: Evaluated) -> str:
+    """Give the command that makes the evaluation again."""
+    metrics = evaluated.metrics
+    words = ["curate", "evaluate", "--model", metrics["model"]["path"]]
+    if metrics["baseline"] is not None:
+        words += ["--baseline", metrics["baseline"]["path"]]
+    words += ["--data", *(entry["dataset"] for entry in metrics["sets"].values())]
+    choice = metrics.get("choice", {})
+    for name, usual in CHOICES:
+        if choice.get(name, usual) != usual:
+            words += [f"--{name}", str(choice[name])]
+    if metrics.get("precision", "fp32") != "fp32":
+        words += ["--precision", metrics["precision"]]
+    words += ["--with-flips"] if metrics.get("with_flips") else []
+    words += ["--seed", str(metrics["seed"])] if metrics.get("seed") else []
+    return shlex.join(map(str, [*words, "--out", evaluated.folder]))
+
+
+def _compared(evaluated: Evaluated, *, decision: Decision) -> list[dict[str, Any]]:
+    found = [one for one in decision.slices if one.comparison.difference is not None]
+    ends = [abs(end or 0.0) for one in found for end in (one.comparison.low, one.comparison.high)]
+    reach = max(ends, default=0.0)
+    parts = {} if evaluated.baseline is None else _means(evaluated)
+    rows = []
+    for one in found:
+        change = Interval(
+            value=one.comparison.difference or 0.0, low=one.comparison.low or 0.0, high=one.comparison.high or 0.0
+        )
+        rows.append(
+            {
+                "name": one.name,
+                "value": one.value,
+                "images": one.comparison.images,
+                "means": parts.get((one.name, one.value), [None, None]),
+                "change": change,
+                "forest": forest(change.low, value=change.value, high=change.high, reach=reach),
+                "kind": "loses" if one.loses else "" if one.counts else "few",
+            }
+        )
+    return rows
+
+
+def _means(evaluated: Evaluated) -> dict[tuple[str, str], list[float | None]]:
+    """Give the mean mIoU of both models in each part; a prediction that is not finite counts as 0, as for the gate."""
+    assert evaluated.baseline is not None
+    scores = []
+    for table in (evaluated.baseline, evaluated.scores):
+        finite = np.array(table["is_finite"].to_pylist(), dtype=np.bool_)
+        scores.append(np.where(finite, miou_of(table), 0.0))
+    names = list(evaluated.metrics["slices"])
+    sets = np.array(evaluated.scores["dataset"].to_pylist(), dtype=object)
+    found: dict[str, Any] = {name: dict(one) for name, one in slices_of(evaluated.scores, names=names).items()}
+    found["data set"] = {name: sets == name for name in set(sets.tolist())}
+    return {
+        (name, value): [_mean(one[where]) for one in scores]
+        for name, parts in found.items()
+        for value, where in parts.items()
+    }
+
+
+def _mean(values: Any) -> float | None:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else None
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text) if text else float("nan")
+    except ValueError:
+        return float("nan")

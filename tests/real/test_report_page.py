@@ -1,0 +1,157 @@
+"""The report and the index in a real browser: nothing that came with data runs, nothing is fetched, and it prints."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curation.runner import RunnerOptions
+from models.gate import GateRules, decide
+from models.metrics.intervals import Interval
+from reports.index_page import write_index
+from reports.pdf import write_pdf
+from reports.round_record import CostFacts, LabelFacts, Round, data_facts, write_round
+from reports.run_report import RunReport, write_run_report
+from reports.run_report_reading import read_evaluated
+from tests.reports.evaluated_data import draw_evaluation
+
+CHROMIUM = shutil.which("chromium")
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine"),
+]
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+PAYLOADS = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(2)>',
+    "'><svg onload=alert(3)>",
+    "</title><script>alert(4)</script>",
+    "</style><script>alert(5)</script>",
+    "</svg><script>alert(6)</script>",
+    "<!--<script>alert(7)</script>-->",
+    "javascript:alert(8)",
+    "data:text/html,<script>alert(9)</script>",
+    "<iframe src='javascript:alert(10)'></iframe>",
+    "<img src=https://example.invalid/x.png>",
+    "<link rel=stylesheet href=//example.invalid/x.css>",
+    "<style>@import 'https://example.invalid/y.css'</style>",
+    "<meta http-equiv=refresh content='0;url=https://example.invalid/'>",
+    "<base href=https://example.invalid/>",
+    "<form action=https://example.invalid/><button autofocus onfocus=alert(11)>",
+    "<details open ontoggle=alert(12)>",
+    "{{ ''.__class__ }}{% for x in 1 %}",
+    "]]><body onload=alert(13)>",
+    "\u2028alert(14)\u2029",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield opened
+        opened.close()
+
+
+def looked_at(browser: Any, *, file: Path) -> tuple[Any, list[str]]:
+    """Open a file, and give the page and whatever it did that it should not."""
+    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    seen: list[str] = []
+
+    def dismiss(dialog: Any) -> None:
+        seen.append(f"dialog {dialog.message}")
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
+    page.on("request", lambda request: None if request.url.startswith(("file:", "data:")) else seen.append(request.url))
+    page.on("console", lambda message: seen.append(f"console {message.text}"))
+    page.on("pageerror", lambda error: seen.append(f"error {error}"))
+    page.goto(file.as_uri())
+    return page, seen
+
+
+def hostile_round(folder: Path, *, text: str) -> Round:
+    """Write a round with a payload in every text that a page shows."""
+    ids = [f"{text} {number}" for number in range(4)]
+    draw_evaluation(folder / "evaluation", before=[0.5] * 4, after=[0.6, 0.4, None, 0.7], ids=ids, text=text)
+    evaluated = read_evaluated(folder / "evaluation")
+    assert evaluated.baseline is not None
+    facts = data_facts(folder / "evaluation-data")
+    told = Round(
+        name=text,
+        command=text,
+        started=text,
+        evaluation="evaluation",
+        decision=decide(evaluated.baseline, challenger=evaluated.scores, rules=GateRules(min_images=2)),
+        miou=Interval(value=0.5, low=0.4, high=0.6),
+        champion=text,
+        challenger=text,
+        test_sets={text: text},
+        data=[facts, type(facts)(**{name: getattr(facts, name) for name in facts.__struct_fields__} | {"name": text})],
+        before=[facts],
+        labels=LabelFacts(relabeled=1, minutes=1.0),
+        costs=[CostFacts(name=text, file_bytes=1, input_size=(1, 1), machine=text)],
+        lineage={text: text},
+        problems=[text],
+    )
+    write_round(folder, told=told)
+    write_run_report(
+        RunReport(told=told, evaluated=evaluated), out=folder / "report.html", runner=RunnerOptions(workers=0)
+    )
+    return told
+
+
+def test_nothing_that_came_with_the_data_runs_or_is_fetched(browser: Any, tmp_path: Path) -> None:
+    found = []
+    for number, text in enumerate(PAYLOADS):
+        hostile_round(tmp_path / str(number), text=text)
+        page, seen = looked_at(browser, file=tmp_path / str(number) / "report.html")
+        found += seen
+        assert page.locator("h1").inner_text().strip() == text.strip().replace("\u2028", "\n").replace("\u2029", "\n")
+        assert page.locator("script, iframe, form, base, a").count() == 0
+        page.context.close()
+    write_index(tmp_path, out=tmp_path / "index.html")
+    page, seen = looked_at(browser, file=tmp_path / "index.html")
+    assert found + seen == []
+    assert page.locator("a").count() == len(PAYLOADS)
+    assert page.locator("script, iframe, form, base").count() == 0
+    page.locator("a").first.click()
+    assert page.locator(".decision").count() == 1
+    assert seen == []
+
+
+def test_it_follows_the_scheme_of_the_reader_and_prints_on_white(browser: Any, tmp_path: Path) -> None:
+    hostile_round(tmp_path / "1", text="a round")
+    page, seen = looked_at(browser, file=tmp_path / "1" / "report.html")
+    papers = []
+    for scheme, media in (("light", "screen"), ("dark", "screen"), ("dark", "print")):
+        page.emulate_media(color_scheme=scheme, media=media)
+        papers.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert papers == ["rgb(244, 244, 241)", "rgb(20, 21, 23)", "rgb(255, 255, 255)"]
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert seen == []
+
+
+def test_every_picture_is_seen_and_no_style_was_refused(browser: Any, tmp_path: Path) -> None:
+    hostile_round(tmp_path / "1", text="a round")
+    page, seen = looked_at(browser, file=tmp_path / "1" / "report.html")
+    widths = page.evaluate("[...document.images].map(image => image.naturalWidth)")
+    assert widths
+    assert min(widths) > 0
+    assert page.evaluate(
+        "[...document.querySelectorAll('svg.chart')].every(one => one.getBoundingClientRect().width > 100)"
+    )
+    assert seen == []
+
+
+def test_it_is_printed_as_pdf(tmp_path: Path) -> None:
+    hostile_round(tmp_path / "1", text="a round")
+    write_pdf(tmp_path / "1" / "report.html", out=tmp_path / "report.pdf")
+    data = (tmp_path / "report.pdf").read_bytes()
+    assert data.startswith(b"%PDF-")
+    assert data.rstrip().endswith(b"%%EOF")
