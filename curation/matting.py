@@ -81,7 +81,7 @@ def matting_trimap(mask: Mask, *, kernel: int | None = None) -> Trimap:
     """Give the trimap of a mask with a band for matting: `kernel` pixels wide, or in proportion to the person.
 
     >>> matting_trimap(np.repeat(np.array([[0, 255]], np.uint8), 8, axis=1)).tolist()
-    [[0, 0, 0, 0, 0, 0, 128, 128, 128, 128, 255, 255, 255, 255, 255, 255]]
+    [[0, 0, 0, 0, 0, 128, 128, 128, 128, 128, 128, 128, 255, 255, 255, 255]]
     """
     return trimap_from_mask(mask, kernel=band_px(mask) if kernel is None else kernel)
 

@@ -48,7 +48,7 @@ def band_of(is_unknown: NDArray[np.bool_]) -> Band:
     far apart.
 
     >>> band_of(np.array([[False, True, True], [True, False, False]])).numbers.reshape(6, 7)[2:4, 2:5].tolist()
-    [[3, 1, 2], [0, 3, 3]]
+    [[3, 0, 1], [2, 3, 3]]
     """
     frame = np.pad(is_unknown, RIM)
     # grown by a pixel, parts that share equations touch, and pixels at most two apart are at most two steps apart

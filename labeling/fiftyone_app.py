@@ -66,6 +66,7 @@ def load(wanted: Browsed, *, folders: Mapping[str, Path], progress: Callable[[in
     progress(len(known))
     new = [place for uid, place in places.items() if uid not in known]
     _add(dataset, wanted=wanted, fields=fields, places=new, progress=lambda done: progress(len(known) + done))
+    _count_again(dataset)
     views = _save_views(dataset, views=views_of(wanted))
     _dress(dataset, fields=fields)
     dataset.info = dataset.info | {OURS: dataset.info[OURS] | {"fields": sorted(fields), "views": list(views)}}
@@ -80,6 +81,13 @@ def load(wanted: Browsed, *, folders: Mapping[str, Path], progress: Callable[[in
         views=views,
         left_out=tuple(left_out),
     )
+
+
+def _count_again(dataset: Any) -> None:
+    """Let the database count its documents: after it was killed, its quick count, which FiftyOne shows, is off."""
+    for collection in (dataset._sample_collection, dataset._frame_collection):
+        if collection is not None and collection.estimated_document_count() != collection.count_documents({}):
+            collection.database.command("validate", collection.name)
 
 
 def read_tags(folder: Path) -> list[dict[str, list[str]]]:

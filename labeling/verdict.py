@@ -13,10 +13,12 @@ A prediction that is not finite is a `model_error`. What has no label has no ver
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from labeling.evidence import Evidence
 from models.metrics.summary import HARD_BELOW
+
+if TYPE_CHECKING:
+    from labeling.evidence import Evidence
 
 Verdict: TypeAlias = Literal["label_error", "model_error", "ambiguous", "boundary_only", "ok"]
 VERDICTS: Final[dict[Verdict, str]] = {
@@ -36,6 +38,7 @@ DIFFER: Final = 1 - HARD_BELOW
 def verdict(evidence: Evidence | None, *, miou: float | None, boundary_iou: float | None) -> Verdict:
     """Give the verdict on a labelled sample; without evidence the prediction was not finite.
 
+    >>> from labeling.evidence import Evidence
     >>> sure = Evidence(contradicted=0.3, interior_error=0.4, disagreement=0.1, best_other=0.6)
     >>> verdict(sure, miou=0.6, boundary_iou=0.2)
     'label_error'

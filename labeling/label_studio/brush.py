@@ -47,7 +47,7 @@ def encode_brush(mask: Mask) -> list[int]:
     All four channels hold 255 where person is. The bytes are those that the converter of Label Studio's SDK gives.
 
     >>> encode_brush(np.zeros((1, 1), np.uint8))
-    [0, 0, 0, 4, 57, 27, 252, 48, 0]
+    [0, 0, 0, 4, 57, 27, 252, 96, 0]
     """
     assert mask.ndim == 2, f"expected (h, w), got {mask.shape}"
     flat = mask.ravel() != 0

@@ -47,7 +47,7 @@ def serving(folder: Path) -> Iterator[Access]:
         yield find_access(folder)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=60)
+        process.communicate(timeout=60)
 
 
 def start(folder: Path) -> subprocess.Popen[str]:
