@@ -38,7 +38,7 @@ REAL_DATA = Path(os.environ.get("CURATE_REAL_DATA", Path(__file__).parents[3] / 
 PORTRAITS = REAL_DATA / "data" / "portraits"
 ROUND_TRIP = int(os.environ.get("CURATE_ROUND_TRIP", "12"))
 """Of the 200 portraits; all of them take minutes, since each is submitted by a call of its own."""
-FAULTY_PUSHES = int(os.environ.get("CURATE_FAULTY_PUSHES", "60"))
+FAULTY_PUSHES = int(os.environ.get("CURATE_FAULTY_PUSHES", "20"))
 pytestmark = pytest.mark.real
 
 
