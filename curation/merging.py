@@ -54,7 +54,7 @@ def plan_merge(
     Raises InputRefused on a dataset named twice, collisions of ids, columns of different types, and groups on two
     sides of a split.
     """
-    _refuse_twice(datasets)
+    refuse_twice(datasets)
     prefixes = [f"{dataset.folder.resolve().name}-" if prefix else "" for dataset in datasets]
     joined = join_tables(datasets, prefixes=prefixes)
     kept, filtered = _selected(joined, like=datasets[0], query=query, limit=limit)
@@ -174,7 +174,8 @@ def parent_name(dataset: Dataset) -> str:
     return f"{dataset.card.name}@{dataset.card.run}"
 
 
-def _refuse_twice(datasets: Sequence[Dataset]) -> None:
+def refuse_twice(datasets: Sequence[Dataset]) -> None:
+    """Raise InputRefused when a dataset is named twice."""
     folders = Counter(dataset.folder.resolve() for dataset in datasets)
     twice = next((dataset.folder for dataset in datasets if folders[dataset.folder.resolve()] > 1), None)
     if twice is not None:

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeAlias
 import pyarrow as pa
 
 from curation.dataset import FILE_COLUMNS, Dataset
+from labeling.verdict import VERDICTS
 from models.metrics.summary import HARD_BELOW
 
 Kind: TypeAlias = Literal["text", "number", "whole", "flag", "mask", "map", "class"]
@@ -192,7 +193,7 @@ def _weak_views(fields: Mapping[str, Any]) -> Iterator[View]:
     if VERDICT in fields:
         yield View(
             name="likely label errors",
-            meaning="the predictions are sure that part of the label is wrong",
+            meaning=VERDICTS["label_error"],
             field=VERDICT,
             value="label_error",
             sort_by="contradicted" if "contradicted" in fields else "",

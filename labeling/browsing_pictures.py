@@ -12,16 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from curation.dataset import Dataset
 from curation.files import make_folder, read_file, safe_join, write_bytes
 from curation.pixels import decode_gray, encode_mask
 from curation.quarantine import BadRecord, QuarantineRecord
 from labeling.browsing import Pictures
+from models.image_score import mask_of
 
-HALF: Final = 128
-"""From here on a stored probability, 0..255, is a person."""
 STAGE: Final = "browse"
 
 
@@ -66,7 +63,7 @@ def cut_mask(source: Path, *, target: Path) -> Path:
     if stamp is not None and _stamp(target) == stamp:
         return target
     probability = decode_gray(read_file(source), file=str(source))
-    write_bytes(target, encode_mask(np.where(probability >= HALF, np.uint8(255), np.uint8(0))))
+    write_bytes(target, encode_mask(mask_of(probability)))
     if stamp is not None:
         os.utime(target, ns=(stamp, stamp))  # as `make` does: equal times tell that nothing changed
     return target

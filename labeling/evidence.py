@@ -55,13 +55,13 @@ def evidence_of(
     mean = np.mean(found, axis=0, dtype=np.float32) / 255
     union = max(1, int(np.count_nonzero((label > 0) | (mean >= 0.5))))
     against = np.where(label > 0, 1 - mean, mean) >= SURE
-    wrong = mask_of(found[0]) != label
-    masks = [mask_of(stored) for stored in found[1:]]
+    masks = [mask_of(stored) for stored in found]
+    wrong = masks[0] != label
     return Evidence(
         contradicted=_away_from_outlines(against) / union,
         interior_error=_away_from_outlines(wrong) / union,
-        disagreement=disagreement(found) if others else None,
-        best_other=max((image_miou(confusion(mask, truth=label)) for mask in masks), default=None),
+        disagreement=disagreement(masks) if others else None,
+        best_other=max((image_miou(confusion(mask, truth=label)) for mask in masks[1:]), default=None),
     )
 
 

@@ -22,7 +22,8 @@ import msgspec
 
 from curation.errors import ConfigurationProblem, CurateError, EnvironmentProblem, RemoteUnavailable
 from curation.files import make_folder, write_durable
-from labeling.fiftyone_guard import ADDRESS, LOG, LOOPBACK, USERS, Address
+from labeling.fiftyone_guard import ADDRESS, LOG, USERS, Address
+from labeling.local_server import LOOPBACK
 
 URI: Final = "FIFTYONE_DATABASE_URI"
 FOLDER: Final = "FIFTYONE_DATABASE_DIR"

@@ -10,7 +10,6 @@ import ctypes
 import fcntl
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -19,13 +18,11 @@ from typing import Final
 import msgspec
 
 from curation.files import make_folder, write_durable
+from labeling.local_server import LOOPBACK, PARENT_DIED, free_port
 
-LOOPBACK: Final = "127.0.0.1"
 ADDRESS: Final = "database.json"
 USERS: Final = "users"
 LOG: Final = "mongod.log"
-DIE_WITH_PARENT: Final = 1
-"""PR_SET_PDEATHSIG of prctl(2)."""
 CACHE_GB: Final = 0.5
 """MongoDB would take half of the memory; a view of 34,000 samples has 60 MB."""
 
@@ -40,7 +37,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 def guard(folder: Path, *, mongod: str) -> int:
     """Start the database of a folder, tell where it listens, stop it when nobody uses it; give its exit code."""
     make_folder(folder / "db")
-    port = _free_port()
+    port = free_port(0)
     where = ["--dbpath", str(folder / "db"), "--logpath", str(folder / LOG), "--logappend"]
     network = ["--bind_ip", LOOPBACK, "--port", str(port), "--nounixsocket"]
     size = ["--wiredTigerCacheSizeGB", str(CACHE_GB), "--setParameter", "diagnosticDataCollectionEnabled=false"]
@@ -59,14 +56,8 @@ def guard(folder: Path, *, mongod: str) -> int:
         return process.wait()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
-
-
 def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(PARENT_DIED, signal.SIGTERM)
     os.setpgrp()
 
 

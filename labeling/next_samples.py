@@ -10,13 +10,12 @@ import numpy as np
 
 from curation.files import read_file, safe_join
 from curation.pixels import decode_gray
-from labeling.browsing import REVIEW
+from labeling.browsing import DROP, RELABEL, REVIEW
 from labeling.label_studio.prefill import Findings, worst_first
 from labeling.selection import Features, Strategy, select
 from models.scores import PREDICTIONS
 
 Row = Mapping[str, Any]
-RELABEL, DROP = "relabel", "drop"
 SEEN: Final = ("is_finite", "miou", "uncertainty_boundary", "verdict", "contradicted")
 """What a selection looks at, of the findings about a sample."""
 FEATURE_PX: Final = 16

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from labeling.evidence import Evidence
 
 Verdict: TypeAlias = Literal["label_error", "model_error", "ambiguous", "boundary_only", "ok"]
-VERDICTS: Final[dict[Verdict, str]] = {
+VERDICTS: Final[dict[str, str]] = {
     "label_error": "the predictions are sure that part of the label is wrong",
     "model_error": "the label fits what other predictions say, or these differ among each other",
     "ambiguous": "the predictions agree against the label, but none is sure",

@@ -17,14 +17,13 @@ from curation.dataset import Dataset, read_dataset
 from curation.errors import Interrupted
 from curation.quarantine import QuarantineRecord
 from pipelines.browsing import browsing_database
-from pipelines.options import Result, RunOptions, setting
+from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions, setting
 from pipelines.progress import progress_bar
 
 if TYPE_CHECKING:
     from labeling.browsing import Browsed
     from labeling.fiftyone_app import Loaded
 
-DONE_WITH_QUARANTINE: Final = 3
 HIGHEST_PORT: Final = 65535
 
 

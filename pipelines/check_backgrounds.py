@@ -25,7 +25,7 @@ from models.checked_model import CheckedModel
 from models.evaluation_sets import Model, identify
 from models.prediction.protocol import EngineOptions
 from models.sightings import SightingOptions, Sightings, find_persons
-from pipelines.options import Result, RunOptions, setting
+from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions, setting
 from pipelines.progress import progress_bar
 from reports.backgrounds import BackgroundsPage, write_backgrounds_page
 from reports.report_folder import refuse_foreign, reporting_in, work_folder
@@ -33,7 +33,6 @@ from reports.report_folder import refuse_foreign, reporting_in, work_folder
 KIND: Final = "check-backgrounds"
 PAGE: Final = "backgrounds.html"
 TABLE: Final = "sightings.parquet"
-DONE_WITH_QUARANTINE: Final = 3
 LISTED_SHOWN: Final = 10
 
 
@@ -68,37 +67,37 @@ def check_backgrounds(settings: CheckBackgroundsFlags, *, run: RunOptions) -> Re
     Example:  curate check-backgrounds data/backgrounds --model sinet.onnx
     """
     out = settings.out if settings.out is not None else settings.dataset / KIND
-    check = _Check(settings=settings, model=identify(settings.model), dataset=read_dataset(settings.dataset), run=run)
+    model, dataset = identify(settings.model), read_dataset(settings.dataset)
+    pictures = pictures_of([dataset], limit=run.limit)
+    check = _Check(settings=settings, model=model, dataset=dataset, pictures=pictures, run=run)
     check.refuse_unknown_ids()
     if run.dry_run:
         refuse_foreign(out, kind=KIND)
         seen = check.seen(work=work_folder(out, kind=KIND))
-        return _result(check, seen=seen, out=out)
+        return _result(check, seen=seen, listed=check.listed(seen), out=out)
     with reporting_in(out, kind=KIND) as work:
         seen = check.seen(work=work)
+        listed = check.listed(seen)
         write_durable(out / QUARANTINE, quarantine_lines(seen.records))
-        check.write(seen, out=out)
+        check.write(seen, listed=listed, out=out)
         if settings.quarantine:
-            check.set_aside(seen, out=out)
-    return _result(check, seen=seen, out=out)
+            check.set_aside(seen, listed=listed, out=out)
+    return _result(check, seen=seen, listed=listed, out=out)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Check:
-    """A dataset and the model that looks at it."""
+    """A dataset, those of its pictures that are looked at, and the model that looks at them."""
 
     settings: CheckBackgroundsFlags
     model: Model
     dataset: Dataset
+    pictures: Sequence[Picture]
     run: RunOptions
-
-    def pictures(self) -> list[Picture]:
-        """Give the pictures that are looked at."""
-        return pictures_of([self.dataset], limit=self.run.limit)
 
     def seen(self, *, work: Path) -> Sightings:
         """Predict all pictures, of which some may be known in `work`."""
-        pictures = self.pictures()
+        pictures = self.pictures
         options = EngineOptions(device=self.run.device, workers=self.run.workers)
         # what is seen depends on weights and card, and on nothing else
         name = sha256_of(f"{self.model.sha256} {self.model.card_sha256}".encode())[:16]
@@ -116,7 +115,7 @@ class _Check:
 
     def listed(self, seen: Sightings) -> list[int]:
         """Give the numbers of the pictures with a person, the largest first."""
-        pictures, kept = self.pictures(), set(self.settings.keep)
+        pictures, kept = self.pictures, set(self.settings.keep)
         hits = [
             (-one.area, pictures[number].id, number)
             for number, one in seen.found.items()
@@ -124,23 +123,23 @@ class _Check:
         ]
         return [number for _, _, number in sorted(hits)]
 
-    def write(self, seen: Sightings, *, out: Path) -> None:
+    def write(self, seen: Sightings, *, listed: Sequence[int], out: Path) -> None:
         """Write the table of sightings and the page."""
-        write_durable(out / TABLE, _table(self.pictures(), seen=seen, listed=self.listed(seen)))
+        write_durable(out / TABLE, _table(self.pictures, seen=seen, listed=listed))
         page = BackgroundsPage(
             dataset=self.dataset,
             model=self.model.name,
-            pictures=self.pictures(),
+            pictures=self.pictures,
             seen=seen,
-            listed=self.listed(seen),
+            listed=listed,
             min_area=self.settings.min_area,
             images=self.settings.images,
         )
         write_backgrounds_page(page, out=out / PAGE, runner=RunnerOptions(workers=self.run.workers))
 
-    def set_aside(self, seen: Sightings, *, out: Path) -> None:
+    def set_aside(self, seen: Sightings, *, listed: Sequence[int], out: Path) -> None:
         """Take the listed samples out of the dataset; raises InputRefused when these are more than allowed."""
-        pictures, listed = self.pictures(), self.listed(seen)
+        pictures = self.pictures
         limit = quarantine_limit(self.run.max_quarantine, considered=len(pictures))
         if len(listed) > limit:
             raise InputRefused(
@@ -177,8 +176,8 @@ def _table(pictures: Sequence[Picture], *, seen: Sightings, listed: Sequence[int
     return stream.getvalue()
 
 
-def _result(check: _Check, *, seen: Sightings, out: Path) -> Result:
-    pictures, listed = check.pictures(), check.listed(seen)
+def _result(check: _Check, *, seen: Sightings, listed: Sequence[int], out: Path) -> Result:
+    pictures = check.pictures
     is_moved = check.settings.quarantine and not check.run.dry_run and bool(listed)
     data: dict[str, Any] = {
         "command": KIND,

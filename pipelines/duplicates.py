@@ -19,7 +19,7 @@ from curation.duplicates_looks import LookOptions, Looks, look_at, pictures_of
 from curation.errors import InputRefused
 from curation.files import write_durable
 from curation.runner import RunnerOptions
-from pipelines.options import Result, RunOptions, setting
+from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions, setting
 from pipelines.progress import progress_bar
 from reports.duplicates import DuplicatesPage, write_duplicates_page
 from reports.report_folder import refuse_foreign, reporting_in, work_folder
@@ -27,7 +27,6 @@ from reports.report_folder import refuse_foreign, reporting_in, work_folder
 KIND: Final = "duplicates"
 PAGE: Final = "duplicates.html"
 PAIRS: Final = "pairs.parquet"
-DONE_WITH_QUARANTINE: Final = 3
 CHANGES_SHOWN: Final = 10
 
 

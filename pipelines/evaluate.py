@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,12 +13,10 @@ from models.evaluation_sets import SplitChoice
 from models.scores import SCORES
 from models.scoring import Precision
 from models.slices import SLICES, SliceName
-from pipelines.options import Result, RunOptions, setting
+from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions, setting
 
 if TYPE_CHECKING:
     from pipelines.evaluating import Evaluation
-
-DONE_WITH_QUARANTINE: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

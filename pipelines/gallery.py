@@ -9,12 +9,11 @@ from typing import Final
 from curation.dataset import read_dataset
 from curation.runner import RunnerOptions
 from labeling.verdict import VERDICTS
-from pipelines.options import Result, RunOptions, setting
+from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions, setting
 from pipelines.progress import progress_bar
 from reports.gallery import GalleryOptions, gallery_items, write_gallery
 
 SHOWN: Final = 500
-DONE_WITH_QUARANTINE: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +38,7 @@ def gallery(settings: GalleryFlags, *, run: RunOptions) -> Result:
     datasets = [read_dataset(folder) for folder in settings.datasets]
     out = settings.out if settings.out is not None else settings.datasets[0] / "gallery.html"
     limit = SHOWN if run.limit is None else run.limit
-    options = GalleryOptions(limit=limit, query=settings.where, verdicts=dict(VERDICTS.items()))
+    options = GalleryOptions(limit=limit, query=settings.where, verdicts=VERDICTS)
     items = len(gallery_items(datasets, options=options))
     total = sum(map(len, datasets))
     none = f"no sample matches --where {settings.where!r}" if total else "there is no sample to show"

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from pipelines.labeling import PATIENCE, PROJECT, SERVER_FOLDER, connected, project_title
-from pipelines.options import Result, RunOptions, setting
+from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions, setting
 from pipelines.progress import progress_bar
 
 if TYPE_CHECKING:
     from labeling.label_studio.pulling import Pulled
 
-DONE_WITH_QUARANTINE: Final = 3
 SHOWN: Final = 10
 
 

@@ -12,14 +12,13 @@ import numpy as np
 
 from labeling.selection import Strategy
 from pipelines.labeling import PATIENCE, PROJECT, SERVER_FOLDER, connected, project_title
-from pipelines.options import Result, RunOptions, setting
+from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions, setting
 from pipelines.progress import progress_bar
 
 if TYPE_CHECKING:
     from labeling.label_studio.golden import Golden
     from labeling.label_studio.pushing import Push, Pushed
 
-DONE_WITH_QUARANTINE: Final = 3
 SHOWN: Final = 10
 
 

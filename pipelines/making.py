@@ -11,10 +11,9 @@ import msgspec
 
 from curation.card import QUARANTINE, Counts, Tally, counts_of
 from curation.samples import Plan
-from pipelines.options import Result, RunOptions
+from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions
 
 DONE: Final = 0
-DONE_WITH_QUARANTINE: Final = 3
 IDS_SHOWN: Final = 10
 DECIDED_BY: Final = {
     "query": "--where",

@@ -22,7 +22,7 @@ from curation.errors import InputRefused
 from curation.files import make_folder, sha256_of
 from curation.joining import join_tables
 from curation.lock import exclusive
-from curation.merging import plan_merge
+from curation.merging import refuse_twice
 from curation.quarantine import QuarantineRecord
 from curation.samples import Plan
 from labeling.hard_cases import Mined, Origin, plan_hard_cases
@@ -91,7 +91,8 @@ def mined(flags: MineFlags, *, run: RunOptions) -> Result:
 def _planned(flags: MineFlags, *, run: RunOptions) -> Mining:
     datasets = [read_dataset(folder) for folder in flags.data]
     prefixes = [f"{dataset.folder.resolve().name}-" if flags.prefix else "" for dataset in datasets]
-    plan_merge(datasets, prefix=flags.prefix, drop_splits=True)  # refuses what does not go together
+    refuse_twice(datasets)
+    joined = join_tables(datasets, prefixes=prefixes)
     staging = flags.out.with_name(f"{flags.out.name}.mining")
     parts, filtered = [], Counter[str]()
     for dataset, prefix in zip(datasets, prefixes, strict=True):
@@ -116,7 +117,7 @@ def _planned(flags: MineFlags, *, run: RunOptions) -> Mining:
     return Mining(
         flags=flags,
         run=run,
-        origin=Origin(datasets=datasets, prefixes=prefixes, joined=join_tables(datasets, prefixes=prefixes)),
+        origin=Origin(datasets=datasets, prefixes=prefixes, joined=joined),
         parts=parts,
         filtered=dict(+filtered),
         model=model,

@@ -15,6 +15,8 @@ import click
 from curation.errors import EnvironmentProblem
 
 REQUIRED: Final = dataclasses.MISSING
+DONE_WITH_QUARANTINE: Final = 3
+"""The exit code of a command that is done, but set inputs aside."""
 
 
 def setting(meaning: str, *, default: Any = REQUIRED, metavar: str | None = None, positional: bool = False) -> Any:

@@ -24,10 +24,9 @@ from models.prediction.preparing import prepare
 from models.prediction.protocol import EngineOptions
 from models.prediction.ready import ReadyModel
 from models.prediction.trimaps import TRIMAP_CLASSES, TrimapModel, predicted_trimap
-from pipelines.options import Result, RunOptions
+from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions
 from pipelines.progress import progress_bar
 
-DONE_WITH_QUARANTINE: Final = 3
 REFINED_PIXELS: Final = 1_500_000
 """A photograph is matted at this size at most, and its alpha enlarged."""
 SHOWN: Final = 20

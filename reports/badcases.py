@@ -18,6 +18,7 @@ from curation.errors import InputRefused
 from curation.files import make_folder, read_file, safe_join, write_bytes
 from curation.pixels import Gray, Image, Mask, decode_gray, decode_image, encode_image
 from curation.quarantine import BadRecord
+from models.image_score import mask_of
 from models.preprocessing import resized
 from models.scoring import prediction_path
 from models.truth import read_truth
@@ -43,7 +44,6 @@ SEEN_THROUGH: Final = 0.2
 """So much of the background is still seen."""
 TINT: Final = 0.75
 """So much of the colour of an error, and the rest of the picture, which stays recognisable."""
-HALF: Final = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -133,7 +133,7 @@ def _errors(case: Badcase, *, prediction: Gray) -> Image:
     """Give the image without colour, with the two kinds of errors in theirs."""
     gray = cv2.cvtColor(cv2.cvtColor(case.image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     drawn = gray.astype(np.float32)
-    found, labelled = prediction >= HALF, case.label > 0
+    found, labelled = mask_of(prediction) > 0, case.label > 0
     for where, colour in ((found & ~labelled, FALSE_PERSON), (labelled & ~found, MISSED_PERSON)):
         drawn[where] = (1 - TINT) * drawn[where] + TINT * np.array(colour, np.float32)
     if case.valid is not None:

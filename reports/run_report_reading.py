@@ -19,11 +19,11 @@ from curation.errors import CurateError, InputRefused
 from curation.files import read_file
 from curation.quarantine import BadRecord
 from models.evaluation import group_numbers, row_keys
+from models.evaluation_folder import METRICS
 from models.metrics.intervals import Measured, measure
 from models.metrics.summary import ScoreColumns
 from models.scores import columns_of, read_scores
 
-METRICS: Final = "metrics.json"
 BASELINE: Final = "baseline"
 HISTORY: Final = "history.csv"
 MAX_BYTES: Final = 64 << 20

@@ -13,12 +13,12 @@ from curation.errors import InputRefused
 from curation.files import read_file, safe_join
 from curation.pixels import Mask, decode_gray, decode_mask
 from curation.quarantine import BadRecord, Code
+from labeling.hard_cases import RANK
+from models.evaluation_folder import METRICS
 from models.image_score import mask_of
 from models.scores import PREDICTIONS, SCORES, read_scores
 
 Prefill = Literal["auto", "prediction", "label", "none"]
-RANK: Final = "hard_rank"
-METRICS: Final = "metrics.json"
 LONGEST_VERSION: Final = 100
 
 

@@ -6,14 +6,11 @@ takes no new users, calls nobody, and shows no file but those in its own folder 
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,21 +18,18 @@ from typing import Final
 import httpx
 import msgspec
 
-from curation.errors import ConfigurationProblem, EnvironmentProblem
-from curation.files import make_folder, telling_where, write_durable
+from curation.errors import EnvironmentProblem
+from curation.files import make_folder, write_durable
 from curation.lock import exclusive
 from labeling.label_studio.access import FILES, RUNNING, Running, Secrets, make_secrets, read_running
+from labeling.local_server import LOOPBACK, free_port, start_server, stop_server
 
-HOST: Final = "127.0.0.1"
-FIRST_PORT: Final = 8080
-PORTS_TRIED: Final = 100
+USUAL_PORTS: Final = range(8080, 8180)
 START_S: Final = 1200.0
 """The first start makes the database: half a minute, and many minutes where others keep the machine busy."""
 STOP_S: Final = 15.0
 LOG: Final = "server.log"
 LOG_LINES_TOLD: Final = 3
-PARENT_DIED: Final = 1
-"""PR_SET_PDEATHSIG of prctl(2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +57,12 @@ def serving(folder: Path, *, program: Path, port: int | None, tell: Callable[[st
     make_folder(folder)
     folder.chmod(0o700)
     with exclusive(folder / ".curate" / "lock"):
-        process = _start(folder, program=program, port=_port(port))
+        process = _start(folder, program=program, port=free_port(port, usual=USUAL_PORTS))
         try:
             running = _wait_until_up(folder, process=process, tell=tell)
             yield Server(running=running, process=process)
         finally:
-            _stop(process)
+            stop_server(process, patience_s=STOP_S)
             (folder / RUNNING).unlink(missing_ok=True)
 
 
@@ -78,50 +72,22 @@ def is_up(folder: Path) -> bool:
     return running is not None and _answers(running.url)
 
 
-def _port(port: int | None) -> int:
-    wanted = range(FIRST_PORT, FIRST_PORT + PORTS_TRIED) if port is None else [port]
-    for number in wanted:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, number))
-            except (OSError, OverflowError):
-                continue
-            return int(probe.getsockname()[1])
-    taken = f"the ports {wanted[0]} to {wanted[-1]} are" if port is None else f"port {port} is"
-    raise ConfigurationProblem(f"{taken} not free", remedy="give another --port; 0 takes any that is free")
-
-
 def _start(folder: Path, *, program: Path, port: int) -> subprocess.Popen[bytes]:
     secrets = make_secrets(folder)
     make_folder(folder / FILES)
     make_folder(folder / "data")
-    command = [str(program), "start", "--no-browser", "--internal-host", HOST, "--port", str(port)]
-    with telling_where(folder / LOG):
-        log = os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    libc = ctypes.CDLL(None)
-
-    def die_with_parent() -> None:
-        with suppress(AttributeError):  # a system without prctl
-            libc.prctl(PARENT_DIED, signal.SIGTERM)
-
+    command = [str(program), "start", "--no-browser", "--internal-host", LOOPBACK, "--port", str(port)]
     try:
-        process = subprocess.Popen(
+        process = start_server(
             [*command, "--data-dir", str(folder.resolve() / "data")],
-            env=_environment(folder, secrets=secrets),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # Ctrl-C is ours; we stop it
-            preexec_fn=die_with_parent,  # one thread, and nothing but a system call
+            environment=_environment(folder, secrets=secrets),
+            log=folder / LOG,
         )
     except OSError as error:
         raise EnvironmentProblem(
             f"the server cannot be started: {error.strerror}", where=program, remedy="delete that environment"
         ) from error
-    finally:
-        os.close(log)
-    write_durable(folder / RUNNING, msgspec.json.encode(Running(pid=process.pid, url=f"http://{HOST}:{port}")))
+    write_durable(folder / RUNNING, msgspec.json.encode(Running(pid=process.pid, url=f"http://{LOOPBACK}:{port}")))
     return process
 
 
@@ -134,7 +100,7 @@ def _environment(folder: Path, *, secrets: Secrets) -> dict[str, str]:
         "USER_TOKEN": secrets.token,
         "ENABLE_LEGACY_API_TOKEN": "true",
         "DISABLE_SIGNUP_WITHOUT_LINK": "true",
-        "ALLOWED_HOSTS": f"{HOST},localhost",
+        "ALLOWED_HOSTS": f"{LOOPBACK},localhost",
         "CORS_ALLOW_ALL_ORIGINS": "false",
         "COLLECT_ANALYTICS": "false",
         "LATEST_VERSION_CHECK": "false",
@@ -172,13 +138,3 @@ def _answers(url: str) -> bool:
 def _last_lines(folder: Path) -> str:
     lines = (folder / LOG).read_text(errors="replace").strip().splitlines()[-LOG_LINES_TOLD:]
     return "".join(f"\n  {line}" for line in lines)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the server and all that it started: first kindly, then not."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=STOP_S)
-            return

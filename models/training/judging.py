@@ -97,9 +97,12 @@ def verdict_of(parts: Sequence[Judged]) -> Verdict:
 
 
 def network_input(images: torch.Tensor, *, card: ModelCard) -> torch.Tensor:
-    """Give (n, h, w, 3) uint8 RGB as what a network takes: (n, 3, h, w) float32, `(pixel - mean) / std`."""
+    """Give (n, h, w, 3) uint8 RGB as what a network takes: (n, 3, h, w) float32, `(pixel - mean) / std`.
+
+    It stays channels last in memory, as the network that trains.
+    """
     mean, std = torch.tensor(card.mean), torch.tensor(card.std)
-    return ((images.float() - mean) / std).permute(0, 3, 1, 2).contiguous()
+    return ((images.float() - mean) / std).permute(0, 3, 1, 2)
 
 
 def _person(label: Label, *, card: ModelCard) -> Mask:

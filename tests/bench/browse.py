@@ -38,8 +38,8 @@ def bench(folder: Path) -> None:
     os.environ["XDG_DATA_HOME"] = str(folder / "data")
     say(f"\nBrowsing: {samples:,} samples with masks, predictions and {len(SCORES)} scores into FiftyOne")
     for name, limit in (("first load", FIRST_S), ("again", AGAIN_S)):
-        seconds, peak, _ = run_measured([str(CURATE), "browse", str(dataset), "--no-serve", "--quiet"])
-        say(f"  {name:<11} {seconds:6.1f} s (at most {limit}), peak {peak:.0f} MB")
+        run = run_measured([str(CURATE), "browse", str(dataset), "--no-serve", "--quiet"])
+        say(f"  {name:<11} {run.seconds:6.1f} s (at most {limit}), peak {run.peak_mb:.0f} MB")
 
 
 def draw(folder: Path, *, samples: int) -> Path:

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL_DATA = Path(os.environ.get("CURATE_REAL_DATA", ROOT.parent / "shared"))
@@ -27,8 +27,17 @@ def seconds_of(action: Callable[[], Any], *, times: int = 3) -> float:
     return statistics.median(taken)
 
 
-def run_measured(command: list[str]) -> tuple[float, float, str]:
-    """Run a command and give its wall-clock seconds, peak memory in MB (of its largest process) and stdout."""
+class Run(NamedTuple):
+    """A command that ended: seconds by the clock and of the processor, peak memory in MB (of its largest process)."""
+
+    seconds: float
+    processor_s: float
+    peak_mb: float
+    output: str
+
+
+def run_measured(command: list[str]) -> Run:
+    """Run a command and measure it, with the child processes that it waited for."""
     start = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout is not None
@@ -37,13 +46,22 @@ def run_measured(command: list[str]) -> tuple[float, float, str]:
     seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode in {0, 3}, f"{command} ended with {process.returncode}"
-    return seconds, usage.ru_maxrss / 1024, output
+    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, output)
+
+
+def run_curate(*arguments: object, folder: Path = ROOT) -> str:
+    """Run one of our commands with one thread in a folder, and give what it prints."""
+    command = [str(CURATE), *map(str, arguments)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode in {0, 3}, f"{command} ended with {done.returncode}: {done.stderr[-2000:]}"
+    return done.stdout
 
 
 def median_run(command: list[str], *, times: int = 3) -> tuple[float, float, str]:
     """Run a command several times: median seconds, largest peak in MB, last output."""
     runs = [run_measured(command) for _ in range(times)]
-    return statistics.median(run[0] for run in runs), max(run[1] for run in runs), runs[-1][2]
+    return statistics.median(run.seconds for run in runs), max(run.peak_mb for run in runs), runs[-1].output
 
 
 def child(function: str, *arguments: object) -> tuple[Any, float]:
@@ -52,8 +70,8 @@ def child(function: str, *arguments: object) -> tuple[Any, float]:
         "import importlib, json, sys; module, name = sys.argv[1].split(':');"
         "print(json.dumps(getattr(importlib.import_module(module), name)(*sys.argv[2:])))"
     )
-    _, peak, output = run_measured([sys.executable, "-c", code, function, *map(str, arguments)])
-    return json.loads(output.splitlines()[-1]), peak
+    run = run_measured([sys.executable, "-c", code, function, *map(str, arguments)])
+    return json.loads(run.output.splitlines()[-1]), run.peak_mb
 
 
 def say(line: str) -> None:

@@ -5,12 +5,7 @@ Processor time of all processes is compared, since wall-clock time on a machine 
 
 from __future__ import annotations
 
-import json
-import os
-import resource
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import msgspec
@@ -19,9 +14,8 @@ import pyarrow as pa
 from curation.dataset import read_dataset, write_dataset
 from curation.files import link_or_copy, make_folder
 from models.prediction.files import predict_files
-from models.prediction.preparing import prepare
 from models.prediction.protocol import EngineOptions
-from tests.bench.measuring import CURATE, REAL_DATA, say
+from tests.bench.measuring import CURATE, REAL_DATA, run_curate, run_measured, say
 
 FEW, MANY = 1_000, 4_000
 WORKERS = 2
@@ -32,27 +26,24 @@ def bench(folder: Path) -> None:
     portraits, model = REAL_DATA / "data" / "portraits", REAL_DATA / "models" / "sinet.onnx"
     base = folder / "portraits"
     labels = ("--masks", portraits / "masks", "--fit", "--quiet")
-    subprocess.run(
-        [*map(str, (CURATE, "pairs", "--images", portraits / "images", *labels, "--out", base))], check=False
-    )
+    run_curate("pairs", "--images", portraits / "images", *labels, "--out", base)
     say(f"\nMining: SINet, real portraits repeated, {WORKERS} workers; processor time an image")
-    taken, peaks = {}, {}
+    mined, alone = {}, {}
     for count in (FEW, MANY):
         repeated(base, out=folder / f"repeated-{count}", count=count)
         data, out = folder / f"repeated-{count}", folder / f"hard-{count}"
         flags = ("--workers", WORKERS, "--quiet", "--precision", "fp32")
         command = [CURATE, "mine", "--model", model, "--data", data, "--out", out, *flags]
-        taken[count], peaks[count] = measured([*map(str, command)])
-    mine_ms = (taken[MANY] - taken[FEW]) / (MANY - FEW) * 1e3
-    alone = {
-        count: measured([sys.executable, "-m", "tests.bench.mining", str(model), str(folder), str(count)])[0]
-        for count in (FEW, MANY)
-    }
-    alone_ms = (alone[MANY] - alone[FEW]) / (MANY - FEW) * 1e3
+        mined[count] = run_measured([*map(str, command)])
+        predicting = [sys.executable, "-m", "tests.bench.mining", str(model), str(data / "images")]
+        alone[count] = run_measured(predicting)
+    mine_ms, alone_ms = (
+        (runs[MANY].processor_s - runs[FEW].processor_s) / (MANY - FEW) * 1e3 for runs in (mined, alone)
+    )
     say(f"  predictions alone {alone_ms:.1f} ms, mined {mine_ms:.1f} ms -> {mine_ms / alone_ms:.2f} of it")
-    growth = (peaks[MANY] - peaks[FEW]) / (MANY - FEW) * 1024
-    told = f"{peaks[FEW]:.0f} MB at {FEW}, {peaks[MANY]:.0f} MB at {MANY}"
-    say(f"  peak of the largest process: {told}: {growth:.1f} KB a sample")
+    few, many = mined[FEW].peak_mb, mined[MANY].peak_mb
+    growth = (many - few) / (MANY - FEW) * 1024
+    say(f"  peak of the largest process: {few:.0f} MB at {FEW}, {many:.0f} MB at {MANY}: {growth:.1f} KB a sample")
 
 
 def repeated(base: Path, *, out: Path, count: int) -> None:
@@ -75,25 +66,11 @@ def repeated(base: Path, *, out: Path, count: int) -> None:
     write_dataset(out, card=card, table=pa.Table.from_pylist(made, schema=dataset.table.schema), quarantine=[])
 
 
-def measured(command: list[str]) -> tuple[float, float]:
-    """Run a command; give its processor seconds, and the peak in MB of the largest process of all so far."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
-    assert done.returncode in {0, 3}, done.stderr[-2000:]
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return seconds, after.ru_maxrss / 1024
-
-
-def predict_alone(model: str, folder: str, count: str) -> None:
-    """Predict so many files as every command does, and keep nothing."""
+def predict_alone(model: str, folder: str) -> None:
+    """Predict the files of a folder as every command does, and keep nothing."""
     options = EngineOptions(device="cpu", precision="fp32", workers=WORKERS)
-    ready = prepare(Path(model), options=options)
-    files = sorted((Path(folder) / f"repeated-{count}" / "images").iterdir())
-    start = time.perf_counter()
-    for prediction in predict_files(ready, files=files, options=options):
+    for prediction in predict_files(Path(model), files=sorted(Path(folder).iterdir()), options=options):
         assert prediction.probability is not None
-    print(json.dumps({"seconds": time.perf_counter() - start, "cores": len(os.sched_getaffinity(0))}))
 
 
 if __name__ == "__main__":

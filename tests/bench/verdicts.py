@@ -6,9 +6,7 @@ portraits count as false alarms. What was made stays in `bench/verdicts`.
 
 from __future__ import annotations
 
-import os
 import statistics
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -18,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from curation.pixels import decode_mask, encode_gray
-from tests.bench.measuring import CURATE, REAL_DATA, ROOT, say
+from tests.bench.measuring import REAL_DATA, ROOT, run_curate, say
 from tests.bench.planting import KINDS, planted
 
 FOLDER: Final = ROOT / "bench" / "verdicts"
@@ -46,10 +44,10 @@ def bench() -> None:
 
 
 def precisions(scores: pd.DataFrame) -> tuple[float, float, float]:
-    """Give the recall of mIoU < 0.8, its precision, and the precision by `label_suspicion` at the same recall."""
+    """Give recall and precision of mIoU < 0.8, and the precision by the share `contradicted` at the same recall."""
     is_hard, is_planted = scores["miou"] < 0.8, scores["is_planted"]
     found = int((is_hard & is_planted).sum())
-    ranked = scores.sort_values("label_suspicion", ascending=False)["is_planted"].to_numpy()
+    ranked = scores.sort_values("contradicted", ascending=False)["is_planted"].to_numpy()
     needed = int(np.argmax(np.cumsum(ranked) >= found)) + 1
     return found / ERRORS, found / int(is_hard.sum()), found / needed
 
@@ -59,11 +57,11 @@ def mined(seed: int) -> pd.DataFrame:
     folder = FOLDER / str(seed)
     wrong = plant(folder, seed=seed)
     masks = ("--images", REAL_DATA / "data" / "portraits" / "images", "--masks", folder / "masks")
-    curate("pairs", *masks, "--out", folder / "portraits", "--fit")
+    run_curate("pairs", *masks, "--out", folder / "portraits", "--fit")
     models = REAL_DATA / "models"
     main, second = models / "sinet.onnx", models / "deeplabv3_mnv2_dm05.onnx"
     flags = ("--folds", FOLDS, "--epochs", EPOCHS, "--seed", seed)
-    curate(
+    run_curate(
         "mine", "--model", main, "--second", second, "--data", folder / "portraits", *flags, "--out", folder / "hard"
     )
     scores = pd.read_parquet(folder / "hard" / "scores.parquet")
@@ -88,10 +86,3 @@ def plant(folder: Path, *, seed: int) -> Sequence[str]:
 def spread(values: Sequence[float]) -> str:
     """Give mean and standard deviation over seeds."""
     return f"{statistics.mean(values):.2f} +- {statistics.stdev(values):.2f}"
-
-
-def curate(*arguments: object) -> None:
-    """Run a command to its end."""
-    command = [str(CURATE), *map(str, arguments), "--quiet"]
-    done = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
-    assert done.returncode in {0, 3}, f"{command} ended with {done.returncode}: {done.stderr[-2000:]}"

@@ -12,7 +12,8 @@ import pytest
 from curation.errors import ConfigurationProblem, EnvironmentProblem, InputRefused, RemoteUnavailable
 from labeling import fiftyone_database
 from labeling.fiftyone_database import FOLDER, URI, browse_folder, database, loading
-from labeling.fiftyone_serving import free_port
+from labeling.fiftyone_serving import USUAL_PORTS
+from labeling.local_server import free_port
 
 pytest.importorskip("pymongo", reason="the extra browse is not installed")
 
@@ -100,4 +101,4 @@ def test_a_port_that_is_taken_is_refused_and_another_one_is_found() -> None:
         taken.listen()
         with pytest.raises(ConfigurationProblem, match="not free"):
             free_port(taken.getsockname()[1])
-    assert free_port(None) >= 5151
+    assert free_port(None, usual=USUAL_PORTS) >= 5151

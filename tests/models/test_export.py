@@ -14,21 +14,12 @@ from torch import nn
 import models.export
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.files import sha256_of
-from models.card import ModelCard, read_card
+from models.card import read_card
 from models.export import Checked, checked_export, is_published, onnx_of, publish, refuse_differences
 from models.export_pictures import drawn_pictures
 from models.networks.registry import build_network
 from models.weights import load_network, save_model
-
-CARD = ModelCard(
-    input_size=(64, 48),
-    channels="RGB",
-    layout="NCHW",
-    mean=(123.675, 116.28, 103.53),
-    std=(58.395, 57.12, 57.375),
-    output="logit",
-    network="unet_shufflenet",
-)
+from tests.models.small_card import CARD
 
 
 @pytest.fixture(scope="module")

@@ -13,19 +13,10 @@ from torch import nn
 
 from curation.errors import InputRefused, SecurityRefused
 from curation.files import sha256_of
-from models.card import ModelCard, card_text, read_card
+from models.card import card_text, read_card
 from models.networks.registry import build_network
 from models.weights import load_network, save_model
-
-CARD = ModelCard(
-    input_size=(64, 48),
-    channels="RGB",
-    layout="NCHW",
-    mean=(123.675, 116.28, 103.53),
-    std=(58.395, 57.12, 57.375),
-    output="logit",
-    network="unet_shufflenet",
-)
+from tests.models.small_card import CARD
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +12,19 @@ import pytest
 
 from curation.dataset import read_dataset, read_quarantine
 from curation.errors import InputRefused
-from models import checked_model, sightings
-from models.prediction.preparing import prepare
-from models.prediction.protocol import EngineOptions
-from models.prediction.ready import ReadyModel
+from models import sightings
 from pipelines.check_backgrounds import CheckBackgroundsFlags, check_backgrounds
 from pipelines.options import Result, RunOptions
 from tests.models.drawn import H, Sample, W, drawn_dataset, person
 from tests.models.tiny_onnx import write_tiny_onnx
 from tests.pipelines.commands import tree
 
+pytestmark = pytest.mark.usefixtures("checked_once")
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_onnx(tmp_path_factory.mktemp("model") / "red.onnx")
-
-
-@pytest.fixture(autouse=True)
-def checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Check a model once for all tests: that takes seconds, in a process of its own."""
-    monkeypatch.setattr(checked_model, "prepare", prepare_once)
-
-
-@cache
-def prepare_once(model: Path, *, options: EngineOptions) -> ReadyModel:
-    return prepare(model, options=options)
 
 
 @pytest.fixture

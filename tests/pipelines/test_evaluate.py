@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import time
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,31 +16,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.errors import InputRefused
-from models import checked_model
-from models.prediction.preparing import prepare
-from models.prediction.protocol import EngineOptions
-from models.prediction.ready import ReadyModel
 from pipelines.evaluate import EvaluateFlags, evaluate
 from pipelines.options import Result, RunOptions
 from tests.models.drawn import H, Sample, W, drawn_dataset, person, png, put
 from tests.models.tiny_onnx import write_tiny_onnx
 from tests.pipelines.commands import finish, start, tree
 
+pytestmark = pytest.mark.usefixtures("checked_once")
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_onnx(tmp_path_factory.mktemp("model") / "red.onnx")
-
-
-@pytest.fixture(autouse=True)
-def checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Check a model once for all tests: that takes seconds, in a process of its own."""
-    monkeypatch.setattr(checked_model, "prepare", prepare_once)
-
-
-@cache
-def prepare_once(model: Path, *, options: EngineOptions) -> ReadyModel:
-    return prepare(model, options=options)
 
 
 def dataset(folder: Path, *, lost: list[int]) -> Path:

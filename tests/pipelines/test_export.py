@@ -8,22 +8,12 @@ import pytest
 import torch
 
 from curation.errors import ConfigurationProblem, InputRefused, SecurityRefused
-from models.card import ModelCard
 from models.networks.registry import build_network
 from models.weights import save_model
 from pipelines.export import ExportFlags, export
 from pipelines.options import Result, RunOptions
 from tests.models.drawn import Sample, drawn_dataset, person
-
-CARD = ModelCard(
-    input_size=(64, 48),
-    channels="RGB",
-    layout="NCHW",
-    mean=(123.675, 116.28, 103.53),
-    std=(58.395, 57.12, 57.375),
-    output="logit",
-    network="unet_shufflenet",
-)
+from tests.models.small_card import CARD
 
 
 @pytest.fixture

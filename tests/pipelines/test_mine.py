@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +15,18 @@ from curation.dataset import read_dataset, read_quarantine
 from curation.errors import InputRefused
 from curation.runner import RunnerOptions
 from curation.verification import find_problems
-from models import checked_model
-from models.prediction.preparing import prepare
-from models.prediction.protocol import EngineOptions
-from models.prediction.ready import ReadyModel
 from models.scores import read_scores
 from pipelines.mine import MineFlags, mine
 from pipelines.options import Result, RunOptions
 from tests.models.drawn import Sample, drawn_dataset, person, put
 from tests.models.tiny_onnx import write_tiny_onnx
 
+pytestmark = pytest.mark.usefixtures("checked_once")
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_onnx(tmp_path_factory.mktemp("model") / "red.onnx")
-
-
-@pytest.fixture(autouse=True)
-def checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Check a model once for all tests: that takes seconds, in a process of its own."""
-    monkeypatch.setattr(checked_model, "prepare", prepare_once)
-
-
-@cache
-def prepare_once(model: Path, *, options: EngineOptions) -> ReadyModel:
-    return prepare(model, options=options)
 
 
 def sample(id_: str, *, lost: int = 0, mask: np.ndarray | None = None, **row: Any) -> Sample:

@@ -1,0 +1,77 @@
+"""A server of another program on this machine, for us alone: on 127.0.0.1, and gone when we are."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from curation.errors import ConfigurationProblem
+from curation.files import telling_where
+
+LOOPBACK: Final = "127.0.0.1"
+PARENT_DIED: Final = 1
+"""PR_SET_PDEATHSIG of prctl(2)."""
+ANY: Final = range(1)
+"""Port 0: whichever is free."""
+
+
+def free_port(port: int | None, *, usual: range = ANY) -> int:
+    """Give the port, or with None the first of the usual ones that is free; 0 takes any.
+
+    Raises ConfigurationProblem when it is taken, or all of them are.
+    """
+    wanted = usual if port is None else [port]
+    for number in wanted:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOOPBACK, number))
+            except (OSError, OverflowError):
+                continue
+            return int(probe.getsockname()[1])
+    taken = f"the ports {wanted[0]} to {wanted[-1]} are" if port is None else f"port {port} is"
+    raise ConfigurationProblem(f"{taken} not free", remedy="give another --port; 0 takes any that is free")
+
+
+def start_server(command: Sequence[str], *, environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a server that ends when this process does, with all that it says in `log`, for its owner's eyes only.
+
+    Raises OSError when the program cannot be started.
+    """
+    with telling_where(log):
+        stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    libc = ctypes.CDLL(None)
+
+    def die_with_parent() -> None:
+        with suppress(AttributeError):  # a system without prctl
+            libc.prctl(PARENT_DIED, signal.SIGTERM)
+
+    try:
+        return subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,  # Ctrl-C is ours; we stop it
+            preexec_fn=die_with_parent,  # nothing but a system call
+        )
+    finally:
+        os.close(stream)
+
+
+def stop_server(process: subprocess.Popen[bytes], *, patience_s: float) -> None:
+    """End a server and all that it started: first kindly, then, after `patience_s`, not."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=patience_s)
+            return
