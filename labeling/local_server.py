@@ -48,10 +48,13 @@ def start_server(command: Sequence[str], *, environment: Mapping[str, str], log:
     with telling_where(log):
         stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     libc = ctypes.CDLL(None)
+    parent = os.getpid()
 
     def die_with_parent() -> None:
         with suppress(AttributeError):  # a system without prctl
             libc.prctl(PARENT_DIED, signal.SIGTERM)
+        if os.getppid() != parent:  # killed before it could be said
+            os._exit(1)
 
     try:
         return subprocess.Popen(
@@ -61,7 +64,7 @@ def start_server(command: Sequence[str], *, environment: Mapping[str, str], log:
             stdout=stream,
             stderr=stream,
             start_new_session=True,  # Ctrl-C is ours; we stop it
-            preexec_fn=die_with_parent,  # nothing but a system call
+            preexec_fn=die_with_parent,  # nothing but system calls
         )
     finally:
         os.close(stream)

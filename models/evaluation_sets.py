@@ -34,9 +34,12 @@ class Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Which samples of the data sets are evaluated: those of a split, for which a query holds, the first so many."""
+    """Which samples of the data sets are evaluated: those of a split, for which a query holds, the first so many.
 
-    split: SplitChoice
+    `splits` holds one for all data sets, or one for each.
+    """
+
+    splits: tuple[SplitChoice, ...]
     query: str | None
     limit: int | None
 
@@ -71,7 +74,8 @@ def choose_sets(folders: Sequence[Path], *, choice: Choice) -> list[EvaluationSe
     places = Counter(folder.resolve() for folder in folders)
     if twice := [folder for folder in folders if places[folder.resolve()] > 1]:
         raise InputRefused("this data set is named twice", where=twice[0], remedy="name it once")
-    sets = [_chosen(read_dataset(folder), choice=choice) for folder in folders]
+    splits = choice.splits * len(folders) if len(choice.splits) == 1 else choice.splits
+    sets = [_chosen(read_dataset(one), split=split, choice=choice) for one, split in zip(folders, splits, strict=True)]
     repeated = [name for name, times in Counter(one.name for one in sets).items() if times > 1]
     if repeated:
         raise InputRefused(
@@ -89,11 +93,11 @@ def run_id(models: Sequence[Model], *, sets: Sequence[EvaluationSet], settings: 
     return sha256_of(msgspec.json.encode(what, order="deterministic"))[:16]
 
 
-def _chosen(dataset: Dataset, *, choice: Choice) -> EvaluationSet:
+def _chosen(dataset: Dataset, *, split: SplitChoice, choice: Choice) -> EvaluationSet:
     rows: list[dict[str, Any]] = dataset.table.to_pylist()
     holds = None if choice.query is None else set(select_rows(dataset, choice.query)["id"].to_pylist())
     rules: dict[str, Callable[[Row], bool]] = {
-        "split": lambda row: choice.split in {"all", row["split"]},
+        "split": lambda row: split in {"all", row["split"]},
         "query": lambda row: holds is None or row["id"] in holds,
         "no_mask": has_truth,
     }
@@ -103,7 +107,7 @@ def _chosen(dataset: Dataset, *, choice: Choice) -> EvaluationSet:
         filtered[reason] = len(rows) - len(kept)
         rows = kept
     if not rows:
-        raise _nothing_left(dataset, filtered=filtered, choice=choice)
+        raise _nothing_left(dataset, filtered=filtered, split=split)
     chosen = rows[: choice.limit]
     filtered["limit"] = len(rows) - len(chosen)
     return EvaluationSet(
@@ -114,9 +118,9 @@ def _chosen(dataset: Dataset, *, choice: Choice) -> EvaluationSet:
     )
 
 
-def _nothing_left(dataset: Dataset, *, filtered: Counter[str], choice: Choice) -> InputRefused:
+def _nothing_left(dataset: Dataset, *, filtered: Counter[str], split: SplitChoice) -> InputRefused:
     reasons = {
-        "split": f"{filtered['split']} are not of the split {choice.split} (`curate split` gives splits)",
+        "split": f"{filtered['split']} are not of the split {split} (`curate split` gives splits)",
         "query": f"for {filtered['query']} --where does not hold",
         "no_mask": f"{filtered['no_mask']} have no mask",
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import webbrowser
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,7 +17,7 @@ from curation.errors import Interrupted
 from curation.quarantine import QuarantineRecord
 from pipelines.browsing import browsing_database
 from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions, setting
-from pipelines.progress import progress_bar
+from pipelines.progress import progress_bar, tell
 
 if TYPE_CHECKING:
     from labeling.browsing import Browsed
@@ -75,10 +74,10 @@ def browse(settings: BrowseFlags, *, run: RunOptions) -> Result:
         if not settings.no_serve:
             from labeling.fiftyone_serving import serving
 
-            _tell("the App is starting", run=run)
+            tell("the App is starting", run=run)
             with serving(place.folder, uri=place.uri, port=settings.port) as app:
                 url = f"{app.url}/datasets/{loaded.slug}"
-                _tell(f"{result.summary}\n  {url}\n  Ctrl-C ends it; the tags that you set are kept", run=run)
+                tell(f"{result.summary}\n  {url}\n  Ctrl-C ends it; the tags that you set are kept", run=run)
                 if not settings.no_open:
                     webbrowser.open(url)
                 with suppress(KeyboardInterrupt, Interrupted):  # this is how it is meant to end
@@ -137,9 +136,3 @@ def _result(loaded: Loaded, *, broken: Sequence[QuarantineRecord]) -> Result:
     return Result(
         summary="\n".join(lines), data=data, exit_code=DONE_WITH_QUARANTINE if broken else 0, warnings=warnings
     )
-
-
-def _tell(text: str, *, run: RunOptions) -> None:
-    if not run.quiet:
-        sys.stderr.write(f"curate: {text}\n")  # a server gives its result while it runs
-        sys.stderr.flush()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from curation.errors import ConfigurationProblem
 from curation.sample_data import SCENES, write_aifenge_sample, write_coco_sample
@@ -14,6 +14,9 @@ from pipelines.coco_person import CocoPersonFlags, coco_person
 from pipelines.gallery import GalleryFlags, gallery
 from pipelines.options import Result, RunOptions, setting
 
+if TYPE_CHECKING:
+    from pipelines.demo_loop import Story
+
 FEWEST: Final = len(SCENES)
 
 
@@ -22,13 +25,20 @@ class DemoFlags:
     """The flags of `curate demo`."""
 
     out: Path = setting("Folder for the sample sources and what is made of them.", default=Path("demo"), metavar="DIR")
-    images: int = setting("Images in each sample source.", default=24, metavar="N")
+    images: int = setting("Images in each sample source.", default=48, metavar="N")
+    no_loop: bool = setting("Only make the data: no training, no Label Studio.", default=False)
+    no_labels: bool = setting("Go round the loop once, without Label Studio.", default=False)
 
 
 def demo(settings: DemoFlags, *, run: RunOptions) -> Result:
-    """Do the main job on sample data: drawn people on real photographs, laid out as COCO and as AiFenGe.
+    """Do the whole job on sample data, from nothing: drawn people on real photographs, laid out as COCO and as AiFenGe.
 
-    Some of the samples are broken on purpose, so that you see what becomes of them.
+    It curates them, fuses portraits with backgrounds, and goes twice round the loop: a small network is trained, the
+    images that it gets wrong are mined and loaded into FiftyOne, and those whose label looks wrong go to a Label Studio
+    on this machine. There a script stands in for a person and submits the true masks. They come back, the network is
+    trained again, and a report says whether it is better.
+
+    Some images are broken, and some labels wrong, on purpose, so that you see what becomes of them.
 
     \b
     Example:  curate demo --out demo
@@ -58,22 +68,41 @@ def demo(settings: DemoFlags, *, run: RunOptions) -> Result:
     }
     page = out / "gallery.html"
     shown = gallery(GalleryFlags(datasets=tuple(folders.values()), out=page), run=replace(run, limit=None))
+    story = _loop(settings, folders=folders, run=run)
     parts = [
         f"Sample sources: {settings.images} images as COCO, {settings.images} as AiFenGe, in {out / 'sources'}",
         *(result.summary for result in (*made.values(), shown)),
-        _next_steps(folders, out=out),
+        *story.lines,
+        _next_steps(out, has_rounds="rounds" in story.data),
     ]
-    data: dict[str, Any] = {"out": str(out), "gallery": str(page)}
+    data: dict[str, Any] = {"out": str(out), "gallery": str(page), **story.data}
     data |= {name: result.data for name, result in made.items()}
     return Result(
         summary="\n\n".join(parts), data=data, warnings=tuple(w for r in (*made.values(), shown) for w in r.warnings)
     )
 
 
-def _next_steps(folders: dict[str, Path], *, out: Path) -> str:
-    return f"""Next (curate is in .venv/bin after make demo):
-  open {out / "gallery.html"} in a browser
-  curate stats {folders["portraits"]} --verify
-  curate merge {folders["persons"]} {folders["portraits"]} --out {out / "training"}
-  curate split {out / "training"} --val 0.2 --test 0.2
-  curate coco-person --annotations instances_train2017.json --images train2017 --out D   (your own data)"""
+def _loop(settings: DemoFlags, *, folders: dict[str, Path], run: RunOptions) -> Story:
+    """Go round the loop, unless that was not asked for or packages are missing, which is said."""
+    from pipelines.demo_loop import Story, demo_loop, missing_packages
+
+    if settings.no_loop:
+        return Story(lines=(), data={})
+    if missing := missing_packages():
+        told = f"The loop was left out: {', '.join(missing)} not installed; pip install 'portrait-curate[all]'"
+        return Story(lines=(told,), data={})
+    return demo_loop(settings.out, folders=folders, with_labels=not settings.no_labels, run=run)
+
+
+def _next_steps(out: Path, *, has_rounds: bool) -> str:
+    lines = ["Next (curate is in .venv/bin after make demo):", f"  open {out / 'gallery.html'} in a browser"]
+    if has_rounds:
+        lines += [
+            f"  open {out / 'loop' / 'rounds' / 'index.html'}: every round, and its report",
+            f"  curate browse {out / 'loop' / 'rounds' / '0001' / 'mined'}",
+            f"  curate retrain --config {out / 'loop.yaml'} --explain",
+        ]
+    lines.append(
+        "  curate coco-person --annotations instances_train2017.json --images train2017 --out D   (your own data)"
+    )
+    return "\n".join(lines)

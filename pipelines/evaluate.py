@@ -27,7 +27,9 @@ class EvaluateFlags:
     data: tuple[Path, ...] = setting("Data sets to evaluate on; may be repeated.", metavar="D...")
     out: Path = setting("Folder for scores, predictions, metrics and pictures.", metavar="DIR")
     baseline: Path | None = setting("Another model, to be compared on the same images.", default=None, metavar="M2")
-    split: SplitChoice = setting("Evaluate the samples of this split.", default="all")
+    split: tuple[SplitChoice, ...] = setting(
+        "Evaluate the samples of this split; one for all data sets, or one for each.  [default: all]", default=()
+    )
     where: str | None = setting("Evaluate only rows for which this pandas query holds.", default=None, metavar="QUERY")
     badcases: int = setting("Draw the worst N samples of each data set.", default=20, metavar="N")
     slices: tuple[SliceName, ...] = setting("Slices to look at; may be repeated.  [default: all]", default=())
@@ -42,6 +44,9 @@ class EvaluateFlags:
         """Refuse a number that can do nothing."""
         if self.badcases < 0:
             raise click.UsageError(f"--badcases {self.badcases} is negative; give 0 or more")
+        if len(self.split) > 1 and len(self.split) != len(self.data):
+            told = f"{len(self.split)} --split for {len(self.data)} data sets"
+            raise click.UsageError(f"{told}; give one for all, or one for each")
 
 
 def evaluate(settings: EvaluateFlags, *, run: RunOptions) -> Result:
@@ -74,7 +79,7 @@ def _planned(settings: EvaluateFlags, *, run: RunOptions) -> Evaluation:
     from models.evaluation_sets import Choice, choose_sets, identify
     from pipelines.evaluating import Evaluation
 
-    choice = Choice(split=settings.split, query=settings.where, limit=run.limit)
+    choice = Choice(splits=settings.split or ("all",), query=settings.where, limit=run.limit)
     return Evaluation(
         model=identify(settings.model),
         baseline=None if settings.baseline is None else identify(settings.baseline),

@@ -101,7 +101,7 @@ def _head(evaluation: Evaluation) -> dict[str, Any]:
         "precision": evaluation.precision,
         "with_flips": evaluation.with_flips,
         "seed": evaluation.run.seed,
-        "choice": {"split": choice.split, "where": choice.query, "limit": choice.limit},
+        "choice": {"split": ", ".join(choice.splits), "where": choice.query, "limit": choice.limit},
         "slices": {name: meanings[name] for name in evaluation.slices},
     }
 

@@ -16,6 +16,9 @@ from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions, setting
 from pipelines.progress import progress_bar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from curation.dataset import Dataset
     from labeling.label_studio.golden import Golden
     from labeling.label_studio.pushing import Push, Pushed
 
@@ -43,6 +46,9 @@ class PushFlags:
         default="threshold",
     )
     where: str | None = setting("Push only rows for which this pandas query holds.", default=None, metavar="QUERY")
+    ids: Path | None = setting(
+        "Push the samples whose ids stand in this file, one a line, in this order.", default=None, metavar="FILE"
+    )
     golden: int = setting("Mix in so many known masks, to score the annotators.", default=0, metavar="N")
     golden_from: Path | None = setting(
         "Dataset of the known masks.  [default: samples of D that are not pushed]", default=None, metavar="D2"
@@ -66,6 +72,10 @@ class PushFlags:
             raise click.UsageError("--images url and --image-url belong together")
         if self.golden < 0 or (self.budget is not None and self.budget < 1) or self.patience < 0:
             raise click.UsageError("--golden and --patience must not be negative, --budget is at least 1")
+        if self.ids is not None and (self.select != "threshold" or self.budget is not None):
+            raise click.UsageError(
+                "--ids says which samples, and in which order; --select and --budget say it otherwise"
+            )
 
 
 def push(settings: PushFlags, *, run: RunOptions) -> Result:
@@ -111,9 +121,14 @@ def _planned(settings: PushFlags, *, run: RunOptions) -> Push:
     if settings.prefill == "prediction":
         refuse_no_predictions(findings)
     table = dataset.table if settings.where is None else select_rows(dataset, settings.where)
+    named = None if settings.ids is None else _named(settings.ids, dataset=dataset)
     limit = min((n for n in (settings.budget, run.limit) if n is not None), default=None)
     rng = np.random.default_rng(run.seed)
-    rows = next_samples(table.to_pylist(), findings=findings, strategy=settings.select, budget=limit, rng=rng)
+    rows: Sequence[Mapping[str, Any]] = table.to_pylist()
+    if named is None:
+        rows = next_samples(rows, findings=findings, strategy=settings.select, budget=limit, rng=rng)
+    else:
+        rows = sorted((row for row in rows if row["id"] in named), key=lambda row: named[row["id"]])[:limit]
     golden: tuple[Golden, ...] = ()
     if settings.golden:
         pool = dataset if settings.golden_from is None else read_dataset(settings.golden_from)
@@ -129,6 +144,25 @@ def _planned(settings: PushFlags, *, run: RunOptions) -> Push:
         image_url=settings.image_url,
         golden=golden,
     )
+
+
+def _named(file: Path, *, dataset: Dataset) -> dict[str, int]:
+    """Give the place of each id in a file. Raises InputRefused for one that the dataset does not hold."""
+    from curation.errors import InputRefused
+    from curation.files import read_file
+    from curation.quarantine import BadRecord
+
+    try:
+        ids = read_file(file).decode().splitlines()
+    except (BadRecord, UnicodeDecodeError) as error:
+        raise InputRefused(
+            f"cannot be read: {error}", where=file, remedy="name a text file of ids with --ids"
+        ) from error
+    known = set(dataset.table["id"].to_pylist())
+    if strange := [id_ for id_ in ids if id_ not in known]:
+        reason = f"{len(strange)} of {len(ids)} ids are not in {dataset.folder}, e.g. {strange[0]!r}"
+        raise InputRefused(reason, where=file, remedy="name ids of that dataset, one a line")
+    return {id_: place for place, id_ in enumerate(ids)}
 
 
 def _result(pushed: Pushed, *, plan: Push, address: str) -> Result:

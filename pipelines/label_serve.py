@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from curation.errors import EnvironmentProblem
 from pipelines.labeling import SERVER_FOLDER, server_folder
 from pipelines.options import Result, RunOptions, setting
+from pipelines.progress import tell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +39,9 @@ def serve(settings: ServeFlags, *, run: RunOptions) -> Result:
 
     folder = server_folder(settings.folder)
 
-    def tell(line: str) -> None:
-        if not run.quiet:
-            sys.stderr.write(f"curate: {line}\n")  # a server gives its result while it runs
-            sys.stderr.flush()
-
-    program = server_program(tell=tell)
-    with serving(folder, program=program, port=settings.port, tell=tell) as server:
+    say = partial(tell, run=run)  # a server gives its result while it runs
+    program = server_program(tell=say)
+    with serving(folder, program=program, port=settings.port, tell=say) as server:
         running = read_running(folder) if server is None else server.running
         assert running is not None, "it answered a moment ago"
         data: dict[str, Any] = {"command": "label serve", "url": running.url, "folder": str(folder)}
@@ -55,8 +52,8 @@ def serve(settings: ServeFlags, *, run: RunOptions) -> Result:
         if server is None:
             lines = [f"Label Studio is already up: {running.url}", f"  {login}"]
             return Result(summary="\n".join(lines), data=data | {"was_up": True})
-        tell(f"Label Studio is up: {running.url}")
-        tell(f"{login}; Ctrl-C stops it")
+        say(f"Label Studio is up: {running.url}")
+        say(f"{login}; Ctrl-C stops it")
         code = server.wait()
     raise EnvironmentProblem(
         f"Label Studio ended by itself with {code}",

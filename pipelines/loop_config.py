@@ -15,14 +15,14 @@ import yaml
 from curation.errors import ConfigurationProblem
 from curation.files import read_file
 from curation.quarantine import BadRecord
+from labeling.selection import Strategy
 from models.gate import GateRules
 from models.metrics.summary import HARD_BELOW
 from models.training.settings import MAX_CONFIG_BYTES, MIN_SIDE_PX, Stage
+from pipelines.timetable import read_timetable
 from pipelines.yaml_places import line_of
 
 ENVIRONMENT_NAME: Final = re.compile(r"[A-Z][A-Z0-9_]*")
-CRON_FIELDS: Final = 5
-INTERVAL: Final = re.compile(r"([1-9]\d*)\s*(minutes?|hours?|days?|weeks?)")
 
 SplitName = Literal["train", "val", "test", "all"]
 
@@ -46,8 +46,7 @@ class DataSection(Part, frozen=True, kw_only=True):
     test: tuple[TestSet, ...]
     val: tuple[str, ...] = ()
     pool: tuple[str, ...] = ()
-    backgrounds: tuple[str, ...] = ()
-    hard_weight: float = 2.0
+    hard_weight: int = 2
 
     def __post_init__(self) -> None:
         """Refuse a loop that cannot train or measure."""
@@ -63,13 +62,11 @@ class LabelSection(Part, frozen=True, kw_only=True):
 
     project: str | None = None
     budget: int = 50
-    strategy: Literal["hard", "uncertain", "random"] = "hard"
-    overlap: int = 1
+    select: Strategy = "verdict"
 
     def __post_init__(self) -> None:
         """Refuse numbers that ask nothing."""
         in_range("budget", self.budget, least=0, most=100_000)
-        in_range("overlap", self.overlap, least=1, most=10)
 
 
 class TrainSection(Part, frozen=True, kw_only=True):
@@ -150,12 +147,7 @@ class ScheduleSection(Part, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse a calendar that nobody can read."""
-        if self.cron is not None and len(self.cron.split()) != CRON_FIELDS:
-            raise ValueError(f"cron must have five fields, such as '0 3 * * 1' (Mondays at 3:00) - got {self.cron!r}")
-        if self.every is not None and not INTERVAL.fullmatch(self.every):
-            raise ValueError(
-                f"every must be a number of minutes, hours, days or weeks: '12 hours' - got {self.every!r}"
-            )
+        read_timetable(cron=self.cron, every=self.every, zone=self.timezone)
         if self.new_labels is not None:
             in_range("new_labels", self.new_labels, least=1, most=1_000_000)
 

@@ -1,4 +1,4 @@
-"""A progress bar with rate and time left, on stderr when that is a terminal."""
+"""What is under way, on stderr: a line where something begins, and on a terminal a bar with rate and time left."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from contextlib import contextmanager
 from tqdm import tqdm
 
 from pipelines.options import RunOptions
+
+
+def tell(line: str, *, run: RunOptions) -> None:
+    """Say on stderr what begins, in a command that does several things one after the other, or that stays up."""
+    if not run.quiet:
+        sys.stderr.write(f"curate: {line}\n")
+        sys.stderr.flush()
 
 
 @contextmanager

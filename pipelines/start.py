@@ -26,3 +26,7 @@ def main() -> None:
 
 def _leave(number: int, frame: object) -> None:
     os._exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -94,13 +94,14 @@ def train(settings: TrainFlags, *, run: RunOptions) -> Result:
     """
     # read when torch is imported: threads that spin while they wait take the cores from those that load images
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from models.data.batches import telling_of_interruption
     from models.training.runs import plan_training
     from models.training.runs import train as train_plan
 
     plan = plan_training(_settings(settings, run=run))
     if run.dry_run:
         return _told(plan, out=settings.out)
-    with progress_bar("train", total=plan.batches, run=run, unit="batch") as show:
+    with telling_of_interruption(), progress_bar("train", total=plan.batches, run=run, unit="batch") as show:
         report = train_plan(
             plan, out=settings.out, options=_options(settings, run=run), told=lambda progress: show(progress.batches)
         )
@@ -117,7 +118,7 @@ def _settings(flags: TrainFlags, *, run: RunOptions) -> TrainSettings:
     if flags.val:
         base["val"] = tuple(map(str, flags.val))
     if flags.input_size is not None:
-        base["input_size"] = _size(flags.input_size)
+        base["input_size"] = size_of(flags.input_size)
     if "precision" in base:
         base["precision"] = PRECISIONS[base["precision"]]
     if run.limit is not None:
@@ -173,7 +174,8 @@ def _losses(text: str) -> dict[str, float]:
         raise ConfigurationProblem(f"--loss {text!r}: {error}", remedy="e.g. cross_entropy=1,dice=1") from error
 
 
-def _size(text: str) -> tuple[int, int]:
+def size_of(text: str) -> tuple[int, int]:
+    """Give (height, width) from a text such as 224x192; raises ConfigurationProblem."""
     try:
         height, width = (int(side) for side in text.lower().split("x"))
     except ValueError as error:

@@ -177,6 +177,12 @@ VERBS: Final[dict[str, Entry]] = {
         function="mine",
         meaning="Find the images that a model gets wrong, and tell wrong labels from hard images.",
     ),
+    "retrain": Entry(
+        module="pipelines.retrain",
+        function="retrain",
+        meaning="One whole round: pull labels, train, compare, promote or keep, mine, push, report.",
+        idle=("seed", "limit"),
+    ),
     "report": Entry(
         module="pipelines.report",
         function="report",
@@ -189,11 +195,33 @@ VERBS: Final[dict[str, Entry]] = {
         meaning="Versions of a model, with names such as models:/portrait@champion.",
         idle=("seed", "workers", "device", "limit", "max_quarantine", "overwrite", "dry_run"),
     ),
+    "schedule": Entry(
+        module="pipelines.schedule",
+        function="schedule",
+        meaning="Rounds on a calendar, or when new labels are in; status tells how it goes.",
+        idle=("seed", "limit", "max_quarantine", "overwrite"),
+    ),
+    "schedule status": Entry(
+        module="pipelines.schedule_status",
+        function="status",
+        meaning="Whether a schedule is at work, what comes next, and what became of the last slots.",
+        idle=SERVER,
+    ),
     "init": Entry(
         module="pipelines.init",
         function="init",
         meaning="A commented configuration of the loop, to start from.",
         idle=("seed", "workers", "device", "limit", "max_quarantine"),
+    ),
+    "ablate": Entry(
+        module="pipelines.ablate",
+        function="ablate",
+        meaning="What each part of a training is worth: arms and seeds in one table with intervals.",
+    ),
+    "simulate": Entry(
+        module="pipelines.simulate",
+        function="simulate",
+        meaning="Which way to choose the next labels would have paid, on data whose labels are known.",
     ),
     "export": Entry(
         module="pipelines.export",

@@ -47,7 +47,9 @@ def write_index(folder: Path, *, out: Path) -> list[Round]:
 def outcome_of(told: Round) -> str:
     """Say in a few words what came of a round."""
     if told.decision is None:
-        return f"failed: {told.problems[0]}" if told.problems else "nothing was compared"
+        if told.problems:
+            return f"failed: {told.problems[0]}"
+        return "the first champion" if told.champion and told.champion == told.challenger else "nothing was compared"
     return "promoted" if told.decision.is_promoted else f"kept the champion: {told.decision.sentence}"
 
 

@@ -62,6 +62,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
     `champion` and `challenger` are names of versions such as models:/portrait/3. `miou` is of the model that is the
     champion after the round, on the frozen test sets; `test_sets` maps their names to the hashes of their manifests.
+    `inputs` are hashes of everything that a round begins with, as they are after this one; none until it is over.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     costs: list[CostFacts] = []
     lineage: dict[str, str] = {}
     problems: list[str] = []
+    inputs: dict[str, str] = {}
 
 
 def read_round(folder: Path) -> Round:

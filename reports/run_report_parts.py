@@ -145,7 +145,7 @@ def repeat_command(evaluated: Evaluated) -> str:
     choice = metrics.get("choice", {})
     for name, usual in CHOICES:
         if choice.get(name, usual) != usual:
-            words += [f"--{name}", str(choice[name])]
+            words += [f"--{name}", *(choice[name].split(", ") if name == "split" else [str(choice[name])])]
     if metrics.get("precision", "fp32") != "fp32":
         words += ["--precision", metrics["precision"]]
     words += ["--with-flips"] if metrics.get("with_flips") else []

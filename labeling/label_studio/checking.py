@@ -15,13 +15,14 @@ import numpy as np
 
 from curation.image_header import inspect
 from curation.pixels import Image, Mask, encode_image
-from labeling.label_studio.client import Client, OutcomeUnknown
+from labeling.label_studio.client import Client
 from labeling.label_studio.config import VERDICT, Verdict
 from labeling.label_studio.delivery import Delivery, Images, delivery_for
 from labeling.label_studio.project import Project, open_project
 from labeling.label_studio.reading import Frame, read_annotations
 from labeling.label_studio.sending import send_tasks
 from labeling.label_studio.sharing import shared_picture
+from labeling.label_studio.stand_in import submit
 from labeling.label_studio.tasks import fetch_annotations, prediction_of, task_of
 
 TURNED: Final = 6
@@ -129,15 +130,9 @@ def _send(
 
 def _submit(client: Client, *, task: int) -> None:
     """Submit what the server holds as the pre-annotation of a task, as an annotator would who finds it right."""
-    outage = client.outage()
     kept: dict[str, Any] = client.get(f"/api/tasks/{task}/")["predictions"][0]
     choice = {"from_name": VERDICT, "to_name": "image", "type": "choices", "value": {"choices": [Verdict.RIGHT]}}
-    body = {"result": [*kept["result"], choice], "lead_time": 1.0}
-    while not client.get(f"/api/tasks/{task}/annotations/"):
-        try:
-            client.post(f"/api/tasks/{task}/annotations/", outage=outage, json=body)
-        except OutcomeUnknown as error:
-            outage.wait(error)
+    submit(client, task=task, body={"result": [*kept["result"], choice], "lead_time": 1.0})
 
 
 def _compare(probe: Probe, *, annotations: list[dict[str, Any]], picture: bytes) -> Found:

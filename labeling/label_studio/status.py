@@ -6,6 +6,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from curation.quarantine import BadRecord
 from labeling.label_studio.applying import AGREEMENT, ANNOTATION, ANNOTATOR, SECONDS, STATUS
 from labeling.label_studio.client import Client
 from labeling.label_studio.ledger import IDENTITY_DIGITS, Sent, sent_journal
-from labeling.label_studio.project import Project, the_project
+from labeling.label_studio.project import Project, find_project, the_project
 from labeling.label_studio.reading import Frame, annotator_of, drawn_mask, mask_iou, submitted_of
 from labeling.label_studio.tasks import Task, fetch_annotations, list_tasks, uid_of
 
@@ -91,6 +92,22 @@ def status_of(dataset: Dataset, *, client: Client, title: str) -> Status:
         annotators=_counted(row[ANNOTATOR] for row in rows),
         golden_scores=_golden_scores(golden, sent=sent, client=client, project=project),
     )
+
+
+def submitted_since(moment: datetime | None, *, client: Client, title: str) -> int:
+    """Give how many tasks of a project have a submitted annotation and were changed after a moment, None for ever.
+
+    Where there is no such project yet, nothing was submitted.
+    """
+    project = find_project(client, title=title)
+    tasks = () if project is None else list_tasks(client, project=project.id, since=moment)
+    return sum(1 for task in tasks if task.submitted and (moment is None or _moment(task.updated_at) > moment))
+
+
+def _moment(text: str) -> datetime:
+    """Give a time of the server, which is of UTC where it does not say."""
+    told = datetime.fromisoformat(text)
+    return told if told.tzinfo else told.replace(tzinfo=UTC)
 
 
 def _is_golden(task: Task, *, sent: dict[str, Sent]) -> bool:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from curation.pixels import Mask
@@ -19,6 +20,7 @@ from labeling.label_studio.config import BRUSH, CONFIG_HASH, IMAGE, PERSON
 
 LISTED: Final = 500
 """Tasks in one page of a listing; a page costs the server about a second, whatever it holds."""
+SERVER_TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 UID_DIGITS: Final = 16
 LISTED_FIELDS: Final = "id,data,updated_at,total_annotations,cancelled_annotations"
 
@@ -81,11 +83,19 @@ def region_of(mask: Mask) -> dict[str, Any] | None:
     }
 
 
-def list_tasks(client: Client, *, project: int, after: int = 0, drafts_only: bool = False) -> Iterator[Task]:
-    """Give the tasks of a project whose id is above `after`, by id; those that curate did not make are left out."""
+def list_tasks(
+    client: Client, *, project: int, after: int = 0, drafts_only: bool = False, since: datetime | None = None
+) -> Iterator[Task]:
+    """Give the tasks of a project whose id is above `after`, by id; those that curate did not make are left out.
+
+    With `since` those that were changed later than that.
+    """
     items: list[dict[str, Any]] = [
         {"filter": "filter:tasks:id", "operator": "greater", "type": "Number", "value": after}
     ]
+    if since is not None:
+        told = since.astimezone(UTC).strftime(SERVER_TIME)
+        items.append({"filter": "filter:tasks:updated_at", "operator": "greater", "type": "Datetime", "value": told})
     if drafts_only:
         items.append({"filter": "filter:tasks:draft_exists", "operator": "equal", "type": "Boolean", "value": "true"})
     for entry in _pages(client, project=project, items=items, include=LISTED_FIELDS):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -13,11 +15,13 @@ import torch
 import torch.utils.data
 from torch import Tensor
 
-from curation.errors import EnvironmentProblem
+from curation.errors import EnvironmentProblem, Interrupted
 from curation.quarantine import BadRecord
 from models.data.images import Draw, Example, LabelledImages
 
 JUDGED_AT_ONCE = 8
+STOPPED_LOADER: Final = re.compile(r"DataLoader worker .* (Terminated|Interrupt)")
+"""How torch tells of a loading process that a signal ended."""
 
 
 class Batch(NamedTuple):
@@ -138,6 +142,17 @@ def collate(examples: Sequence[Example | BadRecord]) -> Batch:
         truths=[torch.from_numpy(example.truth) for example in whole if example.truth is not None],
         broken=None,
     )
+
+
+@contextmanager
+def telling_of_interruption() -> Iterator[None]:
+    """Tell of an interruption as one: SIGTERM to a whole group, as systemd sends it, may end a loader before us."""
+    try:
+        yield
+    except RuntimeError as error:
+        if STOPPED_LOADER.search(str(error)):
+            raise Interrupted("SIGTERM") from error
+        raise
 
 
 def prepare_worker(number: int) -> None:

@@ -17,6 +17,8 @@ from curation.splitting import IDENTITY_COLUMNS, leak_groups
 LABEL_COLUMN: Final = {1: "mask", 3: "trimap"}
 """What a network of so many classes learns from."""
 HELD_OUT: Final = ("val", "test")
+REPEATS: Final = "repeats"
+"""Column that says how often a row trains in an epoch, varied anew each time; once where it is null or missing."""
 LABEL_REMEDY: Final = {
     "mask": "make it with masks, for example with `curate pairs --images DIR --masks DIR --out D`",
     "trimap": "make it with trimaps, for example with `curate aifenge`, or train with --classes 1",
@@ -61,8 +63,8 @@ def choose_samples(training: Sequence[Dataset], *, validation: Sequence[Dataset]
 
     Of a dataset in `validation` the split `val` judges, or all of it where it has none; without such a dataset, the
     split `val` of those that train. A row shares no group and no image with one that judges, or with the test split of
-    any of these datasets. Rows without a label are left out. Raises InputRefused when that leaves nothing on one side,
-    or when no row of a dataset has a label.
+    any of these datasets, and trains as often in an epoch as its column `repeats` says. Rows without a label are left
+    out. Raises InputRefused when that leaves nothing on one side, or when no row of a dataset has a label.
     """
     column = LABEL_COLUMN[choice.classes]
     left_out: Counter[str] = Counter()
@@ -76,8 +78,9 @@ def choose_samples(training: Sequence[Dataset], *, validation: Sequence[Dataset]
         )
     tables = [_asked_for(dataset, query=choice.query, left_out=left_out) for dataset in training]
     held_out = [*judging, *(_held_out(dataset.table) for dataset in (*training, *validation))]
-    tables = _apart(tables, held_out=held_out, left_out=left_out)
-    samples = _labelled(training, tables=tables, column=column, left_out=left_out)
+    kept = apart(tables, held_out=held_out)
+    left_out["in_validation"] += sum(map(len, tables)) - sum(map(len, kept))
+    samples = _labelled(training, tables=kept, column=column, left_out=left_out, with_repeats=True)
     if choice.limit is not None:
         left_out["limit"] += max(0, len(samples) - choice.limit)
         samples = samples[: choice.limit]
@@ -89,6 +92,19 @@ def choose_samples(training: Sequence[Dataset], *, validation: Sequence[Dataset]
             remedy="name other data, or split it so that some of it trains: curate split D --overwrite",
         )
     return Chosen(training=samples, validation=judges, left_out=dict(sorted(left_out.items())))
+
+
+def apart(tables: Sequence[pa.Table], *, held_out: Sequence[pa.Table]) -> list[pa.Table]:
+    """Give the tables without rows that belong together with a row that is held out: by group, or by image."""
+    parts = [_identities(table, prefix=number) for number, table in enumerate((*tables, *held_out))]
+    groups = leak_groups(pa.concat_tables(parts, promote_options="default"))
+    sizes = [len(table) for table in tables]
+    taken = set(groups[sum(sizes) :])
+    kept = []
+    for number, table in enumerate(tables):
+        own = groups[sum(sizes[:number]) : sum(sizes[: number + 1])]
+        kept.append(table.filter(pa.array([group not in taken for group in own], pa.bool_())))
+    return kept
 
 
 def _judging(table: pa.Table) -> pa.Table:
@@ -114,21 +130,6 @@ def _asked_for(dataset: Dataset, *, query: str | None, left_out: Counter[str]) -
     return kept
 
 
-def _apart(tables: Sequence[pa.Table], *, held_out: Sequence[pa.Table], left_out: Counter[str]) -> list[pa.Table]:
-    """Give the tables without rows that belong together with a row that is held out."""
-    parts = [_identities(table, prefix=number) for number, table in enumerate((*tables, *held_out))]
-    groups = leak_groups(pa.concat_tables(parts, promote_options="default"))
-    sizes = [len(table) for table in tables]
-    taken = set(groups[sum(sizes) :])
-    kept = []
-    for number, table in enumerate(tables):
-        own = groups[sum(sizes[:number]) : sum(sizes[: number + 1])]
-        apart = table.filter(pa.array([group not in taken for group in own], pa.bool_()))
-        left_out["in_validation"] += len(table) - len(apart)
-        kept.append(apart)
-    return kept
-
-
 def _identities(table: pa.Table, *, prefix: int) -> pa.Table:
     """Give what tells which rows belong together; an id stands for a group that is missing, in its own table alone."""
     kept = {name: table[name].cast(pa.string()) for name in IDENTITY_COLUMNS if name in table.column_names}
@@ -137,22 +138,30 @@ def _identities(table: pa.Table, *, prefix: int) -> pa.Table:
 
 
 def _labelled(
-    datasets: Sequence[Dataset], *, tables: Sequence[pa.Table], column: str, left_out: Counter[str]
+    datasets: Sequence[Dataset],
+    *,
+    tables: Sequence[pa.Table],
+    column: str,
+    left_out: Counter[str],
+    with_repeats: bool = False,
 ) -> tuple[LabelledImage, ...]:
-    samples = []
+    samples: list[LabelledImage] = []
     for dataset, table in zip(datasets, tables, strict=True):
         rows = table.to_pylist()
-        found = [_image(row, dataset=dataset, column=column) for row in rows if row[column] is not None]
+        found = [row for row in rows if row[column] is not None]
         if rows and not found:
             raise InputRefused(f"no {column}s: no sample has one", where=dataset.folder, remedy=LABEL_REMEDY[column])
         left_out[f"without_{column}"] += len(rows) - len(found)
-        samples += found
+        for row in found:
+            times = (row.get(REPEATS) or 1) if with_repeats else 1
+            samples += [_image(row, dataset=dataset, column=column, number=number) for number in range(times)]
     return tuple(samples)
 
 
-def _image(row: Mapping[str, Any], *, dataset: Dataset, column: str) -> LabelledImage:
+def _image(row: Mapping[str, Any], *, dataset: Dataset, column: str, number: int) -> LabelledImage:
+    again = f" {number + 1}" if number else ""  # what is drawn for a sample hangs on its key
     return LabelledImage(
-        key=f"{dataset.card.name}/{row['id']}",
+        key=f"{dataset.card.name}/{row['id']}{again}",
         folder=dataset.folder,
         image=row["image"],
         label=row[column],

@@ -26,7 +26,7 @@ def folder(root: Path, name: str = "d", *, masks: int = 6, rows: int = 6) -> Pat
 
 
 def chosen(root: Path, *, masks: int = 6, **choice: Any) -> EvaluationSet:
-    everything: dict[str, Any] = {"split": "all", "query": None, "limit": None}
+    everything: dict[str, Any] = {"splits": ("all",), "query": None, "limit": None}
     (found,) = choose_sets([folder(root, masks=masks)], choice=Choice(**(everything | choice)))
     assert len(found.rows) + sum(found.filtered.values()) == len(found.dataset)
     return found
@@ -42,7 +42,7 @@ def test_all_samples_with_a_label_are_chosen_in_the_order_of_ids(tmp_path: Path)
 
 
 def test_split_query_missing_masks_and_limit_leave_out_and_are_counted(tmp_path: Path) -> None:
-    assert ids(chosen(tmp_path / "1", split="test")) == ["s2", "s5"]
+    assert ids(chosen(tmp_path / "1", splits=("test",))) == ["s2", "s5"]
     assert ids(chosen(tmp_path / "2", query="person_area > 0.35")) == ["s4", "s5"]
     several = chosen(tmp_path / "3", masks=5, query="person_area > 0.05", limit=2)
     assert ids(several) == ["s1", "s2"]
@@ -54,7 +54,7 @@ def test_split_query_missing_masks_and_limit_leave_out_and_are_counted(tmp_path:
     [
         ({"query": "person_area > 2"}, "for 6 --where does not hold"),
         ({"masks": 0}, "6 have no mask"),
-        ({"split": "val", "query": "split == 'test'"}, "4 are not of the split val .* for 2 --where"),
+        ({"splits": ("val",), "query": "split == 'test'"}, "4 are not of the split val .* for 2 --where"),
     ],
 )
 def test_nothing_to_evaluate_is_refused_saying_why(tmp_path: Path, choice: dict[str, Any], reason: str) -> None:
@@ -63,20 +63,26 @@ def test_nothing_to_evaluate_is_refused_saying_why(tmp_path: Path, choice: dict[
 
 
 def test_an_empty_data_set_is_refused(tmp_path: Path) -> None:
-    empty = Choice(split="all", query=None, limit=None)
+    empty = Choice(splits=("all",), query=None, limit=None)
     with pytest.raises(InputRefused, match="it is empty"):
         choose_sets([folder(tmp_path, rows=0)], choice=empty)
 
 
+def test_each_data_set_can_have_a_split_of_its_own(tmp_path: Path) -> None:
+    choice = Choice(splits=("test", "all"), query=None, limit=None)
+    one, other = choose_sets([folder(tmp_path, name="a"), folder(tmp_path, name="b")], choice=choice)
+    assert (ids(one), len(other.rows)) == (["s2", "s5"], 6)
+
+
 def test_two_data_sets_of_one_name_are_refused(tmp_path: Path) -> None:
-    everything = Choice(split="all", query=None, limit=None)
+    everything = Choice(splits=("all",), query=None, limit=None)
     folders = [folder(tmp_path / "one"), folder(tmp_path / "other")]
     with pytest.raises(InputRefused, match="two of the data sets are called 'd'"):
         choose_sets(folders, choice=everything)
 
 
 def test_a_data_set_named_twice_is_refused(tmp_path: Path) -> None:
-    everything = Choice(split="all", query=None, limit=None)
+    everything = Choice(splits=("all",), query=None, limit=None)
     with pytest.raises(InputRefused, match="named twice"):
         choose_sets([folder(tmp_path), tmp_path / "x" / ".." / "d"], choice=everything)
 

@@ -59,7 +59,7 @@ def test_a_section_of_comments_alone_is_the_default() -> None:
         (SMALLEST + "gate:\n  max_loss: 3\n", 6, "max_loss must be from 0 to 1 - got 3", "max_slice_loss"),
         (SMALLEST + "gate:\n  max_loss: much\n", 6, "gate.max_loss: expected", "min_gain"),
         (SMALLEST + "mine: {folds: 1}\n", 5, "folds must be 0, or 2 and more", "threshold"),
-        (SMALLEST + "label: {strategy: best}\n", 5, "invalid enum value 'best'", "budget"),
+        (SMALLEST + "label: {select: best}\n", 5, "invalid enum value 'best'", "budget"),
         (SMALLEST + "train:\n  stages:\n  - name: x\n    epochs: 0\n", 8, "epochs must be 1 or more", "learning_rate"),
         (SMALLEST + "train:\n  stages:\n  - data: [x]\n", 5, "names data", "network"),
         (SMALLEST + "train: {input_size: [8, 8]}\n", 5, "input_size must be 32 pixels", "network"),

@@ -97,12 +97,16 @@ class FakeServer:
         asked = json.loads(query["query"])
         tasks = [task for task in self.tasks.values() if task["project"] == int(query["project"])]
         if "selectedItems" in asked:
-            wanted = set(asked["selectedItems"]["included"])
+            chosen = set(asked["selectedItems"]["included"])
             return [
-                {"id": t["id"], "annotations": self.annotations.get(t["id"], [])} for t in tasks if t["id"] in wanted
+                {"id": t["id"], "annotations": self.annotations.get(t["id"], [])} for t in tasks if t["id"] in chosen
             ]
-        first, *others = asked["filters"]["items"]
-        tasks = [task for task in tasks if task["id"] > first["value"] and (not others or task["id"] in self.drafts)]
+        wanted = {one["filter"].rpartition(":")[2]: one["value"] for one in asked["filters"]["items"]}
+        tasks = [task for task in tasks if task["id"] > wanted["id"]]
+        if "draft_exists" in wanted:
+            tasks = [task for task in tasks if task["id"] in self.drafts]
+        if "updated_at" in wanted:
+            tasks = [task for task in tasks if task["updated_at"] > wanted["updated_at"]]
         return [self._row(task) for task in sorted(tasks, key=lambda task: task["id"])][: int(query["page_size"])]
 
     def _row(self, task: dict[str, Any]) -> dict[str, Any]:

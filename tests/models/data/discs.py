@@ -23,7 +23,7 @@ def disc_dataset(
     size: tuple[int, int] = (48, 40),
     rows: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Dataset:
-    """Write a dataset of discs; `rows` changes the row of an id."""
+    """Write a dataset of discs; `rows` changes the row of an id, and may add columns."""
     found = []
     for name in ("images", "masks", "trimaps"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,10 @@ def disc_dataset(
         licenses={},
         counts=counts,
     )
-    write_dataset(folder, card=card, table=pa.Table.from_pylist(found, schema=SCHEMA), quarantine=[])
+    added = sorted({name for row in found for name in row} - set(SCHEMA.names))
+    kinds = [pa.field(name, pa.array([row.get(name) for row in found]).type) for name in added]
+    table = pa.Table.from_pylist(found, schema=pa.schema([*SCHEMA, *kinds]))
+    write_dataset(folder, card=card, table=table, quarantine=[])
     return read_dataset(folder)
 
 

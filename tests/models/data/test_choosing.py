@@ -56,6 +56,15 @@ def test_a_query_and_a_limit_choose_among_those_that_train(tmp_path: Path) -> No
     assert chosen.left_out == {"limit": 1, "query": 1}
 
 
+def test_a_row_trains_as_often_as_it_says_and_judges_once(tmp_path: Path) -> None:
+    """Each time under a key of its own, so that each is varied in its own way."""
+    rows = {"a": {"repeats": 3}, "b": {"repeats": None}, "c": {"repeats": 2, "split": "val"}}
+    data = disc_dataset(tmp_path / "d", list(rows), rows=rows)
+    chosen = choose_samples([data], validation=[], choice=MASKS)
+    assert [sample.key for sample in chosen.training] == ["d/a", "d/a 2", "d/a 3", "d/b"]
+    assert [sample.key for sample in chosen.validation] == ["d/c"]
+
+
 def test_rows_without_a_label_are_left_out_and_counted(tmp_path: Path) -> None:
     data = disc_dataset(tmp_path / "data", ["a", "b"], rows={"a": {"mask": None}})
     judge = disc_dataset(tmp_path / "judge", ["a"])

@@ -1,0 +1,63 @@
+"""A scripted annotator: submits known masks through the server's API, where a demo or a trial has no person at hand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from curation.pixels import Mask
+from labeling.label_studio.brush import decode_brush
+from labeling.label_studio.client import Client, OutcomeUnknown
+from labeling.label_studio.config import IMAGE, VERDICT, Verdict
+from labeling.label_studio.project import the_project
+from labeling.label_studio.tasks import Task, list_tasks, region_of
+
+Truth = Callable[[Task], Mask]
+
+
+def annotate(client: Client, *, title: str, truth: Truth) -> int:
+    """Submit the true mask of every task of a project that nobody submitted yet, and give how many that were.
+
+    The choice is `right` where the pre-annotation is that very mask, else `fixed`, or `no person`. Raises InputRefused
+    where there is no such project.
+    """
+    project = the_project(client, title=title)
+    waiting = [task for task in list_tasks(client, project=project.id) if not task.submitted]
+    for task in waiting:
+        began = time.monotonic()
+        mask = truth(task)
+        region = region_of(mask)
+        verdict = Verdict.NO_PERSON
+        if region is not None:
+            shown = _shown(client, task=task, like=mask)
+            is_right = shown is not None and np.array_equal(shown, mask)
+            verdict = Verdict.RIGHT if is_right else Verdict.FIXED
+        choice = {"from_name": VERDICT, "to_name": IMAGE, "type": "choices", "value": {"choices": [verdict]}}
+        result = [choice] if region is None else [region, choice]
+        submit(client, task=task.id, body={"result": result, "lead_time": time.monotonic() - began})
+    return len(waiting)
+
+
+def _shown(client: Client, *, task: Task, like: Mask) -> Mask | None:
+    """Give the mask that the page begins with."""
+    predictions = client.get(f"/api/tasks/{task.id}/")["predictions"]
+    regions = predictions[0]["result"] if predictions else []
+    if not regions:
+        return None
+    return decode_brush(regions[0]["value"]["rle"], height=like.shape[0], width=like.shape[1])
+
+
+def submit(client: Client, *, task: int, body: dict[str, Any]) -> None:
+    """Submit once, whatever is lost on the way: after an unknown outcome it is asked for first."""
+    outage = client.outage()
+    while True:
+        try:
+            client.post(f"/api/tasks/{task}/annotations/", outage=outage, json=body)
+            return
+        except OutcomeUnknown as error:
+            outage.wait(error)
+            if client.get(f"/api/tasks/{task}/annotations/"):
+                return

@@ -1,0 +1,153 @@
+"""`curate retrain`: one whole round of the loop, from corrected labels to a report."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from curation.errors import CurateError, Interrupted
+from pipelines.options import Result, RunOptions, setting
+
+if TYPE_CHECKING:
+    from pipelines.rounds import Loop, RoundPlan, Standing
+
+NOTHING_TO_DO: Final = "nothing_to_do"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrainFlags:
+    """Which loop, and whether its next round is only told of."""
+
+    config: Path = setting("The YAML file of the loop; `curate init` writes one.", metavar="FILE")
+    explain: bool = setting("Print what would run and why, and do nothing.", default=False)
+
+
+def retrain(settings: RetrainFlags, *, run: RunOptions) -> Result:
+    """Do one round: pull labels, train a challenger, let it replace the champion if it is better, mine, push, report.
+
+    Where nothing changed since the last round there is nothing to do. A round that was stopped, by whatever, goes on
+    where it was; --overwrite begins it anew. Two rounds never run at once in a workspace.
+
+    The challenger becomes the champion only if the paired comparison on frozen test sets shows a gain, as the section
+    `gate` of the configuration asks for, and no slice loses too much.
+
+    \b
+    Examples:
+      curate init --out loop.yaml
+      curate retrain --config loop.yaml --explain
+      curate retrain --config loop.yaml
+    """
+    from models.registry import WORKSPACE
+    from pipelines.loop_config import read_loop_config
+    from pipelines.rounds import LOCK, Loop
+
+    loop = Loop(config=read_loop_config(settings.config), file=settings.config)
+    run = replace(run, seed=loop.config.seed)
+    os.environ[WORKSPACE] = str(loop.workspace)  # where models:/NAME@champion is looked up
+    if settings.explain or run.dry_run:
+        return _explained(loop)
+    from curation.lock import exclusive
+
+    with exclusive(loop.workspace / LOCK):
+        return _told_to_others(loop, run=run)
+
+
+def _told_to_others(loop: Loop, *, run: RunOptions) -> Result:
+    """Do a round, and tell whoever the configuration names."""
+    from pipelines.notifying import notify
+    from pipelines.progress import tell
+
+    section = loop.config.notify
+    told = {"model": loop.config.model, "workspace": str(loop.workspace)}
+    try:
+        result = _round(loop, run=run)
+    except Interrupted:
+        raise
+    except CurateError as error:
+        for warning in notify(section, event="failure", told=told | {"outcome": "failed", "sentence": str(error)}):
+            tell(f"warning: {warning}", run=run)
+        raise
+    if result.data["outcome"] == NOTHING_TO_DO:
+        return result
+    event: Literal["success", "refusal"] = "refusal" if result.data["outcome"] == "kept" else "success"
+    warnings = notify(section, event=event, told=told | result.data)
+    return replace(result, warnings=(*result.warnings, *warnings))
+
+
+def _round(loop: Loop, *, run: RunOptions) -> Result:
+    from datetime import UTC, datetime
+
+    from pipelines.round_steps import Work, pulls
+    from pipelines.round_work import carry_out
+    from pipelines.rounds import RoundPlan, begin, inputs_of, standing
+
+    found = standing(loop)
+    inner = replace(run, overwrite=False, json=False, limit=None)
+    plan = found.unfinished
+    if plan is None or run.overwrite or _is_outdated(plan, loop=loop):
+        for step in pulls(loop):
+            step.carry_out(inner)
+        champion = _champion(loop)
+        inputs = inputs_of(loop, champion=champion)
+        if found.unfinished is None and found.last is not None and found.last.inputs == inputs:
+            return _nothing(found)
+        number = found.next_number if found.unfinished is None else found.unfinished.number
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        plan = RoundPlan(number=number, started=started, inputs=inputs, champion=champion)
+        begin(loop, plan=plan)
+    return carry_out(Work(loop=loop, plan=plan, run=inner))
+
+
+def _is_outdated(plan: RoundPlan, *, loop: Loop) -> bool:
+    """Tell whether the configuration changed since a round began: then that round is not what is wanted any more.
+
+    Data may change: a round keeps to the training set that it made.
+    """
+    from pipelines.rounds import inputs_of
+
+    now = inputs_of(loop, champion=plan.champion)
+    return any(plan.inputs.get(name) != now[name] for name in now if name.endswith("in the configuration"))
+
+
+def _champion(loop: Loop) -> str:
+    """Give the very version that is the champion, "" where there is none yet."""
+    from models.prediction.finding import REGISTERED
+    from models.registry import CHAMPION, place_of, tracker_of
+
+    name = loop.config.model
+    version = tracker_of(place_of(loop.workspace)).version(name, alias=CHAMPION)
+    return "" if version is None else f"{REGISTERED}{name}/{version.number}"
+
+
+def _nothing(found: Standing) -> Result:
+    assert found.last is not None
+    told = f"nothing to do: nothing changed since round {found.last.number}, {found.last.champion} is the champion"
+    data = {"command": "retrain", "outcome": NOTHING_TO_DO, "round": None, "sentence": told, "report": None}
+    return Result(summary=told, data=data)
+
+
+def _explained(loop: Loop) -> Result:
+    """Tell what would run and why. Labels are not pulled, so that what they would change is not known."""
+    from pipelines.round_explained import explained
+    from pipelines.rounds import changes, inputs_of, standing
+
+    found = standing(loop)
+    champion = _champion(loop) if _has_registry(loop) else ""
+    inputs = inputs_of(loop, champion=champion)
+    reasons: list[str] = []
+    if found.unfinished is not None:
+        reasons = [f"round {found.unfinished.number} is not over, and goes on"]
+    elif found.last is None:
+        reasons = ["it is the first round"]
+    else:
+        reasons = changes(found.last.inputs, now=inputs)
+    return explained(loop, champion=champion, reasons=reasons, number=found.next_number)
+
+
+def _has_registry(loop: Loop) -> bool:
+    """Tell whether there is a registry to look into; one is not made by looking."""
+    from models.registry import DATABASE, FOLDER, SERVER
+
+    return bool(os.environ.get(SERVER)) or (loop.workspace / FOLDER / DATABASE).exists()

@@ -1,0 +1,199 @@
+"""A round at work: its steps in order, what the gate decides, and the record and the page that it leaves."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from curation.dataset import MANIFEST, read_dataset
+from curation.errors import CurateError, Interrupted
+from curation.files import fingerprint_file
+from labeling.label_studio.applying import ANNOTATION, SECONDS, STATUS
+from labeling.label_studio.config import Verdict
+from models.gate import Decision, decide
+from models.registry import CHALLENGER, CHAMPION, place_of, register, tracker_of
+from models.registry_record import record_of
+from pipelines.frozen_sets import freeze
+from pipelines.options import Result
+from pipelines.progress import tell
+from pipelines.report import ReportFlags, cost_facts, report
+from pipelines.round_steps import (
+    DATA,
+    EVALUATION,
+    TRAINING,
+    Step,
+    Work,
+    build,
+    choose_next,
+    evaluation,
+    mining,
+    pushing,
+    training,
+)
+from pipelines.rounds import CHAMPION_INPUT, folder_of, standing
+from reports.index_page import INDEX, REPORT, write_index
+from reports.round_record import LabelFacts, Round, data_facts, write_round
+from reports.run_report_reading import Evaluated, measured, read_evaluated
+
+MINUTE: Final = 60
+
+
+def carry_out(work: Work) -> Result:
+    """Do what is left of a round, and give what came of it.
+
+    Raises CurateError of a step that failed, after record and page of the round say so; the next start goes on there.
+    """
+    diary = _Diary(work=work)
+    try:
+        _carry_out(work, diary=diary)
+    except Interrupted:
+        raise
+    except CurateError as error:
+        diary.close(problems=[str(error)])
+        raise
+    told = diary.close(inputs=work.plan.inputs | {CHAMPION_INPUT: diary.known["champion"]})
+    return _result(told, diary=diary)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Diary:
+    """What is known of a round so far: fields of its record, by name."""
+
+    work: Work
+    known: dict[str, Any] = field(default_factory=dict)
+    lineage: dict[str, str] = field(default_factory=dict)
+    exit_code: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    def do(self, step: Step) -> None:
+        """Carry out a step, and note its command."""
+        tell(f"round {self.work.plan.number}, {step.name}: {step.why}", run=self.work.run)
+        self.lineage[f"{len(self.lineage) + 1}. {step.name}"] = step.command
+        self.exit_code = max(self.exit_code, step.carry_out(self.work.run).exit_code)
+
+    def close(self, **told: Any) -> Round:
+        """Write the record of the round, its page, and the page over all rounds."""
+        plan, loop = self.work.plan, self.work.loop
+        record = Round(
+            name=f"Round {plan.number}",
+            number=plan.number,
+            command=f"curate retrain --config {loop.file}",
+            started=plan.started,
+            seconds=time.monotonic() - self.started,
+            lineage=self.lineage,
+            **{"champion": plan.champion, **self.known, **told},
+        )
+        write_round(self.work.folder, told=record)
+        shown = loop.config.report
+        report(ReportFlags(run=self.work.folder, pictures=shown.pictures, pdf=shown.pdf), run=self.work.run)
+        write_index(loop.rounds, out=loop.rounds / INDEX)
+        return record
+
+
+def _carry_out(work: Work, *, diary: _Diary) -> None:
+    diary.known["test_sets"] = freeze(work.loop.workspace, found=_test_sets(work))
+    last = standing(work.loop).last
+    diary.known["before"] = [] if last is None else last.data
+    build(work)
+    diary.known["data"] = [data_facts(work.folder / DATA)]
+    diary.do(training(work))
+    diary.known["training"] = TRAINING
+    diary.do(evaluation(work))
+    winner = _decided(work, diary=diary)
+    diary.do(mining(work, winner=winner))
+    diary.known["labels"] = _label_facts(work)
+    if (step := pushing(work)) is not None:
+        diary.do(step)
+
+
+def _decided(work: Work, *, diary: _Diary) -> str:
+    """Let the gate decide, register the challenger, and give the model that is the champion from now on."""
+    evaluated = read_evaluated(work.folder / EVALUATION)
+    decision = _decision(evaluated, work=work)
+    loop = work.loop
+    tracker = tracker_of(place_of(loop.workspace))
+    record = record_of(work.training, evaluation=work.folder / EVALUATION)
+    added = register(tracker, name=loop.config.model, model=work.training, record=record)
+    version = tracker.version(loop.config.model, number=added.number)
+    assert version is not None
+    tracker.give_alias(version, alias=CHALLENGER)
+    is_promoted = decision is None or decision.is_promoted
+    if is_promoted:
+        tracker.give_alias(version, alias=CHAMPION)
+    winner = added.pinned if is_promoted else work.plan.champion
+    found = measured(evaluated)["miou"]
+    costs = [cost_facts(Path(name)) for name in (work.plan.champion, added.pinned) if name]
+    diary.known |= {
+        "evaluation": EVALUATION,
+        "decision": decision,
+        "challenger": added.pinned,
+        "champion": winner,
+        "miou": found.second if is_promoted else found.first,
+        "costs": [cost for cost in costs if cost is not None],
+    }
+    return winner
+
+
+def _decision(evaluated: Evaluated, *, work: Work) -> Decision | None:
+    """Give what the gate says, None where there is no champion to compare with."""
+    if evaluated.baseline is None:
+        return None
+    rules, seed = work.loop.config.gate, work.loop.config.seed
+    return decide(evaluated.baseline, challenger=evaluated.scores, rules=rules, seed=seed)
+
+
+def _test_sets(work: Work) -> dict[str, str]:
+    """Give the test sets by name and split, with the hashes of their manifests."""
+    loop = work.loop
+    return {
+        f"{one.data} {one.split}": fingerprint_file(loop.place(one.data) / MANIFEST) for one in loop.config.data.test
+    }
+
+
+def _label_facts(work: Work) -> LabelFacts:
+    """Count what people did since the training set before, and what they are sent next."""
+    known = set()
+    for number in range(1, work.plan.number):
+        if (data := folder_of(work.loop, number=number) / DATA / MANIFEST).exists():
+            known |= {row.get(ANNOTATION) for row in read_dataset(data.parent).table.to_pylist()}
+    rows = read_dataset(work.folder / DATA).table.to_pylist()
+    new = [row for row in rows if row.get(ANNOTATION) is not None and row[ANNOTATION] not in known]
+    seconds = [row[SECONDS] for row in new if row[SECONDS] is not None]
+    is_asked = work.loop.config.label.project is not None
+    return LabelFacts(
+        relabeled=sum(row[STATUS] != Verdict.RIGHT for row in new),
+        minutes=sum(seconds) / MINUTE if seconds else None,
+        sent=len(choose_next(work)) if is_asked else 0,
+    )
+
+
+def _result(told: Round, *, diary: _Diary) -> Result:
+    page = diary.work.folder / REPORT
+    is_first = told.decision is None
+    outcome = "first" if is_first else "promoted" if told.decision is not None and told.decision.is_promoted else "kept"
+    sentence = "It is the first champion." if told.decision is None else told.decision.sentence
+    miou = "" if told.miou is None else f", mIoU {told.miou.value:.4f} ({told.miou.low:.4f} to {told.miou.high:.4f})"
+    labels = told.labels or LabelFacts()
+    lines = [
+        f"round {told.number}: {outcome}. {sentence}",
+        f"  champion   {told.champion}{miou}",
+        f"  labels     {labels.relabeled} corrected for it, {labels.sent} sent to annotators next",
+        f"  took       {(told.seconds or 0) / MINUTE:.1f} minutes",
+        f"  look at it: {page}, and all rounds: {page.parent.parent / INDEX}",
+    ]
+    data = {
+        "command": "retrain",
+        "round": told.number,
+        "outcome": outcome,
+        "sentence": sentence,
+        "champion": told.champion,
+        "challenger": told.challenger,
+        "miou": None if told.miou is None else told.miou.value,
+        "relabeled": labels.relabeled,
+        "sent": labels.sent,
+        "seconds": told.seconds,
+        "report": str(page),
+    }
+    return Result(summary="\n".join(lines), data=data, exit_code=diary.exit_code)

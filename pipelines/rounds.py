@@ -1,0 +1,155 @@
+"""The rounds of a workspace: which is over, which is to go on, what the next one begins with, and whether it is needed.
+
+A round is a folder `rounds/<number>`. It begins with `plan.json` and is over when its `round.json` says on what it
+stands; until then the next start goes on with it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from curation.dataset import MANIFEST
+from curation.errors import InputRefused
+from curation.files import fingerprint_file, make_folder, read_file, sha256_of, write_durable
+from curation.quarantine import BadRecord
+from models.prediction.finding import REGISTERED
+from pipelines.loop_config import LoopConfig
+from reports.round_record import ROUND, Round, read_round
+
+ROUNDS: Final = "rounds"
+PLAN: Final = "plan.json"
+LOCK: Final = ".curate/lock"
+CHAMPION_INPUT: Final = "champion"
+DECISIVE: Final = ("model", "seed", "data", "label", "train", "gate", "mine")
+"""The parts of the configuration that change what a round does; those on pages, messages and the calendar do not."""
+
+
+class RoundPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a round began with: hashes by name, and the version that was the champion, such as models:/portrait/3, or ""."""
+
+    number: int
+    started: str
+    inputs: dict[str, str]
+    champion: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loop:
+    """A configuration with the places in it: folders are taken as seen from its file."""
+
+    config: LoopConfig
+    file: Path
+
+    @property
+    def workspace(self) -> Path:
+        """The folder of rounds, models and what is frozen."""
+        return self.place(self.config.workspace)
+
+    @property
+    def rounds(self) -> Path:
+        """The folder of rounds."""
+        return self.workspace / ROUNDS
+
+    def place(self, name: str) -> Path:
+        """Give a folder that the configuration names."""
+        return self.file.parent / name
+
+    def model(self, name: str) -> Path:
+        """Give a model that the configuration names: one in the registry, or a path."""
+        return Path(name) if name.startswith(REGISTERED) else self.place(name)
+
+    def places(self, names: Sequence[str]) -> list[Path]:
+        """Give folders that the configuration names, each once."""
+        return [self.place(name) for name in dict.fromkeys(names)]
+
+    @property
+    def train(self) -> list[Path]:
+        """The datasets that train."""
+        return self.places(self.config.data.train)
+
+    @property
+    def pool(self) -> list[Path]:
+        """The datasets from which samples are labelled, without those that train anyway."""
+        known = {folder.resolve() for folder in self.train}
+        return [folder for folder in self.places(self.config.data.pool) if folder.resolve() not in known]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a loop stands: the last round that is over, and one that is not."""
+
+    last: Round | None
+    unfinished: RoundPlan | None
+    next_number: int
+
+
+def standing(loop: Loop) -> Standing:
+    """Read where a loop stands. Raises InputRefused for a round that is damaged."""
+    numbers = sorted(int(path.parent.name) for path in loop.rounds.glob(f"*/{PLAN}") if path.parent.name.isdigit())
+    last, unfinished = None, None
+    for number in numbers:
+        folder = folder_of(loop, number=number)
+        told = read_round(folder) if (folder / ROUND).exists() else None
+        if told is not None and told.inputs:
+            last = told
+        else:
+            unfinished = _read_plan(folder)
+    return Standing(last=last, unfinished=unfinished, next_number=numbers[-1] + 1 if numbers else 1)
+
+
+def folder_of(loop: Loop, *, number: int) -> Path:
+    """Give the folder of a round."""
+    return loop.rounds / f"{number:04}"
+
+
+def inputs_of(loop: Loop, *, champion: str) -> dict[str, str]:
+    """Give the hashes of everything that a round begins with. Raises InputRefused when a dataset is not there."""
+    told: dict[str, Any] = msgspec.to_builtins(loop.config)
+    found = {f"{name} in the configuration": _digest(told[name]) for name in DECISIVE}
+    data = loop.config.data
+    backgrounds = [name for stage in loop.config.train.stages for name in stage.backgrounds]
+    for folder in loop.places([*data.train, *data.pool, *data.val, *backgrounds, *(one.data for one in data.test)]):
+        try:
+            found[str(folder)] = fingerprint_file(folder / MANIFEST)
+        except BadRecord as problem:
+            remedy = f"make it, or name another in {loop.file}"
+            raise InputRefused(f"not a dataset: {problem.reason}", where=folder, remedy=remedy) from problem
+    return {**found, CHAMPION_INPUT: champion}
+
+
+def changes(before: dict[str, str], *, now: dict[str, str]) -> list[str]:
+    """Name what is another now, in the words of a reason.
+
+    >>> changes({"data/a": "1", "data/b": "2"}, now={"data/a": "1", "data/b": "3", "data/c": "4"})
+    ['data/b changed', 'data/c is new']
+    """
+    told = [f"{name} {'is new' if name not in before else 'changed'}" for name in now if before.get(name) != now[name]]
+    return [*told, *(f"{name} is gone" for name in before if name not in now)]
+
+
+def begin(loop: Loop, *, plan: RoundPlan) -> Path:
+    """Begin a round with an empty folder, and give that."""
+    folder = folder_of(loop, number=plan.number)
+    if folder.exists():
+        shutil.rmtree(folder)
+    make_folder(folder)
+    write_durable(folder / PLAN, msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n")
+    return folder
+
+
+def _read_plan(folder: Path) -> RoundPlan:
+    try:
+        return msgspec.json.decode(read_file(folder / PLAN), type=RoundPlan)
+    except (BadRecord, msgspec.DecodeError, UnicodeDecodeError) as error:
+        remedy = f"delete {folder}: the round was not over, and is made anew"
+        raise InputRefused(f"damaged: {error}", where=folder / PLAN, remedy=remedy) from error
+
+
+def _digest(told: Any) -> str:
+    return sha256_of(msgspec.json.encode(told, order="deterministic"))

@@ -1,0 +1,40 @@
+"""Which samples `curate label push` would send when they are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+
+from curation.errors import InputRefused
+from pipelines.label_push import PushFlags, push
+from pipelines.options import RunOptions
+from tests.models.data.discs import disc_dataset
+
+DRY = RunOptions(workers=0, quiet=True, dry_run=True)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    return disc_dataset(tmp_path / "discs", ["a", "b", "c"]).folder
+
+
+def test_named_samples_are_sent_in_the_order_of_the_file(dataset: Path, tmp_path: Path) -> None:
+    ids = tmp_path / "ids.txt"
+    ids.write_text("c\na\n")
+    assert push(PushFlags(dataset=dataset, ids=ids), run=DRY).data["ids"] == ["c", "a"]
+
+
+def test_an_id_that_the_dataset_does_not_hold_is_refused(dataset: Path, tmp_path: Path) -> None:
+    ids = tmp_path / "ids.txt"
+    ids.write_text("c\nelsewhere\n")
+    with pytest.raises(InputRefused, match=r"1 of 2 ids are not in .* 'elsewhere'"):
+        push(PushFlags(dataset=dataset, ids=ids), run=DRY)
+    with pytest.raises(InputRefused, match="cannot be read"):
+        push(PushFlags(dataset=dataset, ids=tmp_path / "nowhere.txt"), run=DRY)
+
+
+def test_ids_and_a_selection_contradict_each_other(dataset: Path, tmp_path: Path) -> None:
+    with pytest.raises(click.UsageError, match="--ids says which"):
+        PushFlags(dataset=dataset, ids=tmp_path / "ids.txt", budget=3)
