@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from curation.decoder_complaints import decoder_complaints
 from curation.image_header import SIDEWAYS, ImageHeader, inspect
-from curation.png_alpha import plain_png_alpha
+from curation.png_alpha import plain_png_alpha, plain_png_gray
 from curation.quarantine import BadRecord, Code
 
 Image: TypeAlias = NDArray[np.uint8]
@@ -99,7 +99,8 @@ def decode_gray(data: bytes, *, file: str) -> Gray:
     Raises BadRecord: MODE for 16 bits, MASK_VALUES (a coloured picture), and those of `decode_image`.
     """
     header = inspect(data, file=file)
-    stored = _gray(_decode(data, flags=cv2.IMREAD_UNCHANGED, file=file), file=file)
+    if (stored := plain_png_gray(data)) is None:
+        stored = _gray(_decode(data, flags=cv2.IMREAD_UNCHANGED, file=file), file=file)
     if stored.dtype != np.uint8:
         raise BadRecord(Code.MODE, f"{header.bit_depth} bits a pixel, 8 were expected", file=file)
     return _turned(stored, orientation=header.orientation)
@@ -113,14 +114,15 @@ def decode_mask(data: bytes, *, file: str) -> Mask:
     Raises BadRecord: MASK_VALUES with a histogram of the values, and those of `decode_image`.
     """
     header = inspect(data, file=file)
-    stored = _decode(data, flags=cv2.IMREAD_UNCHANGED, file=file)
+    if (stored := plain_png_gray(data)) is None:
+        stored = _decode(data, flags=cv2.IMREAD_UNCHANGED, file=file)
     if header.mode == "P" and not _is_binary(stored):
         stored = _opened_by_pillow(data, kind="PNG")
     stored = _gray(stored, file=file)
     if header.format == "JPEG" or not _is_binary(stored):
         kind = "a mask saved as JPEG" if header.format == "JPEG" else "values that are no mask"
         raise BadRecord(Code.MASK_VALUES, f"{kind}: {histogram(stored)}", file=file)
-    mask = np.where(stored > 0, np.uint8(255), np.uint8(0))
+    mask = (stored > 0).view(np.uint8) * np.uint8(255)
     return _turned(mask, orientation=header.orientation)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +19,8 @@ from models.metrics.disagreement import disagreement
 
 SURE: Final = 0.95
 """Mean probability of the predictions from which on they contradict a label for sure."""
+ROUNDING: Final = 1e-6
+"""Of 255 x SURE, which is no binary fraction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,21 +51,35 @@ def evidence_of(
     >>> evidence_of(label, others=[], truth=label).contradicted, evidence_of(255 - label, others=[], truth=label)
     (0.0, Evidence(contradicted=1.0, interior_error=1.0, disagreement=None, best_other=None))
     """
-    label = truth if valid is None else np.where(valid, truth, 0).astype(np.uint8)
-    found = [prediction, *others]
-    if valid is not None:
-        found = [np.where(valid, stored, 0).astype(np.uint8) for stored in found]
-    mean = np.mean(found, axis=0, dtype=np.float32) / 255
-    union = max(1, int(np.count_nonzero((label > 0) | (mean >= 0.5))))
-    against = np.where(label > 0, 1 - mean, mean) >= SURE
+    label = truth if valid is None else _counted(truth, valid=valid)
+    found = (
+        [prediction, *others] if valid is None else [_counted(stored, valid=valid) for stored in (prediction, *others)]
+    )
+    total = _summed(found)
+    whole = 255 * len(found)
+    is_person = label > 0
+    union = max(1, int(np.count_nonzero(is_person | (total >= (whole + 1) // 2))))
     masks = [mask_of(stored) for stored in found]
-    wrong = masks[0] != label
     return Evidence(
-        contradicted=_away_from_outlines(against) / union,
-        interior_error=_away_from_outlines(wrong) / union,
+        contradicted=_away_from_outlines(_sure_against(total, whole=whole, is_person=is_person)) / union,
+        interior_error=_away_from_outlines(masks[0] != label) / union,
         disagreement=disagreement(masks) if others else None,
         best_other=max((image_miou(confusion(mask, truth=label)) for mask in masks[1:]), default=None),
     )
+
+
+def _counted(picture: Gray, *, valid: NDArray[np.bool_]) -> Gray:
+    return np.asarray(picture * valid.view(np.uint8), dtype=np.uint8)
+
+
+def _summed(found: Sequence[Gray]) -> NDArray[np.unsignedinteger]:
+    return found[0] if len(found) == 1 else np.asarray(np.sum(found, axis=0, dtype=np.uint16), np.uint16)
+
+
+def _sure_against(total: NDArray[np.unsignedinteger], *, whole: int, is_person: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell where the sum of the predictions, of `whole` at most, is sure of the other than the label says."""
+    least = math.ceil(whole * SURE - ROUNDING)
+    return np.asarray((is_person & (total <= whole - least)) | (~is_person & (total >= least)))
 
 
 def _away_from_outlines(where: NDArray[np.bool_]) -> int:
@@ -70,4 +87,9 @@ def _away_from_outlines(where: NDArray[np.bool_]) -> int:
     height, width = where.shape
     size = boundary_width((height, width)) | 1
     square = np.ones((size, size), np.uint8)
-    return cv2.countNonZero(cv2.morphologyEx(where.view(np.uint8), cv2.MORPH_OPEN, square))
+    left, top, across, down = cv2.boundingRect(where.view(np.uint8))
+    if not across:
+        return 0
+    # with a pixel around it, the region ends within the part just as it does in the whole
+    near = np.s_[max(0, top - 1) : top + down + 1, max(0, left - 1) : left + across + 1]
+    return cv2.countNonZero(cv2.morphologyEx(where[near].view(np.uint8), cv2.MORPH_OPEN, square))

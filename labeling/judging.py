@@ -1,4 +1,8 @@
-"""Verdicts for a whole table of scores: what the stored predictions of several models say about each label."""
+"""Verdicts for a whole table of scores: what the stored predictions of several models say about each label.
+
+What one model alone says is told while its predictions are scored (`observe_alone`); what several say together is
+gathered from their stored predictions afterwards.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,12 @@ import pyarrow as pa
 
 from curation.files import read_file
 from curation.pixels import Gray, decode_gray
-from labeling.evidence import evidence_of
+from labeling.evidence import Evidence, evidence_of
 from labeling.verdict import verdict
-from models.dataset_scores import Part
+from models.dataset_scores import DatasetScores, Part
 from models.scores import PREDICTIONS, write_scores
-from models.scoring import Row
-from models.truth import has_truth, read_truth
+from models.scoring import Observed, Row
+from models.truth import Truth, has_truth, read_truth
 
 Views: TypeAlias = Callable[[str], Path]
 """Gives the file with another prediction for the sample of an id; it may be absent."""
@@ -30,22 +34,38 @@ COLUMNS: Final = {
 }
 
 
-def judged(table: pa.Table, *, parts: Sequence[Part], views: Sequence[Views], staging: Path, workers: int) -> pa.Table:
-    """Give a table of scores with evidence and verdict for each labelled sample, and write it to `staging`.
+def observe_alone(prediction: Gray, truth: Truth) -> Observed:
+    """Give what a stored prediction by itself says about a label."""
+    found = evidence_of(prediction, others=[], truth=truth.mask, valid=truth.valid)
+    return {"contradicted": found.contradicted, "interior_error": found.interior_error}
 
-    Predictions lie in `staging/predictions`, others where `views` say.
+
+def judged(
+    found: DatasetScores, *, parts: Sequence[Part], views: Sequence[Views], staging: Path, workers: int
+) -> pa.Table:
+    """Give the table of scores with evidence and verdict for each labelled sample, and write it to `staging`.
+
+    Predictions lie in `staging/predictions`, others where `views` say. Without views, what was observed while scoring
+    is the evidence.
     """
-    scores = {row["id"]: row for row in table.to_pylist()}
+    scores = {row["id"]: row for row in found.table.to_pylist()}
+    observed = {} if views else found.observed
     tasks = [
-        _Task(row=row, folder=part.place.dataset, score=scores[row["id"]], prediction=_stored(staging, row["id"]))
+        _Task(
+            row=row,
+            folder=part.place.dataset,
+            score=scores[row["id"]],
+            prediction=_stored(staging, row["id"]),
+            observed=observed.get(row["id"]),
+        )
         for part in parts
         for row in part.rows
         if row["id"] in scores and has_truth(row)
     ]
-    found = dict(zip((task.row["id"] for task in tasks), _in_threads(tasks, views=views, workers=workers)))
-    ids = table["id"].to_pylist()
+    verdicts = dict(zip((task.row["id"] for task in tasks), _in_threads(tasks, views=views, workers=workers)))
+    table, ids = found.table, found.table["id"].to_pylist()
     for name, kind in COLUMNS.items():
-        table = table.append_column(name, pa.array([found.get(id_, {}).get(name) for id_ in ids], kind))
+        table = table.append_column(name, pa.array([verdicts.get(id_, {}).get(name) for id_ in ids], kind))
     write_scores(staging, table=table)
     return table
 
@@ -56,6 +76,7 @@ class _Task:
     folder: Path
     score: Mapping[str, Any]
     prediction: Path
+    observed: Observed | None
 
 
 def _stored(folder: Path, id_: str) -> Path:
@@ -71,11 +92,7 @@ def _judge(task: _Task, *, views: Sequence[Views]) -> dict[str, Any]:
     score = task.score
     if not score["is_finite"]:
         return {"verdict": verdict(None, miou=None, boundary_iou=None)}
-    truth = read_truth(task.row, folder=task.folder, with_alpha=False)
-    others = [path for view in views if (path := view(task.row["id"])).exists()]
-    found = evidence_of(
-        _read(task.prediction), others=[_read(path) for path in others], truth=truth.mask, valid=truth.valid
-    )
+    found = _gathered(task, views=views) if task.observed is None else _alone(task.observed)
     return {
         "contradicted": found.contradicted,
         "interior_error": found.interior_error,
@@ -83,6 +100,20 @@ def _judge(task: _Task, *, views: Sequence[Views]) -> dict[str, Any]:
         "best_other": found.best_other,
         "verdict": verdict(found, miou=score["miou"], boundary_iou=score["boundary_iou"]),
     }
+
+
+def _alone(observed: Observed) -> Evidence:
+    contradicted, interior_error = observed["contradicted"], observed["interior_error"]
+    assert contradicted is not None and interior_error is not None
+    return Evidence(contradicted=contradicted, interior_error=interior_error, disagreement=None, best_other=None)
+
+
+def _gathered(task: _Task, *, views: Sequence[Views]) -> Evidence:
+    truth = read_truth(task.row, folder=task.folder, with_alpha=False)
+    others = [path for view in views if (path := view(task.row["id"])).exists()]
+    return evidence_of(
+        _read(task.prediction), others=[_read(path) for path in others], truth=truth.mask, valid=truth.valid
+    )
 
 
 def _read(path: Path) -> Gray:

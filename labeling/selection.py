@@ -14,7 +14,7 @@ STRATEGIES: Final[dict[Strategy, str]] = {
     "uncertainty": "the most uncertain outline first; needs no labels",
     "verdict": "labels that look wrong first, then ambiguous ones, then errors of the model",
     "diverse": "samples that together cover all others best, by the model's own features",
-    "mixed": "30 % as diverse, the rest as threshold",
+    "mixed": "30 % as diverse, the rest as threshold, or as uncertainty where nothing has a label",
     "random": "any",
 }
 URGENCY: Final = ("label_error", "ambiguous", "model_error", "boundary_only", "ok")
@@ -74,7 +74,8 @@ def _ranked(
     assert features is not None and len(features) == len(rows), "diverse and mixed need the features of all rows"
     if not rows:
         return []
-    worst = sorted(everything, key=lambda index: by_miou(rows[index]))
+    # in a pool no sample has an mIoU
+    worst = sorted(everything, key=lambda index: (by_miou(rows[index]), by_uncertainty(rows[index])))
     share = 1.0 if strategy == "diverse" else COVERAGE
     covering = k_centre(features, count=round(share * budget), first=worst[0])
     return covering + [index for index in worst if index not in set(covering)]

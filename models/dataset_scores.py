@@ -19,7 +19,7 @@ from curation.errors import InputRefused
 from curation.files import make_folder, write_durable
 from curation.journal import Journal
 from models.scores import PREDICTIONS, table_of_scores, write_scores
-from models.scoring import Precision, PredictFiles, Row, ScoredImage, ScoringPlace, score_rows
+from models.scoring import Observed, Precision, PredictFiles, Row, ScoredImage, ScoringPlace, score_rows
 
 MARGIN: Final = 0.08
 """How far from the limit the mIoU of a fast engine may lie and still be on the wrong side. From fp32 to bfloat16 it
@@ -58,11 +58,15 @@ class Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DatasetScores:
-    """The scores of a dataset as in `scores.parquet`; broken samples by code, and the `margin` of the recheck."""
+    """The scores of a dataset as in `scores.parquet`; broken samples by code, and the `margin` of the recheck.
+
+    `observed` holds what the places observed, by id.
+    """
 
     table: pa.Table
     quarantined: dict[str, int]
     margin: float | None
+    observed: dict[str, Observed]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -171,7 +175,12 @@ def _publish(
     write_scores(out, table=table)
     write_durable(out / QUARANTINE, quarantine_lines(record for scored in final for record in scored.records))
     broken = Counter(str(scored.records[0].code) for scored in final if scored.score is None)
-    return DatasetScores(table=table, quarantined=dict(sorted(broken.items())), margin=margin)
+    return DatasetScores(
+        table=table,
+        quarantined=dict(sorted(broken.items())),
+        margin=margin,
+        observed={scored.id: scored.observed for scored in final if scored.observed is not None},
+    )
 
 
 def _sweep(folder: Path, *, kept: set[str]) -> None:

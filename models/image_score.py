@@ -14,10 +14,11 @@ from curation.pixels import Gray, Mask
 from models.metrics.boundary import boundary_iou
 from models.metrics.confusion import background_iou, confusion, image_miou, person_iou
 from models.metrics.holes import hole_recall, label_holes
-from models.metrics.label_quality import label_quality
+from models.metrics.label_quality import quality_of
+from models.metrics.levels import LevelCounts, count_levels
 from models.metrics.matting import error_maps
 from models.metrics.specks import specks
-from models.metrics.uncertainty import uncertainty
+from models.metrics.uncertainty import outline_band, uncertainty_of
 from models.prediction.protocol import Probability
 from models.preprocessing import at_size
 from models.scores import Score
@@ -61,11 +62,18 @@ def score_image(
         return score, None
     probability = at_size(probability, size=(score.height, score.width))
     stored = to_8_bit(probability)
-    score = msgspec.structs.replace(score, is_finite=True, **_prediction_scores(stored))
-    if truth is not None and holes is not None:
-        score = msgspec.structs.replace(
-            score, **_mask_scores(stored, truth=truth, holes=holes), **_matting_errors(probability, truth=truth)
-        )
+    mask, band = mask_of(stored), outline_band(stored)
+    if truth is None or holes is None:
+        levels = count_levels(stored, chosen=band)
+        return msgspec.structs.replace(score, is_finite=True, **_prediction_scores(mask, levels=levels)), stored
+    levels = count_levels(stored, chosen=band, truth=truth.mask, valid=truth.valid)
+    score = msgspec.structs.replace(
+        score,
+        is_finite=True,
+        **_prediction_scores(mask, levels=levels),
+        **_mask_scores(mask, levels=levels, truth=truth, holes=holes),
+        **_matting_errors(probability, truth=truth),
+    )
     return score, stored
 
 
@@ -97,8 +105,8 @@ def _truth_scores(truth: Truth, *, holes: Mask) -> dict[str, Any]:
     }
 
 
-def _mask_scores(stored: Gray, *, truth: Truth, holes: Mask) -> dict[str, Any]:
-    mask = mask_of(stored)
+def _mask_scores(mask: Mask, *, levels: LevelCounts, truth: Truth, holes: Mask) -> dict[str, Any]:
+    assert levels.given is not None, "the levels of a labelled sample are counted by label"
     counts = confusion(mask, truth=truth.mask, valid=truth.valid)
     shows_nobody = counts.tp + counts.fn == 0
     return {
@@ -106,7 +114,7 @@ def _mask_scores(stored: Gray, *, truth: Truth, holes: Mask) -> dict[str, Any]:
         "iou_person": person_iou(counts),
         "iou_background": background_iou(counts),
         "boundary_iou": boundary_iou(mask, truth=truth.mask, valid=truth.valid),
-        "label_quality": label_quality(stored, truth=truth.mask, valid=truth.valid),
+        "label_quality": quality_of(levels.given),
         "hole_recall": hole_recall(mask, holes=holes, valid=truth.valid),
         "false_foreground": counts.fp / counts.valid if shows_nobody else None,
         "tp": counts.tp,
@@ -116,14 +124,14 @@ def _mask_scores(stored: Gray, *, truth: Truth, holes: Mask) -> dict[str, Any]:
     }
 
 
-def _prediction_scores(stored: Gray) -> dict[str, float]:
+def _prediction_scores(mask: Mask, *, levels: LevelCounts) -> dict[str, float]:
     """Give the part of a score that needs the prediction alone."""
-    found = uncertainty(stored)
+    found = uncertainty_of(levels)
     return {
         "uncertainty": found.everywhere,
         "uncertainty_boundary": found.at_boundary,
         "closeness_boundary": found.closeness,
-        "specks": specks(mask_of(stored)),
+        "specks": specks(mask),
     }
 
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
+import cv2
 import msgspec
 
 from curation.files import safe_join, write_bytes
-from curation.pixels import encode_gray
+from curation.pixels import Gray, encode_gray
 from curation.quarantine import BadRecord, Code, QuarantineRecord
 from models.image_score import score_image
 from models.scores import PREDICTIONS, Score
-from models.truth import has_truth, read_truth
+from models.truth import Truth, has_truth, read_truth
 
 if TYPE_CHECKING:
     from models.prediction.files import FilePrediction
@@ -26,6 +27,9 @@ STAGE: Final = "score"
 Precision: TypeAlias = Literal["fp32", "fast"]
 Row: TypeAlias = Mapping[str, Any]
 """One row of a manifest."""
+Observed: TypeAlias = dict[str, float | None]
+Observe: TypeAlias = Callable[[Gray, Truth], Observed]
+"""Gives what else is to be kept of a labelled sample, from the prediction as it is stored and the truth."""
 
 
 class PredictFiles(Protocol):
@@ -36,10 +40,14 @@ class PredictFiles(Protocol):
 
 
 class ScoredImage(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one sample: its score, or, where it is broken, none; and the lines for `quarantine.jsonl`."""
+    """What became of one sample: its score, or, where it is broken, none; and the lines for `quarantine.jsonl`.
+
+    `observed` is there for labelled samples that were scored with something to observe.
+    """
 
     id: str
     score: Score | None
+    observed: Observed | None = None
     records: tuple[QuarantineRecord, ...] = ()
 
 
@@ -47,13 +55,15 @@ class ScoredImage(msgspec.Struct, frozen=True, kw_only=True):
 class ScoringPlace:
     """Samples come from the folder `dataset`, which is called `name`; predictions go to `out/predictions/<id>.png`.
 
-    `with_alpha` also measures matting errors, several times the work of all other scores.
+    `with_alpha` also measures matting errors, several times the work of all other scores. `observe` is asked of each
+    labelled sample while its arrays are in memory.
     """
 
     dataset: Path
     name: str
     out: Path
     with_alpha: bool = True
+    observe: Observe | None = None
 
 
 def score_rows(
@@ -79,7 +89,7 @@ def _in_threads(
     pairs: Iterable[tuple[Row, FilePrediction]], *, place: ScoringPlace, workers: int
 ) -> Iterator[ScoredImage]:
     waiting: deque[Future[ScoredImage]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="score") as pool:
+    with _one_opencv_thread(), ThreadPoolExecutor(workers, thread_name_prefix="score") as pool:
         try:
             for row, prediction in pairs:
                 waiting.append(pool.submit(_score_one, row, prediction, place))
@@ -89,6 +99,17 @@ def _in_threads(
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _one_opencv_thread() -> Iterator[None]:
+    """Let OpenCV compute in the thread that calls it: more, beside processes that predict, only wait for each other."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def _score_one(row: Row, prediction: FilePrediction, place: ScoringPlace) -> ScoredImage:
@@ -106,7 +127,8 @@ def _score_one(row: Row, prediction: FilePrediction, place: ScoringPlace) -> Sco
         problem = problem or BadRecord(Code.MODEL_NONFINITE, "the model gives numbers that are not finite")
         return ScoredImage(id=row["id"], score=score, records=(_record(problem, row=row, place=place),))
     write_bytes(prediction_path(place.out, sample_id=row["id"]), encode_gray(stored))
-    return ScoredImage(id=row["id"], score=score)
+    observed = None if truth is None or place.observe is None else place.observe(stored, truth)
+    return ScoredImage(id=row["id"], score=score, observed=observed)
 
 
 def prediction_path(folder: Path, *, sample_id: str) -> Path:

@@ -19,6 +19,10 @@ from pipelines.verbs import GROUPS, VERBS
 
 OUR_BUG: Final = 70
 INTERRUPTED: Final = Interrupted.exit_code
+THREADS: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+"""Read when numpy and torch are imported. Here processes share the cores: numpy's threads would only wait, and threads
+of torch that spin while they wait take the cores from those that work (a training beside another took ten times as
+long)."""
 
 
 class LazyGroup(click.Group):
@@ -90,8 +94,8 @@ def main() -> NoReturn:
     apart: that takes a while with a million records, and native threads of libraries have aborted in it.
     """
     _fill_closed_streams()
-    # numpy's threads start with its import and would only wait: here processes share the cores
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    for name, value in THREADS.items():
+        os.environ.setdefault(name, value)
     try:
         run_command()
     except (KeyboardInterrupt, Interrupted):  # once more, while the first was being told

@@ -26,7 +26,7 @@ from curation.merging import refuse_twice
 from curation.quarantine import QuarantineRecord
 from curation.samples import Plan
 from labeling.hard_cases import Mined, Origin, plan_hard_cases
-from labeling.judging import Views, judged
+from labeling.judging import Views, judged, observe_alone
 from labeling.selection import by_miou, by_uncertainty
 from labeling.verdict import VERDICTS
 from models.checked_model import CheckedModel
@@ -133,7 +133,7 @@ def _found(mining: Mining) -> Mined:
     views = [_second_view(mining, index=index) for index in range(len(mining.second))]
     if mining.flags.folds:
         views.append(predict_by_folds(mining, work=mining.staging / "folds"))
-    table = judged(scores.table, parts=mining.parts, views=views, staging=mining.staging, workers=mining.run.workers)
+    table = judged(scores, parts=mining.parts, views=views, staging=mining.staging, workers=mining.run.workers)
     scored = set(table["id"].to_pylist())
     records = read_quarantine(mining.staging)
     return Mined(
@@ -156,7 +156,9 @@ def _first_of_each(records: Any) -> list[QuarantineRecord]:
 def _scored(mining: Mining, *, model: Model, out: Path, is_main: bool) -> DatasetScores:
     flags, run = mining.flags, mining.run
     options = EngineOptions(device=run.device, with_flips=flags.with_flips and is_main, workers=run.workers)
-    places = [replace(part.place, out=out) for part in mining.parts]
+    is_alone = not mining.second and not flags.folds  # else the predictions are judged together, when all are there
+    observe = observe_alone if is_alone else None
+    places = [replace(part.place, out=out, observe=observe) for part in mining.parts]
     parts = [Part(rows=part.rows, place=place) for part, place in zip(mining.parts, places, strict=True)]
     identity = sha256_of(msgspec.json.encode([mining.settings, model.sha256, model.card_sha256]))[:16]
     with progress_bar(f"mine, {model.name}", total=len(mining.rows), run=run) as show:

@@ -93,7 +93,8 @@ def _told(simulation: Simulation) -> Result:
     lines = [
         f"{simulation.out}: {number} trainings (dry run, nothing is written)",
         f"  {len(pool.ids)} samples whose labels are hidden" + (f"; left out: {left}" if left else ""),
-        f"  {', '.join(map(str, labels))} labels, by {', '.join(simulation.strategies)}; seeds {', '.join(map(str, simulation.seeds))}",
+        f"  {', '.join(map(str, labels))} labels, by {', '.join(simulation.strategies)}",
+        f"  with the seeds {', '.join(map(str, simulation.seeds))}",
         f"  measured on {sum(len(one.rows) for one in simulation.sets)} images",
     ]
     data = {

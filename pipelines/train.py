@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
@@ -92,8 +91,6 @@ def train(settings: TrainFlags, *, run: RunOptions) -> Result:
       curate train --data training --val portraits --network unet_shufflenet --out run
       curate train --config stages.yaml --out run
     """
-    # read when torch is imported: threads that spin while they wait take the cores from those that load images
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from models.data.batches import telling_of_interruption
     from models.training.runs import plan_training
     from models.training.runs import train as train_plan

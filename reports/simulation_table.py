@@ -98,19 +98,19 @@ def curves_csv(curves: Sequence[Curve]) -> bytes:
 
 
 def strategy_cells(rows: Sequence[StrategyRow], *, labels: Sequence[int]) -> tuple[list[str], list[list[str]]]:
-    """Give headings and cells as people read them: the mIoU by number of labels, the area, its change."""
-    head = ["selection", *(f"{number} labels" for number in labels), "area", "change in area", "95 % interval"]
+    """Give headings and cells as people read them: the area, its change, and the mIoU by number of labels."""
+    head = ["selection", "area", "change in area", "95 % interval", "seeds that gained"]
     cells = [
         [
             row.strategy,
-            *(told_spread(found) for found in row.miou),
             told_spread(row.area),
             *told_change(row.change),
             UNKNOWN if row.change is None else f"{row.change.gained} of {len(row.change.differences)}",
+            *(told_spread(found) for found in row.miou),
         ]
         for row in rows
     ]
-    return [*head, "seeds that gained"], cells
+    return [*head, *(f"{number} labels" for number in labels)], cells
 
 
 def strategy_data(row: StrategyRow, *, labels: Sequence[int]) -> dict[str, Any]:

@@ -31,9 +31,7 @@ def inner_boundary(mask: Mask) -> Mask:
     Distance is the larger of the steps in x and in y: each erosion by 3 x 3 takes one pixel off on every side.
     """
     height, width = mask.shape
-    framed = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    eroded = cv2.erode(framed, np.ones((3, 3), np.uint8), iterations=boundary_width((height, width)))
-    return mask - np.asarray(eroded[1:-1, 1:-1], dtype=np.uint8)
+    return _inner(mask, width=boundary_width((height, width)))
 
 
 def boundary_iou(prediction: Mask, *, truth: Mask, valid: NDArray[np.bool_] | None = None) -> float:
@@ -47,4 +45,16 @@ def boundary_iou(prediction: Mask, *, truth: Mask, valid: NDArray[np.bool_] | No
     >>> boundary_iou(square, truth=square)
     1.0
     """
-    return person_iou(confusion(inner_boundary(prediction), truth=inner_boundary(truth), valid=valid))
+    height, width = truth.shape
+    left, top, across, down = cv2.boundingRect(cv2.bitwise_or(prediction, truth))
+    if not across:
+        return 1.0
+    near = np.s_[top : top + down, left : left + across]  # where neither has a person there is nothing to count
+    one, other = (_inner(mask[near], width=boundary_width((height, width))) for mask in (prediction, truth))
+    return person_iou(confusion(one, truth=other, valid=None if valid is None else valid[near]))
+
+
+def _inner(mask: Mask, *, width: int) -> Mask:
+    framed = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    eroded = cv2.erode(framed, np.ones((3, 3), np.uint8), iterations=width)
+    return mask - np.asarray(eroded[1:-1, 1:-1], dtype=np.uint8)

@@ -12,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.pixels import Gray, Mask
+from models.metrics.levels import Counts
 
 TEMPERATURE: Final = 0.1
 """Of the soft minimum, as in the source: smaller looks at the worst pixels only."""
+PROBABILITIES: Final = np.arange(256) / 255
+WEIGHTS: Final = np.exp((1 - PROBABILITIES) / TEMPERATURE)
 
 
 def label_quality(stored: Gray, *, truth: Mask, valid: NDArray[np.bool_] | None = None) -> float:
@@ -29,9 +32,12 @@ def label_quality(stored: Gray, *, truth: Mask, valid: NDArray[np.bool_] | None 
     0.0
     """
     given = np.where(truth > 0, stored, 255 - stored)
-    counts = np.bincount((given if valid is None else given[valid]).ravel(), minlength=256)
-    if not counts.any():
+    return quality_of(np.bincount((given if valid is None else given[valid]).ravel(), minlength=256))
+
+
+def quality_of(given: Counts) -> float:
+    """Give the same of the counts of each probability, 0..255, that the label was given."""
+    if not given.any():
         return 1.0
-    probability = np.arange(256) / 255
-    weights = counts * np.exp((1 - probability) / TEMPERATURE)
-    return float(weights @ probability / weights.sum())
+    weights = given * WEIGHTS
+    return float(weights @ PROBABILITIES / weights.sum())

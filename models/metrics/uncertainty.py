@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.pixels import Gray
+from curation.pixels import Gray, Mask
 from models.metrics.boundary import boundary_width
+from models.metrics.levels import Counts, LevelCounts, count_levels
 
 LEVELS: Final = np.arange(256) / 255
 """The probabilities that 8 bits can tell apart."""
@@ -43,6 +44,9 @@ def binary_entropy(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where((probability > 0) & (probability < 1), bits, 0.0)
 
 
+ENTROPIES: Final = binary_entropy(LEVELS)
+
+
 def uncertainty(stored: Gray) -> Uncertainty:
     """Give the uncertainty of a prediction (h, w) uint8, 255 x the probability of person.
 
@@ -53,29 +57,33 @@ def uncertainty(stored: Gray) -> Uncertainty:
     >>> uncertainty(np.array([[0, 0], [255, 255]], np.uint8))
     Uncertainty(everywhere=0.0, at_boundary=0.0, closeness=0.0)
     """
-    counts = _histogram(stored)
-    at_boundary = _histogram(stored, where=_outline_band(stored))
-    if not at_boundary.any():
-        at_boundary = counts
+    return uncertainty_of(count_levels(stored, chosen=outline_band(stored)))
+
+
+def uncertainty_of(counts: LevelCounts) -> Uncertainty:
+    """Give the same of the counts of levels, of which those in the band around the outline are `chosen`."""
+    at_boundary = counts.chosen if counts.chosen.any() else counts.everywhere
     return Uncertainty(
-        everywhere=_mean(binary_entropy(LEVELS), counts=counts),
-        at_boundary=_mean(binary_entropy(LEVELS), counts=at_boundary),
+        everywhere=_mean(ENTROPIES, counts=counts.everywhere),
+        at_boundary=_mean(ENTROPIES, counts=at_boundary),
         closeness=_mean(1 - np.abs(2 * LEVELS - 1), counts=at_boundary),
     )
 
 
-def _outline_band(stored: Gray) -> Gray:
+def outline_band(stored: Gray) -> Mask:
+    """Give 255 along the predicted outline, on either side of it; 0 everywhere where there is none."""
     person = cv2.threshold(stored, 127, 255, cv2.THRESH_BINARY)[1]
     height, width = stored.shape
-    size = 2 * boundary_width((height, width)) + 1
-    square = np.ones((size, size), np.uint8)
-    # the edge of the frame is no outline: OpenCV lets what lies outside change neither
-    return np.asarray(cv2.dilate(person, square) - cv2.erode(person, square), dtype=np.uint8)
+    reach = boundary_width((height, width))
+    left, top, across, down = cv2.boundingRect(person)
+    band = np.zeros(stored.shape, np.uint8)
+    if across:
+        near = np.s_[max(0, top - reach) : top + down + reach, max(0, left - reach) : left + across + reach]
+        square = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+        # the edge of the frame is no outline: OpenCV lets what lies outside change neither
+        cv2.subtract(cv2.dilate(person[near], square), cv2.erode(person[near], square), dst=band[near])
+    return band
 
 
-def _histogram(stored: Gray, *, where: Gray | None = None) -> NDArray[np.float64]:
-    return cv2.calcHist([stored], [0], where, [256], [0, 256]).ravel().astype(np.float64)
-
-
-def _mean(values: NDArray[np.float64], *, counts: NDArray[np.float64]) -> float:
+def _mean(values: NDArray[np.float64], *, counts: Counts) -> float:
     return float(counts @ values / counts.sum())

@@ -1,4 +1,4 @@
-"""The alpha of a plain PNG is the one that OpenCV gives; what is not plain is left alone."""
+"""The alpha, or the gray, of a plain PNG is the one that OpenCV gives; what is not plain is left alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from curation.png_alpha import plain_png_alpha
+from curation.pixels import encode_gray
+from curation.png_alpha import plain_png_alpha, plain_png_gray
 
 FILTERS = {
     "none": cv2.IMWRITE_PNG_FILTER_NONE,
@@ -96,3 +97,35 @@ def test_the_data_may_lie_in_many_chunks() -> None:
         chunk = b"IDAT" + compressed[start : start + 100]
         chunks += (len(chunk) - 4).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
     assert np.array_equal(plain_png_alpha(data[:33] + chunks + data[-12:]), pixels[..., 3])
+
+
+@pytest.mark.parametrize("size", [(800, 600), (3, 300_000), (2000, 7), (1, 1)])
+def test_a_gray_picture_of_ours_is_read_as_opencv_reads_it(size: tuple[int, int]) -> None:
+    data = encode_gray(noise(*size, 1)[..., 0])
+    expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert np.array_equal(plain_png_gray(data), expected)
+
+
+def test_gray_pictures_that_others_write_are_the_same_or_left_to_the_decoder() -> None:
+    pixels = noise(20, 30, 1)[..., 0]
+    assert np.array_equal(plain_png_gray(png(pixels, filter_name="none")), pixels)
+    for filter_name in ("sub", "up", "average", "paeth"):
+        assert plain_png_gray(png(pixels, filter_name=filter_name)) is None
+    for other in (noise(5, 5, 3), noise(5, 5), pixels.astype(np.uint16) * 257):
+        assert plain_png_gray(png(other)) is None
+
+
+def test_a_gray_picture_with_a_transparent_level_is_left_to_the_decoder() -> None:
+    data, chunk = encode_gray(np.zeros((4, 4), np.uint8)), b"tRNS\0\0"
+    transparent = (2).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+    assert plain_png_gray(data[:33] + transparent + data[33:]) is None
+
+
+def test_gray_pictures_that_are_damaged_or_of_another_length_are_left_to_the_decoder() -> None:
+    data, row = encode_gray(np.zeros((4, 4), np.uint8)), bytes(5)
+    assert np.array_equal(plain_png_gray(with_data(data, zlib.compress(row * 4))), np.zeros((4, 4)))
+    good = zlib.compress(row * 4)
+    for wrong in (zlib.compress(row * 3), zlib.compress(row * 5), good[:-1] + bytes([good[-1] ^ 1]), good[:-4], b""):
+        assert plain_png_gray(with_data(data, wrong)) is None
+    nothing = data[:16] + bytes(4) + data[20:]
+    assert plain_png_gray(nothing) is None and plain_png_gray(b"no picture") is None
