@@ -31,7 +31,7 @@ DECISIVE: Final = ("model", "seed", "data", "label", "train", "gate", "mine")
 
 
 class RoundPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a round began with: hashes by name, and the version that was the champion, such as models:/portrait/3, or ""."""
+    """What a round began with: hashes by name, and the champion, such as models:/portrait/3, or "" for none."""
 
     number: int
     started: str
@@ -114,9 +114,10 @@ def inputs_of(loop: Loop, *, champion: str) -> dict[str, str]:
     found = {f"{name} in the configuration": _digest(told[name]) for name in DECISIVE}
     data = loop.config.data
     backgrounds = [name for stage in loop.config.train.stages for name in stage.backgrounds]
-    for folder in loop.places([*data.train, *data.pool, *data.val, *backgrounds, *(one.data for one in data.test)]):
+    for name in dict.fromkeys([*data.train, *data.pool, *data.val, *backgrounds, *(one.data for one in data.test)]):
+        folder = loop.place(name)
         try:
-            found[str(folder)] = fingerprint_file(folder / MANIFEST)
+            found[name] = fingerprint_file(folder / MANIFEST)
         except BadRecord as problem:
             remedy = f"make it, or name another in {loop.file}"
             raise InputRefused(f"not a dataset: {problem.reason}", where=folder, remedy=remedy) from problem

@@ -17,6 +17,8 @@ from reports.figures import forest, lines
 from reports.round_record import DataFacts, LabelFacts, Round
 from reports.run_report_reading import Evaluated, miou_of, read_history
 
+LEAST_MINUTES: Final = 1.0
+"""Of less work than this no rate is told."""
 CHOICES: Final = (("split", "all"), ("where", None), ("limit", None))
 """The flags of an evaluation that choose samples, and what they are where they are not given."""
 
@@ -85,7 +87,7 @@ def label_facts(labels: LabelFacts | None, *, decision: Decision | None) -> list
     gain = None if decision is None else decision.overall.difference
     if gain is not None and labels.relabeled:
         told.append(("mIoU per 100 masks", f"{100 * gain / labels.relabeled:+.4f}"))
-    if gain is not None and labels.minutes:
+    if gain is not None and labels.minutes is not None and labels.minutes >= LEAST_MINUTES:
         told.append(
             ("mIoU per annotator hour", f"{60 * gain / labels.minutes:+.4f} ({gain / labels.minutes:+.6f}/min)")
         )

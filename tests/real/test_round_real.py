@@ -117,7 +117,7 @@ def what_came_of(folder: Folder) -> dict[str, Any]:
     told = folder.round(1)
     rounds = folder.path / "loop" / "rounds"
     return {
-        "weights": fingerprint_file(rounds / "0001" / "training" / "model.safetensors"),
+        "weights": fingerprint_file(rounds / "0001" / "challenger" / "model.safetensors"),
         "champion": (told.champion, folder.champion(), folder.versions()),
         "miou": told.miou,
         "next": (rounds / "0001" / "next.txt").read_text(),
