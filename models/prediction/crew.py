@@ -80,6 +80,8 @@ class Crew:
     def start(self) -> None:
         """Start the processes; they open their engines side by side."""
         self._members = [self._started() for _ in range(self.size)]
+        for member in self._members:
+            self._hand_model(member)
 
     def with_room(self) -> list[Member]:
         """Give the members that can be given files, those with the least in hand first."""
@@ -146,14 +148,24 @@ class Crew:
         self._failed_starts += not member.is_ready
         if self._failed_starts >= MAX_FAILED_STARTS:
             raise EnvironmentProblem(f"the engine does not start: {reason}", where=self._model.name, remedy=REMEDY)
-        self._members[self._members.index(member)] = self._started()
+        new = self._members[self._members.index(member)] = self._started()
+        self._hand_model(new)
         return Lost(indices=tuple(member.in_hand), reason=reason)
 
     def _started(self) -> Member:
         context = get_context("spawn")  # fork would copy the locks of threads that exist here
         ours, theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs, self._model, self._settings), daemon=True)
+        process = context.Process(target=serve, args=(theirs, self._settings), daemon=True)
         with signals_held():
             process.start()
         theirs.close()  # so that the end of the process is the end of the pipe
         return Member(process=process, pipe=ours, deadline=time.monotonic() + STARTING_TIMEOUT_S)
+
+    def _hand_model(self, member: Member) -> None:
+        """Send the model, once its process was started.
+
+        As an argument it would travel through a pipe whose other end this process holds open as well: where the new
+        process is killed before it reads, the writing would never end.
+        """
+        with contextlib.suppress(OSError):  # it died; `collect` finds out
+            member.pipe.send(self._model)

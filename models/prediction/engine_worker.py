@@ -51,10 +51,14 @@ class FileResult:
     broken: BadRecord | None = None
 
 
-def serve(pipe: Connection, model: ReadyModel, settings: WorkerSettings) -> None:
-    """Predict what comes through the pipe until it is closed."""
+def serve(pipe: Connection, settings: WorkerSettings) -> None:
+    """Predict with the model that comes first through the pipe whatever comes after it, until it is closed."""
     prepare_worker(settings.parent_pid, settings.memory_bytes)
     cv2.setNumThreads(1)  # workers share the cores; threads inside each would only wait for one another
+    try:
+        model: ReadyModel = pipe.recv()
+    except (EOFError, OSError):
+        return  # the parent needs no more
     try:
         predictor = model.predictor(threads=settings.threads, with_flips=settings.with_flips)
         pipe.send(READY)

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
+import multiprocessing.util
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -114,6 +117,28 @@ def test_a_process_that_is_killed_is_replaced_and_nothing_is_missing(red: ReadyM
         process.kill()
     found += predictions
     assert [one.index for one in found] == list(range(100))
+    assert all(one.broken is None for one in found)
+
+
+def test_a_process_that_is_killed_before_it_has_read_a_large_model_is_replaced(
+    red: ReadyModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal to a whole group meets processes that are just being started: nobody may wait for them for ever."""
+    large = dataclasses.replace(red, name="m" * 1_000_000)
+    spawned = multiprocessing.util.spawnv_passfds
+    pids: list[int] = []
+
+    def spawn_and_kill_the_first(*arguments: Any) -> int:
+        pid: int = spawned(*arguments)
+        if "--multiprocessing-fork" in arguments[1]:
+            pids.append(pid)
+            if len(pids) == 1:
+                os.kill(pid, signal.SIGKILL)
+        return pid
+
+    monkeypatch.setattr(multiprocessing.util, "spawnv_passfds", spawn_and_kill_the_first)
+    found = list(predict_files(large, files=drawn_files(tmp_path, number=3), options=ONE))
+    assert len(pids) == 2
     assert all(one.broken is None for one in found)
 
 
