@@ -7,11 +7,12 @@ READY := .venv/.ready
 
 setup: $(READY)
 
-# uv comes from the same lock file; it installs everything else by hash, with hard links from its cache.
+# uv comes from the same lock file; it installs everything else by hash, with hard links from its cache. Compiled once
+# here: where Python writes no bytecode, as in many containers, every start of a process would compile torch again.
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep -o '^uv==[0-9.]*' requirements.lock)"
-	VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock
 	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 

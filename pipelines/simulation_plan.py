@@ -72,7 +72,7 @@ def claimed(simulation: Simulation, *, flags: SimulateFlags, run: RunOptions) ->
     make_folder(out)
     if not (out / PLAN).exists() and any(path.name != WORKSPACE for path in out.iterdir()):
         raise InputRefused("the folder holds something that is no simulation", where=out, remedy="choose another --out")
-    told = _decisive(simulation, flags=flags, run=run)
+    told = msgspec.json.decode(msgspec.json.encode(_decisive(simulation, flags=flags, run=run)))  # as it is read back
     with exclusive(out / WORKSPACE / "lock"):
         if not run.overwrite and (out / PLAN).exists():
             changed = [name for name, value in _read(out / PLAN).items() if told.get(name) != value]
