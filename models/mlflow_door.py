@@ -17,9 +17,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from curation.errors import ConfigurationProblem, RemoteUnavailable
+from curation.errors import ConfigurationProblem, InputRefused, RemoteUnavailable
 from curation.files import make_folder
 from curation.pixels import Image
+from models.registry_database import make_whole
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -29,6 +30,7 @@ Found = TypeVar("Found")
 
 EXPERIMENT: Final = "curate"
 KEY: Final = "curate.key"
+SQLITE: Final = "sqlite:///"
 FINISHED: Final = "FINISHED"
 ABSENT: Final = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"})
 """How MLflow says that there is no such model, version or alias."""
@@ -213,9 +215,15 @@ def telling(place: Place) -> Iterator[None]:
     """Turn what MLflow and its connections raise inside the block into RemoteUnavailable that names the place."""
     from mlflow.exceptions import MlflowException
     from requests.exceptions import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
+    except SQLAlchemyError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputRefused(
+            f"the database of the registry cannot be used: {reason}", where=place.uri, remedy="restore it from a backup"
+        ) from error
     except (MlflowException, RequestException) as error:
         reason = _without_secrets(str(error).strip().splitlines()[0])
         raise RemoteUnavailable(
@@ -258,7 +266,16 @@ def _client(place: Place) -> MlflowClient:
 
     if place.files is not None:
         make_folder(place.files.parent)
+        make_whole(Path(place.uri.removeprefix(SQLITE)), make=_make_database)
     return MlflowClient(tracking_uri=place.uri, registry_uri=place.uri)
+
+
+def _make_database(file: Path) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"{SQLITE}{file}", registry_uri=f"{SQLITE}{file}")
+    client.search_experiments(max_results=1)
+    client.search_registered_models(max_results=1)
 
 
 def _version(found: ModelVersion) -> Version:

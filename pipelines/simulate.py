@@ -36,9 +36,11 @@ class SimulateFlags:
     budget: int = setting("Labels that each round adds.", default=50, metavar="N")
     rounds: int = setting("Rounds.", default=5, metavar="N")
     select: tuple[Literal["uncertainty", "diverse", "mixed", "random", "threshold", "verdict"], ...] = setting(
-        "Selections to compare with random.", default=("uncertainty",)
+        "Selections to compare with random.  [default: uncertainty]", default=()
     )
-    seeds: tuple[int, ...] = setting("Each draws other first labels and trains otherwise.", default=(0, 1, 2))
+    seeds: tuple[int, ...] = setting(
+        "Each draws other first labels and trains otherwise.  [default: 0 1 2]", default=()
+    )
     config: Path | None = setting(
         "Settings of `curate train --config` in a YAML file, whose stages name no data.", default=None, metavar="FILE"
     )
@@ -57,7 +59,7 @@ class SimulateFlags:
             if name in self.select:
                 told = f"--select {name} goes by {what}, and so would look at the labels that are hidden here"
                 raise click.UsageError(f"{told}; choose of uncertainty, diverse, mixed")
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+        if len(set(self.seeds)) < len(self.seeds) or min(self.seeds, default=0) < 0:
             raise click.UsageError("--seeds must be different numbers, 0 or more")
 
 

@@ -14,6 +14,7 @@ from curation.errors import ConfigurationProblem, InputRefused
 from curation.files import fingerprint_file, make_folder, read_file, write_durable
 from curation.lock import exclusive
 from curation.quarantine import BadRecord
+from labeling.selection import Strategy
 from models.evaluation_sets import Choice, choose_sets
 from models.prediction.finding import REGISTERED
 from models.registry import pinned
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 PLAN: Final = "plan.json"
 """What all results in the folder hang on; by it the folder is known for a simulation."""
 WORKSPACE: Final = ".curate"
+SELECTIONS: Final[tuple[Strategy, ...]] = ("uncertainty",)
+SEEDS: Final = (0, 1, 2)
 
 
 def planned_simulation(flags: SimulateFlags, *, run: RunOptions) -> Simulation:
@@ -53,8 +56,8 @@ def planned_simulation(flags: SimulateFlags, *, run: RunOptions) -> Simulation:
         settings=settings,
         test=test,
         sets=sets,
-        strategies=(RANDOM, *(one for one in dict.fromkeys(flags.select) if one != RANDOM)),
-        seeds=flags.seeds,
+        strategies=(RANDOM, *(one for one in dict.fromkeys(flags.select or SELECTIONS) if one != RANDOM)),
+        seeds=flags.seeds or SEEDS,
         start=flags.start,
         budget=flags.budget,
         rounds=flags.rounds,

@@ -114,7 +114,7 @@ def test_the_same_command_again_does_nothing_and_another_is_refused(tmp_path: Pa
 
 def test_split_query_and_limit_choose_and_training_samples_are_warned_of(tmp_path: Path, model: Path) -> None:
     data = dataset(tmp_path / "d", lost=[0, 1, 2, 3])
-    tested = run(model, data, out=tmp_path / "1", split="test")
+    tested = run(model, data, out=tmp_path / "1", split=("test",))
     assert (tested.data["all"]["summary"]["images"], tested.warnings) == (2, ())
     everything = run(model, data, out=tmp_path / "2", where="persons == 1", limit=1)
     assert everything.data["sets"]["d"]["counts"]["filtered"] == {"query": 2, "limit": 1}
