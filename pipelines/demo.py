@@ -99,7 +99,7 @@ def _next_steps(out: Path, *, has_rounds: bool) -> str:
     if has_rounds:
         lines += [
             f"  open {out / 'loop' / 'rounds' / 'index.html'}: every round, and its report",
-            f"  curate browse {out / 'loop' / 'rounds' / '0001' / 'mined'}",
+            f"  curate browse {out / 'loop' / 'rounds' / '0001' / 'hard-cases'}",
             f"  curate retrain --config {out / 'loop.yaml'} --explain",
         ]
     lines.append(

@@ -71,7 +71,7 @@ def demo_loop(out: Path, *, folders: dict[str, Path], with_labels: bool, run: Ru
     if not with_labels:
         first = retrain(flags, run=inner)
         return Story(lines=(first.summary,), data={"rounds": [first.data]})
-    hard = out / "loop" / "rounds" / "0001" / "mined"
+    hard = out / "loop" / "rounds" / "0001" / "hard-cases"
     with _label_studio(out / "label-studio", run=run):
         first = retrain(flags, run=inner)
         tell("loading the hard cases into FiftyOne", run=run)

@@ -31,7 +31,7 @@ from pipelines.train import TrainFlags, train
 from pipelines.training_set import TrainingParts, plan_training_set
 
 DATA, TRAINING, EVALUATION, MINED, NEXT, SETTINGS = (
-    "data", "challenger", "evaluation", "mined", "next.txt", "training.yaml",
+    "data", "challenger", "evaluation", "hard-cases", "next.txt", "training.yaml",
 )  # fmt: skip
 PATIENCE_S: Final = 60.0
 NOT_TEST: Final = "split != 'test'"

@@ -1,7 +1,7 @@
 """`make bench`: prints the figures that README quotes, as ratios within one run.
 
 The trainings take more than an hour, the schedule half an hour, and they are run by name:
-`python -m tests.bench best ablation schedule`.
+`python -m tests.bench best ablation round schedule`.
 
 Data are real where `$CURATE_REAL_DATA` (default `../shared`) has them, else drawn.
 """
@@ -65,6 +65,7 @@ def _benches(folder: Path) -> dict[str, Callable[[], None]]:
         "ablation": lambda: _bench("recipes").bench_ablation(),
         "verdicts": lambda: _bench("verdicts").bench(),
         "labels": lambda: _bench("labels").bench(),
+        "round": lambda: _bench("round").bench(),
         "schedule": lambda: _bench("schedule").bench_schedule(),
     }
 

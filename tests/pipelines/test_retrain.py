@@ -225,5 +225,5 @@ def outcome(folder: Folder) -> dict[str, Any]:
         "rounds": sorted(path.name for path in rounds.iterdir()),
         "champion": (told.champion, folder.champion(), folder.versions()),
         "miou": told.miou,
-        "hard": fingerprint_file(rounds / "0001" / "mined" / "scores.parquet"),
+        "hard": fingerprint_file(rounds / "0001" / "hard-cases" / "scores.parquet"),
     }
