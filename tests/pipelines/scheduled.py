@@ -67,6 +67,13 @@ class Scheduled:
         dues = sorted(slot.due + step * number for slot in chosen for number in range(slot.stood_for))
         return all(abs(after - before - step) < step / 100 for before, after in pairwise(dues))
 
+    def covers_all(self, slots: list[Slot]) -> bool:
+        """Tell whether every slot, from the first to the last, is accounted for, some perhaps twice."""
+        step = timedelta(seconds=self.every_s)
+        first = min(slot.due for slot in slots)
+        numbers = {round((slot.due - first) / step) + more for slot in slots for more in range(slot.stood_for)}
+        return numbers == set(range(len(numbers)))
+
 
 def wait_until(holds: Callable[[], object], *, patience_s: float = 60.0) -> None:
     """Wait for something that another process does."""

@@ -110,7 +110,11 @@ def test_no_slot_is_forgotten_however_often_the_service_is_killed(tmp_path: Path
     stop(service)
     dues = {slot.due for slot in scheduled.slots() if slot.outcome == "lost"}
     run_again = [slot for slot in scheduled.slots() if slot.outcome not in {"lost", "interrupted"}]
-    assert scheduled.has_no_gap(run_again)
+    done = {slot.due for slot in run_again}
+    owed = [slot for slot in scheduled.slots() if slot.outcome == "interrupted" and slot.due not in done]
+    assert len(owed) <= 1  # the round that the stop met, for the next start
+    # a slot that was skipped during a round that was then lost is also one of those that the round stands for again
+    assert scheduled.covers_all([*run_again, *owed])
     assert dues <= {slot.due for slot in run_again}
 
 

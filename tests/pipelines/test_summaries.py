@@ -142,6 +142,8 @@ def test_a_demo_of_too_few_images_is_refused(tmp_path: Path, images: int) -> Non
 
 
 def test_a_limited_demo_shows_all_that_it_made(tmp_path: Path) -> None:
-    result = demo(DemoFlags(out=tmp_path / "demo", images=8, no_loop=True), run=RunOptions(workers=0, quiet=True, limit=1))
+    result = demo(
+        DemoFlags(out=tmp_path / "demo", images=8, no_loop=True), run=RunOptions(workers=0, quiet=True, limit=1)
+    )
     assert result.warnings == ()
     assert "3 of 3 samples" in result.summary
