@@ -91,7 +91,7 @@ def _round(loop: Loop, *, run: RunOptions) -> Result:
             step.carry_out(inner)
         champion = _champion(loop)
         inputs = inputs_of(loop, champion=champion)
-        if found.unfinished is None and found.last is not None and found.last.inputs == inputs:
+        if found.last is not None and found.last.inputs == inputs:
             return _nothing(found)
         number = found.next_number if found.unfinished is None else found.unfinished.number
         started = datetime.now(UTC).isoformat(timespec="seconds")

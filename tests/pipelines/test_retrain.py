@@ -173,6 +173,14 @@ def test_a_step_that_fails_is_told_of_and_a_mended_configuration_begins_the_roun
     assert loop.versions() == 2
 
 
+def test_a_configuration_that_failed_and_was_taken_back_leaves_nothing_to_do(loop: Folder) -> None:
+    loop.write(train={**CONFIG["train"], "network": "none"})
+    with pytest.raises(ConfigurationProblem, match="none"):
+        loop.go()
+    loop.write()
+    assert loop.go()["outcome"] == "nothing_to_do"
+
+
 def test_a_second_round_in_the_workspace_is_refused_saying_who_is_at_work(loop: Folder) -> None:
     with (
         exclusive(loop.path / "loop" / LOCK),
