@@ -11,7 +11,7 @@ import io
 import math
 import re
 import tokenize
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -201,6 +201,11 @@ def write_dataset(folder: Path, *, card: Card, table: pa.Table, quarantine: Iter
     if previous is not msgspec.UNSET:
         _write_card(folder, card)
     return card
+
+
+def of_ids(table: pa.Table, ids: Collection[str]) -> pa.Table:
+    """Give the rows of these ids, in the order of the table."""
+    return table.filter(pa.array([id_ in ids for id_ in table["id"].to_pylist()], pa.bool_()))
 
 
 def settle_card(dataset: Dataset) -> None:

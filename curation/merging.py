@@ -55,7 +55,7 @@ def plan_merge(
     sides of a split.
     """
     refuse_twice(datasets)
-    prefixes = [f"{dataset.folder.resolve().name}-" if prefix else "" for dataset in datasets]
+    prefixes = prefixes_of(datasets, prefix=prefix)
     joined = join_tables(datasets, prefixes=prefixes)
     kept, filtered = _selected(joined, like=datasets[0], query=query, limit=limit)
     if drop_splits:
@@ -140,7 +140,7 @@ def append_dataset(
     """
     with rewriting(folder) as base:
         plan = plan_merge([addition], prefix=prefix)
-        prefixes = ["", f"{addition.folder.resolve().name}-" if prefix else ""]
+        prefixes = ["", *prefixes_of([addition], prefix=prefix)]
         joined = join_tables([base, addition], prefixes=prefixes)
         refuse_leaks(joined.table, where=folder, remedy="split the addition anew, or merge with --drop-splits")
         for name in plan.folders:
@@ -172,6 +172,11 @@ def joined_sources(sources: Iterable[Source]) -> list[Source]:
 def parent_name(dataset: Dataset) -> str:
     """Give how a dataset is named among the parents of another: its name and the run that made it."""
     return f"{dataset.card.name}@{dataset.card.run}"
+
+
+def prefixes_of(datasets: Sequence[Dataset], *, prefix: bool) -> list[str]:
+    """Give what stands before the ids of each dataset: with `prefix` the name of its folder, else nothing."""
+    return [f"{dataset.folder.resolve().name}-" if prefix else "" for dataset in datasets]
 
 
 def refuse_twice(datasets: Sequence[Dataset]) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
-from curation.dataset import MANIFEST, Dataset
+from curation.dataset import MANIFEST, Dataset, of_ids
 from curation.files import fingerprint_file, link_or_copy, make_folder, read_file, write_durable
 from curation.joining import Joined
 from curation.merging import joined_sources, merge_item, merge_sample, named_folders, parent_name
@@ -53,7 +53,7 @@ def plan_hard_cases(origin: Origin, *, mined: Mined, settings: Mapping[str, Any]
     """Plan the dataset of hard cases; its samples name the dataset and the id that they come from."""
     scores = {row["id"]: row for row in mined.scores.to_pylist()}
     ranks = {id_: rank for rank, id_ in enumerate(mined.hard, start=1)}
-    kept = origin.joined.table.filter(pa.array([id_ in ranks for id_ in origin.joined.table["id"].to_pylist()]))
+    kept = of_ids(origin.joined.table, ranks)
     filtered = dict(mined.filtered) | {NOT_HARD: len(scores) - len(ranks)}
     manifests = [fingerprint_file(dataset.folder / MANIFEST)[:16] for dataset in origin.datasets]
     return Plan(

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import msgspec
+import pyarrow as pa
 
-from curation.dataset import Dataset, read_dataset, select_rows
+from curation.dataset import Dataset, of_ids, read_dataset, select_rows
 from curation.errors import InputRefused
 from curation.files import fingerprint_file, sha256_of
 from curation.quarantine import BadRecord
@@ -52,6 +53,11 @@ class EvaluationSet:
     dataset: Dataset
     rows: Sequence[Row]
     filtered: dict[str, int]
+
+    @property
+    def table(self) -> pa.Table:
+        """The rows that are evaluated, as a part of the manifest."""
+        return of_ids(self.dataset.table, {row["id"] for row in self.rows})
 
 
 def identify(path: Path) -> Model:

@@ -132,6 +132,12 @@ def pinned(path: Path) -> Path:
     return Path(f"{REGISTERED}{version.name}/{version.number}")
 
 
+def pinned_weights(weights: str | None) -> str | None:
+    """Give what a training starts from, an alias as the very version that it names now: a training that was stopped
+    goes on with that."""
+    return str(pinned(Path(weights))) if weights and weights.startswith(REGISTERED) else weights
+
+
 def fetched(text: str) -> Path:
     """Give the local model, a folder or an ONNX file, that a registered name names; its files are checked by hash.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curation.errors import InputRefused
+from pipelines.init import write_example
 from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions, setting
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def ablate(settings: AblateFlags, *, run: RunOptions) -> Result:
     """
     from pipelines.ablation import planned_ablation, run_ablation
     from pipelines.ablation_config import read_ablation
-    from pipelines.trials import training_options
+    from pipelines.train import training_options
 
     if settings.example:
         return _example(settings.config, run=run)
@@ -53,17 +53,10 @@ def ablate(settings: AblateFlags, *, run: RunOptions) -> Result:
 
 
 def _example(file: Path, *, run: RunOptions) -> Result:
-    from curation.files import write_durable
     from pipelines.ablation_config import EXAMPLE
 
-    if file.exists() and not run.overwrite and file.read_bytes() != EXAMPLE.read_bytes():
-        raise InputRefused(
-            "the file is there, and is not written over", where=file, remedy="choose another, or give --overwrite"
-        )
-    if not run.dry_run:
-        write_durable(file, EXAMPLE.read_bytes())
     lines = [
-        f"{file}: an ablation to start from",
+        f"{write_example(EXAMPLE, out=file, run=run)}: an ablation to start from",
         "  name your data in it, then: curate ablate --config FILE --dry-run",
     ]
     return Result(summary="\n".join(lines), data={"command": "ablate", "config": str(file)})

@@ -14,7 +14,9 @@ from curation.dataset import read_dataset
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.files import make_folder, write_durable
 from curation.lock import exclusive
+from curation.workspace import WORKSPACE
 from models.evaluation_sets import Choice, EvaluationSet, choose_sets
+from models.registry import pinned_weights
 from pipelines.ablation_config import Ablation, Recipe
 from pipelines.leaks import shared_samples
 from pipelines.options import RunOptions
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 CONFIG: Final = "ablation.yaml"
 """A copy of the configuration; by it the folder is known for an ablation."""
 JSON, CSV, MARKDOWN, PAGE = "ablation.json", "ablation.csv", "ablation.md", "ablation.html"
-WORKSPACE: Final = ".curate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +123,7 @@ def _planned_arm(
 ) -> PlannedArm:
     settings = recipe.settings if run.limit is None else msgspec.structs.replace(recipe.settings, limit=run.limit)
     try:
-        plan = planned_training(_pinned(settings))
+        plan = planned_training(msgspec.structs.replace(settings, weights=pinned_weights(settings.weights)))
         _refuse_shared(plan, test=test)
     except InputRefused as error:
         return PlannedArm(recipe=recipe, trials={}, problem=told_problem(error))
@@ -139,17 +140,6 @@ def _planned_arm(
         for seed in ablation.seeds
     }
     return PlannedArm(recipe=recipe, trials=trials)
-
-
-def _pinned(settings: Any) -> Any:
-    """Name the very version to start from: an alias may name another one when an ablation goes on."""
-    from models.prediction.finding import REGISTERED
-    from models.registry import pinned
-
-    weights = settings.weights or ""
-    if not weights.startswith(REGISTERED):
-        return settings
-    return msgspec.structs.replace(settings, weights=str(pinned(Path(weights))))
 
 
 def _refuse_shared(plan: TrainingPlan, *, test: Sequence[EvaluationSet]) -> None:

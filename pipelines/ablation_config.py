@@ -85,7 +85,7 @@ def read_ablation(path: Path) -> Ablation:
 
 def ablation_from(source: ConfigText) -> Ablation:
     """Give the ablation that YAML text describes; raises ConfigurationProblem."""
-    config = converted(loaded(source), AblationConfig, source=source)
+    config = converted(loaded(source, has_words=True), AblationConfig, source=source)
     base = _settings(config.train, source=source, below=["train"])
     changes = _grid_changes(config.grid, source=source) if config.grid else _arm_changes(config.arms, source=source)
     recipes: list[Recipe] = []

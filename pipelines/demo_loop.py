@@ -62,8 +62,9 @@ def demo_loop(out: Path, *, folders: dict[str, Path], with_labels: bool, run: Ru
     fuse(fused, run=quiet)
     tell("making training, test and pool; some labels are made wrong on purpose", run=run)
     cutouts = write_aifenge_sample(out / "sources" / "pool", images=16, seed=run.seed + 1)
+    make_folder(out / "data")
     data = make_demo_data(
-        _made(out / "data"), portraits=folders["portraits"], persons=folders["persons"], cutouts=cutouts, run=run
+        out / "data", portraits=folders["portraits"], persons=folders["persons"], cutouts=cutouts, run=run
     )
     config = out / "loop.yaml"
     write_durable(config, (CONFIG % ("" if with_labels else "#")).encode())
@@ -136,8 +137,3 @@ def _browsed(mined: Path) -> list[str]:
     if done.returncode:
         return [f"FiftyOne was left out: {done.stderr.strip()}"]
     return [done.stdout.strip(), f"  see them: curate browse {mined}"]
-
-
-def _made(folder: Path) -> Path:
-    make_folder(folder)
-    return folder

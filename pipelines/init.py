@@ -28,15 +28,22 @@ def init(settings: InitFlags, *, run: RunOptions) -> Result:
     \b
     Example:  curate init --out loop.yaml
     """
-    out, text = settings.out, EXAMPLE.read_bytes()
+    written = write_example(EXAMPLE, out=settings.out, run=run)
+    lines = [f"{written}: a configuration of the loop", "  name your data in it, then: curate retrain --config FILE"]
+    data = {"command": "init", "out": str(settings.out), "dry_run": run.dry_run}
+    return Result(summary="\n".join(lines), data=data)
+
+
+def write_example(example: Path, *, out: Path, run: RunOptions) -> str:
+    """Write a copy of an example to `out`, and give what to call it. Raises InputRefused where another file is."""
+    text = example.read_bytes()
     is_there = out.exists()
     if is_there and not run.overwrite and (not out.is_file() or out.read_bytes() != text):
         raise InputRefused(
-            "the file is there, and is not written over", where=out, remedy="choose another --out, or give --overwrite"
+            "the file is there, and is not written over", where=out, remedy="choose another, or give --overwrite"
         )
-    if not run.dry_run:
-        make_folder(out.parent)
-        write_durable(out, text)
-    told = " (dry run, nothing is written)" if run.dry_run else ""
-    lines = [f"{out}: a configuration of the loop{told}", "  name your data in it, then: curate retrain --config FILE"]
-    return Result(summary="\n".join(lines), data={"command": "init", "out": str(out), "dry_run": run.dry_run})
+    if run.dry_run:
+        return f"{out} (dry run, nothing is written)"
+    make_folder(out.parent)
+    write_durable(out, text)
+    return str(out)

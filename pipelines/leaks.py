@@ -25,7 +25,7 @@ def shared_samples(
         )
         for dataset in training
     ]
-    kept = apart(tables, held_out=[_measured_rows(one) for one in test])
+    kept = apart(tables, held_out=[one.table for one in test])
     return [
         id_
         for table, rest in zip(tables, kept, strict=True)
@@ -33,8 +33,3 @@ def shared_samples(
         for id_ in table["id"].to_pylist()
         if id_ not in own
     ]
-
-
-def _measured_rows(one: EvaluationSet) -> pa.Table:
-    ids = {row["id"] for row in one.rows}
-    return one.dataset.table.filter(pa.array([id_ in ids for id_ in one.dataset.table["id"].to_pylist()], pa.bool_()))

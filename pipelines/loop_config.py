@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
-import yaml
 
-from curation.errors import ConfigurationProblem
-from curation.files import read_file
-from curation.quarantine import BadRecord
 from labeling.selection import Strategy
 from models.gate import GateRules
 from models.metrics.summary import HARD_BELOW
-from models.training.settings import MAX_CONFIG_BYTES, MIN_SIDE_PX, Stage
+from models.training.settings import MIN_SIDE_PX, Stage
 from pipelines.timetable import read_timetable
-from pipelines.yaml_places import line_of
+from pipelines.yaml_config import ConfigText, converted, loaded, read_config_text
 
+HINT: Final = "`curate init` writes an example that tells of each"
 ENVIRONMENT_NAME: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 
 SplitName = Literal["train", "val", "test", "all"]
@@ -178,67 +175,17 @@ def read_loop_config(path: Path) -> LoopConfig:
 
     Raises ConfigurationProblem naming file, line and key, what was found and what is expected.
     """
-    try:
-        text = read_file(path, max_bytes=MAX_CONFIG_BYTES)
-    except BadRecord as problem:
-        remedy = "name a YAML file with --config; `curate init` writes one to start from"
-        raise ConfigurationProblem(problem.reason, where=path, remedy=remedy) from problem
-    return loop_config_from(text, where=path)
+    source = read_config_text(path, hint=HINT)
+    return converted(loaded(source), LoopConfig, source=source)
 
 
 def loop_config_from(text: bytes, *, where: Path) -> LoopConfig:
     """Give the loop that YAML text describes; raises ConfigurationProblem."""
-    try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise yaml.YAMLError("aliases (`*name`) are not read: a few of them can stand for more than memory holds")
-        told = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigurationProblem(f"not YAML: {error}", where=where, remedy="mend the line that is named") from error
-    if isinstance(told, dict):
-        told = {key: value for key, value in told.items() if value is not None}  # a section of comments alone
-    try:
-        return msgspec.convert(told, LoopConfig)
-    except msgspec.ValidationError as error:
-        raise _refused(error, text=text, where=where) from error
+    source = ConfigText(text=text, where=where, hint=HINT)
+    return converted(loaded(source), LoopConfig, source=source)
 
 
 def in_range(name: str, value: float, *, least: float, most: float) -> None:
     """Raise ValueError for a number outside `least`..`most`, and for one that is none."""
     if not least <= value <= most:
         raise ValueError(f"{name} must be from {least:g} to {most:g} - got {value:g}")
-
-
-def _refused(error: msgspec.ValidationError, *, text: bytes, where: Path) -> ConfigurationProblem:
-    reason, _, told_place = str(error).partition(" - at `")
-    place = told_place.removeprefix("key` in `")
-    path = re.findall(r"\.(\w+)|\[(\d+)\]", place)
-    keys: list[str | int] = [name or int(number) for name, number in path]
-    slip = re.search(r"unknown field `(.*)`", reason) or re.match(r"(?:entry \d+ of )?(\w+) must ", reason)
-    line = line_of(text, keys=[*keys, *([slip[1]] if slip else [])])
-    section = ".".join(str(key) for key in keys) or "the file"
-    known = _known_keys(keys)
-    remedy = f"in {section} there are: {', '.join(known)}" if known else f"mend {section}"
-    return ConfigurationProblem(
-        f"{section}: {reason[:1].lower()}{reason[1:]}",
-        where=f"{where}, line {line}",
-        remedy=f"{remedy}; `curate init` writes an example that tells of each",
-    )
-
-
-def _known_keys(keys: list[str | int]) -> tuple[str, ...]:
-    """Give the keys of the section that a path lies in, or is."""
-    kind: Any = LoopConfig
-    found: tuple[str, ...] = kind.__struct_fields__
-    for key in keys:
-        if isinstance(key, str):
-            kind = next((field.type for field in msgspec.structs.fields(kind) if field.name == key), None)
-        inner = [one for one in (kind, *getattr(kind, "__args__", ())) if _is_struct(one)]
-        if not inner:
-            return found
-        kind = inner[0]
-        found = kind.__struct_fields__
-    return found
-
-
-def _is_struct(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)

@@ -22,7 +22,7 @@ from curation.errors import InputRefused
 from curation.files import make_folder, sha256_of
 from curation.joining import join_tables
 from curation.lock import exclusive
-from curation.merging import refuse_twice
+from curation.merging import prefixes_of, refuse_twice
 from curation.quarantine import QuarantineRecord
 from curation.samples import Plan
 from labeling.hard_cases import Mined, Origin, plan_hard_cases
@@ -90,7 +90,7 @@ def mined(flags: MineFlags, *, run: RunOptions) -> Result:
 
 def _planned(flags: MineFlags, *, run: RunOptions) -> Mining:
     datasets = [read_dataset(folder) for folder in flags.data]
-    prefixes = [f"{dataset.folder.resolve().name}-" if flags.prefix else "" for dataset in datasets]
+    prefixes = prefixes_of(datasets, prefix=flags.prefix)
     refuse_twice(datasets)
     joined = join_tables(datasets, prefixes=prefixes)
     staging = flags.out.with_name(f"{flags.out.name}.mining")

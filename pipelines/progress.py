@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from tqdm import tqdm
 
@@ -14,8 +14,9 @@ from pipelines.options import RunOptions
 def tell(line: str, *, run: RunOptions) -> None:
     """Say on stderr what begins, in a command that does several things one after the other, or that stays up."""
     if not run.quiet:
-        sys.stderr.write(f"curate: {line}\n")
-        sys.stderr.flush()
+        with suppress(OSError):  # a service outlives who listens to it
+            sys.stderr.write(f"curate: {line}\n")
+            sys.stderr.flush()
 
 
 @contextmanager

@@ -105,10 +105,9 @@ def _is_outdated(plan: RoundPlan, *, loop: Loop) -> bool:
 
     Data may change: a round keeps to the training set that it made.
     """
-    from pipelines.rounds import inputs_of
+    from pipelines.rounds import configuration_of
 
-    now = inputs_of(loop, champion=plan.champion)
-    return any(plan.inputs.get(name) != now[name] for name in now if name.endswith("in the configuration"))
+    return any(plan.inputs.get(name) != now for name, now in configuration_of(loop).items())
 
 
 def _champion(loop: Loop) -> str:

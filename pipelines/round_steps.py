@@ -17,6 +17,7 @@ from labeling.label_studio.applying import STATUS
 from labeling.label_studio.prefill import findings_of
 from labeling.next_samples import next_samples
 from models.card import read_card
+from models.data.choosing import of_split
 from models.prediction.finding import find_model
 from models.training.settings import TrainSettings, settings_text
 from pipelines.evaluate import EvaluateFlags, evaluate
@@ -98,8 +99,7 @@ def build(work: Work) -> None:
     tests = []
     for one in loop.config.data.test:
         table = read_dataset(loop.place(one.data)).table
-        is_meant = [one.split in {"all", split} for split in table["split"].to_pylist()]
-        tests.append(table.filter(is_meant))
+        tests.append(table if one.split == "all" else of_split(table, one.split))
     parts = TrainingParts(
         train=[read_dataset(folder) for folder in loop.train],
         pool=[read_dataset(folder) for folder in loop.pool],

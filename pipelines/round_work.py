@@ -157,7 +157,8 @@ def _label_facts(work: Work) -> LabelFacts:
     known = set()
     for number in range(1, work.plan.number):
         if (data := folder_of(work.loop, number=number) / DATA / MANIFEST).exists():
-            known |= {row.get(ANNOTATION) for row in read_dataset(data.parent).table.to_pylist()}
+            table = read_dataset(data.parent).table
+            known |= set(table[ANNOTATION].to_pylist()) if ANNOTATION in table.column_names else set()
     rows = read_dataset(work.folder / DATA).table.to_pylist()
     new = [row for row in rows if row.get(ANNOTATION) is not None and row[ANNOTATION] not in known]
     seconds = [row[SECONDS] for row in new if row[SECONDS] is not None]

@@ -18,13 +18,14 @@ from curation.dataset import MANIFEST
 from curation.errors import InputRefused
 from curation.files import fingerprint_file, make_folder, read_file, sha256_of, write_durable
 from curation.quarantine import BadRecord
+from curation.workspace import WORKSPACE
 from models.prediction.finding import REGISTERED
 from pipelines.loop_config import LoopConfig
 from reports.round_record import ROUND, Round, read_round
 
 ROUNDS: Final = "rounds"
 PLAN: Final = "plan.json"
-LOCK: Final = ".curate/lock"
+LOCK: Final = f"{WORKSPACE}/lock"
 CHAMPION_INPUT: Final = "champion"
 DECISIVE: Final = ("model", "seed", "data", "label", "train", "gate", "mine")
 """The parts of the configuration that change what a round does; those on pages, messages and the calendar do not."""
@@ -110,8 +111,7 @@ def folder_of(loop: Loop, *, number: int) -> Path:
 
 def inputs_of(loop: Loop, *, champion: str) -> dict[str, str]:
     """Give the hashes of everything that a round begins with. Raises InputRefused when a dataset is not there."""
-    told: dict[str, Any] = msgspec.to_builtins(loop.config)
-    found = {f"{name} in the configuration": _digest(told[name]) for name in DECISIVE}
+    found = configuration_of(loop)
     data = loop.config.data
     backgrounds = [name for stage in loop.config.train.stages for name in stage.backgrounds]
     for name in dict.fromkeys([*data.train, *data.pool, *data.val, *backgrounds, *(one.data for one in data.test)]):
@@ -122,6 +122,12 @@ def inputs_of(loop: Loop, *, champion: str) -> dict[str, str]:
             remedy = f"make it, or name another in {loop.file}"
             raise InputRefused(f"not a dataset: {problem.reason}", where=folder, remedy=remedy) from problem
     return {**found, CHAMPION_INPUT: champion}
+
+
+def configuration_of(loop: Loop) -> dict[str, str]:
+    """Give the hash of each part of the configuration that changes what a round does."""
+    told: dict[str, Any] = msgspec.to_builtins(loop.config)
+    return {f"{name} in the configuration": _digest(told[name]) for name in DECISIVE}
 
 
 def changes(before: dict[str, str], *, now: dict[str, str]) -> list[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +16,7 @@ from pipelines.labeling import connected
 from pipelines.loop_config import LoopConfig, read_loop_config
 from pipelines.notifying import notify
 from pipelines.options import Result, RunOptions, setting
+from pipelines.progress import tell
 from pipelines.timetable import Timetable, read_timetable
 
 if TYPE_CHECKING:
@@ -72,9 +73,9 @@ def schedule(settings: ScheduleFlags, *, run: RunOptions) -> Result:
         timetable=timetable,
         labels=labels,
         when=told_of(config),
-        on_crash=lambda end: _notify_crash(config, end=end, tell=_teller(run)),
+        on_crash=lambda end: _notify_crash(config, end=end, tell=partial(tell, run=run)),
     )
-    return serve(service, tell=_teller(run))  # it ends by a signal
+    return serve(service, tell=partial(tell, run=run))  # it ends by a signal
 
 
 def command_of_round(config: Path, *, run: RunOptions) -> tuple[str, ...]:
@@ -147,13 +148,3 @@ def _notify_crash(config: LoopConfig, *, end: RoundEnd, tell: Tell) -> None:
     told: Mapping[str, object] = {"outcome": end.outcome, "model": config.model, "sentence": end.sentence}
     for warning in notify(config.notify, event="failure", told=told):
         tell(f"warning: {warning}")
-
-
-def _teller(run: RunOptions) -> Tell:
-    def tell(line: str) -> None:
-        if not run.quiet:
-            with suppress(OSError):  # a service outlives who listens to it
-                sys.stderr.write(f"curate: {line}\n")
-                sys.stderr.flush()
-
-    return tell

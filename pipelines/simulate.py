@@ -76,7 +76,7 @@ def simulate(settings: SimulateFlags, *, run: RunOptions) -> Result:
     from pipelines.simulation import simulated
     from pipelines.simulation_plan import claimed, planned_simulation
     from pipelines.simulation_results import write_results
-    from pipelines.trials import training_options
+    from pipelines.train import training_options
 
     training_options(run)
     simulation = planned_simulation(settings, run=run)

@@ -14,10 +14,10 @@ from curation.errors import ConfigurationProblem, InputRefused
 from curation.files import fingerprint_file, make_folder, read_file, write_durable
 from curation.lock import exclusive
 from curation.quarantine import BadRecord
+from curation.workspace import WORKSPACE
 from labeling.selection import Strategy
 from models.evaluation_sets import Choice, choose_sets
-from models.prediction.finding import REGISTERED
-from models.registry import pinned
+from models.registry import pinned_weights
 from models.training.settings import Stage, TrainSettings, read_settings
 from pipelines.loop_config import TestSet
 from pipelines.options import RunOptions
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 PLAN: Final = "plan.json"
 """What all results in the folder hang on; by it the folder is known for a simulation."""
-WORKSPACE: Final = ".curate"
 SELECTIONS: Final[tuple[Strategy, ...]] = ("uncertainty",)
 SEEDS: Final = (0, 1, 2)
 
@@ -117,12 +116,8 @@ def _settings(flags: SimulateFlags, *, seed: int) -> TrainSettings:
             where=flags.config,
             remedy="leave `data` and `limit` out",
         )
-    weights = settings.weights or ""
-    if weights.startswith(REGISTERED):
-        settings = msgspec.structs.replace(settings, weights=str(pinned(Path(weights))))
-    return msgspec.structs.replace(
-        settings, val=tuple(map(str, flags.val)) or settings.val or tuple(map(str, flags.data))
-    )
+    val = tuple(map(str, flags.val)) or settings.val or tuple(map(str, flags.data))
+    return msgspec.structs.replace(settings, val=val, weights=pinned_weights(settings.weights))
 
 
 def _test_set(folder: Path) -> TestSet:

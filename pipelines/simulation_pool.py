@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
-from curation.dataset import MANIFEST, Dataset, read_dataset
+from curation.dataset import MANIFEST, Dataset, of_ids, read_dataset
 from curation.errors import InputRefused
 from curation.files import fingerprint_file, sha256_of
 from curation.joining import Joined, join_tables
 from curation.merging import joined_sources, merge_item, merge_sample, named_folders, parent_name, refuse_twice
 from curation.samples import Plan
-from models.data.choosing import apart
+from models.data.choosing import HELD_OUT, apart, of_split
 from models.dataset_scores import Part
 from models.evaluation_sets import EvaluationSet
 from models.scoring import ScoringPlace
@@ -24,7 +24,6 @@ from models.scoring import ScoringPlace
 VISIBLE: Final = ("id", "image", "width", "height", "source", "source_id", "split", "group", "license", "sha256")
 """What is known of an image that nobody labelled. All else, the person area and the number of persons with it, comes
 from labels, or from models that learned from them."""
-HELD_OUT: Final = ("val", "test")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,7 +59,7 @@ class Pool:
         """Plan the dataset of the samples that are labelled so far, its files linked."""
         chosen = set(labelled)
         table = self.joined.table
-        kept = table.filter(pa.array([id_ in chosen for id_ in table["id"].to_pylist()], pa.bool_()))
+        kept = of_ids(table, chosen)
         prefixes = [""] * len(self.datasets)
         items = [
             merge_item(row, joined=self.joined, datasets=self.datasets, prefixes=prefixes) for row in kept.to_pylist()
@@ -92,12 +91,12 @@ def read_pool(
     datasets = [read_dataset(folder) for folder in folders]
     refuse_twice(datasets)
     joined = join_tables(datasets, prefixes=[""] * len(datasets))
-    tables = [_of(dataset.table, splits=("train", None)) for dataset in datasets]
+    tables = [of_split(dataset.table, "train", None) for dataset in datasets]
     masked = [table.filter(table["mask"].is_valid()) for table in tables]
     judging = [
-        *(_of(dataset.table, splits=HELD_OUT) for dataset in datasets),
+        *(of_split(dataset.table, *HELD_OUT) for dataset in datasets),
         *(_judging(read_dataset(folder).table) for folder in val),
-        *(_measured(one) for one in test),
+        *(one.table for one in test),
     ]
     kept = apart(masked, held_out=judging)
     ids = sorted(id_ for table in kept for id_ in table["id"].to_pylist())
@@ -115,7 +114,7 @@ def refuse_hidden_judges(val: Sequence[Path], *, data: Sequence[Path]) -> None:
     """Raise InputRefused for a data set that would judge with labels that are hidden: it has no split `val`."""
     pools = {folder.resolve() for folder in data}
     for folder in val:
-        if folder.resolve() in pools and not len(_of(read_dataset(folder).table, splits=("val",))):
+        if folder.resolve() in pools and not len(of_split(read_dataset(folder).table, "val")):
             raise InputRefused(
                 "there is nothing to validate on but labels that are hidden",
                 where=folder,
@@ -123,15 +122,6 @@ def refuse_hidden_judges(val: Sequence[Path], *, data: Sequence[Path]) -> None:
             )
 
 
-def _of(table: pa.Table, *, splits: Sequence[str | None]) -> pa.Table:
-    return table.filter(pa.array([split in splits for split in table["split"].to_pylist()], pa.bool_()))
-
-
 def _judging(table: pa.Table) -> pa.Table:
-    marked = _of(table, splits=HELD_OUT)
-    return marked if len(_of(table, splits=("val",))) else table
-
-
-def _measured(one: EvaluationSet) -> pa.Table:
-    ids: set[Any] = {row["id"] for row in one.rows}
-    return one.dataset.table.filter(pa.array([id_ in ids for id_ in one.dataset.table["id"].to_pylist()], pa.bool_()))
+    marked = of_split(table, *HELD_OUT)
+    return marked if len(of_split(table, "val")) else table

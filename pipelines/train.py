@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from curation.errors import ConfigurationProblem
 from pipelines.options import Result, RunOptions, setting
@@ -12,8 +12,10 @@ from pipelines.progress import progress_bar
 
 if TYPE_CHECKING:
     from models.training.runs import Report, TrainingPlan
+    from models.training.runs import RunOptions as TrainingOptions
     from models.training.settings import TrainSettings
 
+ACCELERATORS: Final = ("auto", "cpu", "cuda")
 ONE_STAGE: Final = "main"
 IN_SETTINGS: Final = ("network", "classes", "weights", "ema", "patience", "precision", "auxiliary_weight")
 IN_STAGES: Final = (
@@ -137,12 +139,9 @@ def _settings(flags: TrainFlags, *, run: RunOptions) -> TrainSettings:
 
 
 def _pinned(told: dict[str, Any]) -> dict[str, Any]:
-    """Name the very version to start from: an alias may name another one when a stopped training goes on."""
-    from models.prediction.finding import REGISTERED
-    from models.registry import pinned
+    from models.registry import pinned_weights
 
-    weights = told.get("weights") or ""
-    return told | {"weights": str(pinned(Path(weights)))} if weights.startswith(REGISTERED) else told
+    return told | {"weights": pinned_weights(told.get("weights"))}
 
 
 def _stage_settings(flags: TrainFlags) -> dict[str, Any]:
@@ -171,6 +170,16 @@ def _losses(text: str) -> dict[str, float]:
         raise ConfigurationProblem(f"--loss {text!r}: {error}", remedy="e.g. cross_entropy=1,dice=1") from error
 
 
+def training_options(run: RunOptions) -> TrainingOptions:
+    """Give how trainings run; raises ConfigurationProblem for a device that is none."""
+    from models.training.runs import RunOptions as TrainingOptions
+
+    accelerator: Any = run.device.partition(":")[0]
+    if accelerator not in ACCELERATORS:
+        raise ConfigurationProblem(f"--device {run.device!r} is unknown", remedy="give auto, cpu or cuda")
+    return TrainingOptions(workers=run.workers, accelerator=accelerator, overwrite=run.overwrite)
+
+
 def size_of(text: str) -> tuple[int, int]:
     """Give (height, width) from a text such as 224x192; raises ConfigurationProblem."""
     try:
@@ -180,19 +189,12 @@ def size_of(text: str) -> tuple[int, int]:
     return height, width
 
 
-def _options(flags: TrainFlags, *, run: RunOptions) -> Any:
-    from models.training.runs import RunOptions as TrainingOptions
-
-    accelerator = run.device.partition(":")[0]
-    if accelerator not in get_args(Literal["auto", "cpu", "cuda"]):
-        raise ConfigurationProblem(f"--device {run.device!r} is unknown", remedy="give auto, cpu or cuda")
-    return TrainingOptions(
-        workers=run.workers,
-        accelerator=accelerator,  # type: ignore[arg-type]
+def _options(flags: TrainFlags, *, run: RunOptions) -> TrainingOptions:
+    return replace(
+        training_options(run),
         devices=flags.devices,
         nodes=flags.nodes,
         logs=flags.log,
-        overwrite=run.overwrite,
         allow_changed_data=flags.allow_changed_data,
     )
 

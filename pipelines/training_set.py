@@ -9,10 +9,18 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from curation.dataset import MANIFEST, Dataset
+from curation.dataset import MANIFEST, Dataset, of_ids
 from curation.files import fingerprint_file
 from curation.joining import join_tables
-from curation.merging import joined_sources, merge_item, merge_sample, named_folders, parent_name, refuse_twice
+from curation.merging import (
+    joined_sources,
+    merge_item,
+    merge_sample,
+    named_folders,
+    parent_name,
+    prefixes_of,
+    refuse_twice,
+)
 from curation.samples import Plan
 from labeling.browsing import DROP, REVIEW
 from labeling.label_studio.applying import STATUS
@@ -46,7 +54,7 @@ def plan_training_set(parts: TrainingParts, *, hard: Mapping[tuple[str, str], st
     """
     datasets = [*parts.train, *parts.pool]
     refuse_twice(datasets)
-    prefixes = prefixes_of(datasets)
+    prefixes = prefixes_of(datasets, prefix=len(datasets) > 1)
     joined = join_tables(datasets, prefixes=prefixes)
     pool = frozenset(range(len(parts.train), len(datasets)))
     rows: list[dict[str, Any]] = joined.table.to_pylist()
@@ -56,8 +64,7 @@ def plan_training_set(parts: TrainingParts, *, hard: Mapping[tuple[str, str], st
         filtered[reason] += len(rows) - len(kept)
         rows = kept
     remaining = {row["id"] for row in rows}
-    table = joined.table.filter(pa.array([id_ in remaining for id_ in joined.table["id"].to_pylist()], pa.bool_()))
-    (table,) = apart([table], held_out=parts.test)
+    (table,) = apart([of_ids(joined.table, remaining)], held_out=parts.test)
     filtered["in_test"] += len(remaining) - len(table)
     names = [(dataset.card.name, prefix) for dataset, prefix in zip(datasets, prefixes, strict=True)]
     items = []
@@ -80,11 +87,6 @@ def plan_training_set(parts: TrainingParts, *, hard: Mapping[tuple[str, str], st
         folders=named_folders(table),
         columns={**joined.columns, REPEATS: pa.int32()},
     )
-
-
-def prefixes_of(datasets: Sequence[Dataset]) -> list[str]:
-    """Give what stands before the ids of each dataset: its name, where there are several."""
-    return [f"{dataset.folder.resolve().name}-" if len(datasets) > 1 else "" for dataset in datasets]
 
 
 def _rules(owner: Mapping[str, int], *, pool: frozenset[int]) -> dict[str, Callable[[Row], bool]]:

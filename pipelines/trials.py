@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 import pyarrow as pa
@@ -20,14 +19,13 @@ from pipelines.evaluate import EvaluateFlags, evaluate
 from pipelines.loop_config import TestSet
 from pipelines.options import RunOptions
 from pipelines.progress import progress_bar
+from pipelines.train import training_options
 
 if TYPE_CHECKING:
-    from models.training.runs import RunOptions as TrainingOptions
     from models.training.runs import TrainingPlan
     from models.training.settings import TrainSettings
 
 EVALUATION: Final = "scores"
-ACCELERATORS: Final = ("auto", "cpu", "cuda")
 FAILURES: Final = (InputRefused, ConfigurationProblem)
 """What one training of several can end with, while the others go on: its data, or its settings."""
 
@@ -55,8 +53,6 @@ class Trial:
 
 def planned_training(settings: TrainSettings) -> TrainingPlan:
     """Give the samples of a training; raises InputRefused and ConfigurationProblem."""
-    # read when torch is imported: threads that spin while they wait take the cores from those that load images
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from models.training.runs import plan_training
 
     return plan_training(settings)
@@ -103,16 +99,6 @@ def measured(model: Path, *, test: Sequence[TestSet], run: RunOptions) -> pa.Tab
     names = [Path(one.data).resolve().name for one in test]
     folders = [out] if len(names) == 1 else [out / name for name in names]
     return pa.concat_tables([read_scores(folder) for folder in folders])
-
-
-def training_options(run: RunOptions) -> TrainingOptions:
-    """Give how trainings run; raises ConfigurationProblem for a device that is none."""
-    from models.training.runs import RunOptions as TrainingOptions
-
-    accelerator: Any = run.device.partition(":")[0]
-    if accelerator not in ACCELERATORS:
-        raise ConfigurationProblem(f"--device {run.device!r} is unknown", remedy="give auto, cpu or cuda")
-    return TrainingOptions(workers=run.workers, accelerator=accelerator, overwrite=run.overwrite)
 
 
 def told_problem(error: CurateError) -> str:

@@ -19,10 +19,10 @@ from pipelines.yaml_places import line_of
 
 T = TypeVar("T")
 WORDS: Final = "oOyYnN"
-"""How `on`, `off`, `yes` and `no` begin, which YAML 1.1 takes for truth values: here they are words, as in YAML 1.2."""
+"""How `on`, `off`, `yes` and `no` begin, which YAML 1.1 takes for truth values."""
 
 
-class _Loader(yaml.SafeLoader):
+class _WordLoader(yaml.SafeLoader):
     yaml_implicit_resolvers = {  # noqa: RUF012 - as the class that it comes from has it
         first: [(tag, rule) for tag, rule in rules if first not in WORDS or not tag.endswith(":bool")]
         for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -53,12 +53,15 @@ def read_config_text(path: Path, *, hint: str = "") -> ConfigText:
         raise ConfigurationProblem(problem.reason, where=path, remedy=remedy) from problem
 
 
-def loaded(source: ConfigText) -> Any:
-    """Give what YAML text holds as plain values, without sections of comments alone; raises ConfigurationProblem."""
+def loaded(source: ConfigText, *, has_words: bool = False) -> Any:
+    """Give what YAML text holds as plain values, without sections of comments alone.
+
+    With `has_words`, `on`, `off`, `yes` and `no` are words, as in YAML 1.2. Raises ConfigurationProblem.
+    """
     try:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(source.text, Loader=yaml.SafeLoader)):
             raise yaml.YAMLError("aliases (`*name`) are not read: a few of them can stand for more than memory holds")
-        told = _Loader(source.text).get_single_data()
+        told = (_WordLoader if has_words else yaml.SafeLoader)(source.text).get_single_data()
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigurationProblem(
             f"not YAML: {error}", where=source.where, remedy="mend the line that is named"

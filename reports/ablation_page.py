@@ -12,7 +12,7 @@ from curation.files import write_durable
 from models.metrics.comparison import RESAMPLES
 from models.metrics.seeds import SeedComparison
 from reports.ablation_table import ArmRow, table_cells
-from reports.figures import Forest, forest
+from reports.figures import forests
 from reports.run_report import refuse_foreign, rendered_page
 
 
@@ -53,6 +53,7 @@ def write_ablation_page(report: AblationReport, *, out: Path) -> None:
     refuse_foreign(out)
     rows = [arm.row for arm in report.arms]
     head, cells = table_cells(rows)
+    marks = forests([None if row.change is None else row.change.images for row in rows])
     page = rendered_page(
         "ablation.html.j2",
         kind="ablation",
@@ -62,7 +63,7 @@ def write_ablation_page(report: AblationReport, *, out: Path) -> None:
         head=head,
         rows=[
             {"cells": line, "forest": mark, "kind": "loses" if arm.row.problems else "", "arm": arm}
-            for arm, line, mark in zip(report.arms, cells, _forests(rows), strict=True)
+            for arm, line, mark in zip(report.arms, cells, marks, strict=True)
         ],
         changes=[
             [(key, json.dumps(value, ensure_ascii=False)) for key, value in arm.change.items()] for arm in report.arms
@@ -96,14 +97,3 @@ def sign_of(change: SeedComparison) -> Literal["better", "worse", "mixed", "open
     if low > 0:
         return "better" if change.gained == len(change.differences) else "mixed"
     return "worse" if change.gained == 0 else "mixed"
-
-
-def _forests(rows: Sequence[ArmRow]) -> list[Forest | None]:
-    found = [None if row.change is None else row.change.images for row in rows]
-    reach = max((max(abs(one.low or 0), abs(one.high or 0)) for one in found if one is not None), default=0.0)
-    return [
-        None
-        if one is None or one.difference is None
-        else forest(one.low or 0.0, value=one.difference, high=one.high or 0.0, reach=reach)
-        for one in found
-    ]

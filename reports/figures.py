@@ -13,6 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.metrics.comparison import Comparison
+
 WIDTH: Final = 640
 HEIGHT: Final = 230
 LEFT: Final = 46
@@ -178,6 +180,17 @@ def forest(low: float, *, value: float, high: float, reach: float) -> Forest:
 
     kind = "open" if low <= 0 <= high else "better" if low > 0 else "worse"
     return Forest(low=place(low), value=place(value), high=place(high), zero=place(0.0), kind=kind)
+
+
+def forests(intervals: Sequence[Comparison | None]) -> list[Forest | None]:
+    """Give each interval on a scale that holds them all, None where there is none."""
+    reach = max((max(abs(one.low or 0), abs(one.high or 0)) for one in intervals if one is not None), default=0.0)
+    return [
+        None
+        if one is None or one.difference is None
+        else forest(one.low or 0.0, value=one.difference, high=one.high or 0.0, reach=reach)
+        for one in intervals
+    ]
 
 
 def _band(places: Sequence[float], *, band: tuple[Sequence[float], Sequence[float]], low: float, high: float) -> str:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from curation.files import write_durable
 from models.metrics.comparison import RESAMPLES
 from models.metrics.seeds import Spread
 from reports.ablation_page import sign_of
-from reports.figures import Chart, forest, lines
+from reports.figures import Chart, forests, lines
 from reports.run_report import refuse_foreign, rendered_page
 from reports.simulation_table import StrategyRow, strategy_cells
 
@@ -33,6 +32,7 @@ def write_simulation_page(report: SimulationReport, *, out: Path) -> None:
     """Write the page to the file `out`; raises InputRefused when that is a file of something else."""
     refuse_foreign(out)
     head, cells = strategy_cells(report.rows, labels=report.labels)
+    marks = forests([None if row.change is None else row.change.images for row in report.rows])
     page = rendered_page(
         "simulation.html.j2",
         kind="simulation",
@@ -40,7 +40,7 @@ def write_simulation_page(report: SimulationReport, *, out: Path) -> None:
         report=report,
         told=verdict(report.rows),
         head=head,
-        rows=[{"cells": line, "forest": mark} for line, mark in zip(cells, _forests(report.rows), strict=True)],
+        rows=[{"cells": line, "forest": mark} for line, mark in zip(cells, marks, strict=True)],
         figure=_figure(report.rows, labels=report.labels),
         names=[row.strategy for row in report.rows],
         problems=[(row.strategy, seed, why) for row in report.rows for seed, why in row.problems.items()],
@@ -83,17 +83,6 @@ def _figure(rows: Sequence[StrategyRow], *, labels: Sequence[int]) -> Chart:
         dots = tuple((x, y, text) for (x, y, _), text in zip(line.dots, texts, strict=True))
         drawn.append(replace(line, dots=dots))
     return replace(chart, x_ticks=ticks, lines=tuple(drawn))
-
-
-def _forests(rows: Sequence[StrategyRow]) -> list[Any]:
-    found = [None if row.change is None else row.change.images for row in rows]
-    reach = max((max(abs(one.low or 0), abs(one.high or 0)) for one in found if one is not None), default=0.0)
-    return [
-        None
-        if one is None or one.difference is None
-        else forest(one.low or 0.0, value=one.difference, high=one.high or 0.0, reach=reach)
-        for one in found
-    ]
 
 
 def _mean(found: Spread | None) -> float:

@@ -68,7 +68,7 @@ def choose_samples(training: Sequence[Dataset], *, validation: Sequence[Dataset]
     """
     column = LABEL_COLUMN[choice.classes]
     left_out: Counter[str] = Counter()
-    judging = [_judging(dataset.table) for dataset in validation] or [_of_split(d.table, "val") for d in training]
+    judging = [_judging(dataset.table) for dataset in validation] or [of_split(d.table, "val") for d in training]
     judges = _labelled(validation or training, tables=judging, column=column, left_out=left_out)
     if not judges:
         raise InputRefused(
@@ -94,6 +94,11 @@ def choose_samples(training: Sequence[Dataset], *, validation: Sequence[Dataset]
     return Chosen(training=samples, validation=judges, left_out=dict(sorted(left_out.items())))
 
 
+def of_split(table: pa.Table, *splits: str | None) -> pa.Table:
+    """Give the rows of these splits; None stands for no split."""
+    return table.filter(pa.array([split in splits for split in table["split"].to_pylist()], pa.bool_()))
+
+
 def apart(tables: Sequence[pa.Table], *, held_out: Sequence[pa.Table]) -> list[pa.Table]:
     """Give the tables without rows that belong together with a row that is held out: by group, or by image."""
     parts = [_identities(table, prefix=number) for number, table in enumerate((*tables, *held_out))]
@@ -108,20 +113,16 @@ def apart(tables: Sequence[pa.Table], *, held_out: Sequence[pa.Table]) -> list[p
 
 
 def _judging(table: pa.Table) -> pa.Table:
-    marked = _of_split(table, "val")
+    marked = of_split(table, "val")
     return marked if len(marked) else table
 
 
-def _of_split(table: pa.Table, *splits: str | None) -> pa.Table:
-    return table.filter(pa.array([split in splits for split in table["split"].to_pylist()], pa.bool_()))
-
-
 def _held_out(table: pa.Table) -> pa.Table:
-    return _of_split(table, *HELD_OUT)
+    return of_split(table, *HELD_OUT)
 
 
 def _asked_for(dataset: Dataset, *, query: str | None, left_out: Counter[str]) -> pa.Table:
-    table = _of_split(dataset.table, "train", None)
+    table = of_split(dataset.table, "train", None)
     left_out["other_split"] += len(dataset.table) - len(table)
     if query is None or not len(table):
         return table
