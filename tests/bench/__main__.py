@@ -63,6 +63,7 @@ def _benches(folder: Path) -> dict[str, Callable[[], None]]:
         "browse": lambda: _bench("browse").bench(folder),
         "best": lambda: _bench("recipes").bench_best(),
         "ablation": lambda: _bench("recipes").bench_ablation(),
+        "relabelling": lambda: _bench("relabelling").bench(),
         "verdicts": lambda: _bench("verdicts").bench(),
         "labels": lambda: _bench("labels").bench(),
         "round": lambda: _bench("round").bench(),
