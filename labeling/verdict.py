@@ -3,7 +3,7 @@
 The rule, first match wins; shares are of the union of label and predicted person:
 
 1. `label_error`   the predictions, together, are sure that more than 10 % of it is labelled wrongly;
-2. `ok`            mIoU at least 0.8, and less than 2 % of it is wrong away from outlines, or the outlines agree too;
+2. `ok`            mIoU at least 0.8, and outlines that agree: a boundary IoU of at least 0.6;
 3. `boundary_only` less than 2 % of it is wrong away from outlines;
 4. `model_error`   another model gets mIoU at least 0.8 with the label, or the predictions differ among each other;
 5. `ambiguous`     whatever is left: predictions agree, against the label, but are not sure.
@@ -31,7 +31,6 @@ VERDICTS: Final[dict[str, str]] = {
 CONTRADICTED: Final = 0.1
 INTERIOR: Final = 0.02
 OUTLINES_AGREE: Final = 0.6
-"""Boundary IoU."""
 DIFFER: Final = 1 - HARD_BELOW
 
 
@@ -47,10 +46,9 @@ def verdict(evidence: Evidence | None, *, miou: float | None, boundary_iou: floa
         return "model_error"
     if evidence.contradicted > CONTRADICTED:
         return "label_error"
-    is_inside_right = evidence.interior_error < INTERIOR
-    if miou >= HARD_BELOW and (is_inside_right or (boundary_iou or 0.0) >= OUTLINES_AGREE):
+    if miou >= HARD_BELOW and (boundary_iou or 0.0) >= OUTLINES_AGREE:
         return "ok"
-    if is_inside_right:
+    if evidence.interior_error < INTERIOR:
         return "boundary_only"
     differ = evidence.disagreement is not None and evidence.disagreement > DIFFER
     fits_other = evidence.best_other is not None and evidence.best_other >= HARD_BELOW

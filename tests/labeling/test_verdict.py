@@ -50,7 +50,8 @@ def evidence(
     ("given", "miou", "boundary", "expected"),
     [
         (evidence(contradicted=0.3, interior=0.4), 0.95, 0.9, "label_error"),
-        (evidence(interior=0.01), 0.9, 0.2, "ok"),
+        (evidence(interior=0.01), 0.9, 0.2, "boundary_only"),
+        (evidence(interior=0.01), 0.9, 0.7, "ok"),
         (evidence(interior=0.2), 0.9, 0.7, "ok"),
         (evidence(interior=0.01), 0.7, 0.1, "boundary_only"),
         (evidence(interior=0.4, differ=0.1, other=0.9), 0.5, 0.1, "model_error"),
