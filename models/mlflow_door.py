@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from curation.errors import ConfigurationProblem, InputRefused, RemoteUnavailable
 from curation.files import make_folder
 from curation.pixels import Image
-from models.registry_database import make_whole
+from models.registry_database import follow_move, make_whole
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,16 +33,14 @@ EXPERIMENT: Final = "curate"
 KEY: Final = "curate.key"
 SQLITE: Final = "sqlite:///"
 FINISHED: Final = "FINISHED"
-ABSENT: Final = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"})
-"""How MLflow says that there is no such model, version or alias."""
+ABSENT: Final = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"})  # as MLflow says it
 QUIET: Final = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
-}
-"""Nothing is told to anybody, and a server that is down is told of within a minute."""
+}  # nothing is told to anybody, and a server that is down is told of within a minute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +218,7 @@ def telling(place: Place) -> Iterator[None]:
 
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputRefused(
             f"the database of the registry cannot be used: {reason}", where=place.uri, remedy="restore it from a backup"
@@ -266,7 +265,8 @@ def _client(place: Place) -> MlflowClient:
 
     if place.files is not None:
         make_folder(place.files.parent)
-        make_whole(Path(place.uri.removeprefix(SQLITE)), make=_make_database)
+        make_whole(database := Path(place.uri.removeprefix(SQLITE)), make=_make_database)
+        follow_move(database, experiment=EXPERIMENT, files=place.files.resolve().as_uri())
     return MlflowClient(tracking_uri=place.uri, registry_uri=place.uri)
 
 

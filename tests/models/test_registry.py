@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from hashlib import sha256
@@ -221,3 +222,31 @@ def test_without_mlflow_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
 def test_the_database_is_whole(tracker: Tracker, workspace: Path) -> None:
     with sqlite3.connect(workspace / "registry" / "mlflow.db") as database:
         assert database.execute("pragma integrity_check").fetchone() == ("ok",)
+
+
+def test_a_workspace_that_was_moved_finds_its_models_and_adds_to_them(
+    tracker: Tracker, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = register(tracker, name="moved", model=model(tmp_path / "1"), record=ModelRecord())
+    place = tmp_path / "elsewhere with 50 %_"
+    shutil.copytree(workspace, place)
+    monkeypatch.setenv("CURATE_WORKSPACE", str(place))
+    away = workspace.rename(tmp_path / "away")
+    try:
+        assert find_model(Path(before.pinned)).weights.read_bytes() == b"weights"
+        added = register(
+            tracker_of(place_of(place)), name="moved", model=model(tmp_path / "2", weights=b"2"), record=ModelRecord()
+        )
+        assert find_model(Path(added.pinned)).weights.read_bytes() == b"2"
+        assert not workspace.exists()
+    finally:
+        away.rename(workspace)
+
+
+def test_a_database_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
+    folder = tmp_path / "registry"
+    folder.mkdir()
+    (folder / "mlflow.db").write_bytes(b"no database, but long enough to look like the head of one" * 9)
+    with pytest.raises(InputRefused, match="cannot be used: file is not a database") as refused:
+        tracker_of(place_of(tmp_path))
+    assert "mlflow.db" in str(refused.value.where)
