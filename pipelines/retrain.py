@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from curation.errors import CurateError, Interrupted
 from pipelines.options import Result, RunOptions, setting
@@ -60,13 +60,14 @@ def _told_to_others(loop: Loop, *, run: RunOptions) -> Result:
     from pipelines.progress import tell
 
     section = loop.config.notify
-    told = {"model": loop.config.model, "workspace": str(loop.workspace)}
+    told: dict[str, Any] = {"model": loop.config.model, "workspace": str(loop.workspace)}
     try:
         result = _round(loop, run=run)
     except Interrupted:
         raise
     except CurateError as error:
-        for warning in notify(section, event="failure", told=told | {"outcome": "failed", "sentence": str(error)}):
+        told |= {"outcome": "failed", "sentence": str(error)} | _unfinished(loop)
+        for warning in notify(section, event="failure", told=told):
             tell(f"warning: {warning}", run=run)
         raise
     if result.data["outcome"] == NOTHING_TO_DO:
@@ -74,6 +75,21 @@ def _told_to_others(loop: Loop, *, run: RunOptions) -> Result:
     event: Literal["success", "refusal"] = "refusal" if result.data["outcome"] == "kept" else "success"
     warnings = notify(section, event=event, told=told | result.data)
     return replace(result, warnings=(*result.warnings, *warnings))
+
+
+def _unfinished(loop: Loop) -> dict[str, Any]:
+    """Give number and page of the round that is not over; nothing where a fault came before it began."""
+    from pipelines.rounds import folder_of, standing
+    from reports.index_page import REPORT
+
+    try:
+        plan = standing(loop).unfinished
+    except CurateError:  # it is the fault that is told of
+        return {}
+    if plan is None:
+        return {}
+    page = folder_of(loop, number=plan.number) / REPORT
+    return {"round": plan.number, "report": str(page) if page.exists() else None}
 
 
 def _round(loop: Loop, *, run: RunOptions) -> Result:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import socket
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +12,7 @@ import pytest
 
 from pipelines.loop_config import NotifySection
 from pipelines.notifying import TRIES, notify, text_of
+from tests.pipelines.webhook import Hook, listening
 
 SECRET = "T0KEN-of-nobody-else"
 NAME = "CURATE_WEBHOOK_URL"
@@ -31,45 +28,11 @@ TOLD: dict[str, object] = {
 }
 
 
-@dataclass
-class Hook:
-    """A webhook: the codes that it answers, the last one for ever, and what it was sent."""
-
-    codes: list[int] = field(default_factory=lambda: [200])
-    url: str = ""
-    paths: list[str] = field(default_factory=list)
-    bodies: list[Any] = field(default_factory=list)
-
-
 @pytest.fixture
 def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
-    held = Hook()
-
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-        def do_POST(self) -> None:
-            held.paths.append(self.path)
-            held.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            code = held.codes.pop(0) if len(held.codes) > 1 else held.codes[0]
-            self.send_response(code)
-            if 300 <= code < 400:
-                self.send_header("Location", f"{held.url}/elsewhere")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        do_GET = do_POST  # noqa: N815 - as the library calls it
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    held.url = f"http://127.0.0.1:{server.server_address[1]}"
-    monkeypatch.setenv(NAME, f"{held.url}/{SECRET}")
-    yield held
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening() as held:
+        monkeypatch.setenv(NAME, f"{held.url}/{SECRET}")
+        yield held
 
 
 def told(event: Any = "success", section: NotifySection = SECTION) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from pipelines.rounds import LOCK
 from reports.round_record import Round, read_round
 from tests.models.data.discs import disc_dataset
 from tests.pipelines.commands import count_changes, difference, run, spread, tree
+from tests.pipelines.webhook import listening
 
 pytestmark = pytest.mark.filterwarnings("default")  # those of MLflow's own packages
 HERE = RunOptions(workers=0, device="cpu", quiet=True)
@@ -171,6 +172,21 @@ def test_a_step_that_fails_is_told_of_and_a_mended_configuration_begins_the_roun
     told = loop.go()
     assert (told["round"], loop.round(2).problems) == (2, [])
     assert loop.versions() == 2
+
+
+def test_of_a_round_that_fails_the_webhook_is_told_its_number_and_its_page(
+    loop: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = {"webhooks": ["CURATE_WEBHOOK_URL"]}
+    with listening() as hook:
+        monkeypatch.setenv("CURATE_WEBHOOK_URL", f"{hook.url}/secret")
+        loop.write(train={**CONFIG["train"], "network": "none"}, notify=section)
+        with pytest.raises(ConfigurationProblem, match="none"):
+            loop.go()
+    (body,) = hook.bodies
+    assert (body["event"], body["outcome"], body["round"]) == ("failure", "failed", 2)
+    assert Path(body["report"]).read_bytes().startswith(b"<!doctype html>")
+    assert body["text"].startswith("disc, round 2: failed. ")
 
 
 def test_a_configuration_that_failed_and_was_taken_back_leaves_nothing_to_do(loop: Folder) -> None:
