@@ -1,4 +1,4 @@
-"""Losses as named terms, to be weighted and added: cross_entropy, dice, boundary, lovasz, focal.
+"""Losses as named terms, to be weighted and added: cross_entropy, dice, iou, boundary, lovasz, focal.
 
 All are computed in float32, also under mixed precision, and none looks at a pixel that is ignored. Where every pixel is
 ignored each is 0, with a gradient of 0. Logits are (n, classes, h, w): with 1 class the logit of person.
@@ -17,7 +17,7 @@ from torch import Tensor
 from curation.errors import ConfigurationProblem
 
 IGNORED: Final = 255
-DICE_SMOOTHING_PX: Final = 1.0
+SMOOTHING_PX: Final = 1.0
 """Added to both sides of the fraction: a class that is absent and not predicted has a loss of 0, not 0 / 0."""
 FOCAL_GAMMA: Final = 2.0
 """Source: Lin et al. 2017, Focal Loss for Dense Object Detection, section 5.1."""
@@ -102,7 +102,24 @@ def dice(logits: Tensor, target: Tensor) -> Tensor:
     truth = _one_hot(target, classes=logits.shape[1])
     overlap = (probability * truth).sum(dim=(0, 2, 3))
     both = probability.sum(dim=(0, 2, 3)) + truth.sum(dim=(0, 2, 3))
-    return (1 - (2 * overlap + DICE_SMOOTHING_PX) / (both + DICE_SMOOTHING_PX)).mean()
+    return (1 - (2 * overlap + SMOOTHING_PX) / (both + SMOOTHING_PX)).mean()
+
+
+def iou(logits: Tensor, target: Tensor) -> Tensor:
+    """Give 1 - the soft IoU of each class in each image, background too, as the mean: small persons count as large do.
+
+    It is what the mIoU of an image measures, of probabilities. Source: Rahman and Wang 2016, Optimizing
+    Intersection-over-Union in Deep Neural Networks for Image Segmentation, section 3.
+    """
+    valid = (target != IGNORED).unsqueeze(1)
+    probability = _probability(logits) * valid
+    truth = _one_hot(target, classes=logits.shape[1])
+    overlap = (probability * truth).sum(dim=(2, 3))
+    union = (probability + truth).sum(dim=(2, 3)) - overlap
+    if logits.shape[1] == 1:  # what is neither in the one nor in the other is where both see background
+        pixels = valid.sum(dim=(2, 3))
+        overlap, union = torch.cat([overlap, pixels - union], dim=1), torch.cat([union, pixels - overlap], dim=1)
+    return (1 - (overlap + SMOOTHING_PX) / (union + SMOOTHING_PX)).mean()
 
 
 def lovasz(logits: Tensor, target: Tensor) -> Tensor:
@@ -124,6 +141,7 @@ def lovasz(logits: Tensor, target: Tensor) -> Tensor:
 TERMS: Final[dict[str, Callable[[Tensor, Tensor], Tensor]]] = {
     "cross_entropy": cross_entropy,
     "dice": dice,
+    "iou": iou,
     "boundary": boundary,
     "lovasz": lovasz,
     "focal": focal,

@@ -56,7 +56,7 @@ class TrainFlags:
         "How the learning rate falls.  [default: cosine]", default=None
     )
     loss: str | None = setting(
-        "Terms and weights, of cross_entropy, dice, boundary, lovasz, focal.  [default: cross_entropy=1,dice=1]",
+        "Terms and weights, of cross_entropy, dice, iou, boundary, lovasz, focal.  [default: cross_entropy=1,dice=1]",
         default=None,
         metavar="TERM=WEIGHT,...",
     )

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812  (the name by which everyone knows it)
-from segmentation_models_pytorch.losses import BINARY_MODE, MULTICLASS_MODE, DiceLoss, LovaszLoss
+from segmentation_models_pytorch.losses import BINARY_MODE, MULTICLASS_MODE, DiceLoss, JaccardLoss, LovaszLoss
 from torch import Tensor
 from torchvision.ops import sigmoid_focal_loss
 
@@ -44,6 +44,28 @@ def test_dice_is_that_of_another_library(classes: int, mode: str, ignored: bool)
     # as a Tversky index its fraction is half of ours on both sides, and so is what it adds
     expected = DiceLoss(mode, from_logits=True, smooth=0.5, ignore_index=IGNORED)(logits, target)
     assert torch.isclose(term("dice", logits, target), expected)
+
+
+def test_iou_by_hand() -> None:
+    logits = torch.tensor([[[[60.0, 0.0], [-60.0, -60.0]]], [[[60.0, 60.0], [-60.0, 60.0]]]])
+    target = torch.tensor([[[1, 1], [0, 0]], [[1, IGNORED], [0, 0]]])
+    # first image: person (1.5 + 1) / (2 + 1), background (2 + 1) / (2.5 + 1); second: (1 + 1) / (2 + 1) for both
+    expected = 1 - (2.5 / 3 + 3 / 3.5 + 2 / 3 + 2 / 3) / 4
+    assert math.isclose(float(term("iou", logits, target)), expected, rel_tol=1e-6)
+
+
+def test_iou_of_one_logit_is_that_of_two_classes() -> None:
+    logits, target = torch.randn(3, 1, 9, 7), torch.randint(0, 2, (3, 9, 7))
+    target[0, :4] = IGNORED
+    target[2] = 0
+    both = torch.cat([torch.zeros_like(logits), logits], dim=1)
+    assert torch.isclose(term("iou", logits, target), term("iou", both, target))
+
+
+def test_iou_of_one_image_is_that_of_another_library() -> None:
+    logits, target = torch.randn(1, 3, 8, 8), torch.randint(0, 3, (1, 8, 8))
+    expected = JaccardLoss(MULTICLASS_MODE, from_logits=True, smooth=1.0)(logits, target)
+    assert torch.isclose(term("iou", logits, target), expected)
 
 
 def test_dice_by_hand() -> None:
