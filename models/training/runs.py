@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +42,7 @@ from models.training.run_folder import (
 )
 from models.training.settings import Stage, TrainSettings, training_id
 from models.training.stages import StageData, Training
+from models.training.together import launched, telling_of_loss
 from models.weights import save_model
 
 IMAGENET: Final = "imagenet"
@@ -122,11 +122,22 @@ def train(plan: TrainingPlan, *, out: Path, options: RunOptions, told: Callable[
     """Train and leave a run folder; go on where an earlier run of the same settings on the same data stopped.
 
     A finished run is left as it is. Raises InputRefused: the folder holds another training, the data changed since, or
-    a sample is broken; ConfigurationProblem; EnvironmentProblem when another run is at work in the folder.
+    a sample is broken; ConfigurationProblem; EnvironmentProblem when another run is at work in the folder, or one
+    of several processes was lost.
     """
-    fabric = _fabric(plan.settings, options=options)
-    fabric.launch()
+    fabric = launched(options, precision=plan.settings.precision)
+    with telling_of_loss(fabric):
+        return _train(plan, out=out, options=options, fabric=fabric, told=told)
+
+
+def _train(
+    plan: TrainingPlan, *, out: Path, options: RunOptions, fabric: Fabric, told: Callable[[Progress], None]
+) -> Report:
     if not fabric.is_global_zero:
+        nothing: dict[str, Any] | None = None
+        done = fabric.broadcast(nothing)
+        if done is not None:
+            return Report(metrics=done, was_done=True)
         return _work(plan, out=out, options=options, fabric=fabric, told=told)
     with exclusive(out / LOCK):
         if options.overwrite:
@@ -134,6 +145,7 @@ def train(plan: TrainingPlan, *, out: Path, options: RunOptions, told: Callable[
         done = finished_metrics(
             out, settings=plan.settings, data=plan.data, allow_changed_data=options.allow_changed_data
         )
+        fabric.broadcast(done)  # the other processes wait to hear whether there is anything to do
         if done is not None:
             return Report(metrics=done, was_done=True)
         make_folder(out / CHECKPOINTS)
@@ -244,18 +256,6 @@ def _image_options(settings: TrainSettings, stage: Stage, *, fusion: TrainingFus
     policy: Any = stage.augmentation  # checked by plan_training
     return ImageOptions(
         classes=settings.classes, input_size=settings.input_size, policy=policy, seed=settings.seed, fuse=fusion
-    )
-
-
-def _fabric(settings: TrainSettings, *, options: RunOptions) -> Fabric:
-    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)  # a banner for every process
-    several = options.devices * options.nodes > 1
-    return Fabric(
-        accelerator=options.accelerator,
-        devices=options.devices,
-        num_nodes=options.nodes,
-        strategy="ddp" if several else "auto",
-        precision=settings.precision,
     )
 
 
