@@ -17,7 +17,8 @@ class Network:
     """Where a network is built, and what a user should know to choose it.
 
     `builder` names a function `(*, classes: int, with_imagenet: bool, **arguments: str) -> nn.Module` in `module`.
-    `input_size` is (height, width) in pixels, as in the source.
+    `input_size` is (height, width) in pixels, as in the source. One that `may_jump` puts values where a maximum lay:
+    between equal ones rounding decides, and two runtimes may then differ in a part of a picture.
     """
 
     module: str
@@ -26,6 +27,7 @@ class Network:
     source: str
     input_size: tuple[int, int]
     arguments: dict[str, str] = field(default_factory=dict)
+    may_jump: bool = False
 
 
 LIBRARY: Final = "smp"
@@ -50,6 +52,7 @@ NETWORKS: Final[dict[str, Network]] = {
         meaning="bottlenecks with dilated and asymmetric convolutions, unpooling by the places of the maxima",
         source="Paszke et al. 2016",
         input_size=(512, 512),
+        may_jump=True,
     ),
     "fcn": Network(
         module="models.networks.fcn",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,7 @@ import models.export
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.files import sha256_of
 from models.card import read_card
-from models.export import Checked, checked_export, is_published, onnx_of, publish, refuse_differences
+from models.export import Checked, Comparison, checked_export, is_published, onnx_of, publish, refuse_differences
 from models.export_pictures import drawn_pictures
 from models.networks.registry import build_network
 from models.weights import load_network, save_model
@@ -98,19 +99,30 @@ def test_a_perturbed_export_is_refused(
         checked_export(run, file=Path("unet.onnx"), pictures=pictures)
 
 
-def test_a_runtime_that_is_not_a_number_off_is_refused_and_so_is_none(run: Path, pictures: list[Checked]) -> None:
-    (one, *_) = checked_export(run, file=Path("unet.onnx"), pictures=pictures[:1]).comparisons
-    for change in ({"probability_off": float("nan")}, {"miou_off": 0.002}, {"probability_off": 2e-4}):
-        with pytest.raises(InputRefused, match="nothing was written"):
-            refuse_differences([replaced(one, change)], file=Path("unet.onnx"))
+@pytest.mark.parametrize(
+    ("close", "may_jump", "is_refused"),
+    [(8, False, True), (9, False, False), (4, True, True), (5, True, False), (9, True, False)],
+)
+def test_every_picture_must_be_close_and_most_where_a_network_may_jump(
+    close: int, may_jump: bool, is_refused: bool
+) -> None:
+    one = Comparison(
+        runtime="ONNX Runtime",
+        images=9,
+        close=close,
+        probability_off=0.05,
+        probability_worst="picture 6",
+        miou_off=0.0,
+        miou_worst="picture 6",
+    )
+    refused = pytest.raises(InputRefused, match="0.05 .* on picture 6") if is_refused else contextlib.nullcontext()
+    with refused:
+        refuse_differences([one], file=Path("unet.onnx"), may_jump=may_jump)
+
+
+def test_without_a_runtime_nothing_is_published() -> None:
     with pytest.raises(ConfigurationProblem, match="cannot be checked"):
-        refuse_differences([], file=Path("unet.onnx"))
-
-
-def replaced(one: object, change: dict[str, float]) -> models.export.Comparison:
-    from dataclasses import replace
-
-    return replace(one, **change)  # type: ignore[type-var]
+        refuse_differences([], file=Path("unet.onnx"), may_jump=False)
 
 
 def test_a_finished_export_is_known_an_unfinished_one_is_not_and_another_is_refused(run: Path, tmp_path: Path) -> None:
