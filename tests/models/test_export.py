@@ -115,7 +115,7 @@ def test_every_picture_must_be_close_and_most_where_a_network_may_jump(
         miou_off=0.0,
         miou_worst="picture 6",
     )
-    refused = pytest.raises(InputRefused, match="0.05 .* on picture 6") if is_refused else contextlib.nullcontext()
+    refused = pytest.raises(InputRefused, match=r"0\.05 .* on picture 6") if is_refused else contextlib.nullcontext()
     with refused:
         refuse_differences([one], file=Path("unet.onnx"), may_jump=may_jump)
 
