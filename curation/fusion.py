@@ -34,13 +34,35 @@ class FusionRules:
     estimate: bool = True
 
 
-class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+class SecondPlacement(msgspec.Struct, frozen=True, kw_only=True):
+    """How a second person came into the frame: first its photograph `fitted` into it, then the person's `placement`."""
+
+    fitted: Placement
+    placement: Placement
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was drawn for one fused picture, so that it can be made again; pixels and shares of 1."""
 
     placement: Placement | None
     light: float
     blur_px: float
     quality: int
+    second: SecondPlacement | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scene:
+    """A person where it will be, as colours (h, w, 3) and alpha (h, w), before a `frame` (h, w, 3).
+
+    `whole` is the alpha of all persons: of this one, and of one who is in the frame already (see `fusion_second`).
+    """
+
+    colours: Image
+    alpha: Alpha
+    frame: Image
+    whole: Alpha
+    recipe: Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,7 +75,10 @@ class Fused:
 
 
 def generator_for(sample_id: str, *, seed: int, number: int) -> np.random.Generator:
-    """Give the generator of one fused sample of a foreground: what it draws hangs on nothing else."""
+    """Give the generator of one fused sample of a foreground: what it draws hangs on nothing else.
+
+    What must not change the other draws has a generator of its own, with a purpose before the id: `background of 0001`.
+    """
     name = int.from_bytes(hashlib.sha256(sample_id.encode("utf-8", "surrogatepass")).digest()[:16], "big")
     return np.random.default_rng([seed, number, name])
 
@@ -63,6 +88,11 @@ def fuse(image: Image, *, alpha: Alpha, background: Image, rules: FusionRules, r
 
     The frame keeps the image's size. `rng` alone decides what is drawn, in the same order for every set of rules.
     """
+    return finished(staged(image, alpha=alpha, background=background, rules=rules, rng=rng))
+
+
+def staged(image: Image, *, alpha: Alpha, background: Image, rules: FusionRules, rng: np.random.Generator) -> Scene:
+    """Draw and prepare everything for one fused picture, as `fuse` does, but do not lay the person on the frame yet."""
     placement = draw_placement(rng, alpha=alpha)
     recipe = Recipe(
         placement=placement if rules.place else None,
@@ -75,5 +105,10 @@ def fuse(image: Image, *, alpha: Alpha, background: Image, rules: FusionRules, r
     if recipe.placement is not None:
         person, alpha = placed(person, alpha=alpha, placement=recipe.placement)
     person = light_matched(person, alpha=alpha, background=frame, strength=recipe.light)
-    fused = softened(composite(person, alpha=alpha, background=frame), sigma_px=recipe.blur_px)
-    return Fused(image=fused, alpha=alpha, recipe=recipe)
+    return Scene(colours=person, alpha=alpha, frame=frame, whole=alpha, recipe=recipe)
+
+
+def finished(scene: Scene) -> Fused:
+    """Lay the person of a scene on its frame."""
+    fused = composite(scene.colours, alpha=scene.alpha, background=scene.frame)
+    return Fused(image=softened(fused, sigma_px=scene.recipe.blur_px), alpha=scene.whole, recipe=scene.recipe)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +18,8 @@ from curation.dataset import MANIFEST, Dataset
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.files import fingerprint_file
 from curation.fusion import FusionRules, generator_for
-from curation.fusion_splits import deal_backgrounds
+from curation.fusion_partners import draw_second, partners_among
+from curation.fusion_splits import deal_backgrounds, split_of
 from curation.fusion_tasks import FusionTask, Photograph, TaskRules, fuse_sample, joint_license
 from curation.joining import Joined, join_tables
 from curation.masks import ALPHA_THRESHOLD
@@ -30,6 +31,7 @@ COMMAND: Final = "fuse"
 SOURCE: Final = "fused"
 MARK: Final = "-fused-"
 """Stands in an id between that of the foreground and its number among those of that person: `0001-fused-1`."""
+SECOND_COLUMNS: Final = tuple(f"second_{name}" for name in ("id", "source", "source_id", "license", "sha256", "group"))
 MAX_SIDE_PX: Final = 2048
 MIN_SIDE_PX: Final = 32
 
@@ -38,12 +40,14 @@ MIN_SIDE_PX: Final = 32
 class FusionSettings:
     """How many fused samples to make of each foreground, or (`count`) of all together, and how.
 
-    `threshold` makes a mask of an alpha, `trimap_kernel` a trimap (see `LabelRules`).
+    In a share `second_person` (0..1) of them a second person stands behind the first. `threshold` makes a mask of an
+    alpha, `trimap_kernel` a trimap (see `LabelRules`).
     """
 
     per_foreground: int = 1
     count: int | None = None
     seed: int = 0
+    second_person: float = 0.0
     rules: FusionRules = field(default_factory=FusionRules)
     threshold: int = ALPHA_THRESHOLD
     trimap_kernel: str = "none"
@@ -56,13 +60,19 @@ class FusionSettings:
         for flag, (number, lowest) in (least | {"--max-side": (self.max_side, MIN_SIDE_PX)}).items():
             if number < lowest or self.count == 0:
                 raise ConfigurationProblem(f"{flag} {number} is too little", remedy=f"give {lowest} or more")
+        if not 0 <= self.second_person <= 1:
+            raise ConfigurationProblem(
+                f"--second-person {self.second_person:g} is no share of the samples",
+                remedy="give a number from 0 to 1: 0.1 is 10 %",
+            )
 
 
 def plan_fusion(foregrounds: Sequence[Dataset], *, backgrounds: Sequence[Dataset], settings: FusionSettings) -> Plan:
     """Plan fused samples of all foregrounds; a fused sample is in the split of its foreground, `train` for none.
 
     What one draws hangs on the seed, the foreground's id and its number alone. Rows without alpha and mask are
-    quarantined, rows that are fused themselves are filtered, and a background that shows a person is not used.
+    quarantined, rows that are fused themselves are filtered, and a background that shows a person is not used. A second
+    person is of the same split, but of another group.
     Raises InputRefused: no foreground, no background (also: none for a split), ids taken twice, groups on two sides.
     """
     front, back = (join_tables(datasets, prefixes=[""] * len(datasets)) for datasets in (foregrounds, backgrounds))
@@ -73,16 +83,17 @@ def plan_fusion(foregrounds: Sequence[Dataset], *, backgrounds: Sequence[Dataset
     dealt = deal_backgrounds(usable, backgrounds=empty, where=where)
     rows = empty.to_pylist()
     pool = {split: [rows[number] for number in numbers] for split, numbers in dealt.items()}
+    whom = partial(_photograph, joined=front, datasets=foregrounds)
+    where_to = partial(_photograph, joined=back, datasets=backgrounds)
     tasks = [
         FusionTask(
-            foreground=_photograph(row, joined=front, datasets=foregrounds),
-            background=_photograph(
-                _drawn(row, number, pool=pool, seed=settings.seed), joined=back, datasets=backgrounds
-            ),
-            split=_split(row),
+            foreground=whom(row),
+            background=where_to(_drawn(row, number, pool=pool, seed=settings.seed)),
+            second=None if second is None else whom(second),
+            split=split_of(row),
             number=number,
         )
-        for row, number in _numbered(usable.to_pylist(), settings=settings)
+        for row, number, second in _with_seconds(usable, settings=settings)
     ]
     items = sorted((_item(task) for task in tasks), key=lambda item: item.id)
     kept = items[: settings.limit]
@@ -100,6 +111,7 @@ def plan_fusion(foregrounds: Sequence[Dataset], *, backgrounds: Sequence[Dataset
         parents=[parent_name(dataset) for dataset in datasets],
         inputs=[dataset.folder for dataset in datasets],
         folders=_task_rules(settings).labels.folders(with_alpha=True),
+        columns=dict.fromkeys(SECOND_COLUMNS, pa.string()) if settings.second_person else {},
     )
 
 
@@ -153,14 +165,20 @@ def _numbered(rows: Sequence[dict[str, Any]], *, settings: FusionSettings) -> It
         yield order[number % len(order)], number // len(order) + 1
 
 
+def _with_seconds(
+    foregrounds: pa.Table, *, settings: FusionSettings
+) -> Iterator[tuple[dict[str, Any], int, dict[str, Any] | None]]:
+    """Give each foreground with its numbers (see `_numbered`), and who is to stand behind it, if anybody."""
+    draw = partial(draw_second, partners=partners_among(foregrounds), share=settings.second_person, seed=settings.seed)
+    yield from (
+        (row, number, draw(row, number)) for row, number in _numbered(foregrounds.to_pylist(), settings=settings)
+    )
+
+
 def _drawn(row: dict[str, Any], number: int, *, pool: dict[str, list[dict[str, Any]]], seed: int) -> dict[str, Any]:
     rng = generator_for(f"background of {row['id']}", seed=seed, number=number)
-    choices = pool[_split(row)]
+    choices = pool[split_of(row)]
     return choices[int(rng.integers(len(choices)))]
-
-
-def _split(row: dict[str, Any]) -> str:
-    return row["split"] or "train"
 
 
 def _photograph(row: dict[str, Any], *, joined: Joined, datasets: Sequence[Dataset]) -> Photograph:
@@ -184,19 +202,24 @@ def _task_rules(settings: FusionSettings) -> TaskRules:
 
 
 def _told(settings: FusionSettings, *, datasets: Sequence[Dataset]) -> dict[str, Any]:
-    return {**asdict(settings), "manifests": [fingerprint_file(dataset.folder / MANIFEST)[:16] for dataset in datasets]}
+    manifests = [fingerprint_file(dataset.folder / MANIFEST)[:16] for dataset in datasets]
+    told = {**asdict(settings), "manifests": manifests}
+    if not settings.second_person:
+        del told["second_person"]  # datasets that were made before there was this setting are known again
+    return told
 
 
 def _source(items: Sequence[Item], *, datasets: Sequence[Dataset]) -> Source:
-    """Give the source `fused`, with what each of its licences means: both parts, by the names their sources give."""
+    """Give the source `fused`, with what each of its licences means: all parts, by the names their sources give."""
     meanings = _license_meanings(datasets)
     licenses = {}
-    for item in items:
-        front, back = item.payload.foreground.row, item.payload.background.row
-        text = joint_license(front["license"], back["license"])
-        if text is not None:
-            parts = [meanings.get((row["source"], row["license"]), row["license"]) for row in (front, back)]
-            licenses[text] = joint_license(*parts) or text
+    for task in (item.payload for item in items):
+        for made in (task, replace(task, second=None)):  # a second who cannot be seen is left out
+            rows = [photograph.row for photograph in made.photographs().values()]
+            text = joint_license(made.licenses())
+            if text is not None:
+                parts = [meanings.get((row["source"], row["license"]), row["license"]) for row in rows]
+                licenses[text] = joint_license(parts) or text
     manifests = "".join(fingerprint_file(dataset.folder / MANIFEST) for dataset in datasets)
     fingerprint = hashlib.sha256(manifests.encode()).hexdigest()
     path = " + ".join(dataset.folder.name for dataset in datasets)
@@ -209,9 +232,11 @@ def _license_meanings(datasets: Sequence[Dataset]) -> dict[tuple[str, str], str]
 
 def _notes(items: Sequence[Item], *, pool: dict[str, list[dict[str, Any]]], unused: int) -> dict[str, Any]:
     tasks: list[FusionTask] = [item.payload for item in items]
+    seconds = sum(task.second is not None for task in tasks)
     return {
         "alpha_from_mask": sum(task.foreground.label == "mask" for task in tasks),
         "without_split": sum(task.foreground.row["split"] is None for task in tasks),
         "backgrounds": {split: len(rows) for split, rows in pool.items()},
         "backgrounds_with_person": unused,
+        **({"seconds_drawn": seconds} if seconds else {}),
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -44,6 +44,11 @@ def deal_backgrounds(foregrounds: pa.Table, *, backgrounds: pa.Table, where: str
             remedy="give more --backgrounds, at least one photograph for each split that the foregrounds have",
         )
     return {split: usable[split] for split in SPLITS if wanted[split]}
+
+
+def split_of(row: Mapping[str, Any]) -> str:
+    """Give the split of a foreground."""
+    return row["split"] or TRAIN
 
 
 def _identities(table: pa.Table, *, is_foreground: bool = False) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +15,8 @@ import numpy as np
 from curation.compositing import colours_of_masked, person_colours, soft_alpha
 from curation.cutouts import LabelRules, Labels, labels_of_alpha, labels_of_mask
 from curation.files import read_file, safe_join, sha256_of, write_bytes
-from curation.fusion import Fused, FusionRules, fuse, generator_for
+from curation.fusion import Fused, FusionRules, finished, generator_for, staged
+from curation.fusion_second import with_second
 from curation.labels import digest_column, place_labels
 from curation.masks import check_alpha, person_area
 from curation.originals import IMAGES
@@ -53,12 +55,22 @@ class Photograph:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FusionTask:
-    """One fused sample to make: whom, on what, in which split, and as which of its fused samples."""
+    """One fused sample to make: whom, on what, before whom, in which split, and as which of its fused samples."""
 
     foreground: Photograph
     background: Photograph
+    second: Photograph | None
     split: str
     number: int
+
+    def photographs(self) -> dict[str, Photograph]:
+        """Give all that the sample shows, by the beginnings of the columns that name them."""
+        parts = {"foreground": self.foreground, "background": self.background, "second": self.second}
+        return {name: photograph for name, photograph in parts.items() if photograph is not None}
+
+    def licenses(self) -> list[str | None]:
+        """Give the licence of each of them."""
+        return [photograph.row["license"] for photograph in self.photographs().values()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,15 +92,13 @@ class _Person:
 
 
 def fuse_sample(item: Item, folder: Path, *, rules: TaskRules) -> Outcome:
-    """Make one fused sample in `folder`; raises BadRecord: whatever is wrong with foreground or background."""
+    """Make one fused sample in `folder`; raises BadRecord: whatever is wrong with one of its photographs."""
     task: FusionTask = item.payload
-    is_soft = task.foreground.label == "alpha"
-    person = _person(_Key(task.foreground), rules=rules)
-    background = _scaled_down(_image(task.background), max_side=rules.max_side)
-    rng = generator_for(task.foreground.row["id"], seed=rules.seed, number=task.number)
-    once = replace(rules.fusion, estimate=False)  # the colours are estimated already
-    fused = fuse(person.colours, alpha=person.alpha, background=background, rules=once, rng=rng)
-    labels = _labels(fused.alpha, rules=rules, is_soft=is_soft, file=item.file)
+    fused = _fused(task, rules=rules)
+    if fused.recipe.second is None:
+        task = replace(task, second=None)  # it could not be seen: the row tells of no second person
+    shown = [one.row for one in (task.foreground, task.second) if one is not None]
+    labels = _labels(fused.alpha, rules=rules, is_soft=_label_of(task) == "alpha", file=item.file)
     pictures = {"mask": encode_mask(labels.mask)}
     if labels.alpha is not None:
         pictures["alpha"] = encode_gray(labels.alpha)
@@ -111,9 +121,9 @@ def fuse_sample(item: Item, folder: Path, *, rules: TaskRules) -> Outcome:
         source_id=row["source_id"],
         split=task.split,
         person_area=person_area(labels.mask),
-        persons=row["persons"],
+        persons=None if any(one["persons"] is None for one in shown) else sum(one["persons"] for one in shown),
         group=group_of(row),
-        license=joint_license(row["license"], task.background.row["license"]),
+        license=joint_license(task.licenses()),
         sha256=sha256_of(data),
         extra={**placed.digests, **_provenance(task, rules=rules, fused=fused)},
     )
@@ -126,26 +136,44 @@ def group_of(row: dict[str, Any]) -> str:
     return row["id"] if group is None else group
 
 
-def joint_license(foreground: str | None, background: str | None) -> str | None:
-    """Give the licence of a picture made of two, None where neither is known.
+def joint_license(parts: Sequence[str | None]) -> str | None:
+    """Give the licence of a picture made of several, each once; None where none is known.
 
-    >>> joint_license("CC BY", None), joint_license("CC BY", "CC BY"), joint_license(None, None)
-    ('CC BY + unknown', 'CC BY', None)
+    >>> joint_license(["CC BY", None]), joint_license(["CC BY", "CC0", "CC BY"]), joint_license([None, None])
+    ('CC BY + unknown', 'CC BY + CC0', None)
     """
-    if foreground == background:
-        return foreground
-    return f"{foreground or 'unknown'} + {background or 'unknown'}"
+    different = list(dict.fromkeys(parts))
+    return different[0] if len(different) == 1 else " + ".join(part or "unknown" for part in different)
+
+
+def _fused(task: FusionTask, *, rules: TaskRules) -> Fused:
+    front, id_ = _person(_Key(task.foreground), rules=rules), task.foreground.row["id"]
+    background = _scaled_down(_image(task.background), max_side=rules.max_side)
+    rng = generator_for(id_, seed=rules.seed, number=task.number)
+    once = replace(rules.fusion, estimate=False)  # the colours are estimated already
+    scene = staged(front.colours, alpha=front.alpha, background=background, rules=once, rng=rng)
+    if task.second is not None:
+        second = _person(_Key(task.second), rules=rules)
+        rng = generator_for(f"place of second of {id_}", seed=rules.seed, number=task.number)
+        scene = with_second(scene, colours=second.colours, alpha=second.alpha, rng=rng)
+    return finished(scene)
+
+
+def _label_of(task: FusionTask) -> str | None:
+    """Give what the labels of a fused sample come from: `mask` where the outline of anybody was guessed from one."""
+    is_guessed = task.second is not None and task.second.label == "mask"
+    return "mask" if is_guessed else task.foreground.label
 
 
 def _provenance(task: FusionTask, *, rules: TaskRules, fused: Fused) -> dict[str, Any]:
-    front, back = task.foreground.row, task.background.row
     recipe = msgspec.to_builtins(fused.recipe) | {"estimate": rules.fusion.estimate, "max_side": rules.max_side}
     columns = ("id", "source", "source_id", "license", "sha256")
+    behind = {"second_group": group_of(task.second.row)} if task.second is not None else {}
     return {
-        **{f"foreground_{name}": front[name] for name in columns},
-        **{f"background_{name}": back[name] for name in columns},
-        "background_group": group_of(back),
-        "alpha_from": task.foreground.label,
+        **{f"{part}_{name}": one.row[name] for part, one in task.photographs().items() for name in columns},
+        "background_group": group_of(task.background.row),
+        **behind,
+        "alpha_from": _label_of(task),
         "fusion_seed": rules.seed,
         "fusion_number": task.number,
         "recipe": msgspec.json.encode(recipe, order="deterministic").decode(),
@@ -176,7 +204,8 @@ class _Key:
         return hash(self.parts)
 
 
-@lru_cache(maxsize=1)  # the samples of a foreground follow one another, and its colours take most of the time
+# the samples of a foreground follow one another, and its colours take most of the time; the other is for a second
+@lru_cache(maxsize=2)
 def _person(key: _Key, *, rules: TaskRules) -> _Person:
     photograph = key.photograph
     image, alpha = _image(photograph), _alpha(photograph)

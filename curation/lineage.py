@@ -14,7 +14,12 @@ from curation.dataset import Dataset
 from curation.errors import InputRefused
 from curation.joining import NAMES_SHOWN
 
-PARTS: Final = {"": "itself", "foreground_": "as foreground", "background_": "as background"}
+PARTS: Final = {
+    "": "itself",
+    "foreground_": "as foreground",
+    "background_": "as background",
+    "second_": "as second person",
+}
 """Beginnings of the columns that name a photograph, and how a sample shows it."""
 NAMING_COLUMNS: Final = ("id", "source_id", "sha256")
 SHORT_HASH: Final = 12
@@ -22,7 +27,7 @@ SHORT_HASH: Final = 12
 
 
 class Descendant(msgspec.Struct, frozen=True, kw_only=True):
-    """One sample that shows the photograph, and how: `itself`, `as foreground` or `as background`.
+    """One sample that shows the photograph, and how: `itself`, `as foreground`, `as background` or `as second person`.
 
     `command` and `parents` are those of its dataset; `of` is the SHA-256 of the photograph's image.
     """
@@ -43,7 +48,7 @@ def trace(datasets: Sequence[Dataset], *, name: str) -> list[Descendant]:
     """Give the samples made from a photograph, in the order of datasets and ids.
 
     `name` is an id, an id in a source, or the SHA-256 of an image (12 digits are enough); it counts for samples
-    themselves, and for the foregrounds and backgrounds of fused ones. Raises InputRefused when nothing has that name.
+    themselves, and for all photographs that fused ones show. Raises InputRefused when nothing has that name.
     """
     rows = [(dataset, row) for dataset in datasets for row in dataset.table.to_pylist()]
     hashes = {row[f"{part}sha256"] for _, row in rows for part in PARTS if _is_named(row, part=part, name=name)}

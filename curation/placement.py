@@ -59,6 +59,15 @@ class _Axis:
     is_cut_at_stop: bool
     range_px: float
 
+    def corner(self, length: int) -> int | None:
+        """Give where a photograph of this length begins in a frame that is as long or longer, with its cut at the edge.
+
+        None where both ends are cut, and only one can lie at an edge.
+        """
+        if self.is_cut_at_start and self.is_cut_at_stop and length > self.length:
+            return None
+        return 0 if self.is_cut_at_start else length - self.length
+
     def scales(self) -> tuple[float, float]:
         """Give the least and the largest scale at which the person is neither cut anew nor cut loose."""
         if self.is_cut_at_start and self.is_cut_at_stop:
@@ -79,9 +88,7 @@ class _Axis:
 def draw_placement(rng: np.random.Generator, *, alpha: Alpha) -> Placement:
     """Draw where the person of an alpha (h, w) goes in a frame of the same size."""
     is_flipped = bool(rng.random() < 0.5)
-    solid = (alpha[:, ::-1] if is_flipped else alpha) > SOLID
-    across = _axis(np.asarray(solid.any(axis=0)), near=0.0, reach=1.0)
-    down = _axis(np.asarray(solid.any(axis=1)), near=NEARLY_CUT, reach=FEET_RANGE)
+    across, down = _axes(alpha[:, ::-1] if is_flipped else alpha)
     least = max(SCALES[0], across.scales()[0], down.scales()[0])
     most = max(least, min(SCALES[1], across.scales()[1], down.scales()[1]))
     scale = float(rng.uniform(least, most))
@@ -95,17 +102,44 @@ def draw_placement(rng: np.random.Generator, *, alpha: Alpha) -> Placement:
 
 def placed(image: Image, *, alpha: Alpha, placement: Placement) -> tuple[Image, Alpha]:
     """Give image and alpha as they lie in the new frame, of the same size; around the photograph alpha is 0."""
-    if placement.is_flipped:
-        image, alpha = image[:, ::-1], alpha[:, ::-1]
-    alpha = _without_faint_edges(alpha)
-    size, matrix = (alpha.shape[1], alpha.shape[0]), placement.matrix()
+    return _moved(image, placement=placement), placed_alpha(alpha, placement=placement)
 
-    def moved(picture: Picture) -> Picture:
-        # the edge is repeated, so that a person that it cuts stays solid up to the last pixel
-        result = cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return result.astype(np.uint8, copy=False)
 
-    return moved(np.ascontiguousarray(image)), moved(alpha)
+def placed_alpha(alpha: Alpha, *, placement: Placement) -> Alpha:
+    """Give an alpha as it lies in the new frame (see `placed`)."""
+    return _moved(_without_faint_edges(alpha), placement=placement)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fitted:
+    """A photograph in a frame of another shape: colours (h, w, 3), alpha (h, w), and how it came there."""
+
+    image: Image
+    alpha: Alpha
+    placement: Placement
+
+
+def fitted(image: Image, *, alpha: Alpha, size: tuple[int, int]) -> Fitted | None:
+    """Give a photograph (h, w, 3) and its alpha (h, w) scaled evenly into a frame of `size` (height, width).
+
+    A side that cuts the person off lies at that edge of the frame; around the photograph alpha is 0. None where the
+    photograph cuts the person off at two opposite sides that cannot both lie at an edge.
+    """
+    scale = min(size[0] / alpha.shape[0], size[1] / alpha.shape[1])
+    new = max(1, round(alpha.shape[0] * scale)), max(1, round(alpha.shape[1] * scale))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    image, alpha = (np.asarray(cv2.resize(one, new[::-1], interpolation=how), np.uint8) for one in (image, alpha))
+    across, down = _axes(alpha)
+    top, left = down.corner(size[0]), across.corner(size[1])
+    if top is None or left is None:
+        return None
+    sides = top, size[0] - new[0] - top, left, size[1] - new[1] - left
+    edges: Any = cv2.copyMakeBorder(image, *sides, cv2.BORDER_REPLICATE)
+    empty: Any = cv2.copyMakeBorder(_without_faint_edges(alpha), *sides, cv2.BORDER_CONSTANT, value=0)
+    placement = Placement(is_flipped=False, scale=scale, right_px=left, down_px=top)
+    return Fitted(
+        image=edges.astype(np.uint8, copy=False), alpha=empty.astype(np.uint8, copy=False), placement=placement
+    )
 
 
 def background_for(image: Image, *, size: tuple[int, int], rng: np.random.Generator) -> Image:
@@ -131,6 +165,22 @@ def _reflected(image: Image, *, size: tuple[int, int]) -> Image:
         edges: Any = cv2.copyMakeBorder(image, 0, missing[0], 0, missing[1], cv2.BORDER_REFLECT_101)
         image = edges.astype(np.uint8, copy=False)
     return image
+
+
+def _moved(picture: Picture, *, placement: Placement) -> Picture:
+    picture = np.ascontiguousarray(picture[:, ::-1] if placement.is_flipped else picture)
+    size = picture.shape[1], picture.shape[0]
+    # the edge is repeated, so that a person that it cuts stays solid up to the last pixel
+    edge = cv2.BORDER_REPLICATE
+    moved = cv2.warpAffine(picture, placement.matrix(), size, flags=cv2.INTER_LINEAR, borderMode=edge)
+    return moved.astype(np.uint8, copy=False)
+
+
+def _axes(alpha: Alpha) -> tuple[_Axis, _Axis]:
+    """Give the extent of the person of an alpha (h, w) across the frame, and down it."""
+    solid = alpha > SOLID
+    across = _axis(np.asarray(solid.any(axis=0)), near=0.0, reach=1.0)
+    return across, _axis(np.asarray(solid.any(axis=1)), near=NEARLY_CUT, reach=FEET_RANGE)
 
 
 def _axis(is_solid: NDArray[np.bool_], *, near: float, reach: float) -> _Axis:

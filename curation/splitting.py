@@ -22,11 +22,11 @@ from curation.rewriting import rewriting
 
 SPLITS: Final = ("train", "val", "test")
 NAMES_SHOWN: Final = 5
-IMAGE_COLUMNS: Final = ("sha256", "foreground_sha256", "background_sha256")
-"""Hashes of what a sample shows; only fused samples have the last two."""
-BACKGROUND_GROUP: Final = "background_group"
-"""The group of the photograph behind the person of a fused sample, whose own `group` is that of the person."""
-IDENTITY_COLUMNS: Final = ("id", "group", *IMAGE_COLUMNS, BACKGROUND_GROUP)
+IMAGE_COLUMNS: Final = ("sha256", "foreground_sha256", "background_sha256", "second_sha256")
+"""Hashes of what a sample shows; only fused samples have more than the first."""
+BEHIND: Final = ("background_group", "second_group")
+"""The groups of the photographs behind the person of a fused sample, whose own `group` is that of the person."""
+IDENTITY_COLUMNS: Final = ("id", "group", *IMAGE_COLUMNS, *BEHIND)
 """What tells which samples belong together."""
 
 
@@ -101,8 +101,8 @@ def assign_splits(table: pa.Table, *, shares: SplitShares, seed: int, keep: bool
 def leak_groups(table: pa.Table) -> list[str]:
     """Give for every row the name of what must stay together: its group, joined with groups that share an image.
 
-    A fused sample shows two photographs and joins what belongs to either. A joined group is named for its first member
-    in alphabetical order. A row without a group stands for itself.
+    A fused sample shows two photographs or three, and joins what belongs to any. A joined group is named for its first
+    member in alphabetical order. A row without a group stands for itself.
 
     >>> rows = {"id": ["a", "b", "c"], "group": ["g2", "g1", "g3"], "sha256": ["x", "x", "y"]}
     >>> leak_groups(pa.table(rows))
@@ -116,7 +116,8 @@ def leak_groups(table: pa.Table) -> list[str]:
         for group, digest in zip(groups, _values(table, column), strict=True):
             if digest is not None:
                 by_image[digest].add(group)
-    behind = [{group, other} for group, other in zip(groups, _values(table, BACKGROUND_GROUP)) if other is not None]
+    pairs = [pair for column in BEHIND for pair in zip(groups, _values(table, column), strict=True)]
+    behind = [{group, other} for group, other in pairs if other is not None]
     leader = _union([*by_image.values(), *behind], members=[*groups, *(name for pair in behind for name in pair)])
     return [leader[group] for group in groups]
 

@@ -27,6 +27,11 @@ class FuseFlags:
     out: Path = setting("Dataset to make.", metavar="D")
     per_foreground: int = setting("Fused samples of each foreground.", default=1, metavar="N")
     count: int | None = setting("Fused samples in all, instead of --per-foreground.", default=None, metavar="N")
+    second_person: float = setting(
+        "For so many of the fused samples, a share from 0 to 1, a second person is drawn to stand behind the first.",
+        default=0.0,
+        metavar="SHARE",
+    )
     keep_place: bool = setting("Leave each person where it is: no scale, no mirror, no shift.", default=False)
     keep_light: bool = setting("Do not bring the person's colours nearer to the background's.", default=False)
     keep_sharpness: bool = setting("Do not blur the fused picture a little.", default=False)
@@ -53,8 +58,11 @@ def fuse(settings: FuseFlags, *, run: RunOptions) -> Result:
     Frames keep the size of the person's photograph; a background is cropped or reflected, never stretched, and a person
     cut off by the edge stays at that edge. A foreground that has only a mask gets a slightly soft outline.
 
+    A second person is another foreground of the same split, never of the same group, and always gets a new place. One
+    who would not fit, hardly be seen, or look larger or nearer than the first is left out; the summary counts them.
+
     A fused sample is in the split and the group of its foreground. A background serves one split only: its own, or one
-    that it is dealt to. The row names both photographs, their licences and hashes, and what was drawn.
+    that it is dealt to. The row names all photographs, their licences and hashes, and what was drawn.
 
     \b
     Example:  curate fuse --foregrounds portraits --backgrounds backgrounds --per-foreground 2 --out fused
@@ -72,6 +80,7 @@ def fuse(settings: FuseFlags, *, run: RunOptions) -> Result:
             per_foreground=settings.per_foreground,
             count=settings.count,
             seed=run.seed,
+            second_person=settings.second_person,
             rules=rules,
             threshold=settings.threshold,
             trimap_kernel=settings.trimap_kernel,
@@ -85,7 +94,11 @@ def fuse(settings: FuseFlags, *, run: RunOptions) -> Result:
 
         compile_once()
     result = make_dataset(plan, out=settings.out, run=run, item_timeout_s=SECONDS_PER_PERSON)
-    return replace(result, summary="\n".join([result.summary, *_lines(plan)]))
+    lines = _lines(plan)
+    if (drawn := plan.notes.get("seconds_drawn")) and not run.dry_run:
+        seconds = read_dataset(settings.out).table["second_id"]
+        lines.append(f"  {len(seconds) - seconds.null_count} samples show a second person; {drawn} were to")
+    return replace(result, summary="\n".join([result.summary, *lines]))
 
 
 def _lines(plan: Plan) -> list[str]:

@@ -32,7 +32,7 @@ class LineageFlags:
 def lineage(settings: LineageFlags, *, run: RunOptions) -> Result:
     """List what was made from a photograph: itself, its copies and relabelled versions, and fused samples that show it.
 
-    ID may name the sample, a foreground or a background of fused samples. To remove a photograph from a dataset give
+    ID may name the sample, or any photograph that fused samples show. To remove a photograph from a dataset give
     --out: everything else is linked into a new dataset.
 
     \b

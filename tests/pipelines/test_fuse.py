@@ -60,6 +60,19 @@ def test_a_seed_decides_and_the_same_run_is_left_as_it_is(flags: FuseFlags) -> N
     assert (flags.out / "manifest.parquet").read_bytes() != before
 
 
+def test_the_summary_tells_how_many_got_a_second_person(tmp_path: Path) -> None:
+    persons(tmp_path / "p", ["a", "b"])
+    grounds(tmp_path / "g", ["x"])
+    common = ["--foregrounds", tmp_path / "p", "--backgrounds", tmp_path / "g", "--out", tmp_path / "f"]
+    done = run("fuse", *common, "--keep-edges", "--per-foreground", 6, "--second-person", 1, "--workers", 0)
+    assert done.returncode == 0, done.stderr
+    shown = [name for name in read_dataset(tmp_path / "f").table["second_id"].to_pylist() if name is not None]
+    assert shown
+    assert f"{len(shown)} samples show a second person; 12 were to" in done.stdout
+    refused = run("fuse", *common, "--second-person", 2)
+    assert refused.returncode == 7 and "--second-person 2" in refused.stderr
+
+
 def test_the_commands_as_typed(tmp_path: Path) -> None:
     persons(tmp_path / "p", ["a", "b"])
     grounds(tmp_path / "g", ["x", "y"])
