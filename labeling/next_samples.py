@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import cv2
 import numpy as np
 
+from curation.errors import InputRefused
 from curation.files import read_file, safe_join
 from curation.pixels import decode_gray
 from labeling.browsing import DROP, RELABEL, REVIEW
@@ -16,17 +18,25 @@ from labeling.selection import Features, Strategy, select
 from models.scores import PREDICTIONS
 
 Row = Mapping[str, Any]
-SEEN: Final = ("is_finite", "miou", "uncertainty_boundary", "verdict", "contradicted")
+SEEN: Final = ("is_finite", "miou", "uncertainty_boundary", "view_disagreement", "verdict", "contradicted")
 """What a selection looks at, of the findings about a sample."""
 FEATURE_PX: Final = 16
 
 
 def next_samples(
-    rows: Sequence[Row], *, findings: Findings, strategy: Strategy, budget: int | None, rng: np.random.Generator
+    rows: Sequence[Row],
+    *,
+    findings: Findings,
+    strategy: Strategy,
+    budget: int | None,
+    rng: np.random.Generator,
+    features_of: Callable[[Sequence[Row]], Features] | None = None,
 ) -> list[Row]:
     """Give at most `budget` rows of a manifest in the order in which a person should look at them.
 
     Samples that a person tagged `relabel` come first, under every strategy; those tagged `drop` never come.
+    `features_of` gives the features of rows where the strategy asks for them, by default `predicted_features`.
+    Raises InputRefused for `views` where one view alone was predicted.
     """
     wanted = worst_first([row for row in rows if row.get(REVIEW) == RELABEL], findings=findings)
     others = [row for row in rows if row.get(REVIEW) not in (RELABEL, DROP)]
@@ -34,14 +44,20 @@ def next_samples(
     if strategy == "threshold":  # the rank that mining gave is finer
         return [*wanted, *worst_first(others, findings=findings)][:budget]
     found = [{"id": row["id"], **_seen(findings.rows.get(row["id"], {}))} for row in others]
-    features = features_of(others, findings=findings) if strategy in ("diverse", "mixed") else None
+    if strategy == "views":
+        _refuse_one_view(found, folder=findings.folder)
+    features = None
+    if strategy in ("diverse", "mixed"):
+        features = (
+            predicted_features(others, findings=findings) if features_of is None or not others else features_of(others)
+        )
     chosen = select(found, strategy=strategy, budget=number, rng=rng, features=features)
     by_id = {row["id"]: row for row in others}
     return [*wanted, *(by_id[id_] for id_ in chosen)][:budget]
 
 
-def features_of(rows: Sequence[Row], *, findings: Findings) -> Features:
-    """Give what the model makes of each sample, (n, 256): its prediction, 16 x 16; 0 where there is none."""
+def predicted_features(rows: Sequence[Row], *, findings: Findings) -> Features:
+    """Give the stored prediction of each sample, 16 x 16, as features: (n, 256); 0 where there is none."""
     features = np.zeros((len(rows), FEATURE_PX * FEATURE_PX), np.float32)
     for number, row in enumerate(rows):
         path = safe_join(findings.folder, f"{PREDICTIONS}/{row['id']}.png")
@@ -50,6 +66,16 @@ def features_of(rows: Sequence[Row], *, findings: Findings) -> Features:
             small = cv2.resize(stored, (FEATURE_PX, FEATURE_PX), interpolation=cv2.INTER_AREA)
             features[number] = np.asarray(small, np.float32).ravel() / 255
     return features
+
+
+def _refuse_one_view(found: Sequence[Row], *, folder: Path) -> None:
+    finite = [row for row in found if row["is_finite"]]
+    if finite and all(row["view_disagreement"] is None for row in finite):
+        raise InputRefused(
+            "nothing tells here how far views of an image disagree: view_disagreement is missing or empty",
+            where=folder,
+            remedy="mine again with --with-flips or --with-scales (and --overwrite), or choose another selection",
+        )
 
 
 def _seen(found: Mapping[str, Any]) -> dict[str, Any]:

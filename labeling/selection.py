@@ -8,11 +8,12 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Strategy: TypeAlias = Literal["threshold", "uncertainty", "verdict", "diverse", "mixed", "random"]
+Strategy: TypeAlias = Literal["threshold", "uncertainty", "verdict", "views", "diverse", "mixed", "random"]
 STRATEGIES: Final[dict[Strategy, str]] = {
     "threshold": "the lowest mIoU first",
     "uncertainty": "the most uncertain outline first; needs no labels",
     "verdict": "labels that look wrong first, then ambiguous ones, then errors of the model",
+    "views": "those whose mirrored or shrunk views the model sees most differently; needs no labels",
     "diverse": "samples that together cover all others best, by the model's own features",
     "mixed": "30 % as diverse, the rest as threshold, or as uncertainty where nothing has a label",
     "random": "any",
@@ -90,9 +91,12 @@ def by_miou(row: Row) -> tuple[int, float]:
 
 def by_uncertainty(row: Row) -> tuple[int, float]:
     """Give the key that sorts by the uncertainty along the outline, highest first."""
-    if not row["is_finite"]:
-        return (0, 0.0)
-    return (1, -row["uncertainty_boundary"]) if row["uncertainty_boundary"] is not None else (2, 0.0)
+    return _highest(row, name="uncertainty_boundary")
+
+
+def by_views(row: Row) -> tuple[int, float]:
+    """Give the key that sorts by how far the views of an image disagree, highest first."""
+    return _highest(row, name="view_disagreement")
 
 
 def by_verdict(row: Row) -> tuple[int, float]:
@@ -105,8 +109,15 @@ def by_verdict(row: Row) -> tuple[int, float]:
     return (URGENCY.index(found) if found in URGENCY else len(URGENCY), by_miou(row)[1])
 
 
+def _highest(row: Row, *, name: str) -> tuple[int, float]:
+    if not row["is_finite"]:
+        return (0, 0.0)
+    return (1, -row[name]) if row[name] is not None else (2, 0.0)
+
+
 KEYS: Final[dict[str, Callable[[Row], tuple[int, float]]]] = {
     "threshold": by_miou,
     "uncertainty": by_uncertainty,
     "verdict": by_verdict,
+    "views": by_views,
 }

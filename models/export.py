@@ -121,7 +121,7 @@ def checked_export(run: Path, *, file: Path, pictures: Sequence[Checked]) -> Exp
     card = msgspec.structs.replace(card, sha256=sha256_of(data))
     refuse_other_graph(data, card=card, file=file)
     comparisons = compared(data, card=card, reference=Torch(network), pictures=pictures)
-    refuse_differences(comparisons, file=file, may_jump=network_named(card.network).may_jump)
+    refuse_differences(comparisons, file=file, may_jump=network_named(card.network or "").may_jump)
     return Export(data=data, card=card, comparisons=tuple(comparisons))
 
 

@@ -30,7 +30,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     `false_foreground` (the share of the frame taken for person) where the label has a person. The matting errors, of
     which those named `_band` are over the unknown band of the trimap, are there for samples with an alpha.
     `persons`, `source`, `split`, `label_version` and `group` are those of the manifest. Of a sample without a label
-    only what comes from the prediction is there.
+    only what comes from the prediction is there. `view_disagreement` is None where one view alone was predicted.
     """
 
     id: str
@@ -44,6 +44,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     uncertainty: float | None = None
     uncertainty_boundary: float | None = None
     closeness_boundary: float | None = None
+    view_disagreement: float | None = None
     specks: float | None = None
     label_quality: float | None = None
     is_finite: bool

@@ -126,6 +126,7 @@ def _score_one(row: Row, prediction: FilePrediction, place: ScoringPlace) -> Sco
     if stored is None:
         problem = problem or BadRecord(Code.MODEL_NONFINITE, "the model gives numbers that are not finite")
         return ScoredImage(id=row["id"], score=score, records=(_record(problem, row=row, place=place),))
+    score = msgspec.structs.replace(score, view_disagreement=prediction.disagreement)
     write_bytes(prediction_path(place.out, sample_id=row["id"]), encode_gray(stored))
     observed = None if truth is None or place.observe is None else place.observe(stored, truth)
     return ScoredImage(id=row["id"], score=score, observed=observed)

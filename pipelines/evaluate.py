@@ -37,7 +37,10 @@ class EvaluateFlags:
         "Fast predicts in bfloat16 where the processor can, and again in fp32 what comes near an mIoU of 0.8.",
         default="fp32",
     )
-    with_flips: bool = setting("Predict each image and its mirror image, and take the mean.", default=False)
+    with_flips: bool = setting(
+        "Predict each image and its mirror image, and take the mean; view_disagreement tells how far they differ.",
+        default=False,
+    )
     no_predictions: bool = setting("Do not keep the predicted masks.", default=False)
 
     def __post_init__(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -16,7 +16,7 @@ from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions, setting
 from pipelines.progress import progress_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from curation.dataset import Dataset
     from labeling.label_studio.golden import Golden
@@ -42,7 +42,8 @@ class PushFlags:
     budget: int | None = setting("Push at most this many samples, the first of --select.", default=None, metavar="N")
     select: Strategy = setting(
         "Which come first, after those tagged relabel: threshold, by mIoU, the worst; uncertainty; verdict, what looks "
-        "like a wrong label; diverse; mixed, 30 % diverse; random.",
+        "like a wrong label; views, those that the model sees most differently when mirrored or shrunk; diverse; "
+        "mixed, 30 % diverse; random.",
         default="threshold",
     )
     where: str | None = setting("Push only rows for which this pandas query holds.", default=None, metavar="QUERY")
@@ -87,7 +88,8 @@ def push(settings: PushFlags, *, run: RunOptions) -> Result:
     \b
     Example:  curate label push hard-cases --budget 200
     """
-    plan = _planned(settings, run=run)
+    warnings: list[str] = []
+    plan = _planned(settings, run=run, warn=warnings.append)
     if run.dry_run:
         told = f"{settings.dataset}: would send {len(plan.rows)} samples to {plan.title!r} (dry run, nothing is sent)"
         data = {
@@ -96,7 +98,7 @@ def push(settings: PushFlags, *, run: RunOptions) -> Result:
             "dry_run": True,
             "ids": [row["id"] for row in plan.rows],
         }
-        return Result(summary=told, data=data)
+        return Result(summary=told, data=data, warnings=tuple(warnings))
     from labeling.label_studio.pushing import push as push_samples
 
     total = len(plan.rows) + len(plan.golden)
@@ -106,15 +108,17 @@ def push(settings: PushFlags, *, run: RunOptions) -> Result:
     ):
         pushed = push_samples(plan, client=client, progress=show)
         address = f"{client.access.url}/projects/{pushed.project.id}/data"
-    return _result(pushed, plan=plan, address=address)
+    result = _result(pushed, plan=plan, address=address)
+    return replace(result, warnings=(*warnings, *result.warnings))
 
 
-def _planned(settings: PushFlags, *, run: RunOptions) -> Push:
+def _planned(settings: PushFlags, *, run: RunOptions, warn: Callable[[str], None]) -> Push:
     from curation.dataset import read_dataset, select_rows
     from labeling.label_studio.golden import choose_golden
     from labeling.label_studio.prefill import findings_of, refuse_no_predictions
     from labeling.label_studio.pushing import Push
     from labeling.next_samples import next_samples
+    from pipelines.own_features import features_below
 
     dataset = read_dataset(settings.dataset)
     findings = findings_of(dataset, scores=settings.scores)
@@ -126,7 +130,10 @@ def _planned(settings: PushFlags, *, run: RunOptions) -> Push:
     rng = np.random.default_rng(run.seed)
     rows: Sequence[Mapping[str, Any]] = table.to_pylist()
     if named is None:
-        rows = next_samples(rows, findings=findings, strategy=settings.select, budget=limit, rng=rng)
+        features_of = features_below(dataset.folder, findings=findings, run=run, warn=warn)
+        rows = next_samples(
+            rows, findings=findings, strategy=settings.select, budget=limit, rng=rng, features_of=features_of
+        )
     else:
         rows = sorted((row for row in rows if row["id"] in named), key=lambda row: named[row["id"]])[:limit]
     golden: tuple[Golden, ...] = ()

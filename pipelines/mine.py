@@ -36,7 +36,13 @@ class MineFlags:
         "Fast predicts in bfloat16 where the processor can, and again in fp32 what comes near the threshold.",
         default="fast",
     )
-    with_flips: bool = setting("Predict each image and its mirror image, and take the mean.", default=False)
+    with_flips: bool = setting(
+        "Predict each image and its mirror image, and take the mean; view_disagreement tells how far they differ.",
+        default=False,
+    )
+    with_scales: bool = setting(
+        "Predict each image shrunk as well, for view_disagreement alone: no prediction changes.", default=False
+    )
     prefix: bool = setting("Put the name of each dataset's folder before its ids.", default=False)
 
     def __post_init__(self) -> None:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from pipelines.mine import MineFlags
 
 DECISIVE: Final = ("threshold", "pool_share", "split", "where", "folds", "precision", "with_flips", "prefix")
-"""The flags that change the result; those of the folds count where there are folds."""
+"""The flags that change the result; those of the folds count where there are folds, with_scales where it is set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -114,6 +114,7 @@ def _planned(flags: MineFlags, *, run: RunOptions) -> Mining:
     settings = {name: getattr(flags, name) for name in DECISIVE} | {"limit": run.limit, "seed": run.seed}
     settings |= {"model": model.sha256[:16], "second": [other.sha256[:16] for other in second]}
     settings |= {"network": flags.network, "epochs": flags.epochs} if flags.folds else {}
+    settings |= {"with_scales": True} if flags.with_scales else {}
     return Mining(
         flags=flags,
         run=run,
@@ -155,7 +156,12 @@ def _first_of_each(records: Any) -> list[QuarantineRecord]:
 
 def _scored(mining: Mining, *, model: Model, out: Path, is_main: bool) -> DatasetScores:
     flags, run = mining.flags, mining.run
-    options = EngineOptions(device=run.device, with_flips=flags.with_flips and is_main, workers=run.workers)
+    options = EngineOptions(
+        device=run.device,
+        with_flips=flags.with_flips and is_main,
+        with_scales=flags.with_scales and is_main,
+        workers=run.workers,
+    )
     is_alone = not mining.second and not flags.folds  # else the predictions are judged together, when all are there
     observe = observe_alone if is_alone else None
     places = [replace(part.place, out=out, observe=observe) for part in mining.parts]

@@ -27,6 +27,8 @@ from pipelines.labeling import connected
 from pipelines.making import make_dataset
 from pipelines.mine import MineFlags, mine
 from pipelines.options import Result, RunOptions
+from pipelines.own_features import features_below
+from pipelines.progress import tell
 from pipelines.rounds import Loop, RoundPlan, folder_of
 from pipelines.train import TrainFlags, train
 from pipelines.training_set import TrainingParts, plan_training_set
@@ -165,6 +167,7 @@ def mining(work: Work, *, winner: str) -> Step:
         pool_share=told.pool_share,
         second=tuple(map(work.loop.model, told.second)),
         folds=told.folds,
+        with_scales=work.loop.config.label.select == "views",  # flips would score another model than was evaluated
         network=work.loop.config.train.network,
         prefix=len(folders) > 1,
     )
@@ -195,12 +198,18 @@ def choose_next(work: Work) -> list[str]:
         for id_ in before.read_text().splitlines()
     }
     rows = [row for row in mined.table.to_pylist() if row.get(STATUS) is None and row["id"] not in earlier]
+    findings = findings_of(mined, scores=None)
+
+    def warn(reason: str) -> None:
+        tell(f"warning: {reason}", run=work.run)
+
     chosen = next_samples(
         rows,
-        findings=findings_of(mined, scores=None),
+        findings=findings,
         strategy=label.select,
         budget=label.budget,
         rng=np.random.default_rng([work.loop.config.seed, work.plan.number]),
+        features_of=features_below(mined.folder, findings=findings, run=work.run, warn=warn),
     )
     ids = [row["id"] for row in chosen]
     write_durable(file, "".join(f"{id_}\n" for id_ in ids).encode())

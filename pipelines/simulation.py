@@ -23,8 +23,7 @@ from curation.files import make_folder, read_file, sha256_of, write_durable
 from curation.quarantine import BadRecord
 from curation.runner import RunnerOptions
 from labeling.label_studio.prefill import Findings
-from labeling.next_samples import features_of
-from labeling.selection import Strategy, select
+from labeling.selection import Features, Strategy, select
 from models.checked_model import CheckedModel
 from models.dataset_scores import ScoreOptions, Work, score_parts
 from models.evaluation_sets import EvaluationSet, identify
@@ -32,7 +31,8 @@ from models.prediction.protocol import EngineOptions
 from models.training.settings import TrainSettings
 from pipelines.loop_config import TestSet
 from pipelines.options import RunOptions
-from pipelines.progress import progress_bar
+from pipelines.own_features import own_features
+from pipelines.progress import progress_bar, tell
 from pipelines.simulation_pool import Pool
 from pipelines.trials import FAILURES, Trial, planned_training, run_trial, told_problem
 from reports.simulation_table import Curve
@@ -159,9 +159,22 @@ def chosen_by(strategy: Strategy, *, step: Step, simulation: Simulation, run: Ru
         return select(blank, strategy=strategy, budget=simulation.budget, rng=rng)
     out = step.folder / SCORED
     rows = _scored(step, out=out, simulation=simulation, run=run)
-    findings = Findings(folder=out, rows={}, model=step.name)
-    features = features_of(rows, findings=findings) if strategy in ("diverse", "mixed") else None
+    features = _features(rows, step=step, simulation=simulation, run=run) if strategy in ("diverse", "mixed") else None
     return select(rows, strategy=strategy, budget=simulation.budget, rng=rng, features=features)
+
+
+def _features(rows: Sequence[Mapping[str, Any]], *, step: Step, simulation: Simulation, run: RunOptions) -> Features:
+    """Give what the model of a step makes of images that have no label yet."""
+    out = step.folder / SCORED
+    parts = simulation.pool.hidden(step.labelled, out=out)
+    places = {row["id"]: (part.place.dataset, str(row["image"])) for part in parts for row in part.rows}
+    return own_features(
+        rows,
+        place=lambda row: places[row["id"]],
+        findings=Findings(folder=out, rows={}, model=step.name, source=identify(step.folder / MODEL)),
+        run=run,
+        warn=lambda reason: tell(f"warning: {reason}", run=run),
+    )
 
 
 def _scored(step: Step, *, out: Path, simulation: Simulation, run: RunOptions) -> list[Mapping[str, Any]]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import msgspec
+
 from curation.dataset import Dataset
 from curation.errors import InputRefused
 from curation.files import read_file, safe_join
@@ -15,6 +17,7 @@ from curation.pixels import Mask, decode_gray, decode_mask
 from curation.quarantine import BadRecord, Code
 from labeling.hard_cases import RANK
 from models.evaluation_folder import METRICS
+from models.evaluation_sets import Model
 from models.image_score import mask_of
 from models.scores import PREDICTIONS, SCORES, read_scores
 
@@ -26,12 +29,14 @@ LONGEST_VERSION: Final = 100
 class Findings:
     """What a model found about the samples: numbers by sample id, where its predictions lie, and its name.
 
-    A dataset that `curate mine` made holds its own; those of `curate evaluate` lie in a folder.
+    `source` is that model by its place and hashes, None where nothing tells. A dataset that `curate mine` made has such
+    findings in it; those of `curate evaluate` lie in a folder.
     """
 
     folder: Path
     rows: Mapping[str, Mapping[str, Any]]
     model: str
+    source: Model | None = None
 
 
 def findings_of(dataset: Dataset, *, scores: Path | None) -> Findings:
@@ -46,7 +51,8 @@ def findings_of(dataset: Dataset, *, scores: Path | None) -> Findings:
         rows = {}
     own = {row["id"]: row for row in dataset.table.to_pylist()} if scores is None else {}
     merged = {id_: {**rows.get(id_, {}), **own.get(id_, {})} for id_ in rows.keys() | own.keys()}
-    return Findings(folder=folder, rows=merged, model=_model_of(dataset, folder=folder))
+    told = _told_model(dataset, folder=folder)
+    return Findings(folder=folder, rows=merged, model=_name_of(told), source=_source_of(told))
 
 
 def worst_first(rows: Sequence[Mapping[str, Any]], *, findings: Findings) -> list[Mapping[str, Any]]:
@@ -122,12 +128,22 @@ def _sized(mask: Mask, *, row: Mapping[str, Any], file: Path) -> Mask:
     return mask
 
 
-def _model_of(dataset: Dataset, *, folder: Path) -> str:
-    """Give the name of the model: as the folder of an evaluation tells, or the card of a mined dataset."""
+def _told_model(dataset: Dataset, *, folder: Path) -> Any:
+    """Give the model as the folder of an evaluation tells it, or the card of a mined dataset."""
     try:
-        model = json.loads((folder / METRICS).read_bytes())["model"]
+        return json.loads((folder / METRICS).read_bytes())["model"]
     except (OSError, ValueError, KeyError, TypeError):
-        model = dataset.card.notes.get("model", dataset.card.settings.get("model"))
+        return dataset.card.notes.get("model", dataset.card.settings.get("model"))
+
+
+def _source_of(model: Any) -> Model | None:
+    try:
+        return msgspec.convert(model, Model)
+    except msgspec.ValidationError:
+        return None  # a name, or nothing
+
+
+def _name_of(model: Any) -> str:
     if isinstance(model, dict):
         model = "-".join(str(part) for part in (model.get("name"), str(model.get("sha256", ""))[:8]) if part)
     return str(model or "model")[:LONGEST_VERSION]

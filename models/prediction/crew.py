@@ -72,6 +72,7 @@ class Crew:
             parent_pid=os.getpid(),
             threads=max(1, options.workers // self.size),
             with_flips=options.with_flips,
+            with_scales=options.with_scales,
             memory_bytes=WORKER_MEMORY_BYTES + 8 * len(model.data) if on_cpu else resource.RLIM_INFINITY,
         )
         self._members: list[Member] = []

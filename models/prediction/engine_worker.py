@@ -21,7 +21,7 @@ from curation.pixels import Image, decode_image
 from curation.quarantine import BadRecord, Code
 from curation.worker_process import prepare_worker
 from models.prediction.outputs import WrongShape
-from models.prediction.predictor import EnginePredictor
+from models.prediction.predictor import Answer, EnginePredictor
 from models.prediction.protocol import Probability
 from models.prediction.ready import ReadyModel
 from models.preprocessing import at_size
@@ -38,16 +38,21 @@ class WorkerSettings:
     parent_pid: int
     threads: int
     with_flips: bool
+    with_scales: bool
     memory_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FileResult:
-    """What became of one file: the probability of person at the size of the model's output, or why there is none."""
+    """What became of one file: the probability of person at the size of the model's output, or why there is none.
+
+    `disagreement` is that of the views of the image, None for one alone.
+    """
 
     index: int
     size: Size = (0, 0)
     probability: Probability | None = None
+    disagreement: float | None = None
     broken: BadRecord | None = None
 
 
@@ -60,7 +65,9 @@ def serve(pipe: Connection, settings: WorkerSettings) -> None:
     except (EOFError, OSError):
         return  # the parent needs no more
     try:
-        predictor = model.predictor(threads=settings.threads, with_flips=settings.with_flips)
+        predictor = model.predictor(
+            threads=settings.threads, with_flips=settings.with_flips, with_scales=settings.with_scales
+        )
         pipe.send(READY)
         while tasks := _next_tasks(pipe, most=predictor.batch):
             for result in results_of(tasks, predictor=predictor):
@@ -92,15 +99,15 @@ def results_of(tasks: Sequence[Task], *, predictor: EnginePredictor) -> Iterator
     except Exception as error:  # noqa: BLE001 - runtimes raise whatever they like, and one image must not stop a run
         yield from (FileResult(index=index, broken=_unexpected(error, file=file)) for (index, file), _ in images)
     else:
-        for ((index, file), image), probability in zip(images, found):
-            yield _result(index, file, image=image, probability=probability)
+        for ((index, file), image), answer in zip(images, found):
+            yield _result(index, file, image=image, answer=answer)
 
 
 def send_result(pipe: Connection, result: FileResult) -> None:
     """Send a result; its array as it lies in memory, which costs a tenth of pickling it."""
     probability = result.probability
     shape = None if probability is None else probability.shape
-    pipe.send((result.index, result.size, shape, result.broken))
+    pipe.send((result.index, result.size, shape, result.disagreement, result.broken))
     if probability is not None:
         pipe.send_bytes(np.ascontiguousarray(probability).data.cast("B"))
 
@@ -111,19 +118,20 @@ def receive(pipe: Connection) -> FileResult | CurateError | str:
     if not isinstance(message, tuple):
         told: CurateError | str = message
         return told
-    index, size, shape, broken = message
+    index, size, shape, disagreement, broken = message
     probability = None if shape is None else np.frombuffer(pipe.recv_bytes(), dtype=np.float32).reshape(shape)
-    return FileResult(index=index, size=size, probability=probability, broken=broken)
+    return FileResult(index=index, size=size, probability=probability, disagreement=disagreement, broken=broken)
 
 
-def _result(index: int, file: Path, *, image: Image, probability: Probability | None) -> FileResult:
+def _result(index: int, file: Path, *, image: Image, answer: Answer | None) -> FileResult:
     size = (image.shape[0], image.shape[1])
-    if probability is None:
+    if answer is None:
         problem = BadRecord(Code.MODEL_NONFINITE, "the model gives numbers that are not finite", file=file)
         return FileResult(index=index, size=size, broken=problem)
+    probability = answer.probability
     if size[0] * size[1] < probability.size:  # the smaller of the two travels
         probability = at_size(probability, size=size)
-    return FileResult(index=index, size=size, probability=probability)
+    return FileResult(index=index, size=size, probability=probability, disagreement=answer.disagreement)
 
 
 def _next_tasks(pipe: Connection, *, most: int) -> list[Task]:

@@ -26,12 +26,13 @@ class FilePrediction:
     """The probability of person in file number `index`, at the size of its image; or what is broken about it.
 
     Broken are files that hold no whole image, and images for which the model gives what is not finite
-    (MODEL_NONFINITE) or ends its process (WORKER_DIED).
+    (MODEL_NONFINITE) or ends its process (WORKER_DIED). `disagreement` is that of the views of the image, None for one.
     """
 
     index: int
     probability: Probability | None
     broken: BadRecord | None
+    disagreement: float | None = None
 
 
 def predict_files(
@@ -54,7 +55,7 @@ def _in_this_process(
 ) -> Generator[FilePrediction, None, None]:
     if not files:
         return
-    predictor = model.predictor(threads=1, with_flips=options.with_flips)
+    predictor = model.predictor(threads=1, with_flips=options.with_flips, with_scales=options.with_scales)
     tasks = list(enumerate(files))
     for start in range(0, len(tasks), predictor.batch):
         results = results_of(tasks[start : start + predictor.batch], predictor=predictor)
@@ -136,4 +137,5 @@ class _Work:
 def _prediction(result: FileResult) -> FilePrediction:
     if result.probability is None:
         return FilePrediction(index=result.index, probability=None, broken=result.broken)
-    return FilePrediction(index=result.index, probability=at_size(result.probability, size=result.size), broken=None)
+    probability = at_size(result.probability, size=result.size)
+    return FilePrediction(index=result.index, probability=probability, broken=None, disagreement=result.disagreement)

@@ -18,4 +18,5 @@ def open_predictor(model: Path, *, options: EngineOptions) -> Predictor:
     device; EnvironmentProblem: no runtime, or no memory.
     """
     ready = prepare(model, options=options)
-    return ready.predictor(threads=max(1, options.workers), with_flips=options.with_flips)
+    threads = max(1, options.workers)
+    return ready.predictor(threads=threads, with_flips=options.with_flips, with_scales=options.with_scales)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,21 +11,41 @@ from numpy.typing import NDArray
 from curation.errors import InputRefused
 from curation.pixels import Image
 from models.card import ModelCard
+from models.metrics.confusion import cut
+from models.metrics.disagreement import disagreement
 from models.prediction.engines import Engine
 from models.prediction.outputs import Scores, is_sound, person_scores, probabilities
 from models.prediction.protocol import Probability
+from models.prediction.scales import SCALE, framed, unframed
 from models.preprocessing import at_size, normalised, resized
 
 
-class EnginePredictor:
-    """A model on an engine; what every command predicts with. `batch` images at once keep the engine busy."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answer:
+    """The probability of person in an image, at the size of the model's output.
 
-    def __init__(self, engine: Engine, *, card: ModelCard, name: str, with_flips: bool = False) -> None:
+    `disagreement` is that of the views of the image which were predicted, None for one alone.
+    """
+
+    probability: Probability
+    disagreement: float | None
+
+
+class EnginePredictor:
+    """A model on an engine; what every command predicts with. `batch` images at once keep the engine busy.
+
+    `with_flips` and `with_scales` are those of `EngineOptions`.
+    """
+
+    def __init__(
+        self, engine: Engine, *, card: ModelCard, name: str, with_flips: bool = False, with_scales: bool = False
+    ) -> None:
         self.name = name
         self.batch = engine.batch
         self._engine = engine
         self._card = card
         self._with_flips = with_flips
+        self._with_scales = with_scales
 
     def predict(self, images: Sequence[Image]) -> list[Probability]:
         """Give the probability of person of each image, (h, w, 3) uint8 RGB, at the size of that image.
@@ -32,20 +53,20 @@ class EnginePredictor:
         Raises InputRefused when the model gives what is no probability, or is not finite.
         """
         found = []
-        for index, (image, probability) in enumerate(zip(images, self.raw(images))):
-            if probability is None:
+        for index, (image, answer) in enumerate(zip(images, self.raw(images))):
+            if answer is None:
                 raise InputRefused(
                     f"the model gives numbers that are not finite, for image {index} of {len(images)}",
                     where=self.name,
                     remedy="train it again with a lower learning rate",
                 )
             height, width = image.shape[:2]
-            found.append(at_size(probability, size=(height, width)))
+            found.append(at_size(answer.probability, size=(height, width)))
         return found
 
-    def raw(self, images: Sequence[Image]) -> list[Probability | None]:
-        """Give the probability of each image at the size of the model's output; None where it is not finite."""
-        found: list[Probability | None] = []
+    def raw(self, images: Sequence[Image]) -> list[Answer | None]:
+        """Give the answer for each image at the size of the model's output; None where a view of it is not finite."""
+        found: list[Answer | None] = []
         for start in range(0, len(images), self.batch):
             found += self._batch(images[start : start + self.batch])
         return found
@@ -55,20 +76,29 @@ class EnginePredictor:
         inputs = np.stack([self._prepared(image) for image in images])
         return self._scores(inputs)
 
-    def _batch(self, images: Sequence[Image]) -> Iterator[Probability | None]:
+    def _batch(self, images: Sequence[Image]) -> Iterator[Answer | None]:
         inputs = np.stack([self._prepared(image) for image in images])
-        scores = self._scores(inputs)
-        mirrored = self._scores(_mirrored(inputs, card=self._card)) if self._with_flips else None
+        views = [self._scores(inputs)]
+        if self._with_flips:
+            views.append(self._scores(_mirrored(inputs, card=self._card))[..., ::-1])
+        if self._with_scales:
+            views.append(self._shrunk(images))
         for index in range(len(images)):
-            one = scores[index]
-            other = None if mirrored is None else mirrored[index, :, ::-1]
-            if not is_sound(one) or (other is not None and not is_sound(other)):
-                yield None
-                continue
-            probability = probabilities(one, card=self._card)
-            if other is not None:
-                probability = (probability + probabilities(other, card=self._card)) / np.float32(2)
-            yield probability
+            scores = [view[index] for view in views]
+            yield self._answer(scores) if all(map(is_sound, scores)) else None
+
+    def _shrunk(self, images: Sequence[Image]) -> Scores:
+        size = self._card.input_size
+        small = [framed(image, size=size, scale=SCALE) for image in images]
+        scores = self._scores(np.stack([normalised(image, card=self._card) for image in small]))
+        return np.stack([unframed(one, size=size, scale=SCALE) for one in scores])
+
+    def _answer(self, scores: Sequence[Scores]) -> Answer:
+        """Give the answer of the views of one image: itself, its mirror image turned back, itself shrunk."""
+        found = [probabilities(one, card=self._card) for one in scores]
+        probability = (found[0] + found[1]) / np.float32(2) if self._with_flips else found[0]
+        differ = disagreement([cut(one) for one in found]) if len(found) > 1 else None
+        return Answer(probability=probability, disagreement=differ)
 
     def _prepared(self, image: Image) -> NDArray[np.float32]:
         return normalised(resized(image, size=self._card.input_size), card=self._card)

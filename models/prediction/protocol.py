@@ -22,6 +22,7 @@ class EngineOptions:
 
     `device` is auto, cpu, cuda or cuda:N. `precision` "fast" takes bfloat16 where the processor computes with it, and
     is "fp32" elsewhere. `with_flips` averages the prediction with that of the mirrored image, at twice the cost.
+    `with_scales` predicts the image shrunk as well, only to tell how far the views disagree: no prediction changes.
     `workers` is the number of processes that predict files (0: this process, without isolation), and of threads in
     this process otherwise. A chunk of files that takes longer than `item_timeout_s` for each is given up.
     """
@@ -29,6 +30,7 @@ class EngineOptions:
     device: str = "auto"
     precision: Literal["fp32", "fast"] = "fp32"
     with_flips: bool = False
+    with_scales: bool = False
     workers: int = len(os.sched_getaffinity(0))
     item_timeout_s: float = 30.0
 

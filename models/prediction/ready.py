@@ -39,9 +39,15 @@ class ReadyModel:
         """Give how many images at once keep the engine busy."""
         return engines.CUDA_BATCH if self.engine == "torch" and self.device != "cpu" else 1
 
-    def predictor(self, *, threads: int, with_flips: bool = False) -> EnginePredictor:
+    def predictor(self, *, threads: int, with_flips: bool = False, with_scales: bool = False) -> EnginePredictor:
         """Open the engine in this process, and give the model on it."""
-        return EnginePredictor(self._open(threads=threads), card=self.card, name=self.name, with_flips=with_flips)
+        return EnginePredictor(
+            self._open(threads=threads),
+            card=self.card,
+            name=self.name,
+            with_flips=with_flips,
+            with_scales=with_scales,
+        )
 
     def _open(self, *, threads: int) -> Engine:
         if self.engine == "openvino":

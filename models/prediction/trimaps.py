@@ -52,4 +52,4 @@ def _probability(predictor: EnginePredictor, image: Image, *, file: str) -> Prob
     (found,) = predictor.raw([image])
     if found is None:
         raise BadRecord(Code.MODEL_NONFINITE, "the model gives numbers that are not finite", file=file)
-    return at_size(found, size=(image.shape[0], image.shape[1]))
+    return at_size(found.probability, size=(image.shape[0], image.shape[1]))

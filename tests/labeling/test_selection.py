@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -8,20 +9,21 @@ import cv2
 import numpy as np
 import pytest
 
+from curation.errors import InputRefused
 from labeling.label_studio.prefill import Findings
-from labeling.next_samples import features_of, next_samples
-from labeling.selection import STRATEGIES, Strategy, k_centre, select
+from labeling.next_samples import next_samples, predicted_features
+from labeling.selection import STRATEGIES, Features, Strategy, k_centre, select
 
 
 def row(id_: str, *, miou: float | None = 0.5, uncertain: float | None = 0.1, **more: Any) -> dict[str, Any]:
     finite = {"is_finite": True, "verdict": None, "contradicted": None}
-    return {"id": id_, "miou": miou, "uncertainty_boundary": uncertain} | finite | more
+    return {"id": id_, "miou": miou, "uncertainty_boundary": uncertain, "view_disagreement": None} | finite | more
 
 
 ROWS = [
-    row("a", miou=0.9, uncertain=0.9, verdict="ok"),
-    row("b", miou=0.2, uncertain=0.1, verdict="model_error"),
-    row("c", miou=0.6, uncertain=0.5, verdict="label_error", contradicted=0.2),
+    row("a", miou=0.9, uncertain=0.9, verdict="ok", view_disagreement=0.3),
+    row("b", miou=0.2, uncertain=0.1, verdict="model_error", view_disagreement=0.0),
+    row("c", miou=0.6, uncertain=0.5, verdict="label_error", contradicted=0.2, view_disagreement=0.4),
     row("d", miou=0.7, uncertain=0.2, verdict="label_error", contradicted=0.6),
     row("e", miou=None, uncertain=None, is_finite=False, verdict="model_error"),
     row("f", miou=None, uncertain=0.7),
@@ -30,7 +32,7 @@ ROWS = [
 
 @pytest.mark.parametrize(
     ("strategy", "expected"),
-    [("threshold", "ebcdaf"), ("uncertainty", "eafcdb"), ("verdict", "edcbaf")],
+    [("threshold", "ebcdaf"), ("uncertainty", "eafcdb"), ("verdict", "edcbaf"), ("views", "ecabdf")],
 )
 def test_orders_worked_by_hand(strategy: Strategy, expected: str) -> None:
     for rows in (ROWS, ROWS[::-1]):
@@ -84,11 +86,46 @@ def test_what_a_person_tagged_comes_first_or_never(tmp_path: Path) -> None:
     assert [row["id"] for row in few] == ["d", "a", "e"]
 
 
+def test_views_are_refused_where_one_view_alone_was_predicted(tmp_path: Path) -> None:
+    rows = [row("a"), row("b"), row("c", is_finite=False)]
+    known = {one["id"]: one for one in rows}
+    for found in (known, {id_: {"is_finite": one["is_finite"]} for id_, one in known.items()}):
+        findings = Findings(folder=tmp_path, rows=found, model="m")
+        with pytest.raises(InputRefused, match="view_disagreement is missing or empty"):
+            next_samples(rows, findings=findings, strategy="views", budget=1, rng=np.random.default_rng(0))
+    known["b"]["view_disagreement"] = 0.5
+    findings = Findings(folder=tmp_path, rows=known, model="m")
+    found = next_samples(rows, findings=findings, strategy="views", budget=None, rng=np.random.default_rng(0))
+    assert [one["id"] for one in found] == ["c", "b", "a"]
+    assert next_samples([], findings=findings, strategy="views", budget=1, rng=np.random.default_rng(0)) == []
+
+
+def test_the_model_looks_at_those_that_may_be_chosen_where_a_strategy_covers(tmp_path: Path) -> None:
+    rows = [row("a", review="relabel"), row("b"), row("c"), row("d", review="drop"), row("e")]
+    findings = Findings(folder=tmp_path, rows={one["id"]: one for one in rows}, model="m")
+    seen: list[str] = []
+
+    def features_of(asked: Sequence[Mapping[str, Any]]) -> Features:
+        seen.append("".join(one["id"] for one in asked))
+        return np.float32([[0], [1], [9]])
+
+    for strategy in STRATEGIES:
+        if strategy == "views":
+            continue
+        asked = {"strategy": strategy, "budget": 3, "rng": np.random.default_rng(0), "features_of": features_of}
+        found = next_samples(rows, findings=findings, **asked)
+        if strategy == "diverse":
+            assert [one["id"] for one in found] == ["a", "b", "e"]
+    assert seen == ["bce", "bce"]
+    asked = {"strategy": "diverse", "budget": 3, "rng": np.random.default_rng(0), "features_of": features_of}
+    assert next_samples([], findings=findings, **asked) == [] and len(seen) == 2
+
+
 def test_features_are_the_predictions_made_small(tmp_path: Path) -> None:
     stored = np.zeros((32, 32), np.uint8)
     stored[:, 16:] = 255
     (tmp_path / "predictions").mkdir()
     (tmp_path / "predictions" / "a.png").write_bytes(cv2.imencode(".png", stored)[1].tobytes())
     findings = Findings(folder=tmp_path, rows={}, model="m")
-    features = features_of([{"id": "a"}, {"id": "nobody"}], findings=findings).reshape(2, 16, 16)
+    features = predicted_features([{"id": "a"}, {"id": "nobody"}], findings=findings).reshape(2, 16, 16)
     assert features[0, :, :8].max() == 0.0 and features[0, :, 8:].min() == 1.0 and not features[1].any()

@@ -28,6 +28,7 @@ class Prediction:
     index: int
     probability: np.ndarray | None
     broken: BadRecord | None = None
+    disagreement: float | None = None
 
 
 def person(*, left: int = 8, right: int = 22, top: int = 10, size: tuple[int, int] = (H, W)) -> np.ndarray:

@@ -38,3 +38,11 @@ def test_an_id_that_the_dataset_does_not_hold_is_refused(dataset: Path, tmp_path
 def test_ids_and_a_selection_contradict_each_other(dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(click.UsageError, match="--ids says which"):
         PushFlags(dataset=dataset, ids=tmp_path / "ids.txt", budget=3)
+
+
+def test_samples_of_no_known_model_are_told_apart_otherwise_and_that_is_said_once(dataset: Path) -> None:
+    for strategy in ("diverse", "mixed"):
+        told = push(PushFlags(dataset=dataset, select=strategy), run=DRY)
+        assert sorted(told.data["ids"]) == ["a", "b", "c"]
+        assert len(told.warnings) == 1 and "nothing tells which model" in told.warnings[0]
+    assert push(PushFlags(dataset=dataset), run=DRY).warnings == ()

@@ -15,6 +15,10 @@ from curation.dataset import read_dataset, read_quarantine
 from curation.errors import InputRefused
 from curation.runner import RunnerOptions
 from curation.verification import find_problems
+from labeling.browsing import plain_columns
+from labeling.label_studio.prefill import findings_of
+from labeling.next_samples import next_samples
+from models.evaluation_sets import identify
 from models.scores import read_scores
 from pipelines.mine import MineFlags, mine
 from pipelines.options import Result, RunOptions
@@ -124,6 +128,29 @@ def test_a_wrong_label_is_told_from_a_hard_image_by_a_second_model(tmp_path: Pat
     assert scores["wrong"]["verdict"] == "label_error" and scores["right"]["verdict"] == "ok"
     assert scores["wrong"]["model_disagreement"] == 0.0
     assert result.data["notes"]["verdicts"]["label_error"] == 1
+
+
+def test_with_views_it_is_told_how_far_they_disagree_and_no_prediction_changes(tmp_path: Path, model: Path) -> None:
+    stripes = person()
+    stripes[::2] = 0
+    pool = Sample(id="stripes", prediction=stripes, mask=None, row={"persons": None})
+    drawn_dataset(tmp_path / "d", [sample("block", lost=20), pool])
+    run(model, tmp_path / "d", out=tmp_path / "plain", pool_share=1.0)
+    assert read_scores(tmp_path / "plain")["view_disagreement"].to_pylist() == [None, None]
+    run(model, tmp_path / "d", out=tmp_path / "views", pool_share=1.0, with_scales=True)
+    block, striped = read_scores(tmp_path / "views")["view_disagreement"].to_pylist()
+    assert 0 <= block < 0.2 < striped <= 1
+    for name in ("block", "stripes"):
+        one, other = (tmp_path / out / "predictions" / f"{name}.png" for out in ("plain", "views"))
+        assert one.read_bytes() == other.read_bytes()
+    mined = read_dataset(tmp_path / "views")
+    assert findings_of(mined, scores=None).source == identify(model)
+    assert plain_columns([mined.table])["view_disagreement"] == "number"
+    options = {"strategy": "views", "budget": None, "rng": np.random.default_rng(0)}
+    rows = next_samples(mined.table.to_pylist(), findings=findings_of(mined, scores=None), **options)
+    assert [row["id"] for row in rows] == ["stripes", "block"]
+    with pytest.raises(InputRefused, match="other settings"):
+        run(model, tmp_path / "d", out=tmp_path / "plain", pool_share=1.0, with_scales=True)
 
 
 def test_several_datasets_become_one_with_prefixes_or_are_refused(tmp_path: Path, model: Path) -> None:

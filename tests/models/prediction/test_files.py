@@ -73,6 +73,18 @@ def test_every_file_is_predicted_in_order_at_its_size(red: ReadyModel, tmp_path:
     assert workers_here() == []
 
 
+def test_how_far_views_disagree_comes_with_each_prediction(red: ReadyModel, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    flat, noise = flat_file(tmp_path / "flat.png", colour=(200, 0, 0)), tmp_path / "noise.png"
+    noise.write_bytes(encode_image(rng.integers(0, 256, (*SIZE, 3), dtype=np.uint8)))
+    for options in (HERE, TWO):
+        plain = predict_files(red, files=[flat, noise], options=options)
+        assert [one.disagreement for one in plain] == [None, None]
+        views = dataclasses.replace(options, with_scales=True)
+        found = [one.disagreement for one in predict_files(red, files=[flat, noise], options=views)]
+        assert found[0] == 0.0 and found[1] is not None and 0.1 < found[1] < 1
+
+
 def test_no_file_is_no_prediction(red: ReadyModel) -> None:
     assert list(predict_files(red, files=[], options=TWO)) == []
 

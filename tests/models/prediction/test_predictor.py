@@ -34,6 +34,19 @@ class LeftOnly(Red):
         return answer
 
 
+class FirstColumns(Red):
+    """An engine that sees a person in the first so many columns of what it is given."""
+
+    def __init__(self, columns: int) -> None:
+        super().__init__()
+        self.columns = columns
+
+    def run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        answer = np.full((len(inputs), 1, *inputs.shape[2:]), -50, np.float32)
+        answer[..., : self.columns] = 50
+        return answer
+
+
 class Broken(Red):
     """An engine that gives NaN for black images."""
 
@@ -41,9 +54,11 @@ class Broken(Red):
         return np.where(inputs[:, :1] < -1.99, np.nan, inputs[:, :1])
 
 
-def predictor(engine: Red, *, with_flips: bool = False, **changes: object) -> EnginePredictor:
+def predictor(
+    engine: Red, *, with_flips: bool = False, with_scales: bool = False, **changes: object
+) -> EnginePredictor:
     card: ModelCard = msgspec.structs.replace(CARD, **changes)
-    return EnginePredictor(engine, card=card, name="red", with_flips=with_flips)
+    return EnginePredictor(engine, card=card, name="red", with_flips=with_flips, with_scales=with_scales)
 
 
 def drawn(*shape: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -93,9 +108,41 @@ def test_flips_average_what_a_one_sided_model_says_of_both_sides() -> None:
 
 def test_what_is_not_finite_is_none_and_refused_by_predict() -> None:
     black, sound = np.zeros((*SIZE, 3), np.uint8), np.full((*SIZE, 3), 90, np.uint8)
-    for with_flips in (False, True):
-        this = predictor(Broken(batch=2), with_flips=with_flips)
+    for with_flips, with_scales in ((False, False), (True, False), (False, True), (True, True)):
+        this = predictor(Broken(batch=2), with_flips=with_flips, with_scales=with_scales)
         found = this.raw([sound, black, sound])
-        assert [probability is None for probability in found] == [False, True, False]
+        assert [answer is None for answer in found] == [False, True, False]
         with pytest.raises(InputRefused, match="not finite, for image 1 of 3"):
             this.predict([sound, black, sound])
+
+
+def test_the_disagreement_of_views_is_worked_out_by_hand() -> None:
+    image = drawn(*SIZE)
+
+    def disagreement(columns: int, **views: bool) -> float | None:
+        (answer,) = predictor(FirstColumns(columns), **views).raw([image])
+        assert answer is not None
+        return answer.disagreement
+
+    assert disagreement(18) is None
+    # of 24 columns the first and the last 18: person 12 / 24, background 0 / 12
+    assert disagreement(18, with_flips=True) == pytest.approx(1 - (12 / 24 + 0) / 2)
+    # the first half, also of the image shrunk into the middle of its frame
+    assert disagreement(12, with_scales=True) == 0.0
+    # shrunk to 22 columns, it lies from column 1 on: 5 of its columns are person, 5 of 24 where it is brought back
+    assert disagreement(6, with_scales=True) == pytest.approx(1 - (5 / 6 + 18 / 19) / 2)
+    pairs = (1 - (0 + 12 / 24) / 2, 1 - (5 / 6 + 18 / 19) / 2, 1 - (0 + 13 / 24) / 2)
+    assert disagreement(6, with_flips=True, with_scales=True) == pytest.approx(sum(pairs) / 3)
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_scales_change_no_prediction(layout: str) -> None:
+    images = [drawn(50, 40), drawn(*SIZE, seed=1), drawn(300, 20, seed=2)]
+    for with_flips in (False, True):
+        plain, scaled = (
+            predictor(Red(batch=2, layout=layout), layout=layout, with_flips=with_flips, with_scales=with_scales)
+            for with_scales in (False, True)
+        )
+        for one, other in zip(plain.predict(images), scaled.predict(images), strict=True):
+            np.testing.assert_array_equal(one, other)
+        assert all(answer is not None and answer.disagreement is not None for answer in scaled.raw(images))
