@@ -99,16 +99,15 @@ def ablation() -> dict[str, Any]:
         "seeds": [0, 1, 2],
         "arms": [
             {"name": "labels as they are", "change": {"augmentation": "none"}},
-            {"name": "and augmentation", "change": {"augmentation": "modern"}},
-            {"name": "and fused backgrounds", "change": fused},
+            {"name": "augmentation, fused backgrounds", "change": fused},
             {
                 "name": "and hard cases twice",
-                "on": "and fused backgrounds",
+                "on": "augmentation, fused backgrounds",
                 "change": {"data": ["given", "hard"]} | twice,
             },
             {
                 "name": "and hard cases twice, relabelled",
-                "on": "and fused backgrounds",
+                "on": "augmentation, fused backgrounds",
                 "change": {"data": ["relabelled", "relabelled-hard"]} | twice,
             },
         ],
