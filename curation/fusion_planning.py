@@ -169,10 +169,12 @@ def _with_seconds(
     foregrounds: pa.Table, *, settings: FusionSettings
 ) -> Iterator[tuple[dict[str, Any], int, dict[str, Any] | None]]:
     """Give each foreground with its numbers (see `_numbered`), and who is to stand behind it, if anybody."""
+    numbered = _numbered(foregrounds.to_pylist(), settings=settings)
+    if not settings.second_person:
+        yield from ((row, number, None) for row, number in numbered)
+        return
     draw = partial(draw_second, partners=partners_among(foregrounds), share=settings.second_person, seed=settings.seed)
-    yield from (
-        (row, number, draw(row, number)) for row, number in _numbered(foregrounds.to_pylist(), settings=settings)
-    )
+    yield from ((row, number, draw(row, number)) for row, number in numbered)
 
 
 def _drawn(row: dict[str, Any], number: int, *, pool: dict[str, list[dict[str, Any]]], seed: int) -> dict[str, Any]:

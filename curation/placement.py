@@ -20,7 +20,8 @@ SCALES: Final = (0.7, 1.3)
 BACKGROUND_ZOOM: Final = 1.6
 """A background is enlarged by up to this much beyond what fills the frame, so that one image gives many."""
 MAX_ENLARGEMENT: Final = 1.5
-"""What is still missing is reflected: a picture enlarged further is visibly soft beside a sharp person."""
+"""Of a background, whose missing rest is reflected, and of a second person: further enlarged, a picture is visibly
+soft beside a sharp person."""
 
 NEARLY_CUT: Final = 0.02
 """A person that ends so near to the bottom, a share of the height, is taken for cut: some photographs have a rim."""
@@ -123,9 +124,11 @@ def fitted(image: Image, *, alpha: Alpha, size: tuple[int, int]) -> Fitted | Non
     """Give a photograph (h, w, 3) and its alpha (h, w) scaled evenly into a frame of `size` (height, width).
 
     A side that cuts the person off lies at that edge of the frame; around the photograph alpha is 0. None where the
-    photograph cuts the person off at two opposite sides that cannot both lie at an edge.
+    photograph cuts the person off at two opposite sides that cannot both lie at an edge, or would be enlarged too much.
     """
     scale = min(size[0] / alpha.shape[0], size[1] / alpha.shape[1])
+    if scale > MAX_ENLARGEMENT:
+        return None
     new = max(1, round(alpha.shape[0] * scale)), max(1, round(alpha.shape[1] * scale))
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     image, alpha = (np.asarray(cv2.resize(one, new[::-1], interpolation=how), np.uint8) for one in (image, alpha))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, helper
 
-from curation.errors import InputRefused
+from curation.errors import InputRefused, Interrupted
 from curation.files import read_file, safe_join
 from curation.pixels import decode_image
 from curation.quarantine import BadRecord
@@ -124,6 +124,8 @@ def _opened(part: bytes, *, model: ReadyModel, threads: int) -> tuple[Engine, ND
     try:
         engine = open_onnxruntime(part, threads=threads)
         return engine, engine.run(np.zeros(input_shape(model.card), np.float32))
+    except Interrupted:
+        raise
     except Exception as error:
         reason = f"ONNX Runtime does not give its features: {' '.join(str(error).split())[:300]}"
         raise InputRefused(reason, where=model.file, remedy=REMEDY) from error

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from curation.errors import ConfigurationProblem, InputRefused, RemoteUnavailable
 from curation.files import make_folder
 from curation.pixels import Image
-from models.registry_database import follow_move, make_whole
+from models.registry_database import Place, follow_move, make_whole
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -41,14 +41,6 @@ QUIET: Final = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }  # nothing is told to anybody, and a server that is down is told of within a minute
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where runs are kept: the address of a server, or a SQLite database and, for what is new, a folder of files."""
-
-    uri: str
-    files: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,15 +183,13 @@ class Tracker:
         found = self._client.search_runs([experiment], query, order_by=["attributes.start_time ASC"], max_results=1)
         if found:
             return found[0]
-        tags = {**record.tags, KEY: record.key}
-        return self._client.create_run(experiment, tags=tags, run_name=record.name)
+        return self._client.create_run(experiment, tags={**record.tags, KEY: record.key}, run_name=record.name)
 
     def _experiment(self) -> str:
         found = self._client.get_experiment_by_name(EXPERIMENT)
         if found is not None:
             return str(found.experiment_id)
-        files = self._place.files
-        return str(self._client.create_experiment(EXPERIMENT, None if files is None else files.resolve().as_uri()))
+        return str(self._client.create_experiment(EXPERIMENT, self._place.address))
 
     def _model(self, name: str) -> None:
         if not self._client.search_registered_models(f"name='{name}'"):
@@ -221,7 +211,9 @@ def telling(place: Place) -> Iterator[None]:
     except (SQLAlchemyError, sqlite3.Error) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputRefused(
-            f"the database of the registry cannot be used: {reason}", where=place.uri, remedy="restore it from a backup"
+            f"the database of the registry cannot be used: {reason}",
+            where=place.uri,
+            remedy="see that it can be written and is not held by others; restore it from a backup if it is damaged",
         ) from error
     except (MlflowException, RequestException) as error:
         reason = _without_secrets(str(error).strip().splitlines()[0])
@@ -265,8 +257,9 @@ def _client(place: Place) -> MlflowClient:
 
     if place.files is not None:
         make_folder(place.files.parent)
-        make_whole(database := Path(place.uri.removeprefix(SQLITE)), make=_make_database)
-        follow_move(database, experiment=EXPERIMENT, files=place.files.resolve().as_uri())
+        database = Path(place.uri.removeprefix(SQLITE))
+        make_whole(database, make=_make_database)
+        follow_move(database, experiment=EXPERIMENT, files=str(place.address))
     return MlflowClient(tracking_uri=place.uri, registry_uri=place.uri)
 
 

@@ -30,9 +30,10 @@ from models.prediction.finding import (
     find_model,
     read_model_file,
 )
+from models.registry_database import Place
 
 if TYPE_CHECKING:
-    from models.mlflow_door import Place, Tracker, Version
+    from models.mlflow_door import Tracker, Version
 
 SERVER: Final = "MLFLOW_TRACKING_URI"
 WORKSPACE: Final = "CURATE_WORKSPACE"
@@ -80,8 +81,6 @@ def place_of(workspace: Path | None = None) -> Place:
 
     Without one it is that of CURATE_WORKSPACE, or of the folder `loop` where the command runs.
     """
-    from models.mlflow_door import Place
-
     if server := os.environ.get(SERVER, "").strip():
         return Place(uri=server)
     folder = (workspace or Path(os.environ.get(WORKSPACE) or DEFAULT_WORKSPACE)) / FOLDER

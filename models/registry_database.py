@@ -1,4 +1,4 @@
-"""The database of a registry, made whole or not at all, and moved with its files."""
+"""Where a registry lies; its database is made whole or not at all, and moved with its files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,19 @@ MOVES: Final = tuple(
     f"where {column} = :old or substr({column}, 1, length(:old) + 1) = :old || '/'"
     for table, column in ADDRESSES
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where runs are kept: the address of a server, or a SQLite database and, for what is new, a folder of files."""
+
+    uri: str
+    files: Path | None = None
+
+    @property
+    def address(self) -> str | None:
+        """The folder of files as MLflow names it; a server knows its own."""
+        return None if self.files is None else self.files.resolve().as_uri()
 
 
 def make_whole(file: Path, *, make: Callable[[Path], None]) -> None:
@@ -42,11 +56,20 @@ def make_whole(file: Path, *, make: Callable[[Path], None]) -> None:
 def follow_move(file: Path, *, experiment: str, files: str) -> None:
     """Have a database name its files below the address `files`, after it was moved together with them.
 
-    MLflow writes the full address of every file down, and would look where they were.
+    MLflow writes the full address of every file down, and would look where they were. Addresses of a store elsewhere
+    stay as they are. A workspace that two machines know by two paths must not be used by both at once.
     """
-    with closing(sqlite3.connect(file)) as connection, connection:
-        found = connection.execute("select artifact_location from experiments where name = ?", (experiment,)).fetchone()
-        if found is None or found[0] == files:
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        if not _lies_elsewhere(connection, experiment=experiment, files=files):
             return
-        for statement in MOVES:
-            connection.execute(statement, {"old": found[0], "new": files})
+        connection.execute("begin immediate")  # of two that open it at once, one moves it
+        if old := _lies_elsewhere(connection, experiment=experiment, files=files):
+            for statement in MOVES:
+                connection.execute(statement, {"old": old, "new": files})
+        connection.execute("commit")
+
+
+def _lies_elsewhere(connection: sqlite3.Connection, *, experiment: str, files: str) -> str | None:
+    """Give the address of a folder other than `files` under which a database has its files."""
+    found = connection.execute("select artifact_location from experiments where name = ?", (experiment,)).fetchone()
+    return found[0] if found and found[0].startswith("file:") and found[0] != files else None

@@ -19,8 +19,6 @@ from pipelines.verbs import GROUPS, VERBS
 
 OUR_BUG: Final = 70
 INTERRUPTED: Final = Interrupted.exit_code
-FOLLOWER: Final = "LOCAL_RANK"
-"""Of the processes that train together on a machine, all but the first have a number here that is not 0."""
 THREADS: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 """Read when numpy and torch are imported. Here processes share the cores: numpy's threads would only wait, and threads
 of torch that spin while they wait take the cores from those that work (a training beside another took ten times as
@@ -96,8 +94,6 @@ def main() -> NoReturn:
     apart: that takes a while with a million records, and native threads of libraries have aborted in it.
     """
     _fill_closed_streams()
-    if os.environ.get(FOLLOWER, "0") != "0":
-        _be_silent()
     for name, value in THREADS.items():
         os.environ.setdefault(name, value)
     try:
@@ -111,13 +107,6 @@ def main() -> NoReturn:
             with suppress(OSError, ValueError):  # its reader left, or it was closed
                 stream.flush()
         os._exit(stop.code if isinstance(stop.code, int) else 0)
-
-
-def _be_silent() -> None:
-    """Let the process that started this one, to train together, speak for both."""
-    nobody = os.open(os.devnull, os.O_WRONLY)
-    for number in (1, 2):
-        os.dup2(nobody, number)
 
 
 def _fill_closed_streams() -> None:

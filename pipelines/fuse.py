@@ -93,7 +93,8 @@ def fuse(settings: FuseFlags, *, run: RunOptions) -> Result:
         from curation.matting_library import compile_once
 
         compile_once()
-    result = make_dataset(plan, out=settings.out, run=run, item_timeout_s=SECONDS_PER_PERSON)
+    most_persons = 2 if settings.second_person else 1
+    result = make_dataset(plan, out=settings.out, run=run, item_timeout_s=most_persons * SECONDS_PER_PERSON)
     lines = _lines(plan)
     if (drawn := plan.notes.get("seconds_drawn")) and not run.dry_run:
         seconds = read_dataset(settings.out).table["second_id"]

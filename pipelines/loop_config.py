@@ -18,7 +18,7 @@ from models.training.settings import MIN_SIDE_PX, Stage
 from pipelines.timetable import read_timetable
 from pipelines.yaml_config import ConfigText, converted, loaded, read_config_text
 
-HINT: Final = "`curate init` writes an example that tells of each"
+HINT: Final = "`curate init` writes a commented example"
 ENVIRONMENT_NAME: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 
 SplitName = Literal["train", "val", "test", "all"]
@@ -175,8 +175,7 @@ def read_loop_config(path: Path) -> LoopConfig:
 
     Raises ConfigurationProblem naming file, line and key, what was found and what is expected.
     """
-    source = read_config_text(path, hint=HINT)
-    return converted(loaded(source), LoopConfig, source=source)
+    return loop_config_from(read_config_text(path, hint=HINT).text, where=path)
 
 
 def loop_config_from(text: bytes, *, where: Path) -> LoopConfig:

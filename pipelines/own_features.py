@@ -12,8 +12,6 @@ from labeling.label_studio.prefill import Findings
 from labeling.next_samples import Row, predicted_features
 from labeling.selection import Features
 from models.evaluation_sets import Model, identify
-from models.features import image_features
-from models.prediction.preparing import prepare
 from models.prediction.protocol import EngineOptions
 from pipelines.options import RunOptions
 from pipelines.progress import progress_bar
@@ -36,6 +34,10 @@ def own_features(
 
     Where that model is gone or changed, or shows no features, its stored predictions have to do; `warn` is told why.
     """
+    # here, since only selections that ask for features need what models are opened with
+    from models.features import image_features
+    from models.prediction.preparing import prepare
+
     try:
         model = _unchanged(findings)
         ready = prepare(Path(model.path), options=EngineOptions(device="cpu", workers=run.workers))

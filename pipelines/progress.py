@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Final
 
 from tqdm import tqdm
 
 from pipelines.options import RunOptions
+
+RANK: Final = "LOCAL_RANK"
+"""Of the processes that train together on a machine, the first has 0 here, and shows the bar."""
 
 
 def tell(line: str, *, run: RunOptions) -> None:
@@ -22,7 +27,8 @@ def tell(line: str, *, run: RunOptions) -> None:
 @contextmanager
 def progress_bar(name: str, *, total: int, run: RunOptions, unit: str = "img") -> Iterator[Callable[[int], None]]:
     """Show a bar while the block runs; it gives the function to be told how many are done."""
-    is_hidden = run.quiet or not sys.stderr.isatty()
+    is_follower = os.environ.get(RANK, "0") not in ("", "0")
+    is_hidden = run.quiet or is_follower or not sys.stderr.isatty()
     with tqdm(total=total, desc=name, unit=unit, disable=is_hidden, dynamic_ncols=True) as bar:
 
         def show(done: int) -> None:

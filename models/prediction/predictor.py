@@ -65,7 +65,7 @@ class EnginePredictor:
         return found
 
     def raw(self, images: Sequence[Image]) -> list[Answer | None]:
-        """Give the answer for each image at the size of the model's output; None where a view of it is not finite."""
+        """Give the answer for each image at the size of the model's output; None where one is not finite."""
         found: list[Answer | None] = []
         for start in range(0, len(images), self.batch):
             found += self._batch(images[start : start + self.batch])
@@ -85,7 +85,8 @@ class EnginePredictor:
             views.append(self._shrunk(images))
         for index in range(len(images)):
             scores = [view[index] for view in views]
-            yield self._answer(scores) if all(map(is_sound, scores)) else None
+            averaged = scores[: 1 + self._with_flips]
+            yield self._answer(scores) if all(map(is_sound, averaged)) else None
 
     def _shrunk(self, images: Sequence[Image]) -> Scores:
         size = self._card.input_size
@@ -95,9 +96,9 @@ class EnginePredictor:
 
     def _answer(self, scores: Sequence[Scores]) -> Answer:
         """Give the answer of the views of one image: itself, its mirror image turned back, itself shrunk."""
-        found = [probabilities(one, card=self._card) for one in scores]
+        found = [probabilities(one, card=self._card) for one in scores if is_sound(one)]
         probability = (found[0] + found[1]) / np.float32(2) if self._with_flips else found[0]
-        differ = disagreement([cut(one) for one in found]) if len(found) > 1 else None
+        differ = disagreement([cut(one) for one in found]) if 1 < len(scores) == len(found) else None
         return Answer(probability=probability, disagreement=differ)
 
     def _prepared(self, image: Image) -> NDArray[np.float32]:

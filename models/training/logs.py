@@ -10,7 +10,8 @@ from typing import Any, Literal
 from curation.errors import ConfigurationProblem
 from curation.files import sha256_of
 from curation.pixels import Image
-from models.mlflow_door import Place, Tracker, require_mlflow
+from models.mlflow_door import Tracker, require_mlflow
+from models.registry_database import Place
 from models.training.history import Row, sample_rows
 from models.training.judging import Shown
 

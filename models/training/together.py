@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -20,7 +21,7 @@ LINKS: Final = ("gloo", "NCCL", "Connection")
 
 
 def launched(options: RunOptions, *, precision: Precision) -> Fabric:
-    """Start all processes of a training, and give each its link to the others."""
+    """Start all processes of a training, and give each its link to the others. The first tells the result for all."""
     for name in ("lightning.fabric", "lightning.pytorch"):  # either may greet in the name of every process
         logging.getLogger(name).setLevel(logging.ERROR)
     fabric = Fabric(
@@ -31,18 +32,26 @@ def launched(options: RunOptions, *, precision: Precision) -> Fabric:
         precision=precision,
     )
     fabric.launch()
+    if not fabric.is_global_zero:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return fabric
 
 
 @contextmanager
 def telling_of_loss(fabric: Fabric) -> Iterator[None]:
-    """Raise EnvironmentProblem where another process ended inside the block that this one waits for."""
+    """Raise EnvironmentProblem in the first process where another ended that it waits for; the rest leave in silence.
+
+    A process that ends for a reason of its own has told that before.
+    """
     try:
         yield
     except RuntimeError as error:
         if fabric.world_size == 1 or not any(word in str(error) for word in LINKS):
             raise
+        if not fabric.is_global_zero:
+            raise SystemExit(EnvironmentProblem.exit_code) from error
         raise EnvironmentProblem(
             "another process that trained with this one has ended",
-            remedy="see what ended it, memory for instance; then run the same command again, it goes on where it was",
+            remedy="see what it said, or what ended it, such as too little memory; then run the same command again, it "
+            "goes on where it was",
         ) from error

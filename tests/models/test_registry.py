@@ -12,9 +12,10 @@ import pytest
 
 from curation.errors import ConfigurationProblem, InputRefused, RemoteUnavailable, SecurityRefused
 from models.evaluation_sets import identify
-from models.mlflow_door import Place, RunRecord, Tracker, require_mlflow
+from models.mlflow_door import RunRecord, Tracker, require_mlflow
 from models.prediction.finding import find_model
 from models.registry import ModelRecord, fetched, pinned, place_of, register, tracker_of
+from models.registry_database import Place
 
 pytest.importorskip("mlflow", reason="mlflow is not installed")
 pytestmark = pytest.mark.filterwarnings("default")  # those of MLflow's own packages

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from models.registry_database import make_whole
+from models.registry_database import follow_move, make_whole
 
 KILLED_HALFWAY = """
 import os, signal, sqlite3, sys
@@ -65,3 +65,45 @@ def test_what_is_there_is_left_alone_and_so_is_what_another_process_made_meanwhi
     make_whole(file, make=lambda _: pytest.fail("it is there"))
     assert file.read_bytes() == b"of another process"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def registry(file: Path, *, address: str) -> None:
+    """Draw the tables of MLflow that name files, with a run below the address."""
+    connection = sqlite3.connect(file)
+    for statement in (
+        "create table experiments (name text, artifact_location text)",
+        "create table runs (artifact_uri text)",
+        "create table model_versions (source text, storage_location text)",
+        f"insert into experiments values ('curate', '{address}'), ('other', '{address}x')",
+        f"insert into runs values ('{address}/1/artifacts'), ('{address}x/2/artifacts')",
+        f"insert into model_versions values ('{address}/1/artifacts/model', null)",
+    ):
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def addresses(file: Path) -> list[str]:
+    connection = sqlite3.connect(file)
+    parts = "select artifact_location from experiments", "select artifact_uri from runs", "select * from model_versions"
+    found = [text for part in parts for row in connection.execute(part) for text in row if text]
+    connection.close()
+    return found
+
+
+@pytest.mark.parametrize("new", ["file:///b/files", "file:///a/files/inside/files"])
+def test_after_a_move_only_what_lay_there_is_named_elsewhere_and_once(tmp_path: Path, new: str) -> None:
+    file = tmp_path / "m.db"
+    registry(file, address="file:///a/files")
+    for _ in range(2):
+        follow_move(file, experiment="curate", files=new)
+        expected = [new, "file:///a/filesx", f"{new}/1/artifacts", "file:///a/filesx/2/artifacts"]
+        assert addresses(file) == [*expected, f"{new}/1/artifacts/model"]
+
+
+def test_addresses_of_another_store_stay_as_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "m.db"
+    registry(file, address="mlflow-artifacts:/1")
+    before = file.read_bytes()
+    follow_move(file, experiment="curate", files="file:///b/files")
+    assert file.read_bytes() == before

@@ -12,7 +12,6 @@ from curation.pixels import encode_gray, encode_image
 from labeling.label_studio.prefill import Findings
 from labeling.next_samples import next_samples, predicted_features
 from models.evaluation_sets import Model, identify
-from pipelines import own_features as own_features_module
 from pipelines.options import RunOptions
 from pipelines.own_features import own_features
 from tests.models.deep_onnx import CHANNELS, STRIDE, deep_model
@@ -81,6 +80,6 @@ def test_who_interrupts_is_heard(data: Path, monkeypatch: pytest.MonkeyPatch) ->
     def interrupted(*_: object, **__: object) -> None:
         raise Interrupted("stopped")
 
-    monkeypatch.setattr(own_features_module, "prepare", interrupted)
+    monkeypatch.setattr("models.prediction.preparing.prepare", interrupted)
     with pytest.raises(Interrupted):
         looked(data, source=identify(data / "model.onnx"))
