@@ -1,7 +1,7 @@
 """`make bench`: prints the figures that README quotes, as ratios within one run.
 
 The trainings take more than an hour, the schedule half an hour, and they are run by name:
-`python -m tests.bench best ablation round schedule`.
+`python -m tests.bench best ablation relabelling verdicts round schedule`.
 
 Data are real where `$CURATE_REAL_DATA` (default `../shared`) has them, else drawn.
 """
