@@ -29,7 +29,7 @@ from labeling.label_studio.sending import send_tasks
 from labeling.label_studio.tasks import fetch_annotations, list_tasks, prediction_of, task_of
 from tests.bench.measuring import REAL_DATA, say
 
-MASKS = int(os.environ.get("CURATE_BENCH_LABELS", "100"))
+MASKS = int(os.environ.get("CURATE_BENCH_LABELS", "200"))
 SINGLE_CALLS = 10
 """Of the slow way; each call takes the same."""
 
