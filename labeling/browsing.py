@@ -196,7 +196,7 @@ def _weak_views(fields: Mapping[str, Any]) -> Iterator[View]:
             meaning=VERDICTS["label_error"],
             field=VERDICT,
             value="label_error",
-            sort_by="contradicted" if "contradicted" in fields else "",
+            sort_by=next((name for name in ("label_doubt", "contradicted") if name in fields), ""),
             reverse=True,
         )
     for name, meaning, field, reverse in (

@@ -30,13 +30,14 @@ class Evidence:
     `contradicted`: the predictions are sure, together, that the label is wrong there, away from outlines.
     `interior_error`: the first prediction differs from the label there, away from the label's outline.
     `disagreement`: 1 - the mean mIoU between predictions, None for one alone. `best_other`: the highest mIoU of another
-    prediction with the label, None without.
+    prediction with the label, None without. `outline_support` is that of the label where somebody looked, see there.
     """
 
     contradicted: float
     interior_error: float
     disagreement: float | None
     best_other: float | None
+    outline_support: float | None = None
 
 
 def evidence_of(
@@ -49,7 +50,7 @@ def evidence_of(
     >>> label = np.zeros((40, 40), np.uint8)
     >>> label[:20] = 255
     >>> evidence_of(label, others=[], truth=label).contradicted, evidence_of(255 - label, others=[], truth=label)
-    (0.0, Evidence(contradicted=1.0, interior_error=1.0, disagreement=None, best_other=None))
+    (0.0, Evidence(contradicted=1.0, interior_error=1.0, disagreement=None, best_other=None, outline_support=None))
     """
     label = truth if valid is None else _counted(truth, valid=valid)
     found = (

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+import cv2
+import numpy as np
 import pyarrow as pa
 
-from curation.files import read_file
-from curation.pixels import Gray, decode_gray
+from curation.files import read_file, safe_join
+from curation.pixels import Gray, Mask, decode_gray, decode_image
 from labeling.evidence import Evidence, evidence_of
-from labeling.verdict import verdict
+from labeling.outline import outline_support
+from labeling.verdict import CONTRADICTED, label_doubt, verdict
 from models.dataset_scores import DatasetScores, Part
+from models.metrics.summary import HARD_BELOW
 from models.scores import PREDICTIONS, write_scores
 from models.scoring import Observed, Row
 from models.truth import Truth, has_truth, read_truth
@@ -30,6 +34,8 @@ COLUMNS: Final = {
     "interior_error": pa.float64(),
     "model_disagreement": pa.float64(),
     "best_other": pa.float64(),
+    "outline_support": pa.float64(),
+    "label_doubt": pa.float64(),
     "verdict": pa.string(),
 }
 
@@ -98,6 +104,8 @@ def _judge(task: _Task, *, views: Sequence[Views]) -> dict[str, Any]:
         "interior_error": found.interior_error,
         "model_disagreement": found.disagreement,
         "best_other": found.best_other,
+        "outline_support": found.outline_support,
+        "label_doubt": label_doubt(found, miou=score["miou"]),
         "verdict": verdict(found, miou=score["miou"], boundary_iou=score["boundary_iou"]),
     }
 
@@ -111,9 +119,20 @@ def _alone(observed: Observed) -> Evidence:
 def _gathered(task: _Task, *, views: Sequence[Views]) -> Evidence:
     truth = read_truth(task.row, folder=task.folder, with_alpha=False)
     others = [path for view in views if (path := view(task.row["id"])).exists()]
-    return evidence_of(
+    found = evidence_of(
         _read(task.prediction), others=[_read(path) for path in others], truth=truth.mask, valid=truth.valid
     )
+    if not others or (task.score["miou"] >= HARD_BELOW and found.contradicted <= CONTRADICTED):
+        return found  # to look at the image takes longer than all else, and nothing speaks against the label
+    return replace(found, outline_support=_support(task, mask=truth.mask))
+
+
+def _support(task: _Task, *, mask: Mask) -> float:
+    path = safe_join(task.folder, task.row["image"])
+    image = decode_image(read_file(path), file=str(path))
+    if image.shape[:2] != mask.shape:
+        image = np.asarray(cv2.resize(image, (mask.shape[1], mask.shape[0]), interpolation=cv2.INTER_AREA), np.uint8)
+    return outline_support(image, mask)
 
 
 def _read(path: Path) -> Gray:

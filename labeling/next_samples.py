@@ -18,7 +18,15 @@ from labeling.selection import Features, Strategy, select
 from models.scores import PREDICTIONS
 
 Row = Mapping[str, Any]
-SEEN: Final = ("is_finite", "miou", "uncertainty_boundary", "view_disagreement", "verdict", "contradicted")
+SEEN: Final = (
+    "is_finite",
+    "miou",
+    "uncertainty_boundary",
+    "view_disagreement",
+    "verdict",
+    "contradicted",
+    "label_doubt",
+)
 """What a selection looks at, of the findings about a sample."""
 FEATURE_PX: Final = 16
 

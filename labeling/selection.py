@@ -100,12 +100,13 @@ def by_views(row: Row) -> tuple[int, float]:
 
 
 def by_verdict(row: Row) -> tuple[int, float]:
-    """Give the key that sorts by verdict; wrong labels by how much of them is contradicted, others by mIoU."""
+    """Give the key that sorts by verdict; wrong labels by doubt, or how much is contradicted; others by mIoU."""
     if not row["is_finite"]:
         return (-1, 0.0)
     found = row.get("verdict")
     if found == "label_error":
-        return (0, -(row.get("contradicted") or 0.0))
+        doubt = row.get("label_doubt")
+        return (0, -((row.get("contradicted") or 0.0) if doubt is None else doubt))
     return (URGENCY.index(found) if found in URGENCY else len(URGENCY), by_miou(row)[1])
 
 

@@ -108,6 +108,9 @@ def in_fiftyone(code: str) -> str:
         "with database(browse_folder()):",
         "    import fiftyone as fo",
         *(f"    {line}" for line in code.splitlines()),
+        "    import os, sys",
+        "    sys.stdout.flush()",
+        "    os._exit(0)",  # FiftyOne tells at its exit that the database went before it
     ]
     done = subprocess.run([str(CURATE.with_name("python")), "-c", "\n".join(lines)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -190,8 +193,9 @@ def test_two_that_start_together_share_one_database_and_double_nothing(tmp_path:
     while any(process.poll() is None for process in both):
         most = max(most, len(mongods()))
         time.sleep(0.1)
-    told = [json.loads(process.communicate()[0]) for process in both]
-    assert [process.returncode for process in both] == [0, 0]
+    said = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    told = [json.loads(out) for out, _ in said]
     assert most == 1
     assert sorted(one["added"] for one in told) == [0, SAMPLES]
     assert [one["samples"] for one in told] == [SAMPLES, SAMPLES]
