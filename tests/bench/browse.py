@@ -6,6 +6,7 @@ The pictures are small and hard-linked: what is measured is the database, and a 
 from __future__ import annotations
 
 import os
+import sys
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +18,7 @@ from curation.card import Card, Counts
 from curation.dataset import SCHEMA, write_dataset
 from curation.pixels import encode_gray, encode_image, encode_mask
 from labeling.fiftyone_database import find_mongod
-from tests.bench.measuring import CURATE, run_measured, say
+from tests.bench.measuring import CURATE, REAL_DATA, run_measured, say
 
 SAMPLES: Final = 34_000
 SCORES: Final = (
@@ -40,6 +41,10 @@ def bench(folder: Path) -> None:
     for name, limit in (("first load", FIRST_S), ("again", AGAIN_S)):
         run = run_measured([str(CURATE), "browse", str(dataset), "--no-serve", "--quiet"])
         say(f"  {name:<11} {run.seconds:6.1f} s (at most {limit}), peak {run.peak_mb:.0f} MB")
+    if REAL_DATA.is_dir():
+        (folder / "moved").mkdir()
+        run = run_measured([sys.executable, "-m", "tests.bench.segmentations", str(folder / "moved")])
+        say(run.output.rstrip())
 
 
 def draw(folder: Path, *, samples: int) -> Path:
