@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from curation.files import read_file, safe_join
 from curation.pixels import Gray, Mask, decode_gray, decode_image
+from curation.quarantine import BadRecord
 from labeling.evidence import Evidence, evidence_of
 from labeling.outline import outline_support
 from labeling.verdict import CONTRADICTED, label_doubt, verdict
@@ -127,9 +128,12 @@ def _gathered(task: _Task, *, views: Sequence[Views]) -> Evidence:
     return replace(found, outline_support=_support(task, mask=truth.mask))
 
 
-def _support(task: _Task, *, mask: Mask) -> float:
-    path = safe_join(task.folder, task.row["image"])
-    image = decode_image(read_file(path), file=str(path))
+def _support(task: _Task, *, mask: Mask) -> float | None:
+    try:
+        path = safe_join(task.folder, task.row["image"])
+        image = decode_image(read_file(path), file=str(path))
+    except BadRecord:
+        return None  # it was there when it was predicted, maybe in an earlier run
     if image.shape[:2] != mask.shape:
         image = np.asarray(cv2.resize(image, (mask.shape[1], mask.shape[0]), interpolation=cv2.INTER_AREA), np.uint8)
     return outline_support(image, mask)

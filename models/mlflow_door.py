@@ -33,14 +33,16 @@ EXPERIMENT: Final = "curate"
 KEY: Final = "curate.key"
 SQLITE: Final = "sqlite:///"
 FINISHED: Final = "FINISHED"
-ABSENT: Final = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"})  # as MLflow says it
+ABSENT: Final = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"})
+"""How MLflow says that there is no such model, version or alias."""
 QUIET: Final = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
-}  # nothing is told to anybody, and a server that is down is told of within a minute
+}
+"""Nothing is told to anybody, and a server that is down is told of within a minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,3 +76,17 @@ def test_with_another_view_the_stored_predictions_are_the_evidence(tmp_path: Pat
     table = judged(lies, parts=parts, views=[lambda id_: same / f"{id_}.png"], staging=parts[0].place.out, workers=1)
     row = next(row for row in table.to_pylist() if row["id"] == "right")
     assert (row["verdict"], row["contradicted"], row["model_disagreement"]) == ("ok", 0.0, pytest.approx(0.0))
+
+
+def test_a_wrong_label_is_doubted_by_its_image_and_where_that_is_gone_by_the_models_alone(tmp_path: Path) -> None:
+    samples = [Sample(id=id_, prediction=person(), mask=person(top=25)) for id_ in ("wrong", "lost")]
+    dataset = drawn_dataset(tmp_path / "d", samples)
+    place = ScoringPlace(dataset=dataset.folder, name="d", out=tmp_path / "out", with_alpha=False)
+    parts = [Part(rows=dataset.table.to_pylist(), place=place)]
+    found = scored(parts, folder=tmp_path)
+    (tmp_path / "d" / "images" / "lost.png").unlink()
+    same = place.out / "predictions"
+    table = judged(found, parts=parts, views=[lambda id_: same / f"{id_}.png"], staging=place.out, workers=1)
+    rows = {row["id"]: row for row in table.to_pylist()}
+    assert rows["wrong"]["outline_support"] < 0.5 and rows["wrong"]["label_doubt"] > 0
+    assert rows["lost"]["label_doubt"] is None and rows["lost"]["verdict"] == "label_error"
