@@ -7,8 +7,9 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -64,9 +65,19 @@ def start_round(command: Sequence[str], *, folder: Path, begun: datetime) -> tup
         ) from error
 
 
-def wait_for(process: subprocess.Popen[bytes]) -> int:
-    """Wait for a round, end what it left behind, and give its exit code."""
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+def watch_round(process: subprocess.Popen[bytes], *, ended: Callable[[int], None]) -> None:
+    """Call `ended` with the number of the process, in a thread of its own, as soon as the round has ended."""
+
+    def watch() -> None:
+        with suppress(ChildProcessError):  # it was stopped, and is gone
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        ended(process.pid)
+
+    threading.Thread(target=watch, name="round", daemon=True).start()
+
+
+def end_round(process: subprocess.Popen[bytes]) -> int:
+    """End what a round that has ended left behind, and give its exit code."""
     _kill_group(process.pid)  # before its number is free for others
     return process.wait()
 

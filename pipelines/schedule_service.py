@@ -1,16 +1,18 @@
 """The service of `curate schedule`: it starts a round at every slot, one at a time, and accounts for each.
 
 The thread of the calendar notes a slot and hands it over; the main thread starts the round as a process, waits for it,
-and notes what became of it. So signals meet code that is prepared for them, and a round dies with the main thread.
+and notes what became of it: a round dies with the main thread. A signal is handed over as well, instead of raised
+where it happens to come: Python ignores what is raised while it forks, and the service would go on.
 """
 
 from __future__ import annotations
 
 import json
 import queue
+import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +20,18 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from curation.errors import CurateError, EnvironmentProblem
+from curation.errors import CurateError, EnvironmentProblem, Interrupted
 from curation.lock import exclusive
-from pipelines.round_process import RoundEnd, born_of, end_leftover, end_of, start_round, stop_round, wait_for
+from pipelines.round_process import (
+    RoundEnd,
+    born_of,
+    end_leftover,
+    end_of,
+    end_round,
+    start_round,
+    stop_round,
+    watch_round,
+)
 from pipelines.schedule_slots import AT_WORK, DONE_CODES, FAILED, INTERRUPTED, LOST, SKIPPED, Slot, SlotBook, Tell
 from pipelines.scheduling import Calendar, Listener
 from pipelines.timetable import Timetable
@@ -31,6 +42,8 @@ LOCK: Final = "lock"
 ASK_EVERY_S: Final = 60.0
 STOP_PATIENCE_S: Final = 20.0
 """Shorter than the 30 s after which Kubernetes kills, and the 90 s of systemd."""
+WAKE_EVERY_S: Final = 1.0
+"""Python runs no handler of a signal that came just before it began to wait, until it wakes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +83,9 @@ def serve(service: Service, *, tell: Tell) -> NoReturn:
         calendar = at_work.calendar()
         calendar.start(owed=owed)
         try:
-            while True:
-                at_work.next_round()
+            with at_work.hearing_signals():
+                while True:
+                    at_work.next_round()
         finally:
             calendar.stop()
             at_work.leave()
@@ -100,7 +114,7 @@ class _AtWork:
         self._tell = tell
         self._folder = service.workspace / FOLDER
         self._book = SlotBook(service.workspace, tell=tell)
-        self._inbox: queue.SimpleQueue[Slot | Exception] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Slot | int | Exception] = queue.SimpleQueue()
         self._slot: Slot | None = None
         self._lock = threading.Lock()
         self._complaint = ""
@@ -125,11 +139,26 @@ class _AtWork:
             calendar.ask_every(self._service.labels.every_s, ask=self._ask_for_labels)
         return calendar
 
+    @contextmanager
+    def hearing_signals(self) -> Iterator[None]:
+        """Take the first signal up where the service waits; the next one does what it did before, at once."""
+
+        def hear(number: int, frame: object) -> None:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+            self._inbox.put(Interrupted(signal.Signals(number).name))
+
+        before = {number: signal.signal(number, hear) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
     def next_round(self) -> None:
         """Wait for the next slot, and run its round to the end."""
-        slot = self._inbox.get()
-        if isinstance(slot, Exception):
-            raise slot
+        slot = self._heard()
+        assert isinstance(slot, Slot), "no round is at work that could end"
         missed = f", one round for {slot.stood_for} slots" if slot.stood_for > 1 else ""
         self._tell(f"{_named(slot)}: a round begins ({slot.why}{missed})")
         self._note_end(slot, end=self._run(slot))
@@ -150,10 +179,21 @@ class _AtWork:
         try:
             where = str(log.relative_to(self._service.workspace))
             self._change(pid=process.pid, born=born_of(process.pid), log=where)
-            return end_of(wait_for(process), log=log)
+            watch_round(process, ended=self._inbox.put)
+            self._heard()  # slots that come meanwhile are skipped
+            return end_of(end_round(process), log=log)
         except BaseException:  # a signal: the round is interrupted with us
             stop_round(process, patience_s=self._service.stop_patience_s)
             raise
+
+    def _heard(self) -> Slot | int:
+        """Wait for a slot, or for the round that is at work; raises what is to end the service."""
+        while True:
+            with suppress(queue.Empty):
+                heard = self._inbox.get(timeout=WAKE_EVERY_S)
+                if isinstance(heard, Exception):
+                    raise heard
+                return heard
 
     def _note_end(self, begun: Slot, *, end: RoundEnd) -> None:
         seconds = _seconds(begun)

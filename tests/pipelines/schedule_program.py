@@ -59,6 +59,8 @@ def main() -> None:
     def told_of_kill(end: RoundEnd) -> None:
         tell(f"killed: {end.sentence}")
 
+    if settings["plan"].get("is_stopped_at_fork"):  # what is raised in such a hook, Python ignores
+        os.register_at_fork(before=lambda: os.kill(os.getpid(), signal.SIGTERM))
     number = settings["labels"]
     service = Service(
         workspace=workspace,

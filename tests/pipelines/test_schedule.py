@@ -179,6 +179,13 @@ def test_a_stopped_service_interrupts_its_round_which_is_run_again(tmp_path: Pat
     assert scheduled.ended()[0].due == slot.due
 
 
+def test_a_stop_is_heard_while_a_round_is_being_started(tmp_path: Path) -> None:
+    scheduled = Scheduled(tmp_path / "W", every_s=0.3, plan={"seconds": 600, "is_stopped_at_fork": True})
+    done = commands.finish(scheduled.start(), timeout_s=30)
+    assert done.returncode == 130
+    assert scheduled.slots()[0].outcome == "interrupted"
+
+
 def test_a_round_that_does_not_hear_is_killed(tmp_path: Path) -> None:
     scheduled = Scheduled(tmp_path / "W", every_s=0.3, plan={"seconds": 600, "is_deaf": True}, patience_s=0.3)
     service = scheduled.start()
