@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ACCELERATORS: Final = ("auto", "cpu", "cuda")
 ONE_STAGE: Final = "main"
-IN_SETTINGS: Final = ("network", "classes", "weights", "ema", "patience", "precision", "auxiliary_weight")
+IN_SETTINGS: Final = ("network", "classes", "weights", "ema", "patience", "keep", "precision", "auxiliary_weight")
 IN_STAGES: Final = (
     "epochs",
     "batch_size",
@@ -70,6 +70,9 @@ class TrainFlags:
     )
     ema: float | None = setting("Decay of averaged weights, 0 for none.  [default: 0.99]", default=None)
     patience: int | None = setting("Stop after N epochs without a better validation.", default=None, metavar="N")
+    keep: Literal["best", "last"] | None = setting(
+        "The weights of the best epoch on --val, or of the last, where few images judge.  [default: best]", default=None
+    )
     precision: Literal["32", "bf16", "16"] | None = setting("Bits to compute in.  [default: 32]", default=None)
     where: str | None = setting("A pandas query on the rows that train, e.g. 'person_area > 0.1'.", default=None)
     fusion_ratio: float | None = setting(
@@ -85,8 +88,8 @@ class TrainFlags:
 def train(settings: TrainFlags, *, run: RunOptions) -> Result:
     """Train a network and leave a run folder: model.safetensors with its card, metrics, history, curves, samples.
 
-    The weights of the epoch that is best on the validation data are kept. Rows that share a photograph or a group with
-    the validation data, or with any test split, do not train. A run that was stopped goes on where it was.
+    The weights of the epoch that is best on the validation data are kept (see --keep). Rows that share a photograph or
+    a group with the validation data, or with any test split, do not train. A run that was stopped goes on where it was.
 
     \b
     Examples:

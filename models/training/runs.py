@@ -1,4 +1,4 @@
-"""One training in its run folder: choose the samples, go on where an earlier run stopped, publish the best weights."""
+"""One training in its run folder: choose the samples, go on where an earlier run stopped, publish the kept weights."""
 
 from __future__ import annotations
 
@@ -260,14 +260,14 @@ def _image_options(settings: TrainSettings, stage: Stage, *, fusion: TrainingFus
 
 
 def _metrics(progress: Progress, *, plan: TrainingPlan) -> dict[str, Any]:
-    best = next(row for row in reversed(progress.rows) if row["is_best"])
+    kept = next(row for row in reversed(progress.rows) if row["is_best"] or plan.settings.keep == "last")
     return {
         "network": plan.settings.network,
-        "miou_image": best["val_miou"],
-        "std": best["val_std"],
-        "iou_person": best["val_iou_person"],
-        "stage": best["stage"],
-        "epoch": best["epoch"],
+        "miou_image": kept["val_miou"],
+        "std": kept["val_std"],
+        "iou_person": kept["val_iou_person"],
+        "stage": kept["stage"],
+        "epoch": kept["epoch"],
         "steps": progress.step,
         "training": [len(chosen.training) for chosen in plan.chosen],
         "validation": len(plan.chosen[-1].validation),

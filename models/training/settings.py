@@ -71,7 +71,8 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     `input_size` is (height, width) in pixels. `weights` is None (random), `imagenet`, or a run folder or safetensors
     file to start from. `ema` is the decay of the averaged weights that are judged and published, 0 for none.
-    `patience` stops a stage after so many epochs without a better validation mIoU.
+    `patience` stops a stage after so many epochs without a better validation mIoU. `keep` says which weights of a stage
+    go on: those of its best epoch on the validation data, or of its last, where few images judge.
     """
 
     network: str
@@ -84,6 +85,7 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     auxiliary_weight: float = 0.4
     ema: float = 0.99
     patience: int | None = None
+    keep: Literal["best", "last"] = "best"
     precision: Precision = "32-true"
     checkpoint_every_steps: int = 200
     limit: int | None = None

@@ -81,7 +81,7 @@ class Training:
         return complaints
 
     def run(self, data: Callable[[Stage], StageData], *, logs: Logs, told: Told) -> nn.Module:
-        """Train through all stages that are left and give the network with the best weights of the last.
+        """Train through all stages that are left and give the network with the weights that the last keeps.
 
         Raises InputRefused: a broken sample, or a loss that is not finite.
         """
@@ -89,7 +89,7 @@ class Training:
         while self.progress.stage < len(stages):
             stage = data(stages[self.progress.stage])
             self._train_stage(stage, logs=logs, told=told)
-            self._load_best()
+            self._load_kept()
             self.progress.end_stage()
             if self.progress.stage < len(stages):
                 self._checkpoint(optimizer=None)
@@ -172,8 +172,8 @@ class Training:
         progress.rows.append(row)
         progress.end_epoch()
         if self._fabric.is_global_zero:
-            if is_best:
-                self._save_best()
+            if is_best or self.settings.keep == "last":
+                self._save_kept()
             write_history(self.folder, rows=progress.rows)
             write_samples(self.folder, shown=verdict.shown)
             logs.tell(row, shown=verdict.shown)
@@ -208,23 +208,23 @@ class Training:
         }
         self._checkpoints.write(state, step=self.progress.step)
 
-    def _save_best(self) -> None:
+    def _save_kept(self) -> None:
         network = self._averaged.network if self.settings.ema else self._network
         data = save({name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()})
-        path = self._best_file()
+        path = self._kept_file()
         write_durable(path.with_suffix(".sha256"), sha256_of(data).encode())
         write_durable(path, data)
 
-    def _best_file(self) -> Path:
-        return self.folder / CHECKPOINTS / f"best-{self.progress.stage}.safetensors"
+    def _kept_file(self) -> Path:
+        return self.folder / CHECKPOINTS / f"kept-{self.progress.stage}.safetensors"
 
-    def _load_best(self) -> None:
+    def _load_kept(self) -> None:
         self._fabric.barrier()
-        path = self._best_file()
+        path = self._kept_file()
         data = read_file(path, max_bytes=MAX_CHECKPOINT_BYTES)
         if sha256_of(data).encode() != read_file(path.with_suffix(".sha256"), max_bytes=1000):
             raise InputRefused(
-                "the best weights were damaged on disk", where=path, remedy="train again with --overwrite"
+                "the weights to keep were damaged on disk", where=path, remedy="train again with --overwrite"
             )
         self._network.load_state_dict(load(data))
         self._averaged.network.load_state_dict(self._network.state_dict())
