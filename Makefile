@@ -20,7 +20,7 @@ demo: setup
 	$(BIN)/curate demo --out demo
 
 test: setup lint
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3
 
 lint: setup
 	$(BIN)/ruff format --check .

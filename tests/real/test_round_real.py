@@ -28,7 +28,7 @@ from tests.pipelines.test_retrain import Folder, drawn
 from tests.real.label_studio_server import serving
 
 pytestmark = [pytest.mark.real, pytest.mark.filterwarnings("default")]  # those of MLflow's own packages
-KILLS = int(os.environ.get("CURATE_ROUND_KILLS", "2"))
+KILLS = int(os.environ.get("CURATE_ROUND_KILLS", "1"))
 """20 is the goal."""
 BUDGET = 5
 
