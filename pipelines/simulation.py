@@ -25,8 +25,8 @@ from curation.runner import RunnerOptions
 from labeling.label_studio.prefill import Findings
 from labeling.selection import Features, Strategy, select
 from models.checked_model import CheckedModel
-from models.dataset_scores import ScoreOptions, Work, score_parts
-from models.evaluation_sets import EvaluationSet, identify
+from models.dataset_scores import Part, ScoreOptions, Work, score_parts
+from models.evaluation_sets import EvaluationSet, Model, identify
 from models.prediction.protocol import EngineOptions
 from models.training.settings import TrainSettings
 from pipelines.loop_config import TestSet
@@ -157,41 +157,51 @@ def chosen_by(strategy: Strategy, *, step: Step, simulation: Simulation, run: Ru
         known = set(step.labelled)
         blank: list[dict[str, Any]] = [{"id": id_} for id_ in simulation.pool.ids if id_ not in known]
         return select(blank, strategy=strategy, budget=simulation.budget, rng=rng)
-    out = step.folder / SCORED
-    rows = _scored(step, out=out, simulation=simulation, run=run)
-    features = _features(rows, step=step, simulation=simulation, run=run) if strategy in ("diverse", "mixed") else None
+    hidden = _Hidden.at(step, pool=simulation.pool)
+    rows = _scored(hidden, step=step, run=run)
+    features = _features(rows, hidden=hidden, step=step, run=run) if strategy in ("diverse", "mixed") else None
     return select(rows, strategy=strategy, budget=simulation.budget, rng=rng, features=features)
 
 
-def _features(rows: Sequence[Mapping[str, Any]], *, step: Step, simulation: Simulation, run: RunOptions) -> Features:
-    """Give what the model of a step makes of images that have no label yet."""
-    out = step.folder / SCORED
-    parts = simulation.pool.hidden(step.labelled, out=out)
-    places = {row["id"]: (part.place.dataset, str(row["image"])) for part in parts for row in part.rows}
-    return own_features(
-        rows,
-        place=lambda row: places[row["id"]],
-        findings=Findings(folder=out, rows={}, model=step.name, source=identify(step.folder / MODEL)),
-        run=run,
-        warn=lambda reason: tell(f"warning: {reason}", run=run),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Hidden:
+    """The images that have no label at a step, its model, and the folder for what the model says of them."""
+
+    parts: Sequence[Part]
+    model: Model
+    folder: Path
+
+    @classmethod
+    def at(cls, step: Step, *, pool: Pool) -> _Hidden:
+        out = step.folder / SCORED
+        return cls(parts=pool.hidden(step.labelled, out=out), model=identify(step.folder / MODEL), folder=out)
 
 
-def _scored(step: Step, *, out: Path, simulation: Simulation, run: RunOptions) -> list[Mapping[str, Any]]:
+def _scored(hidden: _Hidden, *, step: Step, run: RunOptions) -> list[Mapping[str, Any]]:
     """Give what the model of a step says of the images that have no label yet."""
-    parts = simulation.pool.hidden(step.labelled, out=out)
-    model = identify(step.folder / MODEL)
-    predict = CheckedModel(model, options=EngineOptions(device=run.device, workers=run.workers))
-    number = sum(len(part.rows) for part in parts)
+    predict = CheckedModel(hidden.model, options=EngineOptions(device=run.device, workers=run.workers))
+    number = sum(len(part.rows) for part in hidden.parts)
     with progress_bar(f"{step.name}, pool", total=number, run=run) as show:
         options = ScoreOptions(
             workers=run.workers, max_quarantine=run.max_quarantine, progress=lambda done, _: show(done)
         )
-        work = Work(folder=out / "work", run=model.sha256[:16])
+        work = Work(folder=hidden.folder / "work", run=hidden.model.sha256[:16])
         rows: list[Mapping[str, Any]] = score_parts(
-            parts, predict=predict, work=work, options=options
+            hidden.parts, predict=predict, work=work, options=options
         ).table.to_pylist()
     return rows
+
+
+def _features(rows: Sequence[Mapping[str, Any]], *, hidden: _Hidden, step: Step, run: RunOptions) -> Features:
+    """Give what the model of a step makes of images that have no label yet."""
+    places = {row["id"]: (part.place.dataset, str(row["image"])) for part in hidden.parts for row in part.rows}
+    return own_features(
+        rows,
+        place=lambda row: places[row["id"]],
+        findings=Findings(folder=hidden.folder, rows={}, model=step.name, source=hidden.model),
+        run=run,
+        warn=lambda reason: tell(f"warning: {reason}", run=run),
+    )
 
 
 def _choice_file(step: Step, strategy: Strategy) -> Path:

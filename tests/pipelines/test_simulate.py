@@ -102,14 +102,15 @@ def without_training(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         number = len(trial.plan.chosen[0].training)
         return scored([0.5 + number / 100, 0.6 + number / 50])
 
-    def predicted(step: Step, *, out: Path, simulation: Any, run: RunOptions) -> list[dict[str, Any]]:
-        rows = [row for part in simulation.pool.hidden(step.labelled, out=out) for row in part.rows]
+    def predicted(hidden: Any, *, step: Step, run: RunOptions) -> list[dict[str, Any]]:
+        rows = [row for part in hidden.parts for row in part.rows]
         return [
             row | {"is_finite": True, "miou": None, "uncertainty_boundary": int(row["id"][1:]) / 99} for row in rows
         ]
 
     monkeypatch.setattr(simulation, "run_trial", run_trial)
     monkeypatch.setattr(simulation, "_scored", predicted)
+    monkeypatch.setattr(simulation, "identify", lambda path: path)  # nothing was trained
     return done
 
 
