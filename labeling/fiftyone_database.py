@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from curation.errors import ConfigurationProblem, CurateError, EnvironmentProblem, RemoteUnavailable
-from curation.files import make_folder, write_durable
+from curation.files import make_folder
 from labeling.fiftyone_guard import ADDRESS, LOG, USERS, Address
 from labeling.local_server import LOOPBACK
 
@@ -68,7 +68,7 @@ def database(folder: Path, *, mongod: Callable[[], Path | None] | None = None) -
         with _telling_its_end(_answering(given)):
             yield given
         return
-    with _used(folder):
+    with in_use(folder):
         uri = _started(folder, mongod=mongod or find_mongod)
         os.environ.update(QUIET | {URI: uri})
         try:
@@ -172,15 +172,17 @@ def _shown(uri: str) -> str:
 
 
 @contextmanager
-def _used(folder: Path) -> Iterator[None]:
-    """Tell the guard that somebody uses the database while the block runs."""
+def in_use(folder: Path) -> Iterator[None]:
+    """Tell the guard of the database in a folder that somebody uses it while the block runs."""
     make_folder(folder)
-    if not (folder / USERS).exists():
-        write_durable(folder / USERS, b"")
-    with (folder / USERS).open("rb") as users:
+    # made in place: a file that is replaced would be another one to who holds the first
+    descriptor = os.open(folder / USERS, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
         # a guard that stops its database holds it for a moment
-        _locked(users.fileno(), kind=fcntl.LOCK_SH, where=folder)
+        _locked(descriptor, kind=fcntl.LOCK_SH, where=folder)
         yield
+    finally:
+        os.close(descriptor)
 
 
 def _started(folder: Path, *, mongod: Callable[[], Path | None]) -> str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from curation.errors import ConfigurationProblem, EnvironmentProblem, InputRefused, RemoteUnavailable
 from labeling import fiftyone_database
-from labeling.fiftyone_database import FOLDER, URI, browse_folder, database, loading
+from labeling.fiftyone_database import FOLDER, URI, browse_folder, database, in_use, loading
+from labeling.fiftyone_guard import USERS
 from labeling.fiftyone_serving import USUAL_PORTS
 from labeling.local_server import free_port
 
@@ -27,6 +31,23 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in os.environ.keys() - before.keys():
         if name.startswith("FIFTYONE_"):
             del os.environ[name]
+
+
+def test_a_guard_waits_for_each_of_those_that_start_together(tmp_path: Path) -> None:
+    def is_waited_for(folder: Path) -> bool:
+        together.wait()
+        with in_use(folder), (folder / USERS).open("rb") as as_guard:
+            try:
+                fcntl.flock(as_guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False
+
+    number = 8
+    together = threading.Barrier(number)
+    with ThreadPoolExecutor(number) as pool:
+        for trial in range(20):
+            assert all(pool.map(is_waited_for, [tmp_path / str(trial)] * number))
 
 
 def test_without_mongod_the_remedy_names_the_package_and_the_way_without(tmp_path: Path) -> None:
