@@ -31,6 +31,7 @@ class Evidence:
     `interior_error`: the first prediction differs from the label there, away from the label's outline.
     `disagreement`: 1 - the mean mIoU between predictions, None for one alone. `best_other`: the highest mIoU of another
     prediction with the label, None without. `outline_support` is that of the label where somebody looked, see there.
+    `predictions` is how many there are.
     """
 
     contradicted: float
@@ -38,6 +39,7 @@ class Evidence:
     disagreement: float | None
     best_other: float | None
     outline_support: float | None = None
+    predictions: int = 1
 
 
 def evidence_of(
@@ -49,8 +51,8 @@ def evidence_of(
 
     >>> label = np.zeros((40, 40), np.uint8)
     >>> label[:20] = 255
-    >>> evidence_of(label, others=[], truth=label).contradicted, evidence_of(255 - label, others=[], truth=label)
-    (0.0, Evidence(contradicted=1.0, interior_error=1.0, disagreement=None, best_other=None, outline_support=None))
+    >>> [evidence_of(sure, others=[], truth=label).contradicted for sure in (label, 255 - label)]
+    [0.0, 1.0]
     """
     label = truth if valid is None else _counted(truth, valid=valid)
     found = (
@@ -66,6 +68,7 @@ def evidence_of(
         interior_error=_away_from_outlines(masks[0] != label) / union,
         disagreement=disagreement(masks) if others else None,
         best_other=max((image_miou(confusion(mask, truth=label)) for mask in masks[1:]), default=None),
+        predictions=len(found),
     )
 
 

@@ -66,3 +66,27 @@ def test_the_rule_as_it_is_written_down(
 ) -> None:
     assert verdict(given, miou=miou, boundary_iou=boundary) == expected
     assert expected in VERDICTS
+
+
+@pytest.mark.parametrize(
+    ("contradicted", "support", "predictions", "expected"),
+    [
+        (0.3, 0.9, 2, "ambiguous"),  # the outline lies on edges: two that are sure may both miss a person
+        (0.3, 0.9, 3, "label_error"),
+        (0.3, None, 2, "label_error"),
+        (0.0, 0.1, 2, "label_error"),
+        (0.0, 0.9, 3, "ambiguous"),
+    ],
+)
+def test_what_two_predictions_are_sure_of_yields_to_what_the_image_says(
+    contradicted: float, support: float | None, predictions: int, expected: Verdict
+) -> None:
+    given = Evidence(
+        contradicted=contradicted,
+        interior_error=0.4,
+        disagreement=0.1,
+        best_other=0.6,
+        outline_support=support,
+        predictions=predictions,
+    )
+    assert verdict(given, miou=0.5, boundary_iou=0.1) == expected
