@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from curation.errors import ConfigurationProblem, CurateError, EnvironmentProblem, RemoteUnavailable
-from curation.files import make_folder
+from curation.files import make_folder, telling_where
 from labeling.fiftyone_guard import ADDRESS, LOG, USERS, Address
 from labeling.local_server import LOOPBACK
 
@@ -176,7 +176,8 @@ def in_use(folder: Path) -> Iterator[None]:
     """Tell the guard of the database in a folder that somebody uses it while the block runs."""
     make_folder(folder)
     # made in place: a file that is replaced would be another one to who holds the first
-    descriptor = os.open(folder / USERS, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    with telling_where(folder / USERS):
+        descriptor = os.open(folder / USERS, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         # a guard that stops its database holds it for a moment
         _locked(descriptor, kind=fcntl.LOCK_SH, where=folder)

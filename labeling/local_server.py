@@ -77,4 +77,6 @@ def stop_server(process: subprocess.Popen[bytes], *, patience_s: float) -> None:
             os.killpg(process.pid, number)
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=patience_s)
-            return
+            break
+    with suppress(ProcessLookupError, PermissionError):  # what it started, and what did not heed the first signal
+        os.killpg(process.pid, signal.SIGKILL)

@@ -3,11 +3,12 @@
 The rule, first match wins; shares are of the union of label and predicted person:
 
 1. `label_error`   its doubt (see `label_doubt`) is above -0.1, or the predictions, together, are sure that more than
-                   10 % of it is labelled wrongly; of two predictions, where its doubt is known, that alone counts;
+                   10 % of it is labelled wrongly; of two predictions, where its doubt is known, that alone counts. Of
+                   labels with a mIoU of 0.8 and more that are not contradicted so, doubt is not asked;
 2. `ok`            mIoU at least 0.8, and outlines that agree: a boundary IoU of at least 0.6;
 3. `boundary_only` less than 2 % of it is wrong away from outlines;
 4. `model_error`   another model gets mIoU at least 0.8 with the label, or the predictions differ among each other;
-5. `ambiguous`     whatever is left: predictions agree, against the label, but are not sure.
+5. `ambiguous`     whatever is left: predictions agree, against the label, but are not sure, or the image is for it.
 
 A prediction that is not finite is a `model_error`. What has no label has no verdict.
 """
@@ -25,7 +26,7 @@ Verdict: TypeAlias = Literal["label_error", "model_error", "ambiguous", "boundar
 VERDICTS: Final[dict[str, str]] = {
     "label_error": "predictions, and edges of the image, speak against the label",
     "model_error": "the label fits what other predictions say, or these differ among each other",
-    "ambiguous": "the predictions agree against the label, but none is sure",
+    "ambiguous": "the predictions agree against the label, but are not sure, or edges of the image are for it",
     "boundary_only": "only the outline differs",
     "ok": "label and prediction agree",
 }

@@ -106,7 +106,7 @@ def end_of(exit_code: int, *, log: Path) -> RoundEnd:
         outcome = INTERRUPTED
     else:
         outcome = FAILED
-        sentence = sentence or (f"killed by {signal.Signals(-exit_code).name}" if exit_code < 0 else f"look in {log}")
+        sentence = sentence or (f"killed by {_signal_name(-exit_code)}" if exit_code < 0 else f"look in {log}")
     number, report = told.get("round"), told.get("report")
     return RoundEnd(
         exit_code=exit_code,
@@ -141,6 +141,10 @@ def end_leftover(pid: int | None, *, born: int | None, patience_s: float) -> Non
 def _kill_group(number: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(number, signal.SIGKILL)
+
+
+def _signal_name(number: int) -> str:
+    return next((one.name for one in signal.Signals if one == number), f"signal {number}")
 
 
 def _last_object(log: Path) -> dict[str, Any]:

@@ -72,7 +72,7 @@ class Service:
 
 
 def serve(service: Service, *, tell: Tell) -> NoReturn:
-    """Start rounds until a signal comes, whose exception goes on from here.
+    """Start rounds until a signal comes, and raise Interrupted then.
 
     Raises EnvironmentProblem at once when another service is at work in the workspace.
     """
@@ -148,8 +148,11 @@ class _AtWork:
                 signal.signal(one, handler)
             self._inbox.put(Interrupted(signal.Signals(number).name))
 
-        before = {number: signal.signal(number, hear) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
+            for number, handler in before.items():
+                if handler is not signal.SIG_IGN:  # a shell starts what runs in its background with Ctrl-C ignored
+                    signal.signal(number, hear)
             yield
         finally:
             for number, handler in before.items():
@@ -181,10 +184,10 @@ class _AtWork:
             self._change(pid=process.pid, born=born_of(process.pid), log=where)
             watch_round(process, ended=self._inbox.put)
             self._heard()  # slots that come meanwhile are skipped
-            return end_of(end_round(process), log=log)
         except BaseException:  # a signal: the round is interrupted with us
             stop_round(process, patience_s=self._service.stop_patience_s)
             raise
+        return end_of(end_round(process), log=log)
 
     def _heard(self) -> Slot | int:
         """Wait for a slot, or for the round that is at work; raises what is to end the service."""
@@ -211,7 +214,8 @@ class _AtWork:
         code = "" if end.exit_code in DONE_CODES else f", exit code {end.exit_code}"
         self._tell(f"{_named(slot)}: {end.outcome} after {seconds:.0f} s{code}{told}")
         if end.exit_code < 0 or end.exit_code == CurateError.exit_code:
-            self._service.on_crash(end)
+            # in a thread: whom it tells may take long to answer, and a stop is to be heard
+            threading.Thread(target=self._service.on_crash, args=(end,), name="crash", daemon=True).start()
 
     def _due(self, due: datetime, number: int, *, why: str = "calendar") -> bool:
         """Note a slot, and hand it to the main thread; or note it as skipped where a round is at work."""

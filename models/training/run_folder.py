@@ -34,7 +34,7 @@ def finished_metrics(
     if not (out / CONFIG).exists():
         return None
     old, new = _read_config(out / CONFIG), yaml.safe_load(settings_text(settings))
-    if changed := [name for name in new if old["settings"].get(name) != new[name]]:
+    if changed := [name for name in old["settings"] | new if old["settings"].get(name) != new.get(name)]:
         raise InputRefused(
             f"the folder holds a training with other settings: {', '.join(changed)}",
             where=out,

@@ -105,6 +105,8 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise ValueError(f"checkpoint_every_steps must be 1 or more - got {self.checkpoint_every_steps}")
         if self.patience is not None and self.patience < 1:
             raise ValueError(f"patience must be 1 or more - got {self.patience}")
+        if self.patience is not None and self.keep == "last":
+            raise ValueError("patience stops where the best epoch is past - leave it out, or keep the best")
         if self.classes != 1 and any(stage.fusion_ratio for stage in self.stages):
             raise ValueError("fusion_ratio is for 1 class: on a new background a trimap cannot be told from a mask")
 
@@ -149,8 +151,10 @@ def training_id(settings: TrainSettings, *, data: dict[str, str]) -> str:
 
 
 def _told(settings: TrainSettings) -> dict[str, Any]:
-    """Give settings as plain values, without those of a fusion that is off: it changes nothing."""
+    """Give settings as plain values, without what changes nothing, so that trainings from before it was there go on."""
     told: dict[str, Any] = msgspec.to_builtins(settings)
+    if settings.keep == "best":
+        del told["keep"]
     for stage in told["stages"]:
         if not stage["fusion_ratio"]:
             del stage["fusion_ratio"], stage["backgrounds"]

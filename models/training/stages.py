@@ -172,7 +172,7 @@ class Training:
         progress.rows.append(row)
         progress.end_epoch()
         if self._fabric.is_global_zero:
-            if is_best or self.settings.keep == "last":
+            if is_best or self.settings.keep == "last":  # which epoch is the last is known only then
                 self._save_kept()
             write_history(self.folder, rows=progress.rows)
             write_samples(self.folder, shown=verdict.shown)
@@ -216,7 +216,7 @@ class Training:
         write_durable(path, data)
 
     def _kept_file(self) -> Path:
-        return self.folder / CHECKPOINTS / f"kept-{self.progress.stage}.safetensors"
+        return self.folder / CHECKPOINTS / f"{self.settings.keep}-{self.progress.stage}.safetensors"
 
     def _load_kept(self) -> None:
         self._fabric.barrier()

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from curation.errors import Interrupted
 from pipelines.loop_config import read_loop_config
 from pipelines.schedule import workspace_of
 from pipelines.schedule_service import Service, serve
@@ -117,7 +118,10 @@ def main() -> None:
         timetable=read_timetable(cron="* * * * *", every=None, zone="UTC"),
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
-    serve(service, tell=lambda line: say(f"    {line}"))
+    try:
+        serve(service, tell=lambda line: say(f"    {line}"))
+    except Interrupted:
+        sys.exit(Interrupted.exit_code)
 
 
 if __name__ == "__main__":

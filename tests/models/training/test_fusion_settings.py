@@ -25,12 +25,15 @@ NEW = ("fusion_ratio", "backgrounds")
 
 def without_fusion(settings: TrainSettings) -> dict[str, Any]:
     told: dict[str, Any] = msgspec.to_builtins(settings)
+    del told["keep"]
     told["stages"] = [{k: v for k, v in stage.items() if k not in NEW} for stage in told["stages"]]
     return told
 
 
 @pytest.mark.parametrize("stage", [Stage(), Stage(backgrounds=("g",), fusion_ratio=0)])
-def test_a_training_without_fusion_has_the_id_and_the_config_that_it_had_before_there_was_any(stage: Stage) -> None:
+def test_a_training_has_the_id_and_the_config_that_it_had_before_there_was_fusion_or_another_epoch_to_keep(
+    stage: Stage,
+) -> None:
     settings = TrainSettings(network="n", stages=(stage,))
     before = msgspec.json.encode([without_fusion(settings), {"d": "1"}], order="deterministic")
     assert training_id(settings, data={"d": "1"}) == hashlib.sha256(before).hexdigest()[:16]

@@ -27,6 +27,7 @@ def test_settings_survive_their_file(tmp_path: Path) -> None:
         ("network: enet\ninput_size: [8, 8]\n", "input_size must be 32"),
         ("network: enet\nema: 1\n", "ema must be"),
         ("network: enet\npatience: 0\n", "patience must be"),
+        ("network: enet\npatience: 3\nkeep: last\n", "keep the best"),
         ("network: enet\nstages: []\n", "at least one stage"),
         ("network: enet\nstages: [{name: a}, {name: a}]\n", "different names"),
         ("network: [\n", "not YAML"),
