@@ -171,8 +171,9 @@ class Training:
         row = _row(progress, data=data, verdict=verdict, is_best=is_best)
         progress.rows.append(row)
         progress.end_epoch()
+        is_kept = progress.epoch == data.stage.epochs if self.settings.keep == "last" else is_best
         if self._fabric.is_global_zero:
-            if is_best or self.settings.keep == "last":  # which epoch is the last is known only then
+            if is_kept:
                 self._save_kept()
             write_history(self.folder, rows=progress.rows)
             write_samples(self.folder, shown=verdict.shown)
