@@ -36,13 +36,17 @@ Row = dict[str, Any]
 
 
 def write_history(folder: Path, *, rows: Sequence[Row]) -> None:
-    """Write `history.csv` and `curves.svg`."""
+    """Write `history.csv`."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=COLUMNS, lineterminator="\n")
     writer.writeheader()
     for row in rows:
         writer.writerow({name: f"{value:.6g}" if isinstance(value, float) else value for name, value in row.items()})
     write_durable(folder / HISTORY, text.getvalue().encode())
+
+
+def write_curves(folder: Path, *, rows: Sequence[Row]) -> None:
+    """Write `curves.svg`."""
     write_durable(folder / CURVES, curves(rows))
 
 

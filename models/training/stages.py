@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from lightning.fabric import Fabric
@@ -27,7 +27,7 @@ from models.data.batches import Batch, BatchLoader
 from models.losses import with_auxiliary
 from models.training.averaging import AveragedWeights
 from models.training.checkpoints import MAX_CHECKPOINT_BYTES, Checkpoints
-from models.training.history import Row, write_history, write_samples
+from models.training.history import Row, write_curves, write_history, write_samples
 from models.training.judging import Judged, Verdict, judge, network_input, verdict_of
 from models.training.logs import Logs
 from models.training.optimizing import freeze, keep_frozen_statistics, learning_rate, optimizer_of
@@ -37,6 +37,8 @@ from models.training.settings import Stage, TrainSettings
 
 Told = Callable[[Progress], None]
 """Told of every batch that is done."""
+DRAWN_AFTER_S: Final = 10.0
+"""Between two drawings of the curves in a stage: one takes 0.2 s, as long as a short epoch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,7 @@ class Training:
         self._averaged = AveragedWeights(self._network, decay=settings.ema)
         self._checkpoints = Checkpoints(folder / CHECKPOINTS)
         self._resumed_optimizer: dict[str, Any] | None = None
+        self._drawn_at = -math.inf
 
     def resume(self) -> list[str]:
         """Go back to the newest whole checkpoint, if there is any; give complaints about damaged ones."""
@@ -89,6 +92,8 @@ class Training:
         while self.progress.stage < len(stages):
             stage = data(stages[self.progress.stage])
             self._train_stage(stage, logs=logs, told=told)
+            if self._fabric.is_global_zero:
+                write_curves(self.folder, rows=self.progress.rows)
             self._load_kept()
             self.progress.end_stage()
             if self.progress.stage < len(stages):
@@ -163,8 +168,9 @@ class Training:
             self._checkpoint(optimizer=optimizer)
 
     def _end_epoch(self, data: StageData, *, optimizer: Any, logs: Logs) -> None:
-        progress = self.progress
+        progress, started = self.progress, time.monotonic()
         verdict = self._judge(data)
+        progress.seconds += time.monotonic() - started
         is_best = verdict.miou_image > progress.best_miou
         if is_best:
             progress.best_miou, progress.best_epoch = verdict.miou_image, progress.epoch
@@ -176,6 +182,9 @@ class Training:
             if is_kept:
                 self._save_kept()
             write_history(self.folder, rows=progress.rows)
+            if time.monotonic() - self._drawn_at > DRAWN_AFTER_S:
+                write_curves(self.folder, rows=progress.rows)
+                self._drawn_at = time.monotonic()
             write_samples(self.folder, shown=verdict.shown)
             logs.tell(row, shown=verdict.shown)
         self._checkpoint(optimizer=optimizer)
