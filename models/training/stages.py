@@ -30,7 +30,13 @@ from models.training.checkpoints import MAX_CHECKPOINT_BYTES, Checkpoints
 from models.training.history import Row, write_curves, write_history, write_samples
 from models.training.judging import Judged, Verdict, judge, network_input, verdict_of
 from models.training.logs import Logs
-from models.training.optimizing import freeze, keep_frozen_statistics, learning_rate, optimizer_of
+from models.training.optimizing import (
+    freeze,
+    keep_frozen_statistics,
+    learning_rate,
+    optimizer_of,
+    resume_optimizer,
+)
 from models.training.progress import Progress
 from models.training.run_folder import CHECKPOINTS
 from models.training.settings import Stage, TrainSettings
@@ -104,7 +110,7 @@ class Training:
         freeze(self._network, parts=data.stage.frozen)
         bare = optimizer_of(self._network, stage=data.stage)
         if self._resumed_optimizer is not None:
-            bare.load_state_dict(self._resumed_optimizer)
+            resume_optimizer(bare, state=self._resumed_optimizer)
             self._resumed_optimizer = None
         network, optimizer = self._fabric.setup(self._network, bare)
         if hasattr(self._network, "forward_with_auxiliary"):

@@ -10,7 +10,13 @@ from torch import nn
 
 from curation.errors import ConfigurationProblem
 from models.training.averaging import FIRST_STEPS, AveragedWeights
-from models.training.optimizing import freeze, keep_frozen_statistics, learning_rate, optimizer_of
+from models.training.optimizing import (
+    freeze,
+    keep_frozen_statistics,
+    learning_rate,
+    optimizer_of,
+    resume_optimizer,
+)
 from models.training.settings import Stage
 
 
@@ -38,6 +44,26 @@ def test_the_warm_up_rises_evenly_and_then_the_schedule_begins_at_its_top() -> N
     stage = Stage(learning_rate=1.0, schedule="constant", warmup=0.1)
     rates = [learning_rate(stage, step=step, steps=40) for step in range(6)]
     assert rates == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0, 1.0])
+
+
+def test_adamw_goes_on_from_averages_of_another_layout_as_the_plain_one_of_torch_does() -> None:
+    torch.manual_seed(0)
+    ours = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+    plain = nn.Conv2d(3, 4, 3)
+    plain.load_state_dict(ours.state_dict())
+    stage = Stage(learning_rate=0.1, weight_decay=0.0)
+    optimizer, other = optimizer_of(ours, stage=stage), torch.optim.AdamW(plain.parameters(), lr=0.1, weight_decay=0.0)
+    for _ in range(4):
+        gradient = torch.randn(4, 3, 3, 3)
+        for network, one in ((ours, optimizer), (plain, other)):
+            network.weight.grad = torch.empty_like(network.weight).copy_(gradient)
+            one.step()
+        state = optimizer.state_dict()
+        for averages in state["state"].values():
+            averages.update({name: average.contiguous() for name, average in averages.items()})
+        optimizer = optimizer_of(ours, stage=stage)
+        resume_optimizer(optimizer, state=state)
+    torch.testing.assert_close(ours.weight, plain.weight)
 
 
 def test_freezing_holds_the_named_parts_only_and_thaws_the_others() -> None:
