@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import traceback
 from contextlib import suppress
 from typing import Any, Final, NoReturn
@@ -126,6 +127,7 @@ def _fill_closed_streams() -> None:
 def run_command() -> NoReturn:
     """Run the command line; raises SystemExit with its code."""
     signal.signal(signal.SIGTERM, _on_sigterm)
+    threading.excepthook = _on_thread_end
     try:
         code = curate.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
@@ -138,8 +140,7 @@ def run_command() -> NoReturn:
     except (click.Abort, KeyboardInterrupt, Interrupted):
         _fail("interrupted; run the same command again, it goes on where it was", code=INTERRUPTED)
     except CurateError as error:
-        told = {"error": error.reason, "where": error.where, "remedy": error.remedy}
-        _fail(str(error), code=error.exit_code, told=told)
+        _fail_for(error)
     except Exception as error:  # noqa: BLE001 - the last line of defence: say that it is our bug
         _say(traceback.format_exc())
         _fail(f"this is a bug of curate ({type(error).__name__}); please report it with the lines above", code=OUR_BUG)
@@ -164,6 +165,11 @@ def _show(result: Result, run: RunOptions) -> None:
     click.get_current_context().exit(result.exit_code)
 
 
+def _fail_for(error: CurateError) -> NoReturn:
+    told = {"error": error.reason, "where": error.where, "remedy": error.remedy}
+    _fail(str(error), code=error.exit_code, told=told)
+
+
 def _fail(message: str, *, code: int, told: dict[str, str] | None = None) -> NoReturn:
     _say(f"curate: {message}")
     _exit(code, told=told or {"error": message})
@@ -179,6 +185,18 @@ def _exit(code: int, *, told: dict[str, str]) -> NoReturn:
 def _say(text: str) -> None:
     with suppress(OSError):  # there may be nobody left to tell
         click.echo(text, err=True)
+
+
+def _on_thread_end(args: threading.ExceptHookArgs) -> None:
+    """End the command for a problem that a thread raises: what the main thread waits for will not come."""
+    if not isinstance(args.exc_value, CurateError):
+        threading.__excepthook__(args)
+        return
+    try:
+        _fail_for(args.exc_value)
+    except SystemExit:
+        sys.stdout.flush()
+        os._exit(args.exc_value.exit_code)
 
 
 def _on_sigterm(number: int, frame: object) -> NoReturn:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from lightning.fabric import Fabric
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning.fabric.strategies.parallel import ParallelStrategy
 
 from curation.errors import EnvironmentProblem
+from curation.worker_process import die_with
 
 if TYPE_CHECKING:
     from models.training.runs import RunOptions
@@ -18,10 +25,21 @@ if TYPE_CHECKING:
 
 LINKS: Final = ("gloo", "NCCL", "Connection")
 """One of these stands in what torch says of a process that it does not reach any more."""
+FIRST: Final = "CURATE_FIRST_PROCESS"
+"""Names the first process to those that it starts."""
+POLL_S: Final = 0.5
+PATIENCE_S: Final = 10.0
+"""Time that torch has to notice itself that a process was lost. Waiting for one on a GPU, it may never."""
 
 
 def launched(options: RunOptions, *, precision: Precision) -> Fabric:
-    """Start all processes of a training, and give each its link to the others. The first tells the result for all."""
+    """Start all processes of a training, and give each its link to the others. The first tells the result for all.
+
+    A thread of the first raises EnvironmentProblem where it still waits for a process `PATIENCE_S` after that was lost:
+    what it waits in cannot be interrupted.
+    """
+    if FIRST in os.environ:
+        die_with(int(os.environ[FIRST]))
     for name in ("lightning.fabric", "lightning.pytorch"):  # either may greet in the name of every process
         logging.getLogger(name).setLevel(logging.ERROR)
     fabric = Fabric(
@@ -31,6 +49,10 @@ def launched(options: RunOptions, *, precision: Precision) -> Fabric:
         strategy="ddp" if options.devices * options.nodes > 1 else "auto",
         precision=precision,
     )
+    if isinstance(fabric.strategy, ParallelStrategy):
+        environment = fabric.strategy.cluster_environment
+        if environment is not None and not environment.creates_processes_externally:  # as torchrun or SLURM do
+            _start_others(options.devices, environment=environment)
     fabric.launch()
     if not fabric.is_global_zero:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -50,8 +72,37 @@ def telling_of_loss(fabric: Fabric) -> Iterator[None]:
             raise
         if not fabric.is_global_zero:
             raise SystemExit(EnvironmentProblem.exit_code) from error
-        raise EnvironmentProblem(
-            "another process that trained with this one has ended",
-            remedy="see what it said, or what ended it, such as too little memory; then run the same command again, it "
-            "goes on where it was",
-        ) from error
+        raise _lost() from error
+
+
+def _start_others(devices: int, *, environment: ClusterEnvironment) -> None:
+    """Start the same command once for each further device. Lightning's own start kills us, unheard, when one is lost.
+
+    Source: the variables are those of Lightning's `LightningEnvironment`, for processes that it did not start.
+    """
+    os.environ |= {
+        "LOCAL_RANK": "0",
+        "MASTER_ADDR": environment.main_address,
+        "MASTER_PORT": str(environment.main_port),
+    }
+    command = [sys.executable, *sys.orig_argv[1:]]
+    others = [
+        subprocess.Popen(command, env={**os.environ, "LOCAL_RANK": str(rank), FIRST: str(os.getpid())})
+        for rank in range(1, devices)
+    ]
+    threading.Thread(target=_watch, args=(others,), name="lost processes", daemon=True).start()
+
+
+def _watch(others: Sequence[subprocess.Popen[bytes]]) -> None:
+    while not any(other.poll() for other in others):
+        time.sleep(POLL_S)
+    time.sleep(PATIENCE_S)
+    raise _lost()
+
+
+def _lost() -> EnvironmentProblem:
+    return EnvironmentProblem(
+        "another process that trained with this one has ended",
+        remedy="see what it said, or what ended it, such as too little memory; then run the same command again, it "
+        "goes on where it was",
+    )
