@@ -32,7 +32,7 @@ def person_area(mask: Mask) -> float:
     >>> person_area(np.array([[0, 255], [0, 0]], dtype=np.uint8))
     0.25
     """
-    return np.count_nonzero(mask) / mask.size if mask.size else 0.0
+    return int(np.count_nonzero(mask)) / mask.size if mask.size else 0.0
 
 
 def check_alpha(alpha: Alpha, *, file: str, threshold: int = ALPHA_THRESHOLD) -> None:
@@ -40,7 +40,7 @@ def check_alpha(alpha: Alpha, *, file: str, threshold: int = ALPHA_THRESHOLD) ->
 
     Raises BadRecord: EMPTY_ALPHA, FULL_ALPHA.
     """
-    covered = np.count_nonzero(alpha > threshold)
+    covered = int(np.count_nonzero(alpha > threshold))
     coverage = covered / alpha.size
     reason = f"{covered:,} of {alpha.size:,} pixels ({coverage:.2%}) are above alpha {threshold}"
     if coverage < MIN_COVERAGE:

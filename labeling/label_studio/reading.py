@@ -111,8 +111,8 @@ def mask_iou(first: Mask, *, second: Mask) -> float:
     >>> mask_iou(np.array([[255, 255, 0]], np.uint8), second=np.array([[0, 255, 255]], np.uint8))
     0.3333333333333333
     """
-    union = np.count_nonzero(first | second)
-    return np.count_nonzero(first & second) / union if union else 1.0
+    union = int(np.count_nonzero(first | second))
+    return int(np.count_nonzero(first & second)) / union if union else 1.0
 
 
 def annotator_of(annotation: Mapping[str, Any]) -> str:

@@ -59,7 +59,7 @@ def confusion(prediction: Mask, *, truth: Mask, valid: NDArray[np.bool_] | None 
     if valid is not None:
         assert valid.shape == truth.shape, f"valid pixels of {valid.shape} for a label of {truth.shape}"
         where = valid.view(np.uint8)
-        prediction, truth, total = _lesser(prediction, where), _lesser(truth, where), np.count_nonzero(valid)
+        prediction, truth, total = _lesser(prediction, where), _lesser(truth, where), int(np.count_nonzero(valid))
     predicted, labelled = cv2.countNonZero(prediction), cv2.countNonZero(truth)
     both = cv2.countNonZero(_lesser(prediction, truth))
     return Confusion(tp=both, fp=predicted - both, fn=labelled - both, tn=total - predicted - labelled + both)

@@ -39,5 +39,5 @@ def hole_recall(prediction: Mask, *, holes: Mask, valid: NDArray[np.bool_] | Non
     0.5
     """
     where = holes > 0 if valid is None else (holes > 0) & valid
-    total = np.count_nonzero(where)
-    return np.count_nonzero(where & (prediction == 0)) / total if total else None
+    total = int(np.count_nonzero(where))
+    return int(np.count_nonzero(where & (prediction == 0))) / total if total else None
