@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,7 +21,7 @@ import pyarrow as pa
 from curation.card import QUARANTINE, Card, Tally, counts_of, tool_version
 from curation.dataset import FILE_COLUMNS, quarantine_lines, table_of, with_columns, write_dataset
 from curation.errors import ConfigurationProblem, InputRefused
-from curation.files import telling_where, write_durable
+from curation.files import TEMPORARY_PREFIX, telling_where, write_durable
 from curation.journal import Journal
 from curation.quarantine import QuarantineRecord
 from curation.runner import RunnerOptions, run_items
@@ -116,6 +116,7 @@ def _work(plan: Plan, *, out: Path, journal: Journal[Outcome], limit: int, optio
                     broken = tally.quarantined.total() + len(plan.quarantined)
                     raise _too_much_broken(broken, limit=limit, example=outcome.records[0], out=out)
     finally:
+        _drop_half_written(out, folders=plan.folders)
         journal.commit()
 
 
@@ -165,6 +166,14 @@ def _sweep(out: Path, *, folders: tuple[str, ...], table: pa.Table) -> None:
     for folder in folders:
         for path in (out / folder).iterdir():
             if f"{folder}/{path.name}" not in named:
+                path.unlink()
+
+
+def _drop_half_written(out: Path, *, folders: tuple[str, ...]) -> None:
+    """Delete what workers were writing when they were stopped: it takes space, which may be what is lacking."""
+    with suppress(OSError):
+        for folder in folders:
+            for path in (out / folder).glob(f"{TEMPORARY_PREFIX}*"):
                 path.unlink()
 
 

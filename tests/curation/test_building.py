@@ -16,6 +16,7 @@ import pytest
 from curation.building import BuildOptions, build_dataset, run_id
 from curation.dataset import read_dataset, read_quarantine, select_rows
 from curation.errors import EnvironmentProblem, InputRefused
+from curation.files import TEMPORARY_PREFIX
 from curation.lock import exclusive
 from curation.quarantine import BadRecord, Code
 from curation.runner import RunnerOptions
@@ -51,6 +52,15 @@ def fail_unless_done(item: Item, folder: Path, *, marker: Path) -> Outcome:
     if not marker.exists():
         raise EnvironmentProblem("the disk is full")
     return make_sample(item, folder)
+
+
+def be_half_way_when_the_other_fails(item: Item, folder: Path) -> Outcome:
+    if item.payload == "half way":
+        (folder / "images" / f"{TEMPORARY_PREFIX}{os.getpid()}").write_bytes(b"half")
+        time.sleep(600)
+    while not [*folder.rglob(f"{TEMPORARY_PREFIX}*")]:
+        time.sleep(0.01)
+    raise EnvironmentProblem("the disk is full")
 
 
 def sample(name: str) -> Sample:
@@ -246,3 +256,11 @@ def test_a_query_that_is_no_condition_is_refused(tmp_path: Path, query: str) -> 
     assert select_rows(dataset, "score > 0.4 and id == '0001'")["id"].to_pylist() == ["0001"]
     with pytest.raises(InputRefused, match="does not work"):
         select_rows(dataset, query)
+
+
+def test_what_a_worker_was_writing_when_another_ended_the_run_is_deleted(tmp_path: Path) -> None:
+    plan = plan_of(["half way", "fails"], work=be_half_way_when_the_other_fails)
+    runner = RunnerOptions(workers=2, item_timeout_s=60.0, worker_memory_bytes=4 << 30)
+    with pytest.raises(EnvironmentProblem, match="full"):
+        build_dataset(plan, out=tmp_path / "D", options=BuildOptions(runner=runner))
+    assert not [*(tmp_path / "D").rglob(f"{TEMPORARY_PREFIX}*")]
