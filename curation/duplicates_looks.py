@@ -16,12 +16,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.checksums import check_row_digest
 from curation.dataset import Dataset
 from curation.files import make_folder, read_file, safe_join, sha256_of
 from curation.journal import Journal
 from curation.looks import look_of
 from curation.pixels import decode_image
-from curation.quarantine import BadRecord, Code, QuarantineRecord
+from curation.quarantine import QuarantineRecord
 from curation.runner import RunnerOptions, run_items
 from curation.samples import Item, Outcome, Sample
 
@@ -147,9 +148,7 @@ def look_at_image(item: Item, folder: Path) -> Outcome:
     origin = Path(item.payload["folder"])
     file = safe_join(origin, item.payload["image"])
     data = read_file(file, below=origin)
-    if sha256_of(data) != item.payload["sha256"]:
-        reason = f"sha256 is {sha256_of(data)}, the manifest says {item.payload['sha256']}"
-        raise BadRecord(Code.CHECKSUM, reason, file=file)
+    check_row_digest(data, row=item.payload, column="image", file=file)
     image = decode_image(data, file=str(file))
     height, width = image.shape[:2]
     extra = {"pixels": sha256_of(b"%d %d " % (height, width) + image.tobytes())[:32], "look": look_of(image).tobytes()}

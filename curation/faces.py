@@ -11,8 +11,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.checksums import digest_column
 from curation.files import read_file
-from curation.labels import digest_column, place_labels
+from curation.labels import place_labels
 from curation.masks import check_alpha, person_area
 from curation.originals import Verify, check_original, place_original
 from curation.pixels import Image, Mask, decode_image, decode_mask, encode_gray, encode_image, encode_mask

@@ -12,12 +12,13 @@ import cv2
 import msgspec
 import numpy as np
 
+from curation.checksums import check_row_digest
 from curation.compositing import colours_of_masked, person_colours, soft_alpha
 from curation.cutouts import LabelRules, Labels, labels_of_alpha, labels_of_mask
 from curation.files import read_file, safe_join, sha256_of, write_bytes
 from curation.fusion import Fused, FusionRules, finished, generator_for, staged
 from curation.fusion_second import with_second
-from curation.labels import digest_column, place_labels
+from curation.labels import place_labels
 from curation.masks import check_alpha, person_area
 from curation.originals import IMAGES
 from curation.pixels import (
@@ -227,23 +228,20 @@ def _person(key: _Key, *, rules: TaskRules) -> _Person:
 
 
 def _image(photograph: Photograph) -> Image:
-    return decode_image(_checked(photograph, column="image", digest="sha256"), file=str(photograph.path("image")))
+    return decode_image(_checked(photograph, column="image"), file=str(photograph.path("image")))
 
 
 def _alpha(photograph: Photograph) -> Alpha:
     column = photograph.label or "mask"
-    data = _checked(photograph, column=column, digest=digest_column(column))
+    data = _checked(photograph, column=column)
     decode = decode_matte if column == "alpha" else decode_mask
     return decode(data, file=str(photograph.path(column)))
 
 
-def _checked(photograph: Photograph, *, column: str, digest: str) -> bytes:
+def _checked(photograph: Photograph, *, column: str) -> bytes:
     path = photograph.path(column)
     data = read_file(path, below=Path(photograph.folder))
-    expected = photograph.row.get(digest)
-    if expected is not None and sha256_of(data) != expected:
-        reason = f"sha256 is {sha256_of(data)}, the manifest says {expected}"
-        raise BadRecord(Code.CHECKSUM, reason, file=path, field=digest)
+    check_row_digest(data, row=photograph.row, column=column, file=path)
     return data
 
 

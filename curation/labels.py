@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from curation.checksums import digest_column
 from curation.files import sha256_of, write_bytes
 
 FOLDERS: Final[dict[str, str]] = {
@@ -27,15 +28,6 @@ class PlacedLabels:
 
     paths: Mapping[str, str]
     digests: Mapping[str, str]
-
-
-def digest_column(column: str) -> str:
-    """Give the name of the column that holds the SHA-256 of the files in another; the image's is `sha256` alone.
-
-    >>> digest_column("mask")
-    'mask_sha256'
-    """
-    return f"{column}_sha256"
 
 
 def place_labels(pictures: Mapping[str, bytes], *, sample_id: str, folder: Path) -> PlacedLabels:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.card import Card, Counts
+from curation.checksums import check_row_digest
 from curation.dataset import (
     FILE_COLUMNS,
     MANIFEST,
@@ -25,9 +26,8 @@ from curation.dataset import (
     write_dataset,
 )
 from curation.errors import InputRefused
-from curation.files import fingerprint_file, link_or_copy, make_folder, read_file, safe_join, sha256_of
+from curation.files import fingerprint_file, link_or_copy, make_folder, read_file, safe_join
 from curation.joining import Joined, join_tables
-from curation.labels import digest_column
 from curation.quarantine import BadRecord, Code
 from curation.rewriting import rewriting
 from curation.runner import RunnerOptions, run_items
@@ -91,10 +91,7 @@ def merge_sample(item: Item, folder: Path) -> Outcome:
             continue
         source = safe_join(origin, relative)
         data = read_file(source, below=origin)
-        digest = "sha256" if column == "image" else digest_column(column)
-        if (column == "image" or row.get(digest) is not None) and sha256_of(data) != row[digest]:
-            reason = f"sha256 is {sha256_of(data)}, the manifest says {row[digest]}"
-            raise BadRecord(Code.CHECKSUM, reason, file=source, field=digest)
+        check_row_digest(data, row=row, column=column, file=source)
         place, _, name = relative.rpartition("/")
         if not FOLDER_NAME.fullmatch(place):
             raise BadRecord(Code.NAME, "a file of a dataset lies in one folder, as in images/1.jpg", file=relative)

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.card import QUARANTINE
+from curation.checksums import check_row_digest
 from curation.dataset import FILE_COLUMNS, Dataset, read_quarantine
 from curation.errors import InputRefused
-from curation.files import read_file, safe_join, sha256_of
+from curation.files import read_file, safe_join
 from curation.folders import is_os_metadata
 from curation.image_header import inspect
-from curation.labels import FOLDERS, digest_column
+from curation.labels import FOLDERS
 from curation.originals import IMAGES
 from curation.pixels import decode_matte
 from curation.quarantine import BadRecord, Code, QuarantineRecord
@@ -90,21 +91,13 @@ def _check_file(row: dict[str, Any], *, column: str, folder: Path) -> None:
         if column == "white":
             _check_size((header.height, header.width), row=row, file=path)
     # last: what is wrong with a label says more than that it is another
-    if row.get(digest_column(column)) is not None:
-        _check_digest(data, row=row, column=digest_column(column), file=path)
+    check_row_digest(data, row=row, column=column, file=path)
 
 
 def _check_image(data: bytes, *, row: dict[str, Any], file: Path) -> None:
-    _check_digest(data, row=row, column="sha256", file=file)
+    check_row_digest(data, row=row, column="image", file=file)
     header = inspect(data, file=str(file))
     _check_size((header.height, header.width), row=row, file=file)
-
-
-def _check_digest(data: bytes, *, row: dict[str, Any], column: str, file: Path) -> None:
-    digest = sha256_of(data)
-    if digest != row[column]:
-        reason = f"sha256 is {digest}, the manifest says {row[column]}"
-        raise BadRecord(Code.CHECKSUM, reason, file=file, field=column)
 
 
 def _check_gray(data: bytes, *, row: dict[str, Any], column: str, file: Path) -> None:

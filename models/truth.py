@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.checksums import check_row_digest
 from curation.files import read_file, safe_join
 from curation.pixels import Alpha, Gray, Mask, decode_gray, decode_mask
 from curation.quarantine import BadRecord, Code
@@ -38,12 +39,15 @@ def read_truth(row: Mapping[str, Any], *, folder: Path, with_alpha: bool) -> Tru
     """Read the label of a row of a manifest: masks, ignored pixels and, `with_alpha`, alpha and trimap.
 
     A row without a mask shows nobody (`has_truth`).
-    Raises BadRecord: SIZE_MISMATCH among the files, MASK_VALUES when no pixel counts, and those of the decoders.
+    Raises BadRecord: SIZE_MISMATCH among the files, MASK_VALUES when no pixel counts, CHECKSUM for a file that changed
+    since it was made, and those of the decoders.
     """
     if row["mask"] is None:
         return Truth(mask=np.zeros((row["height"], row["width"]), np.uint8))
     path = safe_join(folder, row["mask"])
-    mask = decode_mask(read_file(path), file=str(path))
+    data = read_file(path)
+    mask = decode_mask(data, file=str(path))
+    check_row_digest(data, row=row, column="mask", file=path)  # last: what is wrong with a label says more
     ignored = _gray(row, column="ignore", folder=folder, like=mask)
     valid = None if ignored is None else ignored != IGNORED
     if valid is not None and not valid.any():
@@ -59,7 +63,9 @@ def _gray(row: Mapping[str, Any], *, column: str, folder: Path, like: Mask) -> G
     if row.get(column) is None:
         return None
     path = safe_join(folder, row[column])
-    picture = decode_gray(read_file(path), file=str(path))
+    data = read_file(path)
+    picture = decode_gray(data, file=str(path))
+    check_row_digest(data, row=row, column=column, file=path)
     if picture.shape != like.shape:
         reason = f"{picture.shape[1]} x {picture.shape[0]}, the mask is {like.shape[1]} x {like.shape[0]}"
         raise BadRecord(Code.SIZE_MISMATCH, f"{reason} (width x height)", file=path, field=column)

@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from curation.checksums import digest_column
 from curation.dataset import FILE_COLUMNS, Dataset, read_dataset, read_quarantine, write_dataset
 from curation.files import read_file, sha256_of, write_durable
-from curation.labels import digest_column
 from curation.pixels import Mask, decode_mask, encode_mask
 from curation.rewriting import rewriting
 from pipelines.aifenge import AifengeFlags, aifenge

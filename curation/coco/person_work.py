@@ -8,9 +8,10 @@ from typing import Final, Literal
 
 import msgspec
 
+from curation.checksums import digest_column
 from curation.coco.raster import RunLengths, count_pixels, draw, is_empty, merge, to_array
 from curation.coco.segmentation import read_segmentation
-from curation.labels import digest_column, place_labels
+from curation.labels import place_labels
 from curation.originals import Verify, check_original, place_original
 from curation.pixels import Mask, encode_gray, encode_mask
 from curation.quarantine import BadRecord, Code, QuarantineRecord

@@ -12,9 +12,10 @@ import numpy as np
 import pyarrow as pa
 
 from curation.card import QUARANTINE
+from curation.checksums import digest_column
 from curation.dataset import Dataset, read_quarantine, with_columns, write_dataset
 from curation.files import make_folder, read_file, safe_join, sha256_of, write_bytes
-from curation.labels import FOLDERS, digest_column
+from curation.labels import FOLDERS
 from curation.masks import person_area
 from curation.pixels import Mask, decode_mask
 from curation.quarantine import BadRecord

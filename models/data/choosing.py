@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 
+from curation.checksums import digest_column
 from curation.dataset import Dataset, select_rows
 from curation.errors import InputRefused
 from curation.splitting import IDENTITY_COLUMNS, leak_groups
@@ -30,7 +31,7 @@ class LabelledImage:
     """Where an image and its label are.
 
     `key` names the sample among those of all datasets. `image`, `label` (a mask, or a trimap) and `ignore` (128 where
-    pixels do not count) are paths below `folder`.
+    pixels do not count) are paths below `folder`; `digests` holds the SHA-256 of those of which it is known.
     """
 
     key: str
@@ -38,6 +39,7 @@ class LabelledImage:
     image: str
     label: str
     ignore: str | None
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,12 +163,15 @@ def _labelled(
 
 def _image(row: Mapping[str, Any], *, dataset: Dataset, column: str, number: int) -> LabelledImage:
     again = f" {number + 1}" if number else ""  # what is drawn for a sample hangs on its key
+    named = ((row.get(name), row.get(digest_column(name))) for name in ("image", column, "ignore"))
+    digests = {path: digest for path, digest in named if path is not None and digest is not None}
     return LabelledImage(
         key=f"{dataset.card.name}/{row['id']}{again}",
         folder=dataset.folder,
         image=row["image"],
         label=row[column],
         ignore=row.get("ignore"),
+        digests=digests,
     )
 
 

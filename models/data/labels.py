@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.checksums import check_digest
 from curation.files import read_file, safe_join
 from curation.pixels import Image, decode_image, decode_mask, decode_matte, histogram
 from curation.quarantine import BadRecord, Code
@@ -25,23 +27,25 @@ TRIMAP_VALUES: Final = {0: BACKGROUND, 128: UNKNOWN, 255: FOREGROUND}
 
 
 def read_image(sample: LabelledImage) -> Image:
-    """Give the image of a sample, as displayed; raises BadRecord as `decode_image` and `read_file`."""
-    path = safe_join(sample.folder, sample.image)
-    return decode_image(read_file(path), file=str(path))
+    """Give the image of a sample, as displayed; raises BadRecord as `decode_image` and `read_file`, and CHECKSUM."""
+    return _decoded(sample, sample.image, decode=decode_image)
 
 
 def read_label(sample: LabelledImage, *, classes: int, size: tuple[int, int]) -> Label:
     """Give the label of a sample, whose image is of `size` (height, width), from its mask or trimap.
 
-    Raises BadRecord: MASK_VALUES or TRIMAP for values that are no label, SIZE_MISMATCH, and those of the file.
+    Raises BadRecord: MASK_VALUES or TRIMAP for values that are no label, SIZE_MISMATCH, CHECKSUM for a file that has
+    changed since it was made, and those of the file.
     """
     label = _read_mask(sample) if classes == 1 else _read_trimap(sample)
     _check_size(label, size=size, sample=sample, name=sample.label)
     if sample.ignore is not None:
-        path = safe_join(sample.folder, sample.ignore)
-        ignored = decode_matte(read_file(path), file=str(path))
+        path = sample.folder / sample.ignore
+        ignored = _decoded(sample, sample.ignore, decode=decode_matte)
         _check_size(ignored, size=size, sample=sample, name=sample.ignore)
-        _check_values(ignored, allowed=(0, IGNORE_VALUE), code=Code.MASK_VALUES, file=str(path))
+        _check_values(
+            ignored, allowed=(0, IGNORE_VALUE), code=Code.MASK_VALUES, file=str(sample.folder / sample.ignore)
+        )
         label[ignored == IGNORE_VALUE] = IGNORED
     return label
 
@@ -68,15 +72,21 @@ def _mostly(is_of_class: NDArray[np.bool_], *, size: tuple[int, int]) -> NDArray
     return resized_mask(is_of_class.view(np.uint8) * np.uint8(255), size=size) > 0
 
 
+def _decoded(sample: LabelledImage, name: str, *, decode: Callable[..., NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    path = safe_join(sample.folder, name)
+    data = read_file(path)
+    picture = decode(data, file=str(path))
+    check_digest(data, expected=sample.digests.get(name), file=path)  # last: what is wrong with a file says more
+    return picture
+
+
 def _read_mask(sample: LabelledImage) -> Label:
-    path = safe_join(sample.folder, sample.label)
-    return decode_mask(read_file(path), file=str(path)) & np.uint8(1)
+    return _decoded(sample, sample.label, decode=decode_mask) & np.uint8(1)
 
 
 def _read_trimap(sample: LabelledImage) -> Label:
-    path = safe_join(sample.folder, sample.label)
-    stored = decode_matte(read_file(path), file=str(path))
-    _check_values(stored, allowed=tuple(TRIMAP_VALUES), code=Code.TRIMAP, file=str(path))
+    stored = _decoded(sample, sample.label, decode=decode_matte)
+    _check_values(stored, allowed=tuple(TRIMAP_VALUES), code=Code.TRIMAP, file=str(sample.folder / sample.label))
     label = np.full_like(stored, UNKNOWN)
     label[stored == 0] = BACKGROUND
     label[stored == 255] = FOREGROUND

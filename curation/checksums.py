@@ -1,0 +1,34 @@
+"""Whether a file of a dataset is still the one that was imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from curation.files import sha256_of
+from curation.quarantine import BadRecord, Code
+
+
+def digest_column(column: str) -> str:
+    """Give the name of the column that holds the SHA-256 of the files in another.
+
+    >>> digest_column("image"), digest_column("mask")
+    ('sha256', 'mask_sha256')
+    """
+    return "sha256" if column == "image" else f"{column}_sha256"
+
+
+def check_row_digest(data: bytes, *, row: Mapping[str, Any], column: str, file: Path) -> None:
+    """Refuse the bytes of `file`, which the row of a manifest names in `column`, where they changed since the import.
+
+    Labels that were made before these had a SHA-256 pass. Raises BadRecord: CHECKSUM.
+    """
+    field = digest_column(column)
+    check_digest(data, expected=row.get(field), file=file, field=field)
+
+
+def check_digest(data: bytes, *, expected: str | None, file: Path, field: str | None = None) -> None:
+    """Refuse bytes that have another SHA-256 than expected; raises BadRecord: CHECKSUM."""
+    if expected is not None and (digest := sha256_of(data)) != expected:
+        raise BadRecord(Code.CHECKSUM, f"sha256 is {digest}, the manifest says {expected}", file=file, field=field)
