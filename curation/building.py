@@ -193,5 +193,5 @@ def _too_much_broken(broken: int, *, limit: int, example: QuarantineRecord, out:
     return InputRefused(
         f"{broken} inputs are broken, {limit} are allowed; e.g. {example.code}: {example.reason}",
         where=example.file,
-        remedy=f"{example.hint}. {seen}--max-quarantine N or N% allows more; the work done so far is kept",
+        remedy=f"{example.hint}. {seen}--max-quarantine N or N% (100%: all) allows more; the work done so far is kept",
     )

@@ -99,10 +99,12 @@ class Tracker:
             self._client.set_terminated(number, FINISHED)
             return str(number)
 
-    def begin(self, key: str, *, name: str) -> str:
-        """Give the id of a run that is not over yet, to go on with, or of a new one."""
+    def begin(self, record: RunRecord) -> str:
+        """Give the id of a run that is not over yet, to go on with, or of a new one; its parameters are logged."""
         with telling(self._place):
-            run = self._run_of(RunRecord(key=key, name=name), unfinished=True)
+            run = self._run_of(record, unfinished=True)
+            for name in record.parameters.keys() - run.data.params.keys():
+                self._client.log_param(run.info.run_id, name, record.parameters[name])
             return str(run.info.run_id)
 
     def tell(self, run: str, *, metrics: Mapping[str, float], step: int, picture: Image | None = None) -> None:

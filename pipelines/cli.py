@@ -95,6 +95,8 @@ def main() -> NoReturn:
     apart: that takes a while with a million records, and native threads of libraries have aborted in it.
     """
     _fill_closed_streams()
+    # of what a stopped command leaves to it to clean up, the process that cleans up need not tell
+    sys.warnoptions.append("ignore:resource_tracker:UserWarning")
     for name, value in THREADS.items():
         os.environ.setdefault(name, value)
     try:

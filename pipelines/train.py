@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from curation.errors import ConfigurationProblem
 from pipelines.options import Result, RunOptions, setting
-from pipelines.progress import progress_bar
+from pipelines.progress import progress_bar, tell
 
 if TYPE_CHECKING:
     from models.training.runs import Report, TrainingPlan
     from models.training.runs import RunOptions as TrainingOptions
     from models.training.settings import TrainSettings
 
-ACCELERATORS: Final = ("auto", "cpu", "cuda")
 ONE_STAGE: Final = "main"
 IN_SETTINGS: Final = ("network", "classes", "weights", "ema", "patience", "keep", "precision", "auxiliary_weight")
 IN_STAGES: Final = (
@@ -81,7 +80,10 @@ class TrainFlags:
     backgrounds: tuple[Path, ...] = setting("Datasets without persons, to lay samples on.", default=(), metavar="D...")
     log: tuple[Literal["tensorboard", "mlflow"], ...] = setting("Also log to these.", default=())
     devices: int = setting("Devices to train on together.", default=1)
-    nodes: int = setting("Machines to train on together.", default=1)
+    nodes: int = setting(
+        "Machines to train on together: the same command on each, with MASTER_ADDR, MASTER_PORT and NODE_RANK.",
+        default=1,
+    )
     allow_changed_data: bool = setting("Go on although a dataset changed since the training began.", default=False)
 
 
@@ -103,6 +105,8 @@ def train(settings: TrainFlags, *, run: RunOptions) -> Result:
     plan = plan_training(_settings(settings, run=run))
     if run.dry_run:
         return _told(plan, out=settings.out)
+    if settings.nodes > 1:
+        tell(f"the training begins when all {settings.nodes} machines are there", run=run)
     with telling_of_interruption(), progress_bar("train", total=plan.batches, run=run, unit="batch") as show:
         report = train_plan(
             plan, out=settings.out, options=_options(settings, run=run), told=lambda progress: show(progress.batches)
@@ -174,13 +178,10 @@ def _losses(text: str) -> dict[str, float]:
 
 
 def training_options(run: RunOptions) -> TrainingOptions:
-    """Give how trainings run; raises ConfigurationProblem for a device that is none."""
+    """Give how trainings run."""
     from models.training.runs import RunOptions as TrainingOptions
 
-    accelerator: Any = run.device.partition(":")[0]
-    if accelerator not in ACCELERATORS:
-        raise ConfigurationProblem(f"--device {run.device!r} is unknown", remedy="give auto, cpu or cuda")
-    return TrainingOptions(workers=run.workers, accelerator=accelerator, overwrite=run.overwrite)
+    return TrainingOptions(workers=run.workers, device=run.device, overwrite=run.overwrite)
 
 
 def size_of(text: str) -> tuple[int, int]:
@@ -205,9 +206,13 @@ def _options(flags: TrainFlags, *, run: RunOptions) -> TrainingOptions:
 def _told(plan: TrainingPlan, *, out: Path) -> Result:
     from models.networks.cost import cost_of
     from models.networks.registry import build_network
+    from models.training.optimizing import freeze
 
     settings = plan.settings
-    cost = cost_of(build_network(settings.network, classes=settings.classes), input_size=settings.input_size)
+    network = build_network(settings.network, classes=settings.classes)
+    for stage in settings.stages:
+        freeze(network, parts=stage.frozen)
+    cost = cost_of(network, input_size=settings.input_size)
     height, width = settings.input_size
     lines = [f"{settings.network} at {height} x {width}: {cost.parameters:,} parameters"]
     stages = []

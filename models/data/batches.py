@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, NamedTuple
 
 import cv2
@@ -17,6 +19,7 @@ from torch import Tensor
 
 from curation.errors import EnvironmentProblem, Interrupted
 from curation.quarantine import BadRecord
+from curation.worker_process import die_with
 from models.data.images import Draw, Example, LabelledImages
 
 JUDGED_AT_ONCE = 8
@@ -93,7 +96,7 @@ class BatchLoader:
             persistent_workers=workers > 0,
             # a forked copy of a process with native threads can hang in their locks
             multiprocessing_context="spawn" if workers else None,
-            worker_init_fn=prepare_worker,
+            worker_init_fn=partial(prepare_loader, parent_pid=os.getpid()),
         )
 
     def __len__(self) -> int:
@@ -155,8 +158,9 @@ def telling_of_interruption() -> Iterator[None]:
         raise
 
 
-def prepare_worker(number: int) -> None:
-    """Leave the cores to the training, and Ctrl-C to the process that started this one."""
+def prepare_loader(number: int, *, parent_pid: int) -> None:
+    """Leave the cores to the training, and Ctrl-C to the process that started this one; die with it."""
+    die_with(parent_pid)
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -91,7 +91,7 @@ def choose_samples(training: Sequence[Dataset], *, validation: Sequence[Dataset]
         raise InputRefused(
             f"no sample is left to train on: {_told(left_out)}",
             where=_places(training),
-            remedy="name other data, or split it so that some of it trains: curate split D --overwrite",
+            remedy="name other data, or split it so that some of it trains: curate split D --val 0.1",
         )
     return Chosen(training=samples, validation=judges, left_out=dict(sorted(left_out.items())))
 

@@ -40,12 +40,10 @@ def read_label(sample: LabelledImage, *, classes: int, size: tuple[int, int]) ->
     label = _read_mask(sample) if classes == 1 else _read_trimap(sample)
     _check_size(label, size=size, sample=sample, name=sample.label)
     if sample.ignore is not None:
-        path = sample.folder / sample.ignore
         ignored = _decoded(sample, sample.ignore, decode=decode_matte)
         _check_size(ignored, size=size, sample=sample, name=sample.ignore)
-        _check_values(
-            ignored, allowed=(0, IGNORE_VALUE), code=Code.MASK_VALUES, file=str(sample.folder / sample.ignore)
-        )
+        file = str(sample.folder / sample.ignore)
+        _check_values(ignored, allowed=(0, IGNORE_VALUE), code=Code.MASK_VALUES, file=file)
         label[ignored == IGNORE_VALUE] = IGNORED
     return label
 

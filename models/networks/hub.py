@@ -10,7 +10,7 @@ from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf
 from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # not an OSError, unlike the rest
 from safetensors import SafetensorError, safe_open
 
-from curation.errors import ConfigurationProblem
+from curation.errors import ConfigurationProblem, RemoteUnavailable
 
 FILE: Final = "model.safetensors"
 """The only file that is ever taken: other formats can carry code."""
@@ -33,7 +33,8 @@ class Published:
 def weights_file(published: Published) -> Path:
     """Give the safetensors file of published weights, whole, fetching it when the cache lacks it.
 
-    Raises ConfigurationProblem within seconds where there is no internet, saying how to put the file in place.
+    Raises RemoteUnavailable within seconds where there is no internet, saying how to put the file in place, and
+    ConfigurationProblem for a file that is damaged.
     """
     cached = try_to_load_from_cache(published.repository, FILE, revision=published.revision)
     file = Path(cached) if isinstance(cached, str) else fetched(published)
@@ -57,7 +58,7 @@ def fetched(published: Published) -> Path:
         return Path(hf_hub_download(published.repository, FILE, revision=published.revision, token=False))
     except (OSError, HTTPError) as error:
         command = f"hf download {published.repository} {FILE} --revision {published.revision}"
-        raise ConfigurationProblem(
+        raise RemoteUnavailable(
             f"the ImageNet weights cannot be fetched: {str(error).splitlines()[0]}",
             where=where,
             remedy=f"where there is internet run `{command}`, and copy the folder {published.folder.name} from its "

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from curation.errors import ConfigurationProblem
 from curation.files import sha256_of
 from curation.pixels import Image
-from models.mlflow_door import Tracker, require_mlflow
+from models.mlflow_door import RunRecord, Tracker, require_mlflow
 from models.registry_database import Place
 from models.training.history import Row, sample_rows
 from models.training.judging import Shown
@@ -21,8 +21,8 @@ LogName = Literal["tensorboard", "mlflow"]
 class Logs:
     """Where each epoch is told, besides the run folder."""
 
-    def __init__(self, names: Sequence[LogName], *, folder: Path) -> None:
-        self._loggers = [_logger(name, folder=folder) for name in names]
+    def __init__(self, names: Sequence[LogName], *, folder: Path, settings: Mapping[str, str]) -> None:
+        self._loggers = [_logger(name, folder=folder, settings=settings) for name in names]
 
     def tell(self, row: Row, *, shown: Sequence[Shown]) -> None:
         """Log the numbers of an epoch, and samples as rows of image, prediction and label."""
@@ -44,12 +44,14 @@ class Logs:
 class MlflowLog:
     """A run at the server that the environment names, else in files of the run folder; a stopped one goes on."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, settings: Mapping[str, str]) -> None:
         own = Place(uri=f"sqlite:///{folder / 'mlflow.db'}", files=folder / "mlflow")
         place = Place(uri=os.environ["MLFLOW_TRACKING_URI"]) if os.environ.get("MLFLOW_TRACKING_URI") else own
         require_mlflow()
         self._tracker = Tracker(place)
-        self._run = self._tracker.begin(sha256_of(str(folder).encode()), name=folder.name)
+        self._run = self._tracker.begin(
+            RunRecord(key=sha256_of(str(folder).encode()), name=folder.name, parameters=settings)
+        )
 
     def log_metrics(self, numbers: Mapping[str, float], *, step: int) -> None:
         """Log the numbers of an epoch."""
@@ -64,13 +66,13 @@ class MlflowLog:
         self._tracker.end(self._run)
 
 
-def _logger(name: LogName, *, folder: Path) -> Any:
+def _logger(name: LogName, *, folder: Path, settings: Mapping[str, str]) -> Any:
     try:
         if name == "tensorboard":
             from lightning.fabric.loggers.tensorboard import TensorBoardLogger
 
             return TensorBoardLogger(root_dir=folder / "tensorboard", name="", version="")
-        return MlflowLog(folder.resolve())
+        return MlflowLog(folder.resolve(), settings=settings)
     except ModuleNotFoundError as error:
         raise ConfigurationProblem(
             f"--log {name} needs a package that is not installed: {error.name}",

@@ -10,10 +10,11 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from curation.errors import InputRefused
+from curation.errors import CurateError, InputRefused
 from curation.files import make_folder, read_file, telling_where
 from curation.quarantine import BadRecord
-from models.prediction.finding import CARD, WEIGHTS
+from models.card import read_card
+from models.prediction.finding import CARD, WEIGHTS, read_model_file, refuse_other_hash
 from models.training.settings import MAX_CONFIG_BYTES, TrainSettings, settings_text
 
 CHECKPOINTS: Final = "checkpoints"
@@ -27,7 +28,7 @@ PREVIOUS: Final = "previous"
 def finished_metrics(
     out: Path, *, settings: TrainSettings, data: dict[str, str], allow_changed_data: bool
 ) -> dict[str, Any] | None:
-    """Give the metrics of a training that is over, None for one that is still to be done or finished.
+    """Give the metrics of a training that is over, None for one that is still to be done, or whose model is damaged.
 
     `data` maps each dataset to the hash of its manifest. Raises InputRefused when the folder holds another training.
     """
@@ -47,9 +48,11 @@ def finished_metrics(
             where=out,
             remedy="give --overwrite to train anew, or --allow-changed-data to go on with what the data is now",
         )
-    if not (out / METRICS).exists() or not (out / CARD).exists() or not (out / WEIGHTS).exists():
+    try:
+        metrics: dict[str, Any] = msgspec.json.decode((out / METRICS).read_bytes())
+        refuse_other_hash(read_model_file(out / WEIGHTS), card=read_card(out / CARD), file=out / WEIGHTS)
+    except (OSError, msgspec.DecodeError, CurateError):  # damaged: the checkpoints hold it still
         return None
-    metrics: dict[str, Any] = msgspec.json.decode((out / METRICS).read_bytes())
     return metrics
 
 

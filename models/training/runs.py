@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, get_args
 
 import msgspec
 import torch
@@ -40,7 +40,7 @@ from models.training.run_folder import (
     finished_metrics,
     make_way,
 )
-from models.training.settings import Stage, TrainSettings, training_id
+from models.training.settings import Stage, TrainSettings, flat_settings, training_id
 from models.training.stages import StageData, Training
 from models.training.together import launched, telling_of_loss
 from models.weights import save_model
@@ -55,10 +55,10 @@ PRIOR_SAMPLES: Final = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How a training runs; on one CPU nothing here changes the weights."""
+    """How a training runs; on one CPU nothing here changes the weights. `device` is cpu, cuda, cuda:N, or auto."""
 
     workers: int = 0
-    accelerator: Literal["auto", "cpu", "cuda"] = "cpu"
+    device: str = "cpu"
     devices: int = 1
     nodes: int = 1
     logs: tuple[LogName, ...] = ()
@@ -99,7 +99,7 @@ class Report:
 def plan_training(settings: TrainSettings) -> TrainingPlan:
     """Read the datasets and choose the samples of every stage.
 
-    Raises InputRefused and ConfigurationProblem: no network, dataset, sample, loss, policy or frozen part of that name.
+    Raises InputRefused and ConfigurationProblem: no network, dataset, sample, loss or policy of that name.
     """
     network_named(settings.network)
     for stage in settings.stages:
@@ -149,7 +149,6 @@ def _train(
         if done is not None:
             return Report(metrics=done, was_done=True)
         make_folder(out / CHECKPOINTS)
-        write_durable(out / CONFIG, config_text(plan.settings, data=plan.data))
         report = _work(plan, out=out, options=options, fabric=fabric, told=told)
         drop_previous(out)
         return report
@@ -162,8 +161,10 @@ def _work(
     settings = plan.settings
     card = card_of(settings)
     training = Training(_starting_network(plan), settings=settings, folder=out, card=card, fabric=fabric)
+    if fabric.is_global_zero:  # not before: settings that cannot train leave the folder free for others
+        write_durable(out / CONFIG, config_text(settings, data=plan.data))
     complaints = training.resume()
-    logs = Logs(options.logs if fabric.is_global_zero else (), folder=out)
+    logs = Logs(options.logs if fabric.is_global_zero else (), folder=out, settings=flat_settings(settings))
     share = Share(rank=fabric.global_rank, processes=fabric.world_size)
 
     def data_of(stage: Stage) -> StageData:

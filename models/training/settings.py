@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -142,6 +143,23 @@ def settings_text(settings: TrainSettings) -> bytes:
     """Give settings as YAML, each key in its place; `settings_from` reads them back."""
     text: str = yaml.safe_dump(_told(settings), sort_keys=False, allow_unicode=True)
     return text.encode()
+
+
+def flat_settings(settings: TrainSettings) -> dict[str, str]:
+    """Give settings as text by dotted name, `stages.0.epochs` for one, as tools that compare trainings list them."""
+    found: dict[str, str] = {}
+
+    def tell(name: str, value: Any) -> None:
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                tell(f"{name}.{key}" if name else key, inner)
+        elif isinstance(value, list) and any(isinstance(one, Mapping) for one in value):
+            tell(name, {str(number): one for number, one in enumerate(value)})
+        else:
+            found[name] = str(value)
+
+    tell("", _told(settings))
+    return found
 
 
 def training_id(settings: TrainSettings, *, data: dict[str, str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -12,17 +13,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+import torch
 from lightning.fabric import Fabric
 from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning.fabric.strategies.parallel import ParallelStrategy
 
-from curation.errors import EnvironmentProblem
+from curation.errors import ConfigurationProblem, EnvironmentProblem
 from curation.worker_process import die_with
 
 if TYPE_CHECKING:
     from models.training.runs import RunOptions
     from models.training.settings import Precision
 
+ACCELERATORS: Final = ("auto", "cpu", "cuda")
 LINKS: Final = ("gloo", "NCCL", "Connection")
 """One of these stands in what torch says of a process that it does not reach any more."""
 FIRST: Final = "CURATE_FIRST_PROCESS"
@@ -42,9 +45,10 @@ def launched(options: RunOptions, *, precision: Precision) -> Fabric:
         die_with(int(os.environ[FIRST]))
     for name in ("lightning.fabric", "lightning.pytorch"):  # either may greet in the name of every process
         logging.getLogger(name).setLevel(logging.ERROR)
+    accelerator, devices = _place(options)
     fabric = Fabric(
-        accelerator=options.accelerator,
-        devices=options.devices,
+        accelerator=accelerator,
+        devices=devices,
         num_nodes=options.nodes,
         strategy="ddp" if options.devices * options.nodes > 1 else "auto",
         precision=precision,
@@ -53,10 +57,39 @@ def launched(options: RunOptions, *, precision: Precision) -> Fabric:
         environment = fabric.strategy.cluster_environment
         if environment is not None and not environment.creates_processes_externally:  # as torchrun or SLURM do
             _start_others(options.devices, environment=environment)
-    fabric.launch()
+    with _signals_by_default():
+        fabric.launch()
     if not fabric.is_global_zero:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return fabric
+
+
+def _place(options: RunOptions) -> tuple[str, int | list[int]]:
+    """Give what Fabric calls accelerator and devices; raises ConfigurationProblem where there is no such device."""
+    accelerator, _, number = options.device.partition(":")
+    if accelerator not in ACCELERATORS or (number and not (accelerator == "cuda" and number.isdecimal())):
+        raise ConfigurationProblem(f"--device {options.device!r} is unknown", remedy="give auto, cpu, cuda or cuda:N")
+    if options.devices < 1 or options.nodes < 1 or (number and options.devices > 1):
+        wanted = f"--device {options.device} --devices {options.devices} --nodes {options.nodes}"
+        raise ConfigurationProblem(f"{wanted} cannot train", remedy="give numbers from 1 on, and cuda:N for one alone")
+    there = torch.cuda.device_count()
+    if accelerator == "cuda" and there < max(options.devices, int(number or 0) + 1):
+        raise ConfigurationProblem(f"--device {options.device}: torch finds {there} GPUs", remedy="name what is there")
+    return accelerator, [int(number)] if number else options.devices
+
+
+@contextmanager
+def _signals_by_default() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end us while we wait for the others: what waits is no Python, and would not be told."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -95,10 +95,10 @@ def test_numbers_that_come_later_are_added_to_the_run(tracker: Tracker, tmp_path
 
 
 def test_a_run_that_was_broken_off_is_completed(tracker: Tracker) -> None:
-    begun = tracker.begin("broken off", name="r")
-    assert tracker.begin("broken off", name="r") == begun
+    begun = tracker.begin(RunRecord(key="broken off", name="r"))
+    assert tracker.begin(RunRecord(key="broken off", name="r")) == begun
     assert tracker.log(RunRecord(key="broken off", name="r", metrics={"a": 1.0})) == begun
-    assert tracker.begin("broken off", name="r") != begun
+    assert tracker.begin(RunRecord(key="broken off", name="r")) != begun
 
 
 def test_an_alias_names_one_version_and_can_be_taken_away(tracker: Tracker, tmp_path: Path) -> None:

@@ -99,6 +99,17 @@ def test_a_broken_image_and_a_broken_mask_are_set_aside(tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "predictions" / "s02.png").exists()
 
 
+def test_what_changed_since_its_import_is_set_aside(tmp_path: Path) -> None:
+    dataset = dataset_of(tmp_path / "d", samples=2)
+    images = tmp_path / "d" / "images"
+    put(images / "s00.png", (images / "s01.png").read_bytes() + b"\0")
+    first, second = scored(dataset, tmp_path / "out", workers=2)
+    assert second.score is not None
+    (record,) = first.records
+    assert (first.score, record.code, record.field) == (None, Code.CHECKSUM, "sha256")
+    assert record.file.endswith("images/s00.png")
+
+
 def test_a_path_that_leaves_the_dataset_is_never_predicted(tmp_path: Path) -> None:
     dataset = dataset_of(tmp_path / "d", samples=1)
     row = dataset.table.to_pylist()[0]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,18 @@ def test_a_mask_with_other_values_is_broken(tmp_path: Path) -> None:
     with pytest.raises(BadRecord) as caught:
         read_truth(row, folder=tmp_path, with_alpha=True)
     assert caught.value.code is Code.MASK_VALUES
+
+
+@pytest.mark.parametrize("column", ["mask", "ignore"])
+def test_a_label_that_changed_since_it_was_made_is_broken(tmp_path: Path, column: str) -> None:
+    sample = Sample(id="a", prediction=person(), mask=person(), files={"ignore": np.zeros((H, W), np.uint8)})
+    (row,) = drawn_dataset(tmp_path, [sample]).table.to_pylist()
+    row[f"{column}_sha256"] = sha256(tmp_path.joinpath(row[column]).read_bytes()).hexdigest()
+    read_truth(row, folder=tmp_path, with_alpha=False)
+    put(tmp_path / row[column], png(np.zeros((H, W), np.uint8)) + b"\0")
+    with pytest.raises(BadRecord) as caught:
+        read_truth(row, folder=tmp_path, with_alpha=False)
+    assert (caught.value.code, caught.value.field) == (Code.CHECKSUM, f"{column}_sha256")
 
 
 def test_a_path_out_of_the_dataset_is_not_read(tmp_path: Path) -> None:

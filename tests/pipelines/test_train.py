@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -61,6 +62,12 @@ def test_a_dry_run_tells_and_writes_nothing(discs: Path, tmp_path: Path) -> None
     assert not (tmp_path / "run").exists()
 
 
+def test_a_dry_run_refuses_to_freeze_what_is_not_there(discs: Path, tmp_path: Path) -> None:
+    flags = TrainFlags(data=(discs,), out=tmp_path / "run", network="unet_shufflenet", freeze=("nosuch",))
+    with pytest.raises(ConfigurationProblem, match="no part 'nosuch'"):
+        train(flags, run=DRY)
+
+
 def test_flags_override_every_stage_of_a_config(discs: Path, tmp_path: Path) -> None:
     stages = (Stage(name="a", data=(str(discs),), epochs=4), Stage(name="b", data=(str(discs),), epochs=5))
     config = tmp_path / "config.yaml"
@@ -90,7 +97,21 @@ def test_wrong_flags_are_refused(discs: Path, tmp_path: Path, change: dict[str, 
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
 
-def test_an_unknown_device_is_refused(discs: Path, tmp_path: Path) -> None:
-    flags = TrainFlags(data=(discs,), out=tmp_path / "run", network="unet_shufflenet")
-    with pytest.raises(ConfigurationProblem, match="tpu"):
-        train(flags, run=RunOptions(workers=0, device="tpu", quiet=True))
+@pytest.mark.parametrize(
+    ("device", "more", "said"),
+    [
+        ("tpu", {}, "tpu"),
+        ("cuda:99", {}, "torch finds [0-9]+ GPUs"),
+        ("cuda:x", {}, "unknown"),
+        ("cuda:0", {"devices": 2}, "cannot train"),
+        ("cpu", {"devices": 0}, "--devices 0"),
+        ("cpu", {"nodes": -1}, "--nodes -1"),
+    ],
+)
+def test_devices_that_are_none_are_refused(
+    discs: Path, tmp_path: Path, device: str, more: dict[str, Any], said: str
+) -> None:
+    flags = TrainFlags(data=(discs,), out=tmp_path / "run", network="unet_shufflenet", **more)
+    with pytest.raises(ConfigurationProblem, match=said):
+        train(flags, run=RunOptions(workers=0, device=device, quiet=True))
+    assert not (tmp_path / "run").exists()

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -64,6 +65,47 @@ def test_a_process_that_is_lost_before_the_others_meet_it_is_told(command: list[
     assert ended.returncode == 5, ended.stderr
     assert "the same command" in ended.stderr and "Traceback" not in ended.stderr
     assert json.loads(ended.stdout)["exit_code"] == 5
+
+
+def test_a_machine_that_waits_for_another_says_so_and_is_stopped_at_once(command: list[object]) -> None:
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), "NODE_RANK": 0}
+    alone = start(*command[:-6], "--device", "cpu", "--nodes", 2, "--workers", 0, variables=place)
+    assert alone.stderr is not None
+    assert "when all 2 machines are there" in alone.stderr.readline()
+    while alone.poll() is None and not psutil.Process(alone.pid).net_connections():
+        time.sleep(0.05)
+    alone.send_signal(signal.SIGTERM)
+    assert finish(alone, timeout_s=10.0).returncode == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_processes_that_load_die_with_the_training_also_while_they_start(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    disc_dataset(tmp_path / "discs", [f"t{n}" for n in range(9)], rows={"t8": {"split": "val"}})
+    flags = ("--network", "unet_shufflenet", "--input-size", "32x32", "--epochs", 500, "--workers", 2)
+    first = start("train", "--data", tmp_path / "discs", "--out", tmp_path / "run", "--device", "cpu", *flags)
+    while first.poll() is None and not any("spawn_main" in " ".join(told(one)) for one in processes_of(first.pid)):
+        time.sleep(0.02)
+    time.sleep(0.3)
+    first.send_signal(number)
+    first.wait(timeout=20)
+    assert processes_of(first.pid, patience_s=20.0) == []
+    assert "resource_tracker" not in finish(first).stderr
+
+
+def told(process: psutil.Process) -> list[str]:
+    """Give the command line of a process that may be gone."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def free_port() -> int:
+    """Give a port that nobody uses."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
 def rank_of(process: psutil.Process) -> str:

@@ -1,16 +1,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from curation.quarantine import BadRecord, Code
-from models.data.choosing import LabelledImage
+from models.data.choosing import Choice, LabelledImage, choose_samples
 from models.data.labels import fitted, read_image, read_label
 from models.losses import IGNORED
-from tests.models.data.discs import write_png
+from tests.models.data.discs import disc_dataset, write_png
 
 SIZE = (4, 4)
 
@@ -68,6 +69,21 @@ def test_a_label_of_another_size_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadRecord, match="is 4 x 3, its image 4 x 4") as caught:
         read_label(other, classes=1, size=SIZE)
     assert caught.value.code == Code.SIZE_MISMATCH
+
+
+@pytest.mark.parametrize("column", ["image", "mask"])
+def test_a_file_that_changed_since_its_import_is_told(tmp_path: Path, column: str) -> None:
+    disc_dataset(tmp_path / "d", ["a", "b"])
+    digest = {"mask_sha256": sha256((tmp_path / "d" / "masks" / "a.png").read_bytes()).hexdigest()}
+    dataset = disc_dataset(tmp_path / "d", ["a", "b"], rows={"a": digest})
+    train = disc_dataset(tmp_path / "train", ["c"])
+    judge, _ = choose_samples([train], validation=[dataset], choice=Choice()).validation
+    path = tmp_path / "d" / f"{column}s" / "a.png"
+    path.write_bytes(path.with_name("b.png").read_bytes())
+    with pytest.raises(BadRecord, match="the manifest says") as caught:
+        read_image(judge)
+        read_label(judge, classes=1, size=(48, 40))
+    assert (caught.value.code, caught.value.file) == (Code.CHECKSUM, str(path))
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 from huggingface_hub import constants
 from safetensors.torch import save_file
 
-from curation.errors import ConfigurationProblem
+from curation.errors import ConfigurationProblem, RemoteUnavailable
 from models.networks.library import ARCHITECTURES, encoder_names, published_encoder
 from models.networks.registry import build_network
 
@@ -87,7 +87,7 @@ def test_pyramid_pooling_is_that_of_the_library() -> None:
 @pytest.mark.parametrize("name", ["unet", "deeplabv3plus", "smp:fpn:tu-resnet18"])
 def test_without_internet_it_fails_at_once_and_says_where_to_put_the_file(name: str, cache: Path) -> None:
     started = time.monotonic()
-    with pytest.raises(ConfigurationProblem, match="the ImageNet weights cannot be fetched") as refused:
+    with pytest.raises(RemoteUnavailable, match="the ImageNet weights cannot be fetched") as refused:
         build_network(name, with_imagenet=True)
     assert time.monotonic() - started < 10
     assert f"{cache}/models--" in refused.value.remedy

@@ -166,6 +166,25 @@ def test_a_finished_training_is_left_as_it_is(data: tuple[Path, Path], tmp_path:
     assert (out / "model.safetensors").stat().st_mtime_ns == before
 
 
+def test_a_finished_model_that_is_damaged_is_made_again_from_its_checkpoints(
+    data: tuple[Path, Path], tmp_path: Path
+) -> None:
+    settings, out = settings_for(data), tmp_path / "run"
+    trained(settings, out)
+    whole = weights(out)
+    content = bytearray(whole)
+    content[len(content) // 2] ^= 1
+    (out / "model.safetensors").write_bytes(content)
+    assert not trained(settings, out, told=stop_at(1)).was_done
+    assert weights(out) == whole
+
+
+def test_settings_that_cannot_train_leave_the_folder_free_for_others(data: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(InputRefused, match="nowhere"):
+        trained(settings_for(data, weights="nowhere"), tmp_path / "run")
+    assert trained(settings_for(data), tmp_path / "run").metrics["steps"] == 6
+
+
 def test_other_settings_are_refused_naming_what_differs_and_overwrite_trains_anew(
     data: tuple[Path, Path], tmp_path: Path
 ) -> None:
