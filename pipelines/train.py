@@ -178,10 +178,13 @@ def _losses(text: str) -> dict[str, float]:
 
 
 def training_options(run: RunOptions) -> TrainingOptions:
-    """Give how trainings run."""
+    """Give how trainings run; raises ConfigurationProblem for a device that is none."""
     from models.training.runs import RunOptions as TrainingOptions
+    from models.training.together import accelerator_of
 
-    return TrainingOptions(workers=run.workers, device=run.device, overwrite=run.overwrite)
+    options = TrainingOptions(workers=run.workers, device=run.device, overwrite=run.overwrite)
+    accelerator_of(options)
+    return options
 
 
 def size_of(text: str) -> tuple[int, int]:

@@ -45,7 +45,7 @@ def launched(options: RunOptions, *, precision: Precision) -> Fabric:
         die_with(int(os.environ[FIRST]))
     for name in ("lightning.fabric", "lightning.pytorch"):  # either may greet in the name of every process
         logging.getLogger(name).setLevel(logging.ERROR)
-    accelerator, devices = _place(options)
+    accelerator, devices = accelerator_of(options)
     fabric = Fabric(
         accelerator=accelerator,
         devices=devices,
@@ -64,7 +64,7 @@ def launched(options: RunOptions, *, precision: Precision) -> Fabric:
     return fabric
 
 
-def _place(options: RunOptions) -> tuple[str, int | list[int]]:
+def accelerator_of(options: RunOptions) -> tuple[str, int | list[int]]:
     """Give what Fabric calls accelerator and devices; raises ConfigurationProblem where there is no such device."""
     accelerator, _, number = options.device.partition(":")
     if accelerator not in ACCELERATORS or (number and not (accelerator == "cuda" and number.isdecimal())):

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -137,8 +138,10 @@ def test_broken_images_are_set_aside_with_exit_code_3(tmp_path: Path, model: Pat
 
 
 def test_an_image_for_which_the_model_gives_no_number_is_the_worst_of_all(tmp_path: Path, model: Path) -> None:
-    data, out = dataset(tmp_path / "d", lost=[0, 20]), tmp_path / "out"
-    put(data / "images" / "s00.png", png(np.zeros((H, W, 3), np.uint8)))  # no green
+    data, out, black = tmp_path / "d", tmp_path / "out", png(np.zeros((H, W, 3), np.uint8))  # no green
+    first = Sample(id="s00", prediction=person(), mask=person(), row={"sha256": sha256(black).hexdigest()})
+    drawn_dataset(data, [first, Sample(id="s01", prediction=person(top=30), mask=person())])
+    put(data / "images" / "s00.png", black)
     result = run(model, data, out=out, badcases=1)
     row = pq.read_table(out / "scores.parquet").to_pylist()[0]
     assert (row["id"], row["is_finite"], row["miou"]) == ("s00", False, None)
