@@ -74,7 +74,10 @@ def accelerator_of(options: RunOptions) -> tuple[str, int | list[int]]:
         raise ConfigurationProblem(f"{wanted} cannot train", remedy="give numbers from 1 on, and cuda:N for one alone")
     there = torch.cuda.device_count()
     if accelerator == "cuda" and there < max(options.devices, int(number or 0) + 1):
-        raise ConfigurationProblem(f"--device {options.device}: torch finds {there} GPUs", remedy="name what is there")
+        raise ConfigurationProblem(
+            f"--device {options.device}: torch finds {there} GPUs",
+            remedy="leave out --device, or name one that is there",
+        )
     return accelerator, [int(number)] if number else options.devices
 
 
