@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 import cv2
 import msgspec
 
-from curation.checksums import check_row_digest
+from curation.checksums import check_digest
 from curation.files import read_file, safe_join, write_bytes
 from curation.pixels import Gray, encode_gray
 from curation.quarantine import BadRecord, Code, QuarantineRecord
@@ -120,7 +120,7 @@ def _score_one(row: Row, prediction: FilePrediction, place: ScoringPlace) -> Sco
         return _set_aside(problem, row=row, place=place)
     try:
         path = safe_join(place.dataset, row["image"])
-        check_row_digest(read_file(path), row=row, column="image", file=path)
+        check_digest(read_file(path), expected=row.get("sha256"), file=path, field="sha256")
         is_labelled = has_truth(row)
         truth = read_truth(row, folder=place.dataset, with_alpha=place.with_alpha) if is_labelled else None
     except BadRecord as error:

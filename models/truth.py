@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -45,9 +45,7 @@ def read_truth(row: Mapping[str, Any], *, folder: Path, with_alpha: bool) -> Tru
     if row["mask"] is None:
         return Truth(mask=np.zeros((row["height"], row["width"]), np.uint8))
     path = safe_join(folder, row["mask"])
-    data = read_file(path)
-    mask = decode_mask(data, file=str(path))
-    check_row_digest(data, row=row, column="mask", file=path)  # last: what is wrong with a label says more
+    mask = _decoded(row, column="mask", path=path, decode=decode_mask)
     ignored = _gray(row, column="ignore", folder=folder, like=mask)
     valid = None if ignored is None else ignored != IGNORED
     if valid is not None and not valid.any():
@@ -59,13 +57,18 @@ def read_truth(row: Mapping[str, Any], *, folder: Path, with_alpha: bool) -> Tru
     return Truth(mask=mask, valid=valid, alpha=alpha, band=None if trimap is None else trimap == UNKNOWN)
 
 
+def _decoded(row: Mapping[str, Any], *, column: str, path: Path, decode: Callable[..., Gray]) -> Gray:
+    data = read_file(path)
+    picture = decode(data, file=str(path))
+    check_row_digest(data, row=row, column=column, file=path)  # last: what is wrong with a label says more
+    return picture
+
+
 def _gray(row: Mapping[str, Any], *, column: str, folder: Path, like: Mask) -> Gray | None:
     if row.get(column) is None:
         return None
     path = safe_join(folder, row[column])
-    data = read_file(path)
-    picture = decode_gray(data, file=str(path))
-    check_row_digest(data, row=row, column=column, file=path)
+    picture = _decoded(row, column=column, path=path, decode=decode_gray)
     if picture.shape != like.shape:
         reason = f"{picture.shape[1]} x {picture.shape[0]}, the mask is {like.shape[1]} x {like.shape[0]}"
         raise BadRecord(Code.SIZE_MISMATCH, f"{reason} (width x height)", file=path, field=column)
