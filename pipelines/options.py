@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
@@ -127,9 +129,28 @@ def command_of(
     return VerbCommand(name, settings_type=settings_type, idle=idle, callback=run_verb, help=verb.__doc__)
 
 
+@contextmanager
+def only_results_on_stdout() -> Iterator[None]:
+    """Send to stderr whatever libraries and child processes print while a verb runs: stdout is for its result.
+
+    The descriptor itself is redirected, so that native code and processes that are started go there too.
+    """
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
 def _result(verb: Verb, settings: Any, *, run: RunOptions) -> Result:
     try:
-        return verb(settings, run=run)
+        with only_results_on_stdout():
+            return verb(settings, run=run)
     except BrokenPipeError as error:  # click would take it for a reader of stdout that left, and be silent
         raise EnvironmentProblem(
             "a process that was at work cannot be reached any more",
