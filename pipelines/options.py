@@ -17,6 +17,8 @@ import click
 from curation.errors import EnvironmentProblem
 
 REQUIRED: Final = dataclasses.MISSING
+KEPT_STDOUT: Final[list[int]] = []
+"""The descriptor of stdout while a verb runs. Standard streams belong to the process, and so does this."""
 DONE_WITH_QUARANTINE: Final = 3
 """The exit code of a command that is done, but set inputs aside."""
 
@@ -136,13 +138,20 @@ def only_results_on_stdout() -> Iterator[None]:
     The descriptor itself is redirected, so that native code and processes that are started go there too.
     """
     sys.stdout.flush()
-    kept = os.dup(1)
+    KEPT_STDOUT.append(os.dup(1))
     os.dup2(2, 1)
     try:
         yield
     finally:
-        with suppress(OSError):
-            sys.stdout.flush()
+        give_back_stdout()
+
+
+def give_back_stdout() -> None:
+    """Let stdout be stdout again; a thread that ends the command for the verb calls it, too."""
+    with suppress(OSError):
+        sys.stdout.flush()
+    while KEPT_STDOUT:
+        kept = KEPT_STDOUT.pop()
         os.dup2(kept, 1)
         os.close(kept)
 
