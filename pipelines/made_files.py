@@ -101,12 +101,10 @@ class MadeFiles:
             settings=dict(making.settings),
             sha256=sha256_of(data),
         )
-        record = path.parent / RECORD
-        with telling_where(record), record.open("ab") as stream:
-            stream.write(b"\n" if _is_torn(record) else b"")
-            stream.write(msgspec.json.encode(line) + b"\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        known = self._record_of(path.parent)
+        if known.get(path.name) != line:
+            _append(path.parent / RECORD, line=line)
+            known[path.name] = line
         write_durable(path, data)
         self.files.append(str(path))
 
@@ -192,6 +190,14 @@ def _read_record(path: Path) -> dict[str, Made]:
             continue
         found[made.file] = made
     return found
+
+
+def _append(record: Path, *, line: Made) -> None:
+    with telling_where(record), record.open("ab") as stream:
+        stream.write(b"\n" if _is_torn(record) else b"")
+        stream.write(msgspec.json.encode(line) + b"\n")
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _is_torn(path: Path) -> bool:
