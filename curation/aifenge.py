@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from curation.cutouts import LabelRules, PairRules, place_pair
-from curation.folders import Listing, list_folder, require_folders
+from curation.folders import OS_METADATA, Listing, list_folder, require_folders
 from curation.known_bad import edition, met, read_catalogue
 from curation.label_frame import LabelFrame
 from curation.originals import Verify
@@ -23,6 +23,7 @@ from curation.pairing import (
     by_key,
     items_of,
     match,
+    not_entered_note,
     plan_of,
     read_label,
     settings_of,
@@ -82,7 +83,7 @@ def plan_aifenge(settings: AifengeSettings) -> Plan:
         broken=[*listing.broken, *broken],
         strays=strays,
         limit=settings.limit,
-        notes={"catalogue": _known_defects_met(listing, lonely=matching.lonely)},
+        notes={"catalogue": _known_defects_met(listing, lonely=matching.lonely), **not_entered_note(listing)},
     )
     return plan_of(intake, work=partial(cut_out, rules=rules), folders=rules.folders())
 
@@ -115,4 +116,4 @@ def _side(name: str) -> str:
 
 def _known_defects_met(listing: Listing, *, lonely: Sequence[BadRecord]) -> list[dict[str, object]]:
     names = {problem.file.rpartition("/")[2] for problem in lonely}
-    return met(read_catalogue(NAME), present={*listing.os_metadata, *names})
+    return met(read_catalogue(NAME), present={*listing.left_out.get(OS_METADATA, ()), *names})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from curation.pairing import (
     by_key,
     items_of,
     match,
+    not_entered_note,
     plan_of,
     read_label,
     settings_of,
@@ -76,8 +76,8 @@ def plan_pairs(settings: PairsSettings) -> Plan:
     rules = PairRules(
         labels=labels_made, with_alpha=settings.alphas is not None, frame=settings.label_frame, fit=settings.fit
     )
-    images = list_folder(settings.images, enter=_outside(labels_root, root=settings.images))
-    labels = list_folder(labels_root, enter=_outside(settings.images, root=labels_root))
+    images = list_folder(settings.images, elsewhere=labels_root)
+    labels = list_folder(labels_root, elsewhere=settings.images)
     matching = match(
         by_key(images.files, key=without_suffix, root=settings.images),
         by_key(labels.files, key=without_suffix, root=labels_root),
@@ -96,6 +96,7 @@ def plan_pairs(settings: PairsSettings) -> Plan:
         items=items,
         broken=[*images.broken, *labels.broken, *broken],
         strays=strays_of(images, labels),
+        notes=not_entered_note(images, labels),
         limit=settings.limit,
     )
     work = take_alpha if rules.with_alpha else take_mask
@@ -145,12 +146,6 @@ def _source_name(settings: PairsSettings) -> str:
             f"{name!r} cannot name a source: {problem.reason}", remedy="give --source NAME"
         ) from problem
     return name
-
-
-def _outside(other: Path, *, root: Path) -> Callable[[str], bool]:
-    """Give the test for sub-folders to enter: one side's folder may lie inside the other's."""
-    inner = other.resolve()
-    return lambda folder: (root / folder).resolve() != inner
 
 
 def _fingerprint(images: Listing, labels: Listing) -> str:

@@ -22,6 +22,7 @@ from curation.pairing import (
     by_key,
     items_of,
     match,
+    not_entered_note,
     plan_of,
     read_label,
     settings_of,
@@ -84,7 +85,7 @@ def plan_portrait2000(settings: Portrait2000Settings) -> Plan:
         broken=[*listing.broken, *broken],
         strays=strays_of(listing),
         limit=settings.limit,
-        notes={"folders_not_read": list(listing.not_entered)} if listing.not_entered else {},
+        notes=not_entered_note(listing),
     )
     return plan_of(intake, work=partial(take_portrait, rules=rules), folders=rules.folders())
 

@@ -42,13 +42,12 @@ def cutout(settings: CutoutFlags, *, run: RunOptions) -> Result:
     from pipelines.photographs import Written, people_in, photographs, ready_model, sound, told
 
     backdrop = read_backdrop(settings.background)
-    chosen, broken = photographs(settings.images, limit=run.limit)
+    given = photographs(settings.images, limit=run.limit)
     if run.dry_run:
-        return told(chosen, command="cutout", out=settings.out, broken=broken)
-    written = Written(command="cutout", out=settings.out, overwrite=run.overwrite)
-    written.broken += broken
+        return told(given, command="cutout", out=settings.out)
+    written = Written(given, command="cutout", out=settings.out, overwrite=run.overwrite)
     suffix = ".png" if backdrop.is_transparent else ".jpg"
-    waiting = written.waiting(chosen, suffix=suffix)
+    waiting = written.waiting(given.chosen, suffix=suffix)
     model = ready_model(settings.model, run=run)
     for person in sound(
         people_in(waiting, model=model, refine=settings.refine, run=run, name="cutout"), written=written

@@ -58,14 +58,13 @@ def group(settings: GroupFlags, *, run: RunOptions) -> Result:
 
     backdrop = read_backdrop(settings.background)
     frame = _frame(settings, backdrop=backdrop)
-    chosen, broken = photographs(settings.images, limit=run.limit)
+    given = photographs(settings.images, limit=run.limit)
     if settings.out.exists() and not run.overwrite:
         remedy = "choose another --out, or give --overwrite"
         raise InputRefused("this file is there already", where=settings.out, remedy=remedy)
     if run.dry_run:
-        return told(chosen, command="group", out=settings.out, broken=broken)
-    written = Written(command="group", out=settings.out, overwrite=run.overwrite)
-    written.broken += broken
+        return told(given, command="group", out=settings.out)
+    written = Written(given, command="group", out=settings.out, overwrite=run.overwrite)
     members = _members(settings, frame=frame, written=written, run=run)
     if not members:
         first = written.broken[0]
@@ -95,12 +94,13 @@ def _frame(settings: GroupFlags, *, backdrop: Backdrop) -> tuple[int, int]:
 
 def _members(settings: GroupFlags, *, frame: tuple[int, int], written: Written, run: RunOptions) -> list[Member]:
     from curation.group_picture import member_of
-    from pipelines.photographs import people_in, photographs, ready_model, sound
+    from pipelines.photographs import people_in, ready_model, sound
 
-    chosen, _ = photographs(settings.images, limit=run.limit)
     model = ready_model(settings.model, run=run)
     members = []
-    for person in sound(people_in(chosen, model=model, refine=settings.refine, run=run, name="group"), written=written):
+    for person in sound(
+        people_in(written.given.chosen, model=model, refine=settings.refine, run=run, name="group"), written=written
+    ):
         file = str(person.photograph.file)
         try:
             member = member_of(person.image, alpha=person.alpha, most_height=frame[0], file=file)

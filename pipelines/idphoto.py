@@ -69,12 +69,11 @@ def idphoto(settings: IdphotoFlags, *, run: RunOptions) -> Result:
     rules = _rules(settings)
     if settings.sheet is not None:
         paper_size(settings.sheet, dpi=settings.dpi)  # refused before anything is done
-    chosen, broken = photographs(settings.images, limit=run.limit)
+    given = photographs(settings.images, limit=run.limit)
     if run.dry_run:
-        return told(chosen, command="idphoto", out=settings.out, broken=broken)
-    written = Written(command="idphoto", out=settings.out, overwrite=run.overwrite)
-    written.broken += broken
-    waiting = written.waiting(chosen, suffix=".jpg")
+        return told(given, command="idphoto", out=settings.out)
+    written = Written(given, command="idphoto", out=settings.out, overwrite=run.overwrite)
+    waiting = written.waiting(given.chosen, suffix=".jpg")
     model = ready_model(settings.model, run=run)
     heads: dict[str, Any] = {}
     for person in sound(

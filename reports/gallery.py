@@ -144,7 +144,7 @@ def draw_sample(item: Item, folder: Path) -> Outcome:
         pictures["alpha"] = _text(alpha_tile(decode_matte(data, file=file), size=size))
     if row["trimap"] is not None:
         data, file = read("trimap")
-        pictures["trimap"] = _text(trimap_tile(decode_matte(data, file=file), size=size))
+        pictures["trimap"] = _text(trimap_tile(decode_gray(data, file=file), size=size))
     if row.get("prediction") is not None:
         pictures |= _compared(row, origin=origin, size=size)
     known = {name: row[name] for name in COLUMNS}
