@@ -1,4 +1,4 @@
-"""What can be no alpha, whatever the threshold: class maps, trimaps, masks and other scales; real and drawn mattes pass."""
+"""What can be no alpha, whatever the threshold: class maps, trimaps, masks, other scales; mattes pass."""
 
 from __future__ import annotations
 

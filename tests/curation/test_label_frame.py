@@ -1,4 +1,4 @@
-"""Labels of images that EXIF turns: whether they lie as the image is stored or as it is shown is told, never guessed."""
+"""Labels of images that EXIF turns: whether they lie as the image is stored or shown is told, never guessed."""
 
 from __future__ import annotations
 
