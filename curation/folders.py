@@ -38,11 +38,15 @@ OWN_NAMES: Final = frozenset({"manifest.parquet", ".curate"})
 APPLE_DOUBLE_PREFIX: Final = "._"
 """macOS keeps resource forks beside the files, e.g. `._0001.jpg`; they hold no picture, whatever their suffix says."""
 ENTRIES_SHOWN: Final = 10
+NAMES_KEPT: Final = 100
+"""So many names of each kind of file that is left out are written into a card."""
 OS_METADATA: Final = "os_metadata"
 OTHER_FILE: Final = "other_file"
 OTHER_FORMAT: Final = "other_format"
 NOT_ENTERED: Final = "folders_not_looked_into"
 """Their name in the notes of a card."""
+UNNAMED: Final = "files_without_record"
+"""The same of files that lie there and that no record of an annotation file names."""
 Kind = Literal["file", "folder", "link"]
 
 

@@ -13,13 +13,11 @@ import msgspec
 
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.files import folded, read_file
-from curation.folders import NOT_ENTERED, OTHER_FILE, FoundFile, Listing
+from curation.folders import NAMES_KEPT, NOT_ENTERED, OTHER_FILE, FoundFile, Listing
 from curation.quarantine import BadRecord, Code
 from curation.safe_id import safe_id
 from curation.samples import Item, Outcome, Plan, Source
 
-NAMES_KEPT: Final = 100
-"""So many names of each kind of filtered file are written into the card."""
 MAX_ID_BYTES: Final = 200
 """File systems hold names of 255 bytes; an id leaves room for `.v12.png` and for the prefix of half-written files."""
 

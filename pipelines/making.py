@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from curation.card import QUARANTINE, Counts, Tally, counts_of
-from curation.folders import NOT_ENTERED
+from curation.folders import NOT_ENTERED, UNNAMED
 from curation.samples import Plan
 from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions
 
@@ -46,7 +46,7 @@ def make_dataset(plan: Plan, *, out: Path, run: RunOptions, item_timeout_s: floa
         card = build_dataset(plan, out=out, options=options)
     data = {"command": plan.command, "out": str(out), **msgspec.to_builtins(card)}
     lines = [f"{out}: {card.counts.selected} samples", *count_lines(card.counts, records=card.records)]
-    lines += not_entered_lines(card.notes)
+    lines += unseen_lines(card.notes)
     is_clean = not card.counts.quarantined and not card.records
     if not is_clean:
         lines.append(f"  each line with its reason: {out / QUARANTINE}")
@@ -83,12 +83,16 @@ def count_lines(counts: Counts, *, records: dict[str, int]) -> list[str]:
     ]
 
 
-def not_entered_lines(notes: Mapping[str, Any]) -> list[str]:
-    """Return a line on the folders that a source did not look into, where there are any."""
+def unseen_lines(notes: Mapping[str, Any]) -> list[str]:
+    """Return a line on the folders that a source did not look into, and one on files that no record names."""
     folders = notes.get(NOT_ENTERED, {})
     shown = ", ".join(f"{name} ({number} files)" for name, number in list(folders.items())[:IDS_SHOWN])
     more = f", ... {len(folders) - IDS_SHOWN} more" if len(folders) > IDS_SHOWN else ""
-    return [f"  not looked into: {shown}{more}"] if folders else []
+    lines = [f"  not looked into: {shown}{more}"] if folders else []
+    for folder, kinds in notes.get(UNNAMED, {}).items():
+        counted = ", ".join(f"{kind} {of_kind['count']}" for kind, of_kind in kinds.items())
+        lines.append(f"  {folder}: files that no record names, not looked at: {counted}")
+    return lines
 
 
 def _reasons(numbers: dict[str, int]) -> str:
@@ -116,7 +120,7 @@ def _tell(plan: Plan, *, out: Path) -> Result:
     lines = [
         f"{out}: would hold {len(ids)} samples, if every file is sound (dry run, nothing is written)",
         *count_lines(counts, records=records),
-        *not_entered_lines(plan.notes),
+        *unseen_lines(plan.notes),
         f"  {', '.join(ids[:IDS_SHOWN])}{more}",
     ]
     return Result(
