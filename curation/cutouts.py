@@ -195,7 +195,9 @@ def _ways_out(size: tuple[int, ...], *, original: Original, rules: PairRules) ->
     """Return the options that may take a label of `size` (h, w) that does not meet its image."""
     header = original.header
     if rules.frame != "stored" and size == (header.stored_height, header.stored_width):
-        return "; --label-frame stored turns labels as their images are turned"
+        return (
+            "; --label-frame stored turns labels as their images are turned, also where a stale EXIF entry turns these"
+        )
     if rules.frame == "stored" and size == (header.height, header.width):
         return "; --label-frame shown takes labels as they lie"
     return "; --fit scales labels that have the same shape" if rules.fit is False else ""
