@@ -39,7 +39,7 @@ SAME: Final = 0.01
 """Share of the person's pixels; where fewer differ, both frames have the same label."""
 CLEAR: Final = 0.06
 """So much more edge rank tells the frame. `python -m tests.bench frames`: of 1,280 turns of 320 real portraits
-with their real labels 1,270 are told and none wrongly, the worst is off by 0.02; of 10 it is said that nothing tells."""
+with real labels 1,270 are told and none wrongly, the worst is off by 0.02; of 10 it is said that nothing tells."""
 
 
 def frame_is_open(header: ImageHeader) -> bool:
