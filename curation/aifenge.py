@@ -47,7 +47,7 @@ class AifengeSettings:
     root: Path
     threshold: int = THRESHOLD
     trimap_kernel: str = TRIMAP_KERNEL
-    verify: Verify = "structure"
+    verify: Verify = "full"
     limit: int | None = None
 
 

@@ -117,7 +117,7 @@ def place_pair(item: Item, folder: Path, *, labels: Labels, rules: LabelRules) -
         sha256=original.sha256,
         extra={**placed.digests, **({} if labels.alpha is None else {"soft": soft_share(labels.alpha)})},
     )
-    return Outcome(id=item.id, sample=sample)
+    return Outcome(id=item.id, sample=sample, records=original.lines(record_id=item.id))
 
 
 def soft_share(alpha: Alpha) -> float:

@@ -59,7 +59,7 @@ class PairsSettings:
     threshold: int = 50
     trimap_kernel: str = "none"
     fit: bool = False
-    verify: Verify = "structure"
+    verify: Verify = "full"
     limit: int | None = None
 
 

@@ -46,7 +46,7 @@ class Portrait2000Settings:
     root: Path
     threshold: int = THRESHOLD
     trimap_kernel: str = TRIMAP_KERNEL
-    verify: Verify = "structure"
+    verify: Verify = "full"
     limit: int | None = None
 
 

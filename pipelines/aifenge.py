@@ -24,8 +24,8 @@ class AifengeFlags:
         metavar="N|auto|none",
     )
     verify: Verify = setting(
-        "How photographs are checked: structure (quick, finds files that are cut off), or full (every pixel).",
-        default="structure",
+        "How photographs are checked: full (every pixel is decoded), or structure (quicker, misses damaged pixels).",
+        default="full",
     )
 
 

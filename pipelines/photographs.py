@@ -11,6 +11,7 @@ import cv2
 import msgspec
 import numpy as np
 
+from curation.colours import colour_warning, file_colours
 from curation.errors import InputRefused
 from curation.files import folded, make_folder, read_file, write_durable
 from curation.folders import list_folder
@@ -43,11 +44,12 @@ class Photograph:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FoundPerson:
-    """The person in a photograph (h, w, 3): the alpha (h, w)."""
+    """The person in a photograph (h, w, 3): the alpha (h, w); `warning` is what to tell of the photograph."""
 
     photograph: Photograph
     image: Image
     alpha: Alpha
+    warning: BadRecord | None = None
 
 
 def photographs(given: Sequence[Path], *, limit: int | None) -> tuple[list[Photograph], list[BadRecord]]:
@@ -109,7 +111,8 @@ def people_in(
 def _found(one: Photograph, probability: Probability, *, model: ReadyModel, refine: bool) -> FoundPerson | BadRecord:
     file = str(one.file)
     try:
-        image = decode_image(read_file(one.file), file=file)
+        data = read_file(one.file)
+        image, warning = decode_image(data, file=file), colour_warning(file_colours(data, file=file), file=file)
         alpha = alpha_of(probability)
         if not (alpha > 127).any():
             return BadRecord(Code.EMPTY_ALPHA, "the model finds no person in it", file=file, hint=NOBODY)
@@ -117,7 +120,7 @@ def _found(one: Photograph, probability: Probability, *, model: ReadyModel, refi
             alpha = _refined(image, probability=probability, model=model, file=file)
     except BadRecord as problem:
         return problem
-    return FoundPerson(photograph=one, image=image, alpha=alpha)
+    return FoundPerson(photograph=one, image=image, alpha=alpha, warning=warning)
 
 
 def _refined(image: Image, *, probability: Probability, model: ReadyModel, file: str) -> Alpha:
@@ -197,11 +200,13 @@ def told(chosen: Sequence[Photograph], *, command: str, out: Path, broken: Seque
 
 
 def sound(found: Iterator[FoundPerson | BadRecord], *, written: Written) -> Iterator[FoundPerson]:
-    """Give the people that were found, and note what is broken."""
+    """Give the people that were found, and note what is broken, and what is to be told."""
     for one in found:
         if isinstance(one, BadRecord):
             written.broken.append(one)
         else:
+            if one.warning is not None:
+                written.warnings.append(f"{one.warning.file}: {one.warning.reason}")
             yield one
 
 

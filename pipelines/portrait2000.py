@@ -24,8 +24,8 @@ class Portrait2000Flags:
         metavar="N|auto|none",
     )
     verify: Verify = setting(
-        "How portraits are checked: structure (quick, finds files that are cut off), or full (every pixel).",
-        default="structure",
+        "How portraits are checked: full (every pixel is decoded), or structure (quicker, misses damaged pixels).",
+        default="full",
     )
 
 
