@@ -15,7 +15,7 @@ from curation.quarantine import BadRecord, Code, QuarantineRecord
 
 Verify = Literal["full", "structure"]
 """How closely an image is checked: every pixel is decoded, or its structure alone. A damaged file may have a sound
-structure: of JPEG files with a few wrong bytes, one in four that pass this check does not decode."""
+structure: of JPEG, PNG and WebP files with a few wrong bytes that pass this check, one in four does not decode."""
 IMAGES: Final = "images"
 STAGE: Final = "check_original"
 

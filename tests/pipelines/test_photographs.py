@@ -18,6 +18,7 @@ from pipelines.cutout import CutoutFlags, cutout
 from pipelines.group import GroupFlags, group
 from pipelines.idphoto import IdphotoFlags, idphoto
 from pipelines.options import Result, RunOptions
+from tests.icc_profiles import ADOBE_FILE, ADOBE_GAMMA, ADOBE_RGB, gamma, in_srgb
 from tests.models.tiny_onnx import write_tiny_onnx
 
 ORIENTATION, GPS = 0x0112, 0x8825
@@ -77,6 +78,20 @@ def test_cmyk_gray_and_16_bit_photographs_are_cut_out(model: Path, tmp_path: Pat
     for name in ("cmyk", "deep", "gray"):
         written = decode_image((tmp_path / "out" / f"{name}.jpg").read_bytes(), file=name)
         assert np.abs(written[5, 5].astype(int) - (0, 255, 0)).max() < 8
+
+
+def test_colours_are_those_that_the_profile_says_and_a_broken_profile_is_told(model: Path, tmp_path: Path) -> None:
+    wide = saved(tmp_path / "in" / "wide.png", photo(), icc_profile=ADOBE_FILE)
+    broken = saved(tmp_path / "in" / "broken.png", photo(), icc_profile=b"junk" * 50)
+    result = cut(wide, broken, model=model, out=tmp_path / "out", background="white")
+    assert result.exit_code == 0
+    assert result.warnings == (f"{broken}: 200 bytes that are no ICC profile; the picture is read as sRGB",)
+    plain = np.array([255, 120, 100])
+    shown = {"wide": in_srgb(plain, primaries=ADOBE_RGB, curve=gamma(ADOBE_GAMMA)), "broken": plain}
+    for name, expected in shown.items():
+        with PIL.Image.open(tmp_path / "out" / f"{name}.jpg") as opened:
+            assert "icc_profile" not in opened.info
+            assert np.abs(np.asarray(opened)[200, 90] - expected).max() <= 3
 
 
 def test_bad_files_and_empty_photographs_are_told_and_the_rest_is_done(model: Path, tmp_path: Path) -> None:
