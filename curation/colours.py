@@ -125,7 +125,12 @@ def _colours(profile: bytes) -> Colours:
         name = printable(opened.profile.profile_description or "unnamed")[:NAME_LENGTH].strip()
         values = _grid(space)
         seen = _applied(transform, values, space=space)
-    except (OSError, ValueError, PIL.ImageCms.PyCMSError) as error:
+    except (
+        OSError,
+        ValueError,
+        ImportError,
+        PIL.ImageCms.PyCMSError,
+    ) as error:  # ImportError: Pillow without littlecms
         return Colours(problem=f"littlecms cannot use the profile: {error}")
     if int(np.ptp(seen)) < LEAST_SPREAD:
         return Colours(name=name, problem=f"the profile {name!r} makes nearly one colour of all")
