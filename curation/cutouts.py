@@ -144,8 +144,8 @@ def place_pair(item: Item, folder: Path, *, label: Alpha, rules: PairRules) -> O
         sha256=original.sha256,
         extra={**placed.digests, **({} if labels.alpha is None else {"soft": soft_share(labels.alpha)})},
     )
-    records = () if doubt is None else (doubt.record(stage="place_pair", record_id=item.id),)
-    return Outcome(id=item.id, sample=sample, records=records)
+    doubts = () if doubt is None else (doubt.record(stage="place_pair", record_id=item.id),)
+    return Outcome(id=item.id, sample=sample, records=(*original.lines(record_id=item.id), *doubts))
 
 
 def fitted(label: Alpha, *, size: tuple[int, int]) -> Alpha:

@@ -55,7 +55,7 @@ class PairsSettings:
     trimap_kernel: str = "none"
     fit: bool = False
     label_frame: LabelFrame | None = None
-    verify: Verify = "structure"
+    verify: Verify = "full"
     limit: int | None = None
 
 

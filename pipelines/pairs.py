@@ -32,8 +32,8 @@ class PairsFlags:
     fit: bool = setting("Scale a label that has another size than its image but the same shape.", default=False)
     label_frame: LabelFrame | None = setting(LABEL_FRAME_MEANING, default=None)
     verify: Verify = setting(
-        "How images are checked: structure (quick, finds files that are cut off), or full (every pixel).",
-        default="structure",
+        "How images are checked: full (every pixel is decoded), or structure (quicker, misses damaged pixels).",
+        default="full",
     )
 
 

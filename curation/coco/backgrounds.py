@@ -38,8 +38,8 @@ class BackgroundSelection:
     """The images folder of each annotation file, in the same order."""
     supercategories: tuple[str, ...] = ("indoor", "outdoor")
     """Keep an image with at least one object of these supercategories of COCO."""
-    verify: Verify = "structure"
-    """How closely each image is checked: its structure, or every pixel (full)."""
+    verify: Verify = "full"
+    """How closely each image is checked: every pixel (full), or its structure alone."""
     limit: int | None = None
     """Take only so many images, the first by image id."""
 
@@ -124,7 +124,8 @@ def work_background(item: Item, folder: Path) -> Outcome:
         sha256=original.sha256,
         extra={"broken_parts": task.broken_parts},
     )
-    return Outcome(id=item.id, sample=sample)
+    lines = original.lines(record_id=task.image_id)
+    return Outcome(id=item.id, sample=sample, records=lines)
 
 
 def _reasons(source: CocoSource, *, supercategories: tuple[str, ...]) -> list[str | None]:

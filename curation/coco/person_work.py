@@ -96,6 +96,7 @@ def work_person(item: Item, folder: Path) -> Outcome:
         sha256=original.sha256,
         extra=extra,
     )
+    records += original.lines(record_id=task.image_id)
     return Outcome(id=item.id, sample=sample, records=records)
 
 

@@ -1,7 +1,7 @@
 """`make bench`: prints the figures that README quotes, as ratios within one run.
 
 The trainings take more than an hour, the schedule half an hour, and they are run by name:
-`python -m tests.bench best ablation relabelling verdicts round schedule`.
+`python -m tests.bench best ablation relabelling verdicts round schedule`. `kills` is for every night: `make nightly`.
 
 Data are real where `$CURATE_REAL_DATA` (default `../shared`) has them, else drawn.
 """
@@ -23,6 +23,7 @@ USUAL = (
     "start",
     "coco",
     "aifenge",
+    "pixels",
     "memory",
     "matting",
     "duplicates",
@@ -52,6 +53,7 @@ def _benches(folder: Path) -> dict[str, Callable[[], None]]:
         "start": start,
         "coco": lambda: _bench("coco").bench(folder),
         "aifenge": lambda: _bench("aifenge").bench(folder),
+        "pixels": lambda: _bench("pixels").bench(folder),
         "memory": lambda: _bench("memory").bench(folder),
         "matting": lambda: _bench("matting").bench(folder),
         "duplicates": lambda: _bench("duplicates").bench(),
@@ -69,6 +71,7 @@ def _benches(folder: Path) -> dict[str, Callable[[], None]]:
         "frames": lambda: _bench("frames").bench(),
         "round": lambda: _bench("round").bench(),
         "schedule": lambda: _bench("schedule").bench_schedule(),
+        "kills": lambda: _bench("kills").bench(folder),
     }
 
 
