@@ -13,7 +13,7 @@ from typing import Any, Final, Self, TypeVar
 import httpx
 import msgspec
 
-from curation.errors import ConfigurationProblem, InputRefused, RemoteUnavailable
+from curation.errors import ConfigurationProblem, InputRefused, RemoteUnavailable, SecurityRefused
 from curation.quarantine import printable
 from labeling.label_studio.access import API_KEY, URL, Access
 from labeling.label_studio.answers import AccessToken, TokenClaims
@@ -200,7 +200,10 @@ class Client:
                 outage.wait(f"{type(error).__name__} {error}")
 
     def _send(self, method: str, path: str, **content: Any) -> Answer:
-        assert path.startswith("/") and not path.startswith("//"), "the token goes to the server of this client alone"
+        if not path.startswith("/") or path.startswith("//"):
+            raise SecurityRefused(
+                f"{path!r} is no path of the server, to which alone the token goes", where=self.access.url
+            )
         if self._token.is_ending():
             answer = self._exchange("POST", "/api/token/refresh", json={"refresh": self.access.token})
             self._token.renew(_decoded(self._checked(answer), kind=AccessToken))
