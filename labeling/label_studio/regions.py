@@ -103,18 +103,17 @@ def labels_of(regions: Sequence[Region], *, name: str) -> list[tuple[Region, fro
     Labels stand in the region, or (tag `Labels`) in an entry of their own with the region's id.
     Raises BadRecord: REGION for labels that are no texts.
     """
-    labels: defaultdict[str | int | None, set[str]] = defaultdict(set)
-    own: list[tuple[Region, set[str]]] = []
-    for region in regions:
+    labels: defaultdict[object, set[str]] = defaultdict(set)
+    keys: list[object] = [(number,) if region.id is None else region.id for number, region in enumerate(regions)]
+    for key, region in zip(keys, regions, strict=True):
         found = region.value.get(region.type, ()) if region.type.endswith(LABELS) else ()
-        texts = _converted(found, kind=list[str], code=Code.REGION, name=f"{name}, region {region.id}")
-        labels[region.id].update(texts if region.id is not None else ())
-        own.append((region, set(texts)))
-    drawn = {region.id for region in regions if tool_of(region.type) not in SAID | {LABELS}}
+        labels[key].update(_converted(found, kind=list[str], code=Code.REGION, name=name))
+    shapes = [tool_of(region.type) not in SAID | {LABELS} for region in regions]
+    drawn = {key for key, is_shape in zip(keys, shapes, strict=True) if is_shape}
     return [
-        (region, frozenset(texts | (labels[region.id] if region.id is not None else set())))
-        for region, texts in own
-        if region.type not in SAID and not (region.type == LABELS and region.id in drawn)
+        (region, frozenset(labels[key]))
+        for key, region, is_shape in zip(keys, regions, shapes, strict=True)
+        if is_shape or (region.type == LABELS and key not in drawn)
     ]
 
 
