@@ -112,6 +112,7 @@ class WholeTask(msgspec.Struct, frozen=True):
 
     id: Id
     updated_at: datetime
+    created_at: datetime | None = None
     data: Any = None
     project: Id | None = None
     predictions: list[Prediction] = []

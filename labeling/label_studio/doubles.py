@@ -21,6 +21,8 @@ from labeling.label_studio.tasks import SERVER_TIME, Task, by_sample, data_of, l
 TICK: Final = timedelta(microseconds=1)
 """The server's times are as fine as this; it compares with `less`."""
 
+AS_MADE: Final = timedelta(seconds=1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
@@ -73,12 +75,15 @@ def _delete_untouched(task: Task, *, client: Client, project: int, stays: int) -
 def is_untouched(task: WholeTask, *, listed: Task) -> bool:
     """Tell whether a task has no trace of a person, and is as it was listed; what the server does not tell is a trace.
 
-    A person leaves: an annotation, skipped or not; a draft; a comment; a change of the task.
+    A person leaves: an annotation, skipped or not; a draft; a comment; a change of the task, which moves `updated_at`
+    away from `created_at` (an import sets both within a millisecond).
     """
     lists = (task.annotations, task.drafts, task.annotators, task.updated_by)
     counts = (task.total_annotations, task.cancelled_annotations, task.comment_count)
     is_unmarked = all(one == [] for one in lists) and all(one == 0 for one in counts) and task.draft_exists is False
-    return is_unmarked and task.updated_at == listed.updated_at
+    if not is_unmarked or task.created_at is None or task.updated_at != listed.updated_at:
+        return False
+    return in_utc(task.updated_at) - in_utc(task.created_at) < AS_MADE
 
 
 def _condition(task: WholeTask) -> dict[str, Any]:

@@ -18,26 +18,32 @@ import pytest
 from label_studio_sdk.converter.brush import decode_rle
 
 from curation.dataset import Dataset, read_dataset
-from curation.errors import ConfigurationProblem
+from curation.errors import ConfigurationProblem, CurateError
 from curation.pixels import decode_mask
 from labeling.label_studio.access import Access, read_secrets
+from labeling.label_studio.brush import decode_brush
 from labeling.label_studio.checking import check_server
 from labeling.label_studio.client import Client, Patience
+from labeling.label_studio.config import CONFIG
+from labeling.label_studio.doubles import settle_doubles
 from labeling.label_studio.prefill import findings_of
 from labeling.label_studio.project import the_project
 from labeling.label_studio.pulling import pull
 from labeling.label_studio.pushing import Push, push
-from labeling.label_studio.tasks import fetch_annotations, list_tasks
+from labeling.label_studio.stand_in import submit
+from labeling.label_studio.tasks import Task, by_sample, fetch_annotations, list_tasks, region_of
 from pipelines.options import RunOptions
 from pipelines.pairs import PairsFlags, pairs
 from tests.labeling.label_studio.drawn import draw_dataset, push_of
 from tests.labeling.label_studio.fake_server import one_in
+from tests.labeling.label_studio.mutations import Twist
 from tests.real.label_studio_server import chromium, proxy, serving
 
 REAL_DATA = Path(os.environ.get("CURATE_REAL_DATA", Path(__file__).parents[3] / "shared"))
 PORTRAITS = REAL_DATA / "data" / "portraits"
 ROUND_TRIP = int(os.environ.get("CURATE_ROUND_TRIP", "12"))
 """Of the 200 portraits; all of them take minutes, since each is submitted by a call of its own."""
+MUTATIONS = int(os.environ.get("CURATE_REAL_MUTATIONS", "25"))
 FAULTY_PUSHES = int(os.environ.get("CURATE_FAULTY_PUSHES", "20"))
 pytestmark = pytest.mark.real
 
@@ -78,15 +84,12 @@ def whole(dataset: Dataset, *, title: str) -> Push:
 
 def submit_all(client: Client, *, title: str, turned: bool = False) -> None:
     """Submit each pre-annotation as the server holds it; `turned` upside down, so that it is a correction."""
-    from labeling.label_studio.brush import decode_brush
-    from labeling.label_studio.tasks import region_of
-
     for task in list_tasks(client, project=the_project(client, title=title).id):
-        (region,) = client.get(f"/api/tasks/{task.id}/")["predictions"][0]["result"]
+        (region,) = client.get(f"/api/tasks/{task.id}/", kind=dict)["predictions"][0]["result"]
         if turned:
             size = {"height": region["original_height"], "width": region["original_width"]}
             region = region_of(decode_brush(region["value"]["rle"], **size)[::-1])
-        client.post(f"/api/tasks/{task.id}/annotations/", outage=client.outage(), json={"result": [region]})
+        submit(client, task=task.id, body={"result": [region]})
 
 
 @pytest.mark.parametrize("images", ["local", "upload"])
@@ -130,16 +133,16 @@ def test_a_stranger_gets_nothing_from_our_server(access: Access) -> None:
         form["csrfmiddlewaretoken"] = stranger.cookies.get("csrftoken") or ""
         assert stranger.post("/user/signup/", data=form).status_code == 403
     with Client(Access(url=access.url, token="0" * 40)) as wrong, pytest.raises(ConfigurationProblem, match="legacy"):
-        wrong.get("/api/projects")
+        wrong.get("/api/projects", kind=dict)
 
 
 def test_a_personal_token_opens_the_api_too(access: Access, client: Client) -> None:
-    answer = client.post("/api/token/", outage=client.outage(), json={})
+    answer = client.post("/api/token/", kind=dict, outage=client.outage(), json={})
     with Client(Access(url=access.url, token=answer["token"])) as personal:
-        assert personal.get("/api/projects")["count"] >= 0
+        assert personal.get("/api/projects", kind=dict)["count"] >= 0
     changed = Access(url=access.url, token=answer["token"][:-4] + "AAAA")
     with Client(changed) as wrong, pytest.raises(ConfigurationProblem, match="personal"):
-        wrong.get("/api/projects")
+        wrong.get("/api/projects", kind=dict)
 
 
 def test_a_person_submits_and_paints_in_the_real_page(client: Client, title: str, tmp_path: Path) -> None:
@@ -162,7 +165,123 @@ def test_a_person_submits_and_paints_in_the_real_page(client: Client, title: str
     task = next(task for task in list_tasks(client, project=project.id) if task.sample_id == second["id"])
     (annotation,) = fetch_annotations(client, project=project.id, tasks=[task.id])[task.id]
     union = np.zeros(painted.shape, bool)
-    for region in annotation["result"]:
+    for region in annotation.result or []:
         if region["type"] == "brushlabels":
             union |= decode_rle(region["value"]["rle"]).reshape(*painted.shape, 4)[..., 3] >= 128
     assert np.array_equal(union, painted > 0)
+
+
+def import_again(client: Client, *, project: int) -> list[list[Task]]:
+    """Import every task of a project once more, and give the tasks of each sample."""
+    known = [client.get(f"/api/tasks/{task.id}/", kind=dict) for task in list_tasks(client, project=project)]
+    again = [{"data": task["data"]} for task in known]
+    client.post(f"/api/projects/{project}/import", kind=dict, outage=client.outage(), json=again)
+    return list(by_sample(list_tasks(client, project=project)).values())
+
+
+def test_no_double_with_a_draft_a_skip_or_a_change_is_deleted(client: Client, title: str, tmp_path: Path) -> None:
+    dataset = draw_dataset(tmp_path, samples=5)
+    project = push(dataclasses.replace(push_of(dataset), title=title), client=client).project.id
+    pairs = import_again(client, project=project)
+    drafted, skipped, submitted, changed, _ = (second.id for _, second in pairs)
+    known = {first.uid: first.id for first, _ in pairs}
+
+    def touch(path: str, **body: Any) -> None:
+        client.post(path, kind=dict, outage=client.outage(), json=body)
+
+    touch(f"/api/tasks/{drafted}/drafts", result=[], lead_time=1.0)
+    touch(f"/api/tasks/{skipped}/annotations/", result=[], was_cancelled=True)
+    touch(f"/api/tasks/{submitted}/annotations/", result=[])
+    client.patch(f"/api/tasks/{changed}/", body={"meta": {"note": "look again"}})
+    settled = settle_doubles(client, project=project, known=known, after=max(known.values()))
+    there = {task.id for task in list_tasks(client, project=project)}
+    assert there == {*known.values(), drafted, skipped, submitted, changed}
+    assert settled.doubled == 4
+
+
+def test_a_draft_that_comes_between_the_last_look_and_the_deletion_saves_its_task(
+    access: Access, client: Client, title: str, tmp_path: Path
+) -> None:
+    dataset = draw_dataset(tmp_path, samples=3)
+    project = push(dataclasses.replace(push_of(dataset), title=title), client=client).project.id
+    pairs = import_again(client, project=project)
+    known = {first.uid: first.id for first, _ in pairs}
+    saved = []
+
+    def meanwhile(method: str, path: str) -> str:
+        if path.startswith("/api/dm/actions"):
+            task = pairs[len(saved)][1].id
+            body = {"result": [], "lead_time": 1.0}
+            saved.append(client.post(f"/api/tasks/{task}/drafts", kind=dict, outage=client.outage(), json=body))
+        return ""
+
+    with proxy(access.url, fault=meanwhile) as address, Client(Access(url=address, token=access.token)) as late:
+        settled = settle_doubles(late, project=project, known=known, after=max(known.values()))
+    assert (len(saved), settled.doubled) == (3, 3)
+    assert len(list(list_tasks(client, project=project))) == 6
+
+
+def test_what_was_drawn_with_other_tools_comes_back(client: Client, title: str, tmp_path: Path) -> None:
+    """Through the server as it is: polygon, ellipse, rectangle and brush in one task; a key point sets one aside."""
+    dataset = draw_dataset(tmp_path, samples=2)
+    project = push(dataclasses.replace(push_of(dataset), title=title), client=client).project
+    tools = "".join(
+        f'<{tag} name="{tag}" toName="image"><Label value="person"/></{tag}>'
+        for tag in ("PolygonLabels", "EllipseLabels", "RectangleLabels", "KeyPointLabels")
+    )
+    client.patch(f"/api/projects/{project.id}/", body={"label_config": CONFIG.replace("</View>", f"{tools}</View>")})
+    size = {"original_width": 20, "original_height": 24, "image_rotation": 0, "to_name": "image"}
+
+    def region(tag: str, **value: Any) -> dict[str, Any]:
+        type_ = tag.lower()
+        return {"id": tag, "from_name": tag, "type": type_, "value": value | {type_: ["person"]}} | size
+
+    polygon = region("PolygonLabels", points=[[0, 0], [50, 0], [50, 25], [0, 25]], closed=True)
+    rectangle = region("RectangleLabels", x=50, y=50, width=25, height=12.5, rotation=90)
+    ellipse = region("EllipseLabels", x=80, y=20, radiusX=10, radiusY=100 / 12, rotation=0)
+    point = region("KeyPointLabels", x=1, y=1, width=1)
+    first, second = (task.id for task in list_tasks(client, project=project.id))
+    submit(client, task=first, body={"result": [polygon, rectangle, ellipse]})
+    submit(client, task=second, body={"result": [polygon, point]})
+    pulled = pull(dataset, client=client, title=title)
+    assert pulled.unread_tools == ["KeyPointLabels (KeyPointLabels)"]
+    assert [one.reason for one in pulled.broken] == ["a region of type keypointlabels is not read"]
+    row = read_dataset(dataset.folder).table.to_pylist()[0]
+    truth = np.zeros((24, 20), np.uint8)
+    truth[:6, :10] = 255
+    truth[12:17, 7:10] = 255  # 5 wide and 3 high, turned to the left of its corner and below it
+    rows, columns = np.mgrid[:24, :20] + 0.5
+    truth[(rows - 4.8) ** 2 + (columns - 16) ** 2 <= 4] = 255
+    assert np.array_equal(decode_mask(dataset.path(row["mask"]).read_bytes(), file=""), truth)
+
+
+@pytest.mark.parametrize("verb", ["check", "push", "pull"])
+def test_a_real_answer_with_one_thing_changed_is_never_our_bug(
+    access: Access, client: Client, title: str, tmp_path: Path, verb: str
+) -> None:
+    dataset = draw_dataset(tmp_path, samples=3)
+    push(dataclasses.replace(push_of(dataset), title=title), client=client)
+    submit_all(client, title=title, turned=True)
+    others = {one["id"] for one in client.get("/api/projects", kind=dict, page_size=1000)["results"]}
+    for seed in range(MUTATIONS):
+        twist = Twist(seed, first={"check": 25, "push": 4, "pull": 3}[verb])
+        with proxy(access.url, twist=twist) as address:
+            reached = Access(url=address, token=access.token, files=access.files)
+            with Client(reached, patience=Patience(limit_s=0.0)) as mad:
+                try:
+                    if verb == "check":
+                        check_server(mad, images="upload")
+                    elif verb == "push":
+                        push(dataclasses.replace(push_of(dataset), title=title), client=mad)
+                    else:
+                        pull(read_dataset(dataset.folder), client=mad, title=title)
+                except CurateError as error:
+                    assert error.exit_code in {4, 6, 7}, twist.told
+                except Exception as error:
+                    raise AssertionError(f"seed {seed}, {twist.told}") from error
+    after = {one["id"]: one["title"] for one in client.get("/api/projects", kind=dict, page_size=1000)["results"]}
+    assert others <= after.keys()
+    for id_, name in after.items():
+        if id_ not in others and name.startswith("curate check"):  # of a check that ended in the middle
+            client.delete(f"/api/projects/{id_}/")
+    assert len(list(list_tasks(client, project=the_project(client, title=title).id))) == 3

@@ -40,6 +40,7 @@ class FakeServer:
     annotations: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     drafts: set[int] = field(default_factory=set)
     comments: set[int] = field(default_factory=set)
+    touched: list[int] = field(default_factory=list)
     drops: int = 0
     requests: list[tuple[str, str]] = field(default_factory=list)
     ids: Iterator[int] = field(default_factory=lambda: count(1))
@@ -121,7 +122,7 @@ class FakeServer:
         task = self.tasks[number]
         traces = {"drafts": [{"id": 1}] if number in self.drafts else [], "draft_exists": number in self.drafts}
         traces |= {"annotations": self.annotations.get(number, []), "comment_count": int(number in self.comments)}
-        people: dict[str, Any] = {"annotators": [], "updated_by": []}
+        people: dict[str, Any] = {"created_at": "2029-01-01T00:00:00Z", "annotators": [], "updated_by": []}
         return (
             self._row(task) | traces | people | {"project": task["project"], "predictions": task.get("predictions", [])}
         )
