@@ -15,7 +15,7 @@ import numpy as np
 
 from curation.image_header import inspect
 from curation.pixels import Image, Mask, encode_image
-from curation.quarantine import BadRecord
+from curation.quarantine import BadRecord, printable
 from labeling.label_studio.answers import Annotation, WholeTask
 from labeling.label_studio.client import Client
 from labeling.label_studio.config import VERDICT, Verdict
@@ -164,5 +164,5 @@ def _compare(probe: Probe, *, annotations: Sequence[Annotation], picture: bytes)
                 f"{header.orientation}, the mask {width} x {height}"
             )
     except BadRecord as problem:
-        reasons.append(problem.reason)
+        reasons.append(printable(problem.reason))
     return Found(name=probe.name, is_equal=not reasons, reason="; ".join(reasons))

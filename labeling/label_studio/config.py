@@ -10,6 +10,7 @@ import msgspec
 
 from curation.errors import InputRefused
 from curation.files import sha256_of
+from curation.quarantine import printable
 from labeling.label_studio.answers import Control
 
 IMAGE: Final = "image"
@@ -101,7 +102,7 @@ def unread_tools(controls: Mapping[str, Control | Mapping[str, Any]]) -> list[st
     """Return the tools of a project whose regions are not read, each with its name and its tag."""
     read = DRAWN | SAID | HELPERS | {LABELS}
     types = {name: control.type for name, control in _known(controls).items()}
-    return sorted(f"{name} ({type_})" for name, type_ in types.items() if tool_of(type_) not in read)
+    return sorted(printable(f"{name} ({type_})") for name, type_ in types.items() if tool_of(type_) not in read)
 
 
 def unknown_labels(unknown: Iterable[str], *, where: str) -> InputRefused:

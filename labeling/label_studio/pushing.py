@@ -52,7 +52,7 @@ class Push:
 
 @dataclass(slots=True, kw_only=True)
 class Pushed:
-    """What became of a push; `there` were on the server before it.
+    """What became of a push; `there` were on the server before it, `prefilled` of the sent have a mask to start from.
 
     `doubled` counts tasks beyond the first of their sample, that stay since somebody may have worked on them;
     `unread_tools` the tools of the project whose regions a pull does not read.
@@ -61,6 +61,7 @@ class Pushed:
     project: Project
     considered: int = 0
     sent: int = 0
+    prefilled: int = 0
     there: int = 0
     golden: int = 0
     broken: list[QuarantineRecord] = field(default_factory=list)
@@ -193,6 +194,7 @@ class _Run:
                 Sent(id=uid, task=arrived[uid], config=CONFIG_HASH, model_version=version, golden=ready.golden)
             )
             self.pushed.golden += ready.golden is not None
+            self.pushed.prefilled += ready.prediction is not None
         self.journal.commit()
         return arrived
 
@@ -222,7 +224,7 @@ def _chunks(samples: Iterator[Ready | None]) -> Iterator[tuple[list[Ready], int]
 
 
 def _show_predictions(plan: Push, *, client: Client, project: Project, pushed: Pushed) -> None:
-    """Have the page begin with our masks: it shows those of one version only."""
-    if plan.model_version and pushed.sent and project.model_version != plan.model_version:
+    """Have the page begin with our masks: it shows one version only, and none that has no mask."""
+    if plan.model_version and pushed.prefilled and project.model_version != plan.model_version:
         client.patch(f"/api/projects/{project.id}/", body={"model_version": plan.model_version})
         pushed.replaced_version = project.model_version

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from curation.errors import InputRefused
+from curation.quarantine import printable
 from labeling.label_studio.answers import Imported, LaterImport
 from labeling.label_studio.client import Client, Outage, OutcomeUnknown
 from labeling.label_studio.tasks import list_tasks
@@ -66,5 +67,7 @@ def _wait_for_import(client: Client, *, project: int, number: int, outage: Outag
     path = f"/api/projects/{project}/imports/{number}"
     while (found := client.get(path, kind=LaterImport)).status != IMPORT_DONE:
         if found.status == IMPORT_FAILED:
-            raise InputRefused(f"Label Studio refuses an import: {found.error}", where=client.access.url)
+            raise InputRefused(
+                f"Label Studio refuses an import: {printable(str(found.error))}", where=client.access.url
+            )
         outage.wait(f"import {number} is {found.status}")

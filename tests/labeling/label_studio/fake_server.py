@@ -89,6 +89,9 @@ class FakeServer:
             return 201, self.projects[number]
         project = self.projects[int(parts[0])]
         if method == "PATCH":
+            versions = {one["model_version"] for task in self.tasks.values() for one in task.get("predictions", ())}
+            if body.get("model_version", "") not in {"", *versions}:
+                return 400, {"detail": "Validation error"}  # as the real server does
             project.update(body)
             return 200, project
         return 201, {"task_ids": self._imported(body, project=project["id"])}
