@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import io
 import json
 import os
 import subprocess
@@ -12,8 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import httpx
 import numpy as np
+import PIL.Image
 import pytest
 from label_studio_sdk.converter.brush import decode_rle
 
@@ -253,6 +257,45 @@ def test_what_was_drawn_with_other_tools_comes_back(client: Client, title: str, 
     rows, columns = np.mgrid[:24, :20] + 0.5
     truth[(rows - 4.8) ** 2 + (columns - 16) ** 2 <= 4] = 255
     assert np.array_equal(decode_mask(dataset.path(row["mask"]).read_bytes(), file=""), truth)
+
+
+def test_shapes_that_are_drawn_in_the_real_page_are_in_the_mask(client: Client, title: str, tmp_path: Path) -> None:
+    if client.access.files is None:
+        pytest.skip("the server is not one of `curate label serve`")
+    dataset = portraits(tmp_path, limit=1)
+    project = push(dataclasses.replace(whole(dataset, title=title), prefill="none"), client=client).project
+    tags = ("PolygonLabels", "EllipseLabels", "RectangleLabels", "BitmaskLabels")
+    tools = "".join(f'<{tag} name="{tag}" toName="image"><Label value="person"/></{tag}>' for tag in tags)
+    config = CONFIG.replace("</View>", f"{tools}</View>").replace("<Image ", '<Image smoothing="false" ')
+    client.patch(f"/api/projects/{project.id}/", body={"label_config": config})
+    code = [sys.executable, str(Path(__file__).with_name("label_studio_page.py")), chromium()]
+    secrets = read_secrets(client.access.files.parent)
+    told = {"url": client.access.url, "project": project.id, "email": secrets.email, "password": secrets.password}
+    given = json.dumps(told | {"shapes": True})
+    done = subprocess.run([*code, str(tmp_path)], input=given, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    pulled = pull(dataset, client=client, title=title)
+    assert (pulled.broken, pulled.unread_tools, pulled.applied.written) == ([], [], 1)
+    (row,) = read_dataset(dataset.folder).table.to_pylist()
+    mask = decode_mask(dataset.path(row["mask"]).read_bytes(), file="")
+    size = np.array([row["width"], row["height"]])
+    seen = {key: np.array(points) * size for key, points in json.loads(done.stdout).items()}
+    truth = np.zeros(mask.shape, np.uint8)  # as OpenCV draws it, from where the mouse was
+    cv2.fillPoly(truth, [np.rint(seen["7"] - 0.5).astype(np.int32)], 255)
+    middle, radii = seen["8"][0] - 0.5, np.abs(seen["8"][1] - seen["8"][0])
+    cv2.ellipse(truth, np.rint(middle).astype(int).tolist(), np.rint(radii).astype(int).tolist(), 0, 0, 360, 255, -1)
+    (left, top), (right, bottom) = np.rint(seen["9"]).astype(int)
+    truth[top:bottom, left:right] = 255
+    (task,) = list_tasks(client, project=project.id)
+    (annotation,) = fetch_annotations(client, project=project.id, tasks=[task.id])[task.id]
+    (line,) = [one["value"]["imageDataURL"] for one in annotation.result or [] if one["type"] == "bitmasklabels"]
+    alpha = np.asarray(PIL.Image.open(io.BytesIO(base64.b64decode(line.partition(",")[2]))))[..., 3]
+    assert np.count_nonzero(alpha) > 100
+    assert np.array_equal(mask[alpha > 127], np.full(np.count_nonzero(alpha > 127), 255))
+    truth |= np.where(alpha > 127, np.uint8(255), np.uint8(0))
+    outline = cv2.morphologyEx(truth, cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8))
+    assert not ((mask != truth) & (outline == 0)).any()  # they differ by two pixels at an edge, if at all
+    assert np.count_nonzero(mask != truth) < 0.05 * np.count_nonzero(truth)
 
 
 @pytest.mark.parametrize("verb", ["check", "push", "pull"])
