@@ -1,4 +1,4 @@
-"""A real Label Studio; and a real browser for our pages, which notes what a page does that one on the disk should not."""
+"""A real Label Studio; a browser for our own pages, which notes what a page does that one on the disk should not."""
 
 from __future__ import annotations
 
