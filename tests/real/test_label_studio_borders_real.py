@@ -169,6 +169,8 @@ def test_a_real_answer_with_one_thing_changed_is_never_our_bug(
     dataset = draw_dataset(tmp_path, samples=3)
     push(dataclasses.replace(push_of(dataset), title=title), client=client)
     submit_all(client, title=title, turned=True)
+    listed = list_tasks(client, project=the_project(client, title=title).id)
+    before = {task.uid: task.id for task in listed}
     others = {one["id"] for one in client.get("/api/projects", kind=dict, page_size=1000)["results"]}
     for seed in range(MUTATIONS):
         twist = Twist(seed, first={"check": 25, "push": 4, "pull": 3}[verb])
@@ -191,4 +193,5 @@ def test_a_real_answer_with_one_thing_changed_is_never_our_bug(
     for id_, name in after.items():
         if id_ not in others and name.startswith("curate check"):  # of a check that ended in the middle
             client.delete(f"/api/projects/{id_}/")
-    assert len(list(list_tasks(client, project=the_project(client, title=title).id))) == 3
+    now = by_sample(list_tasks(client, project=the_project(client, title=title).id))
+    assert before == {uid: tasks[0].id for uid, tasks in now.items()}  # a listing that hides a task may double it
