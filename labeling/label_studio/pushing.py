@@ -52,7 +52,7 @@ class Push:
 
 @dataclass(slots=True, kw_only=True)
 class Pushed:
-    """What became of a push; `there` were on the server before it, `prefilled` of the sent have a mask to start from.
+    """What became of a push; `there` were on the server before it, `prefilled` are the tasks with a mask to start from.
 
     `doubled` counts tasks beyond the first of their sample, that stay since somebody may have worked on them;
     `unread_tools` the tools of the project whose regions a pull does not read.
@@ -61,7 +61,7 @@ class Pushed:
     project: Project
     considered: int = 0
     sent: int = 0
-    prefilled: int = 0
+    prefilled: set[int] = field(default_factory=set)
     there: int = 0
     golden: int = 0
     broken: list[QuarantineRecord] = field(default_factory=list)
@@ -150,6 +150,7 @@ class _Run:
                 progress(self.pushed.there + done)
         settled = settle_doubles(self.client, project=self.project.id, known=known, after=self.after)
         self.pushed.doubled = settled.doubled
+        self.pushed.prefilled &= {task.id for task in settled.kept.values()}
         lost = set(missing_of(confirmed, present=settled.kept))
         self.pushed.sent += len(confirmed) - len(lost)
         return [one for one in waiting if uid_of(one[0]) in lost]
@@ -194,7 +195,7 @@ class _Run:
                 Sent(id=uid, task=arrived[uid], config=CONFIG_HASH, model_version=version, golden=ready.golden)
             )
             self.pushed.golden += ready.golden is not None
-            self.pushed.prefilled += ready.prediction is not None
+            self.pushed.prefilled |= set() if ready.prediction is None else {arrived[uid]}
         self.journal.commit()
         return arrived
 

@@ -197,7 +197,7 @@ def test_a_push_without_masks_to_start_from_asks_for_none_to_be_shown(drawn: Dat
     with running(FakeServer()) as server, client_of(server.url) as client:
         pushed = push(dataclasses.replace(push_of(drawn), prefill="none"), client=client)
         (project,) = server.projects.values()
-        assert (pushed.sent, pushed.prefilled, project["model_version"]) == (SAMPLES, 0, "")
+        assert (pushed.sent, pushed.prefilled, project["model_version"]) == (SAMPLES, set(), "")
 
 
 def test_the_worst_comes_first_and_what_the_model_failed_on_before_all() -> None:
