@@ -42,6 +42,7 @@ class Code(StrEnum):
     # pairs, alphas, masks, trimaps
     NO_MASK = "NO_MASK"
     ORPHAN_MASK = "ORPHAN_MASK"
+    LABEL_FRAME = "LABEL_FRAME"
     NO_ALPHA = "NO_ALPHA"
     ALPHA_SCALE = "ALPHA_SCALE"
     EMPTY_ALPHA = "EMPTY_ALPHA"
@@ -83,12 +84,14 @@ HINTS: Final[dict[Code, str]] = {
     Code.CHECKSUM: "the file changed since it was imported; restore it or import again",
     Code.TOO_LARGE: "scale the image down",
     Code.MODE: "save the image as 8-bit RGB or gray",
-    Code.FORMAT: "save the image as JPEG, PNG or WebP",
+    Code.FORMAT: "convert to JPEG (a mask, an alpha or a trimap to PNG: JPEG changes its values)",
     Code.NAME: "rename the file; the name must be printable UTF-8 that every file system can hold",
     Code.PATH_ESCAPE: "file names must stay inside the images folder",
     Code.SIZE_MISMATCH: "save the label in the size of its image as displayed, or fetch the image that it belongs to",
     Code.NO_MASK: "fetch or draw the label of this image, or take the image away",
     Code.ORPHAN_MASK: "fetch the image of this label, or take the label away",
+    Code.LABEL_FRAME: "look at both: --label-frame stored turns labels as their images are turned, --label-frame shown "
+    "takes them as they are; where the pixels lie upright and EXIF is wrong, take the orientation out of the image",
     Code.NO_ALPHA: "save the cut-out as a PNG with an alpha channel",
     Code.ALPHA_SCALE: "save the alpha on the scale 0..255 (8 bit) or 0..65535 (16 bit)",
     Code.EMPTY_ALPHA: "the alpha shows no person; cut the person out again",

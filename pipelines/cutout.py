@@ -42,14 +42,22 @@ def cutout(settings: CutoutFlags, *, run: RunOptions) -> Result:
     from curation.files import fingerprint_file
     from curation.pixels import encode_image
     from pipelines.made_files import MadeFiles, Making, settings_with_model
-    from pipelines.photographs import Photograph, people_in, photographs, ready_model, sound, told, waiting_for
+    from pipelines.photographs import (
+        Photograph,
+        people_in,
+        photographs,
+        ready_model,
+        result_of,
+        sound,
+        told,
+        waiting_for,
+    )
 
     backdrop = read_backdrop(settings.background)
-    chosen, broken = photographs(settings.images, limit=run.limit)
+    given = photographs(settings.images, limit=run.limit)
     if run.dry_run:
-        return told(chosen, command="cutout", out=settings.out, broken=broken)
-    made = MadeFiles(command="cutout", out=settings.out, overwrite=run.overwrite)
-    made.broken += broken
+        return told(given, command="cutout", out=settings.out)
+    made = MadeFiles(command="cutout", out=settings.out, overwrite=run.overwrite, broken=given.broken)
     model = ready_model(settings.model, run=run)
     picture = None if backdrop.picture is None else fingerprint_file(Path(settings.background))
     shape = {"background": picture or backdrop.colour, "refine": settings.refine}
@@ -60,11 +68,11 @@ def cutout(settings: CutoutFlags, *, run: RunOptions) -> Result:
         making = Making(command="cutout", sources=(one.file,), settings=recorded)
         return {settings.out / f"{one.name}{suffix}": making}
 
-    waiting = waiting_for(chosen, made=made, makings=makings)
+    waiting = waiting_for(given.chosen, made=made, makings=makings)
     people = people_in(waiting, model=model, refine=settings.refine, run=run, name="cutout")
     for person in sound(people, made=made):
         cut = laid_on(person.image, alpha=person.alpha, backdrop=backdrop)
         data = encode_image(cut, quality=None if backdrop.is_transparent else QUALITY)
         for path, making in makings(person.photograph).items():
             made.write(path, data, making=making)
-    return made.result()
+    return result_of(made, given=given)

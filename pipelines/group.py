@@ -59,31 +59,30 @@ def group(settings: GroupFlags, *, run: RunOptions) -> Result:
     from curation.group_picture import group_picture
     from curation.pixels import encode_image
     from pipelines.made_files import MadeFiles, Making, settings_with_model
-    from pipelines.photographs import photographs, ready_model, told
+    from pipelines.photographs import photographs, ready_model, result_of, told
 
     backdrop = read_backdrop(settings.background)
     frame = _frame(settings, backdrop=backdrop)
-    chosen, broken = photographs(settings.images, limit=run.limit)
+    given = photographs(settings.images, limit=run.limit)
     if run.dry_run:
-        return told(chosen, command="group", out=settings.out, broken=broken)
-    made = MadeFiles(command="group", out=settings.out, overwrite=run.overwrite)
-    made.broken += broken
+        return told(given, command="group", out=settings.out)
+    made = MadeFiles(command="group", out=settings.out, overwrite=run.overwrite, broken=given.broken)
     model = ready_model(settings.model, run=run)
     behind = backdrop.colour if backdrop.picture is None else fingerprint_file(Path(settings.background))
     shape = {"background": behind, "size": frame, "alike": settings.alike, "refine": settings.refine}
     recorded = settings_with_model(model, settings=shape)
-    making = Making(command="group", sources=tuple(one.file for one in chosen), settings=recorded)
+    making = Making(command="group", sources=tuple(one.file for one in given.chosen), settings=recorded)
     if not made.is_waiting({settings.out: making}):
         made.refuse_conflicts_alone(chosen=1)
-        return made.result(people=0)
-    members = _members(chosen, settings=settings, frame=frame, model=model, made=made, run=run)
+        return result_of(made, given=given)
+    members = _members(given.chosen, settings=settings, frame=frame, model=model, made=made, run=run)
     if not members:
         first = made.broken[0]
         raise InputRefused(f"nobody is left for the picture; {first.reason}", where=first.file, remedy=first.hint)
     picture = group_picture(members, background=filled(backdrop, size=frame), alike=settings.alike)
     quality = None if settings.out.suffix == ".png" else QUALITY
     made.write(settings.out, encode_image(picture, quality=quality), making=making)
-    return made.result(people=len(members))
+    return result_of(made, given=given, people=len(members))
 
 
 def _frame(settings: GroupFlags, *, backdrop: Backdrop) -> tuple[int, int]:

@@ -68,20 +68,19 @@ def idphoto(settings: IdphotoFlags, *, run: RunOptions) -> Result:
     """
     from curation.id_photo_sizes import paper_size
     from pipelines.made_files import MadeFiles, settings_with_model
-    from pipelines.photographs import people_in, photographs, ready_model, sound, told, waiting_for
+    from pipelines.photographs import people_in, photographs, ready_model, result_of, sound, told, waiting_for
 
     rules = _rules(settings)
     if settings.sheet is not None:
         paper_size(settings.sheet, dpi=settings.dpi)  # refused before anything is done
-    chosen, broken = photographs(settings.images, limit=run.limit)
+    given = photographs(settings.images, limit=run.limit)
     if run.dry_run:
-        return told(chosen, command="idphoto", out=settings.out, broken=broken)
-    made = MadeFiles(command="idphoto", out=settings.out, overwrite=run.overwrite)
-    made.broken += broken
+        return told(given, command="idphoto", out=settings.out)
+    made = MadeFiles(command="idphoto", out=settings.out, overwrite=run.overwrite, broken=given.broken)
     model = ready_model(settings.model, run=run)
     shape = {**asdict(rules), "dpi": settings.dpi, "max_kb": settings.max_kb, "refine": settings.refine}
     makings = partial(_makings, recorded=settings_with_model(model, settings=shape), settings=settings)
-    waiting = waiting_for(chosen, made=made, makings=makings)
+    waiting = waiting_for(given.chosen, made=made, makings=makings)
     heads: dict[str, Any] = {}
     people = people_in(waiting, model=model, refine=settings.refine, run=run, name="idphoto")
     for person in sound(people, made=made):
@@ -95,7 +94,7 @@ def idphoto(settings: IdphotoFlags, *, run: RunOptions) -> Result:
         for (path, making), data in zip(makings(person.photograph).items(), pictures, strict=True):
             made.write(path, data, making=making)
     height, width = rules.size
-    return made.result(size={"width": width, "height": height, "dpi": settings.dpi}, heads=heads)
+    return result_of(made, given=given, size={"width": width, "height": height, "dpi": settings.dpi}, heads=heads)
 
 
 def _makings(one: Photograph, *, recorded: Mapping[str, Any], settings: IdphotoFlags) -> dict[Path, Making]:

@@ -63,10 +63,10 @@ def settings_with_model(model: ReadyModel, *, settings: Mapping[str, Any]) -> di
 class MadeFiles:
     """What a command makes in files of its own: what it wrote, what was there already, what was broken."""
 
-    def __init__(self, *, command: str, out: Path, overwrite: bool) -> None:
+    def __init__(self, *, command: str, out: Path, overwrite: bool, broken: Sequence[BadRecord] = ()) -> None:
         self.command = command
         self.out = out
-        self.broken: list[BadRecord] = []
+        self.broken = list(broken)
         self.files: list[str] = []
         self.kept: list[str] = []
         self.warnings: list[str] = []
@@ -116,15 +116,16 @@ class MadeFiles:
             more = f" (and {chosen - 1} more like it)" if chosen > 1 else ""
             raise InputRefused(f"{first.reason}{more}", where=first.value, remedy=first.hint)
 
-    def result(self, **more: Any) -> Result:
-        """Return what became of everything."""
+    def result(self, *, lines: Sequence[str] = (), **more: Any) -> Result:
+        """Return what became of everything; `lines` and `more` tell people and scripts what the command knows."""
         records = [problem.record(stage=self.command) for problem in self.broken]
-        lines = [f"{self.out}: {len(self.files)} written"]
+        told = [f"{self.out}: {len(self.files)} written"]
         if self.kept:
-            lines.append(f"  {len(self.kept)} are there already, made just so; --overwrite makes them again")
-        lines += [f"  set aside: {one.file}: {one.reason}; {one.hint}" for one in self.broken[:SHOWN]]
+            told.append(f"  {len(self.kept)} are there already, made just so; --overwrite makes them again")
+        told += lines
+        told += [f"  set aside: {one.file}: {one.reason}; {one.hint}" for one in self.broken[:SHOWN]]
         if len(self.broken) > SHOWN:
-            lines.append(f"  and {len(self.broken) - SHOWN} more; --json lists all")
+            told.append(f"  and {len(self.broken) - SHOWN} more; --json lists all")
         data = {
             "command": self.command,
             "out": str(self.out),
@@ -134,7 +135,7 @@ class MadeFiles:
             **more,
         }
         code = DONE_WITH_QUARANTINE if self.broken else 0
-        return Result(summary="\n".join(lines), data=data, exit_code=code, warnings=tuple(self.warnings))
+        return Result(summary="\n".join(told), data=data, exit_code=code, warnings=tuple(self.warnings))
 
     def _is_there(self, path: Path, *, making: Making) -> bool:
         if not os.path.lexists(path):

@@ -8,11 +8,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import cv2
+import msgspec
 import numpy as np
 
 from curation.errors import InputRefused
 from curation.files import folded, read_file
-from curation.folders import list_folder
+from curation.folders import NOT_ENTERED, list_folder
 from curation.matting import matte
 from curation.matting_library import compile_once
 from curation.matting_probability import Probability, alpha_of, loses_a_part, mask_of, trimap_of
@@ -24,7 +25,7 @@ from models.prediction.preparing import prepare
 from models.prediction.protocol import EngineOptions
 from models.prediction.ready import ReadyModel
 from models.prediction.trimaps import TRIMAP_CLASSES, TrimapModel, predicted_trimap
-from pipelines.made_files import MadeFiles, Making
+from pipelines.made_files import SHOWN, MadeFiles, Making
 from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions
 from pipelines.progress import progress_bar
 
@@ -52,14 +53,35 @@ class FoundPerson:
     note: str = ""
 
 
-def photographs(given: Sequence[Path], *, limit: int | None) -> tuple[list[Photograph], list[BadRecord]]:
-    """Give the photographs that files and folders name, each with a name of its own, and what cannot be used.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What files and folders name: the photographs, what cannot be used, and by reason the files that are none.
+
+    `not_entered` are folders that were not looked into, with the number of files in each.
+    """
+
+    chosen: list[Photograph]
+    broken: list[BadRecord]
+    left_out: dict[str, list[str]]
+    not_entered: dict[str, int]
+
+    def lines(self) -> list[str]:
+        """Return what people are told of that which is no photograph."""
+        lines = [f"  left out: {len(names)} {reason}: {_shown(names)}" for reason, names in self.left_out.items()]
+        folders = [f"{folder} ({number} files)" for folder, number in self.not_entered.items()]
+        return [*lines, f"  not looked into: {_shown(folders)}"] if folders else lines
+
+
+def photographs(given: Sequence[Path], *, limit: int | None) -> Given:
+    """Return what files and folders name, each photograph with a name of its own.
 
     Of two that would have the same name in the output, the later one gets a number.
     Raises InputRefused when there is none.
     """
     found: list[tuple[Path, str]] = []
     broken: list[BadRecord] = []
+    left_out: dict[str, list[str]] = {}
+    not_entered: dict[str, int] = {}
     for path in given:
         if not path.is_dir():
             found.append((path, path.stem))
@@ -67,8 +89,15 @@ def photographs(given: Sequence[Path], *, limit: int | None) -> tuple[list[Photo
         listing = list_folder(path)
         found += [(path / file.name, str(PurePosixPath(file.name).with_suffix(""))) for file in listing.files]
         broken += listing.broken
+        not_entered |= {str(path / folder): number for folder, number in listing.not_entered.items()}
+        for reason, names in listing.left_out.items():
+            left_out.setdefault(reason, []).extend(str(path / name) for name in names)
     if not found:
-        raise InputRefused("there is no image", where=given[0], remedy="name image files, or folders that hold some")
+        seen = ", ".join(f"{len(names)} {reason}" for reason, names in left_out.items()) or "nothing"
+        remedy = "name image files, or folders that hold some"
+        raise InputRefused(f"there is no image; there is {seen}", where=given[0], remedy=remedy)
+    if limit is not None and len(found) > limit:
+        left_out["limit"] = [str(file) for file, _ in found[limit:]]
     taken: set[str] = set()
     named = []
     for file, wanted in found[:limit]:
@@ -78,7 +107,7 @@ def photographs(given: Sequence[Path], *, limit: int | None) -> tuple[list[Photo
             name = f"{wanted}-{number}"
         taken.add(folded(name))
         named.append(Photograph(file=file, name=name))
-    return named, broken
+    return Given(chosen=named, broken=broken, left_out=left_out, not_entered=not_entered)
 
 
 def ready_model(model: Path, *, run: RunOptions) -> ReadyModel:
@@ -167,12 +196,32 @@ def waiting_for(
     return waiting
 
 
-def told(chosen: Sequence[Photograph], *, command: str, out: Path, broken: Sequence[BadRecord]) -> Result:
-    """Give the result of a dry run."""
-    names = [one.name for one in chosen]
-    data = {"command": command, "out": str(out), "dry_run": True, "photographs": names}
-    summary = f"{out}: would be made from {len(names)} photographs (dry run, nothing is written)"
-    return Result(summary=summary, data=data, exit_code=DONE_WITH_QUARANTINE if broken else 0)
+def result_of(made: MadeFiles, *, given: Given, **more: Any) -> Result:
+    """Return what became of everything that was given."""
+    left_out: dict[str, Any] = {"filtered": given.left_out, NOT_ENTERED: given.not_entered}
+    return made.result(lines=given.lines(), **left_out, **more)
+
+
+def told(given: Given, *, command: str, out: Path) -> Result:
+    """Return the result of a dry run."""
+    names = [one.name for one in given.chosen]
+    data = {
+        "command": command,
+        "out": str(out),
+        "dry_run": True,
+        "photographs": names,
+        "filtered": given.left_out,
+        NOT_ENTERED: given.not_entered,
+        "quarantine": msgspec.to_builtins([problem.record(stage=command) for problem in given.broken]),
+    }
+    lines = [f"{out}: would be made from {len(names)} photographs (dry run, nothing is written)", *given.lines()]
+    lines += [f"  set aside: {one.file}: {one.reason}; {one.hint}" for one in given.broken[:SHOWN]]
+    return Result(summary="\n".join(lines), data=data, exit_code=DONE_WITH_QUARANTINE if given.broken else 0)
+
+
+def _shown(names: Sequence[str]) -> str:
+    more = f", ... {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{', '.join(names[:SHOWN])}{more}"
 
 
 def sound(found: Iterator[FoundPerson | BadRecord], *, made: MadeFiles) -> Iterator[FoundPerson]:

@@ -95,6 +95,40 @@ def test_bad_files_and_empty_photographs_are_told_and_the_rest_is_done(model: Pa
     assert "finds no person" in result.summary and good.exists() and nobody.exists()
 
 
+def test_a_phone_folder_is_accounted_for_file_by_file(model: Path, tmp_path: Path) -> None:
+    phone = tmp_path / "phone"
+    jpeg = saved(phone / "a.jpg", photo()).read_bytes()
+    for name in ("b.HEIC", "c.jpe", "d"):
+        (phone / name).write_bytes(jpeg)
+    saved(phone / "e.mpo", photo(), format="MPO", save_all=True, append_images=[photo()])
+    (phone / "f.heif").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0")
+    (phone / "a.dng").write_bytes(b"II*\0\x08\0\0\0")
+    (phone / "g.MOV").write_bytes(b"\0\0\0\x14ftypqt  ")
+    (phone / "notes.txt").write_bytes(b"hello")
+    (phone / ".DS_Store").write_bytes(b"\0")
+    saved(phone / "made" / "manifest.parquet", photo(), format="PNG")
+    result = cut(phone, model=model, out=tmp_path / "out")
+    assert sorted(Path(name).stem for name in result.data["written"]) == ["a", "b", "c", "d", "e"]
+    (line,) = result.data["quarantine"]
+    assert (Path(line["file"]).name, line["code"]) == ("f.heif", "FORMAT")
+    assert "convert to JPEG" in line["hint"]
+    left_out = {reason: [Path(name).name for name in names] for reason, names in result.data["filtered"].items()}
+    expected = {"os_metadata": [".DS_Store"], "other_format": ["a.dng"], "text": ["notes.txt"], "video": ["g.MOV"]}
+    assert left_out == expected
+    assert result.data["folders_not_looked_into"] == {str(phone / "made"): 1}
+    assert all(name in result.summary for name in ("g.MOV", "a.dng", "made (1 files)", "f.heif"))
+    assert result.exit_code == 3
+    preview = cut(phone, model=model, out=tmp_path / "preview", dry_run=True, limit=2)
+    assert preview.data["filtered"].keys() == {*expected, "limit"}
+
+
+def test_a_folder_without_images_says_what_is_there(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "film.mp4").write_bytes(b"\0\0\0\x18ftypisom")
+    with pytest.raises(InputRefused, match="there is 1 video"):
+        cut(tmp_path / "in", model=model, out=tmp_path / "out")
+
+
 def test_equal_names_get_numbers_and_what_is_there_is_left(model: Path, tmp_path: Path) -> None:
     files = [saved(tmp_path / place / "a.png", photo()) for place in ("one", "two")]
     out = tmp_path / "out"
