@@ -54,6 +54,7 @@ class Code(StrEnum):
     STRAY_FILE = "STRAY_FILE"
     # annotations that came back
     BRUSH_RLE = "BRUSH_RLE"
+    REGION = "REGION"
     AMBIGUOUS_EMPTY = "AMBIGUOUS_EMPTY"
     # photographs
     UNSUITABLE = "UNSUITABLE"
@@ -102,6 +103,7 @@ HINTS: Final[dict[Code, str]] = {
     Code.KNOWN_BAD: "this record of the public data set is known to be broken; see the catalogue named in the reason",
     Code.STRAY_FILE: "delete the file, or keep it elsewhere",
     Code.BRUSH_RLE: "open the task in Label Studio, correct the mask and submit it again",
+    Code.REGION: "open the task, draw with brush, bitmask, polygon, ellipse or rectangle, and submit it again",
     Code.AMBIGUOUS_EMPTY: "open the task in Label Studio: draw the person, or choose that there is none",
     Code.UNSUITABLE: "take the photograph again, with the whole head and the shoulders in it",
     Code.CONFLICT: "choose another --out, or give --overwrite to replace what is there",
