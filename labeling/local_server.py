@@ -40,10 +40,25 @@ def free_port(port: int | None, *, usual: range = ANY) -> int:
     raise ConfigurationProblem(f"{taken} not free", remedy="give another --port; 0 takes any that is free")
 
 
-def start_server(command: Sequence[str], *, environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+def open_port(port: int | None, *, usual: range = ANY) -> socket.socket:
+    """Return a socket that listens on the port, chosen as `free_port` does; from then on nobody else can take it."""
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((LOOPBACK, free_port(port, usual=usual)))
+        listening.listen()
+    except OSError as error:  # taken since it was found free
+        listening.close()
+        raise ConfigurationProblem(f"a port is not free: {error}", remedy="run the same command again") from error
+    return listening
+
+
+def start_server(
+    command: Sequence[str], *, environment: Mapping[str, str], log: Path, keep: Sequence[int] = ()
+) -> subprocess.Popen[bytes]:
     """Start a server that ends when this process does, with all that it says in `log`, for its owner's eyes only.
 
-    Raises OSError when the program cannot be started.
+    `keep` are open files that it gets under their numbers. Raises OSError when the program cannot be started.
     """
     with telling_where(log):
         stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -63,6 +78,7 @@ def start_server(command: Sequence[str], *, environment: Mapping[str, str], log:
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,
+            pass_fds=keep,
             start_new_session=True,  # Ctrl-C is ours; we stop it
             preexec_fn=die_with_parent,  # nothing but system calls
         )

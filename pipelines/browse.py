@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from labeling.fiftyone_app import Loaded
 
 HIGHEST_PORT: Final = 65535
+PICTURES: Final = "pictures"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,14 +76,20 @@ def browse(settings: BrowseFlags, *, run: RunOptions) -> Result:
             from labeling.fiftyone_serving import serving
 
             tell("the App is starting", run=run)
-            with serving(place.folder, uri=place.uri, port=settings.port) as app:
-                url = f"{app.url}/datasets/{loaded.slug}"
-                tell(f"{result.summary}\n  {url}\n  Ctrl-C ends it; the tags that you set are kept", run=run)
+            shown = [*settings.datasets, *_made_folders(settings.datasets, folder=place.folder)]
+            with serving(place.folder, uri=place.uri, loaded=loaded, folders=shown, port=settings.port) as app:
+                tell(f"{result.summary}\n  {app.url}\n  Ctrl-C ends it; the tags that you set are kept", run=run)
                 if not settings.no_open:
-                    webbrowser.open(url)
+                    webbrowser.open(app.url)
                 with suppress(KeyboardInterrupt, Interrupted):  # this is how it is meant to end
                     app.wait()
     return result
+
+
+def _made_folders(datasets: Sequence[Path], *, folder: Path) -> list[Path]:
+    from labeling.browsing_pictures import pictures_folder
+
+    return [pictures_folder(dataset, folder=folder / PICTURES) for dataset in datasets]
 
 
 def _load(datasets: Sequence[Dataset], *, folder: Path, run: RunOptions) -> tuple[Loaded, list[QuarantineRecord]]:
@@ -107,7 +114,7 @@ def _prepared(datasets: Sequence[Dataset], *, folder: Path, run: RunOptions) -> 
             before = sum(map(len, datasets[:index]))
             made, lines = pictures_of(
                 dataset,
-                folder=folder / "pictures",
+                folder=folder / PICTURES,
                 workers=run.workers,
                 progress=partial(_show_after, before, show=show),
             )
