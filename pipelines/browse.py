@@ -66,7 +66,7 @@ def browse(settings: BrowseFlags, *, run: RunOptions) -> Result:
             summary=f"would show {total} samples (dry run, nothing is written)",
             data={"command": "browse", "samples": total, "dry_run": True},
         )
-    with browsing_database() as place:
+    with browsing_database(run=run) as place:
         from labeling.fiftyone_database import loading
 
         with loading(place.folder):
