@@ -125,7 +125,7 @@ def unneeded(*, dataset: str) -> list[Ask]:
 
 
 def paths(*, shown: Path, outside: Path) -> list[Ask]:
-    """Return requests for files that are no pictures of the datasets; `outside` holds `secret.png`, `shown` links to it."""
+    """Return requests for files that are no pictures of what is shown; `shown` gets links to `secret.png` in `outside`."""
     secret = outside / "secret.png"
     (shown / "link.png").symlink_to(secret)
     (shown / "linked").symlink_to(outside)
@@ -182,16 +182,16 @@ def bodies(*, dataset: str, proof: Path) -> list[Ask]:
         asks.append(posted(f"{name} as an aggregation", "/aggregate", {"dataset": dataset, "aggregations": [stage]}))
         state = {"_CLS": "StateDescription", "dataset": dataset, "view": [stage]}
         asks.append(posted(f"{name} in a state", "/events", {"initializer": state, "events": [], "subscription": "a"}))
-        query = 'query q($x: BSONArray) { samples(dataset: "%s", view: $x) { total } }' % dataset
-        asks.append(posted(f"{name} as a variable", "/graphql", {"query": query, "variables": {"x": [stage]}}))
+        query = "query q($n: String!, $x: BSONArray!) { samples(dataset: $n, view: $x) { total } }"
+        asks.append(
+            posted(f"{name} as a variable", "/graphql", {"query": query, "variables": {"n": dataset, "x": [stage]}})
+        )
     literal = (
         '{ dataset(name: "%s", view: [{_cls: "subprocess.Popen", kwargs: [["args", ["touch", "%s"]]]}]) { name } }'
     )
     asks.append(posted("Popen as a literal", "/graphql", {"query": literal % (dataset, proof)}))
-    default = (
-        'query q($v: BSONArray = [{_cls: "subprocess.Popen"}]) { dataset(name: "%s", view: $v) { name } }' % dataset
-    )
-    asks.append(posted("Popen as a default", "/graphql", {"query": default}))
+    default = 'query q($v: BSONArray = [{_cls: "subprocess.Popen"}]) { dataset(name: "NAME", view: $v) { name } }'
+    asks.append(posted("Popen as a default", "/graphql", {"query": default.replace("NAME", dataset)}))
     extended = {"subprocess.Popen": {"args": ["touch", str(proof)]}}
     asks += [
         posted(f"Popen as an extended stage {route}", route, {"dataset": dataset, "extended": extended})
