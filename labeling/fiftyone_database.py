@@ -26,7 +26,6 @@ from labeling.local_server import LOOPBACK
 from labeling.mongod import CVE, Mongod, Version, find_mongod, is_affected, note_release, said_of
 
 URI: Final = "FIFTYONE_DATABASE_URI"
-FOLDER: Final = "FIFTYONE_DATABASE_DIR"
 INSTALL: Final = "install the extra: pip install 'portrait-curate[browse]'"
 NO_DATABASE: Final = f"or name your own MongoDB with {URI}; `curate gallery` needs no database"
 SAFER: Final = (
@@ -49,14 +48,6 @@ QUIET: Final = {
 """What FiftyOne may not do: call home, warn of the version of its database, start services of its own, listen outside.
 
 Without the check of versions it takes the MongoDB of its own wheel without a complaint about its age."""
-
-
-def browse_folder() -> Path:
-    """Give the folder of our database and of the pictures made for it: one for each user of this machine."""
-    if given := os.environ.get(FOLDER):
-        return Path(given)
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(data) / "curate" / "fiftyone"
 
 
 @contextmanager

@@ -15,6 +15,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from curation.files import write_durable
+
 Version: TypeAlias = tuple[int, int, int]
 
 CVE: Final = "CVE-2025-14847"
@@ -26,6 +28,7 @@ BEFORE: Final = {(5, 0): (4, 4), (6, 0): (5, 0), (7, 0): (6, 0), (8, 0): (7, 0),
 """The release whose databases a release opens beside its own. Source: MongoDB manual, "Feature compatibility"."""
 FIRST_OURS: Final = (6, 0)
 """The release that made a folder which does not tell: that of the wheel we require."""
+FOLDER: Final = "FIFTYONE_DATABASE_DIR"
 RELEASE: Final = "release"
 ASK_S: Final = 30.0
 
@@ -41,6 +44,14 @@ class Mongod:
     def release(self) -> tuple[int, int] | None:
         """Return the two numbers on which it hangs which databases can be opened."""
         return None if self.version is None else self.version[:2]
+
+
+def browse_folder() -> Path:
+    """Return the folder of our database and of the pictures made for it: one for each user of this machine."""
+    if given := os.environ.get(FOLDER):
+        return Path(given)
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data) / "curate" / "fiftyone"
 
 
 def find_mongod(folder: Path | None = None) -> Mongod | None:
@@ -67,7 +78,7 @@ def opens(mongod: Mongod, *, made_by: tuple[int, int] | None) -> bool:
 def note_release(folder: Path, *, mongod: Mongod) -> None:
     """Write beside a database that is still to be made which release makes it."""
     if mongod.release is not None and _release_of(folder) is None:
-        (folder / RELEASE).write_text(".".join(map(str, mongod.release)))
+        write_durable(folder / RELEASE, ".".join(map(str, mongod.release)).encode())
 
 
 def version_of(program: Path) -> Version | None:

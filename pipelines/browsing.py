@@ -33,7 +33,8 @@ def browsing_database(*, run: RunOptions) -> Iterator[Place]:
             "FiftyOne is not installed",
             remedy="install the extra: pip install 'portrait-curate[browse]'; `curate gallery` needs neither",
         )
-    from labeling.fiftyone_database import browse_folder, database
+    from labeling.fiftyone_database import database
+    from labeling.mongod import browse_folder
 
     folder = browse_folder()
     with database(folder, tell=partial(tell, run=run)) as uri:

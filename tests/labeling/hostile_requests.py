@@ -125,7 +125,7 @@ def unneeded(*, dataset: str) -> list[Ask]:
 
 
 def paths(*, shown: Path, outside: Path) -> list[Ask]:
-    """Return requests for files that are no pictures of what is shown; `shown` gets links to `secret.png` in `outside`."""
+    """Return requests for files that are not shown; `shown` gets links to `secret.png` in `outside`."""
     secret = outside / "secret.png"
     (shown / "link.png").symlink_to(secret)
     (shown / "linked").symlink_to(outside)

@@ -14,11 +14,11 @@ import pytest
 
 from curation.errors import ConfigurationProblem, EnvironmentProblem, InputRefused, RemoteUnavailable
 from labeling import fiftyone_database
-from labeling.fiftyone_database import FOLDER, URI, browse_folder, database, in_use, loading
+from labeling.fiftyone_database import URI, database, in_use, loading
 from labeling.fiftyone_guard import USERS
 from labeling.fiftyone_serving import USUAL_PORTS
 from labeling.local_server import free_port
-from labeling.mongod import Mongod
+from labeling.mongod import FOLDER, Mongod, browse_folder
 
 pytest.importorskip("pymongo", reason="the extra browse is not installed")
 

@@ -20,9 +20,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 import psutil
 import pytest
 
-from labeling.fiftyone_database import browse_folder
 from labeling.fiftyone_guard import ADDRESS
-from labeling.mongod import find_mongod
+from labeling.mongod import browse_folder, find_mongod
 from tests.bench.measuring import CURATE
 from tests.labeling.hostile_requests import SECRET, Ask, bodies, paths, posted, strangers, unneeded
 from tests.real.test_browse_real import PATIENCE_S, address_of, curate, draw, mongods, wait_for
@@ -194,7 +193,8 @@ class Evil(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         body = f"""<!doctype html><title>evil</title>
-        <form id=f method=post action={self._app}/graphql enctype=text/plain><input name='{{"query": "{{version}}", "a": "' value='"}}'></form><script>
+        <form id=f method=post action={self._app}/graphql enctype=text/plain>
+        <input name='{{"query": "{{version}}", "a": "' value='"}}'></form><script>
         const app = "{self._app}", read = []
         const ask = (path, how) => fetch(app + path, how).then(r => r.text()).then(t => read.push(t), () => 0)
         const socket = new Promise(done => {{ const s = new WebSocket(app.replace("http", "ws") + "/graphql")

@@ -20,8 +20,8 @@ import pytest
 from curation.dataset import read_dataset, read_quarantine, write_dataset
 from curation.files import sha256_of
 from curation.pixels import encode_gray, encode_image, encode_mask
-from labeling.fiftyone_database import browse_folder, find_mongod
 from labeling.fiftyone_guard import ADDRESS
+from labeling.mongod import browse_folder, find_mongod
 from tests.bench.measuring import CURATE
 from tests.labeling.test_browsing import dataset
 
@@ -103,7 +103,8 @@ def curate(*arguments: object, code: int = 0) -> dict[str, Any]:
 def in_fiftyone(code: str) -> str:
     """Run lines of Python as a user would, with FiftyOne on our database; give what they print."""
     lines = [
-        "from labeling.fiftyone_database import browse_folder, database",
+        "from labeling.fiftyone_database import database",
+        "from labeling.mongod import browse_folder",
         "with database(browse_folder()):",
         "    import fiftyone as fo",
         *(f"    {line}" for line in code.splitlines()),
