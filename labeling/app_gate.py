@@ -70,10 +70,14 @@ WELCOME: Final = (
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """What one start of the App shows: the dataset of FiftyOne, the folders of its pictures; and its port and token."""
+    """What one start of the App shows: the dataset of FiftyOne, the folders of its pictures; and its port and token.
+
+    `once` is taken for the token the first time: it is for a browser that we start, whose arguments everybody can see.
+    """
 
     port: int
     token: str
+    once: str
     name: str
     folders: tuple[str, ...]
 
@@ -98,6 +102,7 @@ class Gate:
     def __init__(self, server: Server, *, shown: Shown) -> None:
         self._server = server
         self._shown = shown
+        self._once = shown.once
         self._folders = [Path(folder).resolve() for folder in shown.folders]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,7 +122,7 @@ class Gate:
         headers = list(scope["headers"])
         self._check_host(headers)
         if scope["method"] == "GET" and (given := self._given_token(scope)) is not None:
-            self._check_token(given)
+            self._check_given(given)
             await self._welcome(scope["path"], send=send)
             return
         self._check_origin(headers)
@@ -153,8 +158,14 @@ class Gate:
         given = [value for name, value in _query(scope) if name == TOKEN]
         return given[-1] if given else None
 
+    def _check_given(self, given: str) -> None:
+        if self._once and _is_same(given, self._once):
+            self._once = ""
+        else:
+            self._check_token(given)
+
     def _check_token(self, given: str) -> None:
-        if not hmac.compare_digest(given.encode("utf-8", "surrogatepass"), self._shown.token.encode()):
+        if not _is_same(given, self._shown.token):
             raise Refused(
                 "open the address that `curate browse` printed, with its token: this request has none that fits",
                 status=403,
@@ -180,6 +191,10 @@ class Gate:
         if path is None or path.suffix.lower() not in PICTURES or not any(map(path.is_relative_to, self._folders)):
             raise Refused("there is no such picture in the datasets that are shown", status=404)
         return path
+
+
+def _is_same(given: str, secret: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), secret.encode())
 
 
 def _check_route(scope: Scope) -> None:

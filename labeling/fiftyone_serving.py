@@ -41,9 +41,13 @@ LOOK_AT_DATABASE_S: Final = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
-    """A server that is up: its address, its process, and the database that it shows."""
+    """A server that is up: its address, its process, and the database that it shows.
+
+    `url_once` opens it once: a browser is given its address as an argument, which every user of the machine can see.
+    """
 
     url: str
+    url_once: str
     uri: str
     log: Path
     process: subprocess.Popen[bytes]
@@ -72,14 +76,18 @@ def serving(folder: Path, *, uri: str, loaded: Loaded, folders: Sequence[Path], 
         shown = Shown(
             port=listening.getsockname()[1],
             token=secrets.token_urlsafe(),
+            once=secrets.token_urlsafe(),
             name=loaded.name,
             folders=tuple(str(one.resolve()) for one in folders),
         )
         process = _start(folder, uri=uri, shown=shown, listening=listening)
     try:
         _wait_until_up(process, shown=shown, log=folder / LOG)
-        url = f"http://{LOOPBACK}:{shown.port}/datasets/{loaded.slug}?{TOKEN}={shown.token}"
-        yield App(url=url, uri=uri, log=folder / LOG, process=process)
+        url, once = (
+            f"http://{LOOPBACK}:{shown.port}/datasets/{loaded.slug}?{TOKEN}={secret}"
+            for secret in (shown.token, shown.once)
+        )
+        yield App(url=url, url_once=once, uri=uri, log=folder / LOG, process=process)
     finally:
         stop_server(process, patience_s=STOP_S)
 

@@ -80,7 +80,7 @@ def browse(settings: BrowseFlags, *, run: RunOptions) -> Result:
             with serving(place.folder, uri=place.uri, loaded=loaded, folders=shown, port=settings.port) as app:
                 tell(f"{result.summary}\n  {app.url}\n  Ctrl-C ends it; the tags that you set are kept", run=run)
                 if not settings.no_open:
-                    webbrowser.open(app.url)
+                    webbrowser.open(app.url_once)
                 with suppress(KeyboardInterrupt, Interrupted):  # this is how it is meant to end
                     app.wait()
     return result

@@ -49,9 +49,12 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return shown, outside
 
 
-def sent(ask: Ask, *, shown: Path, app: App | None = None) -> tuple[int, dict[str, list[str]], bytes]:
+def sent(
+    ask: Ask, *, shown: Path, app: App | None = None, gate: Gate | None = None
+) -> tuple[int, dict[str, list[str]], bytes]:
     """Put a request to a gate; give status, headers and body of the answer."""
-    gate = Gate(app or App(), shown=Shown(port=PORT, token=VALUE, name="d", folders=(str(shown.resolve()),)))
+    settings = Shown(port=PORT, token=VALUE, once="", name="d", folders=(str(shown.resolve()),))
+    gate = gate or Gate(app or App(), shown=settings)
     headers = {"Host": f"127.0.0.1:{PORT}"} | ({"Cookie": COOKIE} if ask.has_cookie else {}) | ask.headers
     path, _, query = ask.target.partition("?")
     scope = {
@@ -188,7 +191,7 @@ def test_a_body_without_end_is_refused(folders: tuple[Path, Path], monkeypatch: 
 
 def test_a_websocket_is_closed_and_the_life_of_the_server_is_passed_on(tmp_path: Path) -> None:
     app = App()
-    gate = Gate(app, shown=Shown(port=PORT, token=VALUE, name="d", folders=(str(tmp_path),)))
+    gate = Gate(app, shown=Shown(port=PORT, token=VALUE, once="", name="d", folders=(str(tmp_path),)))
     told: list[Any] = []
 
     async def receive() -> MutableMapping[str, Any]:
@@ -203,5 +206,23 @@ def test_a_websocket_is_closed_and_the_life_of_the_server_is_passed_on(tmp_path:
     assert app.scopes == [{"type": "lifespan"}]
 
 
+def test_what_a_started_browser_is_given_opens_once(tmp_path: Path) -> None:
+    shown = Shown(port=PORT, token=VALUE, once="once", name="d", folders=(str(tmp_path),))
+    gate = Gate(App(), shown=shown)
+    ask = Ask(name="open", target=f"/?{TOKEN}=once", has_cookie=False)
+    told = [sent(ask, shown=tmp_path, gate=gate) for _ in range(2)]
+    assert [status for status, *_ in told] == [200, 403]
+    assert told[0][1]["set-cookie"][0].startswith(COOKIE)
+    assert (
+        sent(
+            Ask(name="cookie", target="/fiftyone", has_cookie=False, headers={"Cookie": COOKIE.replace(VALUE, "once")}),
+            shown=tmp_path,
+            gate=gate,
+        )[0]
+        == 403
+    )
+    assert sent(Ask(name="no code", target=f"/?{TOKEN}=", has_cookie=False), shown=tmp_path, gate=gate)[0] == 403
+
+
 def test_the_token_stands_in_no_log() -> None:
-    assert VALUE not in repr(Shown(port=PORT, token=VALUE, name="d", folders=()))
+    assert VALUE not in repr(Shown(port=PORT, token=VALUE, once="", name="d", folders=()))

@@ -137,7 +137,7 @@ def test_pictures_of_what_is_shown_are_served_whole_in_part_and_by_name(place: P
 def test_the_app_names_no_dataset_but_the_one_that_is_shown(place: Place) -> None:
     other = draw(place.first.parent / "other")
     assert curate("browse", other, "--no-serve")["name"] == "other"
-    query = "{ datasets(first: 50) { edges { node { name } } } }"
+    query = '{ datasets(search: "", first: 50) { edges { node { name } } } }'
     _, _, body = sent(posted("datasets", "/graphql", {"query": query}), place=place)
     assert [edge["node"]["name"] for edge in json.loads(body)["data"]["datasets"]["edges"]] == [NAME]
     assert sent(picture(other / "images/001.png"), place=place)[0] == 404
