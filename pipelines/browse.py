@@ -50,7 +50,8 @@ def browse(settings: BrowseFlags, *, run: RunOptions) -> Result:
 
     Set the tag `relabel` or `drop` on samples in the App, then read them back with `curate browse pull D`.
 
-    Everything stays on this machine, on 127.0.0.1. FIFTYONE_DATABASE_URI names a MongoDB of your own; without it one
+    Everything stays on this machine, on 127.0.0.1, and opens only by the address that is printed, which holds a token.
+    Plugins and operators of FiftyOne are not served. FIFTYONE_DATABASE_URI names a MongoDB of your own; without it one
     is started that lives in your data folder, while it is used.
 
     \b
