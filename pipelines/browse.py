@@ -5,7 +5,7 @@ from __future__ import annotations
 import webbrowser
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -79,7 +79,8 @@ def browse(settings: BrowseFlags, *, run: RunOptions) -> Result:
             tell("the App is starting", run=run)
             shown = [*settings.datasets, *_made_folders(settings.datasets, folder=place.folder)]
             with serving(place.folder, uri=place.uri, loaded=loaded, folders=shown, port=settings.port) as app:
-                tell(f"{result.summary}\n  {app.url}\n  Ctrl-C ends it; the tags that you set are kept", run=run)
+                told = replace(run, quiet=run.quiet and not settings.no_open)  # without its address it cannot be used
+                tell(f"{result.summary}\n  {app.url}\n  Ctrl-C ends it; the tags that you set are kept", run=told)
                 if not settings.no_open:
                     webbrowser.open(app.url_once)
                 with suppress(KeyboardInterrupt, Interrupted):  # this is how it is meant to end
