@@ -264,7 +264,7 @@ def tag_first(page: Any) -> None:
     page.mouse.move(400, 250)
     page.wait_for_timeout(500)
     page.mouse.click(330, 165)
-    page.get_by_title("Tag samples or labels").first.click()
+    page.locator('[data-cy="action-tag-sample-labels"]').first.click()
     page.get_by_placeholder("+ tag").first.click()
     page.keyboard.type("relabel")
     page.keyboard.press("Enter")
