@@ -72,6 +72,8 @@ WELCOME: Final = (
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """What one start of the App shows: the dataset of FiftyOne, the folders of its pictures; and its port and token.
 
+    The page calls the dataset by its `slug` at first, which stands in the address.
+
     `once` is taken for the token the first time: it is for a browser that we start, whose arguments everybody can see.
     """
 
@@ -79,6 +81,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     token: str
     once: str
     name: str
+    slug: str
     folders: tuple[str, ...]
 
     def __repr__(self) -> str:
@@ -132,7 +135,7 @@ class Gate:
             if (told := WITHOUT_OPERATORS.get(scope["path"])) is not None:
                 await _answer(send, status=200, text=told, kind="application/json")
                 return
-            body = checked_body(await _read(receive), path=scope["path"], name=self._shown.name)
+            body = checked_body(await _read(receive), path=scope["path"], names={self._shown.name, self._shown.slug})
             scope = _with_body(scope, length=len(body))
             receive = _replayed(body, then=receive)
         elif scope["path"] == "/media":

@@ -78,6 +78,7 @@ def serving(folder: Path, *, uri: str, loaded: Loaded, folders: Sequence[Path], 
             token=secrets.token_urlsafe(),
             once=secrets.token_urlsafe(),
             name=loaded.name,
+            slug=loaded.slug,
             folders=tuple(str(one.resolve()) for one in folders),
         )
         process = _start(folder, uri=uri, shown=shown, listening=listening)

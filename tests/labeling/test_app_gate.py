@@ -53,7 +53,7 @@ def sent(
     ask: Ask, *, shown: Path, app: App | None = None, gate: Gate | None = None
 ) -> tuple[int, dict[str, list[str]], bytes]:
     """Put a request to a gate; give status, headers and body of the answer."""
-    settings = Shown(port=PORT, token=VALUE, once="", name="d", folders=(str(shown.resolve()),))
+    settings = Shown(port=PORT, token=VALUE, once="", name="d", slug="d-slug", folders=(str(shown.resolve()),))
     gate = gate or Gate(app or App(), shown=settings)
     headers = {"Host": f"127.0.0.1:{PORT}"} | ({"Cookie": COOKIE} if ask.has_cookie else {}) | ask.headers
     path, _, query = ask.target.partition("?")
@@ -179,6 +179,7 @@ def test_what_the_page_of_the_app_sends_passes(folders: tuple[Path, Path]) -> No
             "/events",
             {"initializer": {"dataset": "d", "view": None}, "events": ["refresh"], "subscription": "a"},
         ),
+        posted("slug", "/events", {"initializer": {"dataset": "d-slug"}, "events": [], "subscription": "a"}),
         posted("home", "/events", {"initializer": {"dataset": None}, "events": [], "subscription": "a"}),
     ]
     assert [sent(ask, shown=folders[0])[0] for ask in asks] == [200] * len(asks)
@@ -191,7 +192,7 @@ def test_a_body_without_end_is_refused(folders: tuple[Path, Path], monkeypatch: 
 
 def test_a_websocket_is_closed_and_the_life_of_the_server_is_passed_on(tmp_path: Path) -> None:
     app = App()
-    gate = Gate(app, shown=Shown(port=PORT, token=VALUE, once="", name="d", folders=(str(tmp_path),)))
+    gate = Gate(app, shown=Shown(port=PORT, token=VALUE, once="", name="d", slug="d-slug", folders=(str(tmp_path),)))
     told: list[Any] = []
 
     async def receive() -> MutableMapping[str, Any]:
@@ -207,7 +208,7 @@ def test_a_websocket_is_closed_and_the_life_of_the_server_is_passed_on(tmp_path:
 
 
 def test_what_a_started_browser_is_given_opens_once(tmp_path: Path) -> None:
-    shown = Shown(port=PORT, token=VALUE, once="once", name="d", folders=(str(tmp_path),))
+    shown = Shown(port=PORT, token=VALUE, once="once", name="d", slug="d-slug", folders=(str(tmp_path),))
     gate = Gate(App(), shown=shown)
     ask = Ask(name="open", target=f"/?{TOKEN}=once", has_cookie=False)
     told = [sent(ask, shown=tmp_path, gate=gate) for _ in range(2)]
@@ -225,4 +226,4 @@ def test_what_a_started_browser_is_given_opens_once(tmp_path: Path) -> None:
 
 
 def test_the_token_stands_in_no_log() -> None:
-    assert VALUE not in repr(Shown(port=PORT, token=VALUE, once="", name="d", folders=()))
+    assert VALUE not in repr(Shown(port=PORT, token=VALUE, once="", name="d", slug="d-slug", folders=()))

@@ -31,6 +31,7 @@ CHROMIUM = shutil.which("chromium")
 pytestmark = [pytest.mark.real, pytest.mark.skipif(find_mongod() is None, reason="no mongod on this machine")]
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 NAME = "first and second"
+BROWSER_MS = 180_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +228,7 @@ def test_a_browser_works_with_the_app_and_another_page_gets_nothing(place: Place
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
             context = browser.new_context(viewport={"width": 1500, "height": 950})
             page = context.new_page()
-            page.set_default_timeout(PATIENCE_S * 1000)
+            page.set_default_timeout(BROWSER_MS)
             refused: list[tuple[str, int]] = []
             page.on("response", lambda one: refused.append((one.url, one.status)) if one.status >= 400 else None)
             page.goto(place.url)
