@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -148,9 +147,9 @@ def _start_others(options: RunOptions, *, environment: ClusterEnvironment) -> No
         "MASTER_PORT": str(environment.main_port),
     }
     if options.nodes == 1:
-        place = tempfile.mkdtemp(prefix="curate-")
-        atexit.register(shutil.rmtree, place, ignore_errors=True)
-        os.environ[MEETING] = f"{place}/meeting"
+        place = tempfile.TemporaryDirectory(prefix="curate-")
+        atexit.register(place.cleanup)
+        os.environ[MEETING] = f"{place.name}/meeting"
     command = [sys.executable, *sys.orig_argv[1:]]
     others = [
         subprocess.Popen(command, env={**os.environ, "LOCAL_RANK": str(rank), FIRST: str(os.getpid())})

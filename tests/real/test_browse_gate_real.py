@@ -216,47 +216,59 @@ class Evil(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@needs_browser
-def test_a_browser_works_with_the_app_and_another_page_gets_nothing(place: Place) -> None:
+@pytest.fixture
+def evil(place: Place) -> Iterator[int]:
+    """Serve a page of somebody else; give its port."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Evil, place.port))  # type: ignore[arg-type]
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def context(place: Place) -> Iterator[Any]:
+    """Open a browser that has opened the App, and for which another name means 127.0.0.1."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    evil = ThreadingHTTPServer(("127.0.0.1", 0), partial(Evil, place.port))  # type: ignore[arg-type]
-    threading.Thread(target=evil.serve_forever, daemon=True).start()
-    rules = "--host-resolver-rules=MAP evil.example 127.0.0.1"
-    try:
-        with sync_api.sync_playwright() as playwright:
-            arguments = ["--no-sandbox", "--disable-gpu", rules]
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-            context = browser.new_context(viewport={"width": 1500, "height": 950})
-            page = context.new_page()
-            page.set_default_timeout(BROWSER_MS)
-            refused: list[tuple[str, int]] = []
-            page.on("response", lambda one: refused.append((one.url, one.status)) if one.status >= 400 else None)
-            page.goto(place.url)
-            page.get_by_text("model_error").first.wait_for()
-            assert "token" not in page.url
-            tag_first(page)
-            page.goto("about:blank")
-            assert refused == []
-            (cookie,) = context.cookies()
-            assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
-            for host in (
-                "evil.example",
-                "127.0.0.1",
-            ):  # another site; and another port of ours, which shares the cookie
-                page.goto(f"http://{host}:{evil.server_address[1]}/")
-                page.wait_for_function("document.title.startsWith('read')")
-                assert page.title() == "read 0"
-                page.evaluate("document.getElementById('f').submit()")
-                page.wait_for_url(f"http://127.0.0.1:{place.port}/graphql")
-                assert "this request comes from another page" in page.content()
-            page.goto(f"http://evil.example:{place.port}/fiftyone")  # a name that was made to mean 127.0.0.1
-            assert "this server answers to 127.0.0.1" in page.content()
-            browser.close()
-    finally:
-        evil.shutdown()
-        evil.server_close()
-    told = curate("browse", "pull", place.first, "--dry-run")["datasets"][0]
-    assert told["relabel"] == 1
+    with sync_api.sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP evil.example 127.0.0.1"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        found = browser.new_context(viewport={"width": 1500, "height": 950})
+        found.set_default_timeout(BROWSER_MS)
+        yield found
+        browser.close()
+
+
+@needs_browser
+def test_a_person_tags_in_the_app_and_nothing_that_the_page_asks_for_is_refused(place: Place, context: Any) -> None:
+    page = context.new_page()
+    refused: list[tuple[str, int]] = []
+    page.on("response", lambda one: refused.append((one.url, one.status)) if one.status >= 400 else None)
+    page.goto(place.url)
+    page.wait_for_url(place.url.partition("?")[0])
+    page.get_by_text("model_error").first.wait_for()
+    (cookie,) = context.cookies()
+    assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
+    tag_first(page)
+    assert refused == []
+    assert curate("browse", "pull", place.first, "--dry-run")["datasets"][0]["relabel"] == 1
+
+
+@needs_browser
+def test_another_page_gets_nothing_from_the_browser_that_has_the_cookie(place: Place, evil: int, context: Any) -> None:
+    page = context.new_page()
+    page.goto(place.url)
+    page.wait_for_url(place.url.partition("?")[0])
+    page.goto("about:blank")
+    for host in ("evil.example", "127.0.0.1"):  # another site; and another port of ours, which shares the cookie
+        page.goto(f"http://{host}:{evil}/")
+        page.wait_for_function("document.title.startsWith('read')")
+        assert page.title() == "read 0"
+        page.evaluate("document.getElementById('f').submit()")
+        page.wait_for_url(f"http://127.0.0.1:{place.port}/graphql")
+        assert "this request comes from another page" in page.content()
+    page.goto(f"http://evil.example:{place.port}/fiftyone")  # a name that was made to mean 127.0.0.1
+    assert "this server answers to 127.0.0.1" in page.content()
 
 
 def tag_first(page: Any) -> None:
