@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapp
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, TypeAlias
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 
@@ -72,8 +72,6 @@ WELCOME: Final = (
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """What one start of the App shows: the dataset of FiftyOne, the folders of its pictures; and its port and token.
 
-    The page calls the dataset by its `slug` at first, which stands in the address.
-
     `once` is taken for the token the first time: it is for a browser that we start, whose arguments everybody can see.
     """
 
@@ -81,7 +79,6 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     token: str
     once: str
     name: str
-    slug: str
     folders: tuple[str, ...]
 
     def __repr__(self) -> str:
@@ -135,7 +132,7 @@ class Gate:
             if (told := WITHOUT_OPERATORS.get(scope["path"])) is not None:
                 await _answer(send, status=200, text=told, kind="application/json")
                 return
-            body = checked_body(await _read(receive), path=scope["path"], names={self._shown.name, self._shown.slug})
+            body = checked_body(await _read(receive), path=scope["path"], name=self._shown.name)
             scope = _with_body(scope, length=len(body))
             receive = _replayed(body, then=receive)
         elif scope["path"] == "/media":
@@ -176,8 +173,7 @@ class Gate:
 
     async def _welcome(self, path: str, *, send: Send) -> None:
         """Set the cookie, and lead to the same address without the token."""
-        if not re.fullmatch(r"/(datasets/[\w.-]+)?", path, re.ASCII):
-            path = "/"
+        path = quote(path) if re.fullmatch(r"/(datasets/[^/]+)?", path) else "/"
         cookie = f"{self._shown.cookie}={self._shown.token}; Path=/; HttpOnly; SameSite=Strict"
         await _answer(send, status=200, text=WELCOME.format(path=path), kind="text/html", cookie=cookie)
 

@@ -7,7 +7,7 @@ MongoDB may hold JavaScript. So each body is read here, and what was read, not w
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ class Refused(Exception):
         self.status = int(status)
 
 
-def checked_body(body: bytes, *, path: str, names: Collection[str]) -> bytes:
-    """Return the body of a request as it is passed on; `names` are those of the dataset shown.
+def checked_body(body: bytes, *, path: str, name: str) -> bytes:
+    """Return the body of a request as it is passed on; `name` is that of the dataset shown.
 
     Raises Refused where it is no JSON, or says what it may not.
     """
@@ -58,31 +58,31 @@ def checked_body(body: bytes, *, path: str, names: Collection[str]) -> bytes:
     if not isinstance(said, dict):
         raise Refused("send one object of JSON", status=400)
     for part in _arguments(said) if path == "/graphql" else [said]:
-        check(part, names=names)
+        check(part, name=name)
     return json.dumps(said).encode()
 
 
-def check(said: Any, *, names: Collection[str], depth: int = 0) -> None:
+def check(said: Any, *, name: str, depth: int = 0) -> None:
     """Raise Refused where a value, at any depth, names a class, code or a dataset that it may not."""
     if depth > DEEPEST:
         raise Refused("this is nested too deeply", status=400)
     if isinstance(said, Mapping):
         for key, value in said.items():
-            _check_pair(key, value=value, names=names)
-            check(value, names=names, depth=depth + 1)
+            _check_pair(key, value=value, name=name)
+            check(value, name=name, depth=depth + 1)
     elif isinstance(said, list):
         for value in said:
-            check(value, names=names, depth=depth + 1)
+            check(value, name=name, depth=depth + 1)
 
 
-def _check_pair(key: str, *, value: Any, names: Collection[str]) -> None:
+def _check_pair(key: str, *, value: Any, name: str) -> None:
     is_class = key in CLASS_KEYS and not (
         isinstance(value, str) and (value in STAGES | AGGREGATIONS or "." not in value)
     )
     is_stage = key in STAGE_MAPS and isinstance(value, Mapping) and not value.keys() <= STAGES
     if is_class or is_stage or key in CODE:
         raise Refused(f"browsing does not need this {key}", status=403)
-    if key in DATASET_KEYS and isinstance(value, str) and value and value not in names:
+    if key in DATASET_KEYS and isinstance(value, str) and value and value != name:
         raise Refused("only what `curate browse` was started with is shown", status=403)
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -78,14 +79,13 @@ def serving(folder: Path, *, uri: str, loaded: Loaded, folders: Sequence[Path], 
             token=secrets.token_urlsafe(),
             once=secrets.token_urlsafe(),
             name=loaded.name,
-            slug=loaded.slug,
             folders=tuple(str(one.resolve()) for one in folders),
         )
         process = _start(folder, uri=uri, shown=shown, listening=listening)
     try:
         _wait_until_up(process, shown=shown, log=folder / LOG)
         url, once = (
-            f"http://{LOOPBACK}:{shown.port}/datasets/{loaded.slug}?{TOKEN}={secret}"
+            f"http://{LOOPBACK}:{shown.port}/datasets/{quote(loaded.name)}?{TOKEN}={secret}"
             for secret in (shown.token, shown.once)
         )
         yield App(url=url, url_once=once, uri=uri, log=folder / LOG, process=process)
