@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import Any
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 from label_studio_sdk.converter.brush import decode_rle
 
 from curation.dataset import read_dataset
 from curation.errors import ConfigurationProblem
 from curation.pixels import decode_mask
-from labeling.label_studio.access import Access, read_secrets
+from labeling.label_studio.access import Access, read_running, read_secrets
 from labeling.label_studio.checking import check_server
 from labeling.label_studio.client import Client, Patience
 from labeling.label_studio.project import the_project
@@ -78,6 +80,23 @@ def test_a_stranger_gets_nothing_from_our_server(access: Access) -> None:
         assert stranger.post("/user/signup/", data=form).status_code == 403
     with Client(Access(url=access.url, token="0" * 40)) as wrong, pytest.raises(ConfigurationProblem, match="legacy"):
         wrong.get("/api/projects", kind=dict)
+
+
+def test_our_server_listens_on_loopback_alone_and_its_files_are_its_users(access: Access) -> None:
+    assert access.files is not None
+    folder = access.files.parent
+    running = read_running(folder)
+    assert running is not None
+    family = [psutil.Process(running.pid), *psutil.Process(running.pid).children(recursive=True)]
+    connections = [one for member in family for one in member.net_connections("inet")]
+    assert {one.laddr.ip for one in connections if one.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / "secrets.json")] == [0o700, 0o600]
+    secrets = read_secrets(folder)
+    shown = " ".join(word for member in family for word in member.cmdline())
+    assert secrets.password not in shown and secrets.token not in shown
+    with httpx.Client(base_url=access.url, trust_env=False, timeout=120) as other_page:
+        answer = other_page.get("/api/version", headers={"Origin": "http://evil.example"})
+        assert "access-control-allow-origin" not in answer.headers
 
 
 def test_a_personal_token_opens_the_api_too(access: Access, client: Client) -> None:
