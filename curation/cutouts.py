@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.errors import ConfigurationProblem
+from curation.identity import photo_group
 from curation.labels import place_labels
 from curation.masks import check_alpha, mask_from_alpha, person_area
 from curation.originals import Verify, check_original, place_original
@@ -112,7 +113,7 @@ def place_pair(item: Item, folder: Path, *, labels: Labels, rules: LabelRules) -
         source_id=pair.source_id,
         split=pair.split,
         person_area=person_area(labels.mask),
-        group=f"{rules.source}/{pair.source_id}",
+        group=photo_group(rules.source, source_id=pair.source_id, sha256=original.sha256),
         license=rules.license,
         sha256=original.sha256,
         extra={**placed.digests, **({} if labels.alpha is None else {"soft": soft_share(labels.alpha)})},

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 
-from curation.card import license_names
 from curation.cutouts import LabelRules
 from curation.dataset import MANIFEST, Dataset
 from curation.errors import ConfigurationProblem, InputRefused
@@ -20,7 +19,7 @@ from curation.files import fingerprint_file
 from curation.fusion import FusionRules, generator_for
 from curation.fusion_partners import draw_second, partners_among
 from curation.fusion_splits import deal_backgrounds, split_of
-from curation.fusion_tasks import FusionTask, Photograph, TaskRules, fuse_sample, joint_license
+from curation.fusion_tasks import FusionTask, Photograph, TaskRules, fuse_sample
 from curation.joining import Joined, join_tables
 from curation.masks import ALPHA_THRESHOLD
 from curation.merging import joined_sources, parent_name
@@ -101,7 +100,7 @@ def plan_fusion(foregrounds: Sequence[Dataset], *, backgrounds: Sequence[Dataset
     return Plan(
         command=COMMAND,
         settings=_told(settings, datasets=datasets),
-        sources=[*joined_sources(s for d in datasets for s in d.card.sources), _source(kept, datasets=datasets)],
+        sources=[*joined_sources(s for d in datasets for s in d.card.sources), _source(datasets)],
         considered=len(items) + len(broken) + counts.total(),
         items=kept,
         work=partial(fuse_sample, rules=_task_rules(settings)),
@@ -211,25 +210,12 @@ def _told(settings: FusionSettings, *, datasets: Sequence[Dataset]) -> dict[str,
     return told
 
 
-def _source(items: Sequence[Item], *, datasets: Sequence[Dataset]) -> Source:
-    """Give the source `fused`, with what each of its licences means: all parts, by the names their sources give."""
-    meanings = _license_meanings(datasets)
-    licenses = {}
-    for task in (item.payload for item in items):
-        for made in (task, replace(task, second=None)):  # a second who cannot be seen is left out
-            rows = [photograph.row for photograph in made.photographs().values()]
-            text = joint_license(made.licenses())
-            if text is not None:
-                parts = [meanings.get((row["source"], row["license"]), row["license"]) for row in rows]
-                licenses[text] = joint_license(parts) or text
+def _source(datasets: Sequence[Dataset]) -> Source:
+    """Give the source `fused`."""
     manifests = "".join(fingerprint_file(dataset.folder / MANIFEST) for dataset in datasets)
     fingerprint = hashlib.sha256(manifests.encode()).hexdigest()
     path = " + ".join(dataset.folder.name for dataset in datasets)
-    return Source(name=SOURCE, path=path, fingerprint=fingerprint, licenses=licenses)
-
-
-def _license_meanings(datasets: Sequence[Dataset]) -> dict[tuple[str, str], str]:
-    return {key: name for dataset in datasets for key, name in license_names(dataset.card).items()}
+    return Source(name=SOURCE, path=path, fingerprint=fingerprint)
 
 
 def _notes(items: Sequence[Item], *, pool: dict[str, list[dict[str, Any]]], unused: int) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from curation.card import Card, Counts
 from curation.checksums import check_row_digest
@@ -28,6 +27,7 @@ from curation.dataset import (
 from curation.errors import InputRefused
 from curation.files import fingerprint_file, link_or_copy, make_folder, read_file, safe_join
 from curation.joining import Joined, join_tables
+from curation.licenses import license_counts
 from curation.quarantine import BadRecord, Code
 from curation.rewriting import rewriting
 from curation.runner import RunnerOptions, run_items
@@ -206,11 +206,10 @@ def _grown(base: Dataset, *, addition: Dataset, outcomes: Sequence[Outcome], tab
         filtered=_sum(one.counts.filtered, other.counts.filtered),
         quarantined=_sum(one.counts.quarantined, other.counts.quarantined, broken),
     )
-    licenses = pc.value_counts(table["license"]).to_pylist()
     return msgspec.structs.replace(
         one,
         sources=joined_sources([*one.sources, *other.sources]),
-        licenses=dict(sorted((entry["values"] or "unknown", entry["counts"]) for entry in licenses)),
+        licenses=license_counts(table),
         counts=counts,
         records=_sum(one.records, other.records),
         parents=[*one.parents, parent_name(addition)],

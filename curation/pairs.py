@@ -17,6 +17,7 @@ from curation.cutouts import LabelRules, labels_of_alpha, labels_of_mask, place_
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.files import check_name, read_file
 from curation.folders import Listing, list_folder
+from curation.identity import scoped
 from curation.image_header import inspect
 from curation.originals import Verify
 from curation.pairing import (
@@ -71,15 +72,16 @@ def plan_pairs(settings: PairsSettings) -> Plan:
     """
     labels_root = _labels_root(settings)
     with_alpha = settings.alphas is not None
+    images = list_folder(settings.images, enter=_outside(labels_root, root=settings.images))
+    labels = list_folder(labels_root, enter=_outside(settings.images, root=labels_root))
+    fingerprint = _fingerprint(images, labels)
     rules = LabelRules(
-        source=_source_name(settings),
+        source=_source_name(settings, fingerprint=fingerprint),
         license=settings.license,
         threshold=settings.threshold,
         trimap_kernel=settings.trimap_kernel,
         verify=settings.verify,
     )
-    images = list_folder(settings.images, enter=_outside(labels_root, root=settings.images))
-    labels = list_folder(labels_root, enter=_outside(settings.images, root=labels_root))
     matching = match(
         by_key(images.files, key=without_suffix, root=settings.images),
         by_key(labels.files, key=without_suffix, root=labels_root),
@@ -93,7 +95,7 @@ def plan_pairs(settings: PairsSettings) -> Plan:
     intake = Intake(
         command=COMMAND,
         settings=settings_of(settings),
-        source=Source(name=rules.source, path=str(settings.images), fingerprint=_fingerprint(images, labels)),
+        source=Source(name=rules.source, path=str(settings.images), fingerprint=fingerprint),
         inputs=[settings.images, labels_root],
         items=items,
         broken=[*images.broken, *labels.broken, *broken],
@@ -184,15 +186,17 @@ def _labels_root(settings: PairsSettings) -> Path:
     return roots[0]
 
 
-def _source_name(settings: PairsSettings) -> str:
-    name = settings.source if settings.source is not None else settings.images.resolve().name
+def _source_name(settings: PairsSettings, *, fingerprint: str) -> str:
+    """Return the name that is given, or that of the folder, made one of a kind: many folders are called `images`."""
+    folder = settings.images.resolve().name
+    name = settings.source if settings.source is not None else folder
     try:
         check_name(name)
     except BadRecord as problem:
         raise ConfigurationProblem(
             f"{name!r} cannot name a source: {problem.reason}", remedy="give --source NAME"
         ) from problem
-    return name
+    return scoped(name, fingerprint=fingerprint) if name == folder else name
 
 
 def _outside(other: Path, *, root: Path) -> Callable[[str], bool]:

@@ -91,7 +91,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Where data came from: its name, the path given, and a fingerprint that changes when the data does.
 
-    `licenses` maps license ids, as in the `license` column, to what they mean.
+    `licenses` maps the ids of licences in this source to what they mean; rows hold the meaning, not the id.
     """
 
     name: str
