@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,8 @@ from curation.fusion_partners import draw_second, partners_among
 from curation.fusion_splits import deal_backgrounds, split_of
 from curation.fusion_tasks import FusionTask, Photograph, TaskRules, fuse_sample
 from curation.joining import Joined, join_tables
+from curation.licenses import FILTERED as LICENSE
+from curation.licenses import LicenseRules, allowed_rows, terms_of
 from curation.masks import ALPHA_THRESHOLD
 from curation.merging import joined_sources, parent_name
 from curation.quarantine import BadRecord, Code, QuarantineRecord
@@ -40,7 +42,8 @@ class FusionSettings:
     """How many fused samples to make of each foreground, or (`count`) of all together, and how.
 
     In a share `second_person` (0..1) of them a second person stands behind the first. `threshold` makes a mask of an
-    alpha, `trimap_kernel` a trimap (see `LabelRules`).
+    alpha, `trimap_kernel` a trimap (see `LabelRules`). Photographs are taken as `licenses` allows; without it, all but
+    those under a licence that forbids derived pictures.
     """
 
     per_foreground: int = 1
@@ -52,6 +55,7 @@ class FusionSettings:
     trimap_kernel: str = "none"
     max_side: int = MAX_SIDE_PX
     limit: int | None = None
+    licenses: LicenseRules | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that can make nothing."""
@@ -71,14 +75,20 @@ def plan_fusion(foregrounds: Sequence[Dataset], *, backgrounds: Sequence[Dataset
 
     What one draws hangs on the seed, the foreground's id and its number alone. Rows without alpha and mask are
     quarantined, rows that are fused themselves are filtered, and a background that shows a person is not used. A second
-    person is of the same split, but of another group.
+    person is of the same split, but of another group. Foregrounds are filtered as `license`, or `no_derivatives`, and
+    backgrounds not used, where `settings.licenses` says so.
     Raises InputRefused: no foreground, no background (also: none for a split), ids taken twice, groups on two sides.
     """
     front, back = (join_tables(datasets, prefixes=[""] * len(datasets)) for datasets in (foregrounds, backgrounds))
     where = " + ".join(str(dataset.folder) for dataset in (*foregrounds, *backgrounds))
     usable, counts, broken = _usable_foregrounds(front.table, datasets=foregrounds, owner=front.owner)
+    usable, forbidden = _permitted(usable, rules=settings.licenses)
+    counts += forbidden
     empty = _without_person(back.table)
-    _refuse_nothing(usable, backgrounds=empty, among=back.table, where=where)
+    with_person = len(back.table) - len(empty)
+    empty, unused = _permitted(empty, rules=settings.licenses)
+    by_license = {"foreground": forbidden, "background": unused}
+    _refuse_nothing(usable, backgrounds=empty, among=back.table, forbidden=by_license, where=where)
     dealt = deal_backgrounds(usable, backgrounds=empty, where=where)
     rows = empty.to_pylist()
     pool = {split: [rows[number] for number in numbers] for split, numbers in dealt.items()}
@@ -106,7 +116,7 @@ def plan_fusion(foregrounds: Sequence[Dataset], *, backgrounds: Sequence[Dataset
         work=partial(fuse_sample, rules=_task_rules(settings)),
         filtered=dict(+(counts + Counter(limit=len(items) - len(kept)))),
         quarantined=broken,
-        notes=_notes(kept, pool=pool, unused=len(back.table) - len(empty)),
+        notes=_notes(kept, pool=pool, with_person=with_person, unused=unused),
         parents=[parent_name(dataset) for dataset in datasets],
         inputs=[dataset.folder for dataset in datasets],
         folders=_task_rules(settings).labels.folders(with_alpha=True),
@@ -138,20 +148,36 @@ def _without_person(table: pa.Table) -> pa.Table:
     return table.filter(pa.array(keep, pa.bool_()))
 
 
-def _refuse_nothing(foregrounds: pa.Table, *, backgrounds: pa.Table, among: pa.Table, where: str) -> None:
-    if not len(foregrounds):
-        raise InputRefused(
-            "there is no foreground: no row has an alpha or a mask, and is not fused already",
-            where=where,
-            remedy="name datasets with persons as --foregrounds, e.g. made by `curate aifenge`",
+def _permitted(table: pa.Table, *, rules: LicenseRules | None) -> tuple[pa.Table, Counter[str]]:
+    """Return the rows of photographs that may be fused, and how many may not, by reason."""
+    if rules is not None:
+        kept = allowed_rows(table, rules=rules)
+        return kept, Counter({LICENSE: len(table) - len(kept)})
+    allowed = [not terms_of(text or "").no_derivatives for text in table["license"].to_pylist()]
+    kept = table.filter(pa.array(allowed, pa.bool_()))
+    return kept, Counter(no_derivatives=len(table) - len(kept))
+
+
+def _refuse_nothing(
+    foregrounds: pa.Table, *, backgrounds: pa.Table, among: pa.Table, forbidden: Mapping[str, Counter[str]], where: str
+) -> None:
+    no_person = "no row has an alpha or a mask, and is not fused already"
+    no_scene = f"each of the {len(among)} rows shows a person" if len(among) else "the datasets are empty"
+    for kind, table, reason, how in (
+        ("foreground", foregrounds, no_person, "with persons as --foregrounds, e.g. made by `curate aifenge`"),
+        (
+            "background",
+            backgrounds,
+            no_scene,
+            "without persons as --backgrounds: see `curate coco-background`",
+        ),
+    ):
+        number = forbidden[kind].total()
+        reason = (
+            f"the licences of all {number} that could serve forbid it, or are not in --licenses" if number else reason
         )
-    if not len(backgrounds):
-        told = f"each of the {len(among)} rows shows a person" if len(among) else "the datasets are empty"
-        raise InputRefused(
-            f"there is no background: {told}",
-            where=where,
-            remedy="name datasets without persons as --backgrounds, e.g. made by `curate coco-background`",
-        )
+        if not len(table):
+            raise InputRefused(f"there is no {kind}: {reason}", where=where, remedy=f"name datasets {how}")
 
 
 def _numbered(rows: Sequence[dict[str, Any]], *, settings: FusionSettings) -> Iterator[tuple[dict[str, Any], int]]:
@@ -205,8 +231,9 @@ def _task_rules(settings: FusionSettings) -> TaskRules:
 def _told(settings: FusionSettings, *, datasets: Sequence[Dataset]) -> dict[str, Any]:
     manifests = [fingerprint_file(dataset.folder / MANIFEST)[:16] for dataset in datasets]
     told = {**asdict(settings), "manifests": manifests}
-    if not settings.second_person:
-        del told["second_person"]  # datasets that were made before there was this setting are known again
+    for name in ("second_person", "licenses"):
+        if not told[name]:
+            del told[name]  # datasets that were made before there was this setting are known again
     return told
 
 
@@ -218,13 +245,16 @@ def _source(datasets: Sequence[Dataset]) -> Source:
     return Source(name=SOURCE, path=path, fingerprint=fingerprint)
 
 
-def _notes(items: Sequence[Item], *, pool: dict[str, list[dict[str, Any]]], unused: int) -> dict[str, Any]:
+def _notes(
+    items: Sequence[Item], *, pool: dict[str, list[dict[str, Any]]], with_person: int, unused: Counter[str]
+) -> dict[str, Any]:
     tasks: list[FusionTask] = [item.payload for item in items]
     seconds = sum(task.second is not None for task in tasks)
     return {
         "alpha_from_mask": sum(task.foreground.label == "mask" for task in tasks),
         "without_split": sum(task.foreground.row["split"] is None for task in tasks),
         "backgrounds": {split: len(rows) for split, rows in pool.items()},
-        "backgrounds_with_person": unused,
+        "backgrounds_with_person": with_person,
+        **({"backgrounds_by_license": dict(+unused)} if +unused else {}),
         **({"seconds_drawn": seconds} if seconds else {}),
     }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -22,6 +22,11 @@ PARTS: Final = ("foreground_", "background_", "second_")
 """Beginnings of the columns that name a photograph of a fused sample."""
 BETWEEN: Final = " + "
 UNKNOWN: Final = "unknown"
+RESTRICTIONS: Final = {
+    "non_commercial": "are under a licence that forbids commercial use (NC)",
+    "no_derivatives": "are under a licence that forbids derived pictures (ND)",
+}
+"""What is flagged wherever licences are shown: the names of `Terms`, and what to say of samples."""
 CACHED: Final = 4096
 URL: Final = re.compile(r"(?:https?://|www\.|(?=creativecommons\.org/))\S+", re.IGNORECASE)
 LINK_ENDS: Final = re.compile(r"^(?:https?://)?(?:www\.)?|(?:/deed(?:\.\w+)?|/legalcode(?:\.\w+)?)?/?$", re.IGNORECASE)
@@ -62,7 +67,7 @@ class LicenseRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Which licences are allowed: by name, by URL, or by a pattern with `*`, without regard to case.
 
     Creative Commons licences go by their terms too: `CC BY-SA 2.0` is that licence however a row spells it, `CC BY-SA`
-    is any version of it. `unknown` allows rows whose licence is not known.
+    is any version of it. `unknown` allows photographs whose licence is not known.
     """
 
     allow: tuple[str, ...]
@@ -77,13 +82,9 @@ class LicenseRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """Tell whether one licence is allowed."""
         return self.unknown if is_unknown(text) else _is_named(str(text), entries=self.allow)
 
-    def allow_row(self, row: Mapping[str, Any]) -> bool:
-        """Tell whether all licences of a row are allowed."""
-        return all(self.allows(text) for text in licenses_of(row))
-
-    def names(self, text: str | None) -> bool:
-        """Tell whether the list itself holds a licence: to allow what is not known names none."""
-        return not is_unknown(text) and self.allows(text)
+    def allow_all(self, texts: Iterable[str | None]) -> bool:
+        """Tell whether each of some licences is allowed."""
+        return all(self.allows(text) for text in texts)
 
 
 def unknown_license(id_: str, *, source: str) -> str:
@@ -117,9 +118,11 @@ def joint_license(parts: tuple[str | None, ...]) -> str | None:
     return different[0] if len(different) == 1 else BETWEEN.join(part or UNKNOWN for part in different)
 
 
-def allowed_rows(table: pa.Table, *, rules: LicenseRules) -> pa.Table:
-    """Return the rows of which every licence is allowed."""
-    return table.filter(pa.array([rules.allow_row(row) for row in _license_rows(table)], pa.bool_()))
+def allowed_rows(table: pa.Table, *, rules: LicenseRules | None) -> pa.Table:
+    """Return the rows of which every licence is allowed; without rules all are."""
+    if rules is None:
+        return table
+    return table.filter(pa.array([rules.allow_all(texts) for texts in row_licenses(table)], pa.bool_()))
 
 
 def license_counts(table: pa.Table) -> dict[str, int]:
@@ -128,24 +131,21 @@ def license_counts(table: pa.Table) -> dict[str, int]:
     return dict(sorted(counted.items()))
 
 
-def flagged_counts(table: pa.Table) -> dict[str, int]:
-    """Return how many rows show a photograph that may not be used commercially, or of which none may be derived."""
-    found = [[terms_of(text) for text in licenses_of(row) if text is not None] for row in _license_rows(table)]
-    return {name: sum(any(getattr(one, name) for one in row) for row in found) for name in Terms.__slots__}
+def flagged_counts(samples: Iterable[Iterable[str | None]]) -> dict[str, int]:
+    """Return how many samples, each given by its licences, are under each of `RESTRICTIONS`."""
+    counts = dict.fromkeys(RESTRICTIONS, 0)
+    for texts in samples:
+        found = [terms_of(text) for text in texts if text is not None]
+        for name in counts:
+            counts[name] += any(getattr(terms, name) for terms in found)
+    return counts
 
 
-def license_warnings(table: pa.Table, *, where: object) -> tuple[str, ...]:
-    """Return a warning for each restriction that rows are under."""
-    said = {
-        "non_commercial": "may not be used commercially (NC)",
-        "no_derivatives": "forbid that pictures are made of them (ND)",
-    }
-    counts = flagged_counts(table)
-    cure = "`curate merge D --licenses FILE` keeps those that the file allows"
+def license_warnings(counts: Mapping[str, int], *, samples: int) -> tuple[str, ...]:
+    """Return a warning for each restriction that samples are under."""
+    cure = "--licenses FILE keeps what the file allows"
     return tuple(
-        f"{where}: the licences of {counts[name]} of {len(table)} samples {text}; {cure}"
-        for name, text in said.items()
-        if counts[name]
+        f"{counts[name]} of {samples} samples {said}; {cure}" for name, said in RESTRICTIONS.items() if counts[name]
     )
 
 
@@ -162,10 +162,11 @@ def terms_of(text: str) -> Terms:
     return Terms(non_commercial="nc" in said, no_derivatives="nd" in said)
 
 
-def _license_rows(table: pa.Table) -> list[dict[str, Any]]:
+def row_licenses(table: pa.Table) -> list[tuple[str | None, ...]]:
+    """Return the licences of each row of a table: see `licenses_of`."""
     columns = ["license", *(f"{part}{name}" for part in PARTS for name in ("id", "license"))]
-    rows: list[dict[str, Any]] = table.select([name for name in columns if name in table.column_names]).to_pylist()
-    return rows
+    rows = table.select([name for name in columns if name in table.column_names]).to_pylist()
+    return [licenses_of(row) for row in rows]
 
 
 @lru_cache(maxsize=CACHED)
@@ -182,10 +183,12 @@ def _fits(entry: str, *, forms: frozenset[str]) -> bool:
 
 
 def _forms(text: str) -> frozenset[str]:
-    """Return all that a licence may be called; of one whose name says other terms than its URL only the whole text."""
+    """Return all that a licence may be called: only its whole text where name and URL, or two URLs, may disagree."""
     name, url, linked = _name_of(text), URL.search(text), _linked_terms(text)
     named, _ = _named_terms(name)
-    if linked and (named not in (frozenset(), linked) or not _forbidden(name) <= linked):
+    if len(URL.findall(text)) > 1 or (
+        linked and (named not in (frozenset(), linked) or not _forbidden(name) <= linked)
+    ):
         return frozenset({_plain(text)})
     codes = {_code(text, with_version=True), _code(text, with_version=False)}
     return frozenset({_plain(text), _plain(name), *([_plain(url[0])] if url else []), *codes} - {""})
@@ -209,10 +212,10 @@ def _code(text: str, *, with_version: bool) -> str:
 
 
 def _linked_terms(text: str) -> frozenset[str]:
-    found = COMMONS.search(text)
-    if found is None:
-        return frozenset()
-    return frozenset((found["terms"] or PUBLIC[str(found["public"]).lower()]).lower().split("-"))
+    links = COMMONS.finditer(text)
+    return frozenset(
+        term for link in links for term in (link["terms"] or PUBLIC[str(link["public"]).lower()]).lower().split("-")
+    )
 
 
 def _named_terms(name: str) -> tuple[frozenset[str], str | None]:

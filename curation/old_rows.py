@@ -79,8 +79,8 @@ def _names(rows: Sequence[Row], *, sources: Mapping[str, list[Source]]) -> dict[
     images: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
     for row in rows:
         for part in ("", *PARTS):
-            source, number, id_ = (row.get(f"{part}{name}") for name in ("source", "source_id", "id"))
-            if number is not None and number.isdigit() and source in sources:
+            source, number, id_ = (str(row.get(f"{part}{name}")) for name in ("source", "source_id", "id"))
+            if number.isdigit() and source in sources:
                 images[source].append((int(number), f"{id_[-COCO_DIGITS:]}.jpg"))
     return {name: _name(name, entries=entries, images=images[name]) for name, entries in sources.items()}
 
@@ -106,7 +106,7 @@ def _reread(row: Row, *, sources: Mapping[str, list[Source]], names: Mapping[str
     groups = {"foreground_" if is_fused else "": "group", **BEHIND}
     for part in PARTS if is_fused else ("",):
         source, number, digest = (row.get(f"{part}{name}") for name in ("source", "source_id", "sha256"))
-        if source not in names or number is None:
+        if source is None or source not in names or number is None:
             continue
         name = names[source]
         new[f"{part}source"] = name.new

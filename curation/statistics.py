@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from curation.card import Counts
 from curation.dataset import Dataset
-from curation.licenses import flagged_counts
+from curation.licenses import flagged_counts, row_licenses
 from curation.samples import COLUMNS
 from curation.splitting import groups_across_splits, leak_groups
 
@@ -89,7 +89,7 @@ def describe(dataset: Dataset) -> Statistics:
         by_source=_counted(table["source"]),
         by_split=_counted(table["split"]),
         by_license=_counted(table["license"]),
-        **flagged_counts(table),
+        **flagged_counts(row_licenses(table)),
         by_label_version=_counted(table["label_version"]),
         by_persons=_counted(table["persons"]),
         person_area=area_spread(table["person_area"].to_pylist()),

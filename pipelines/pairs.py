@@ -20,7 +20,7 @@ class PairsFlags:
     masks: Path | None = setting("Folder of binary masks, 255 (or 1) = person.", default=None, metavar="DIR")
     alphas: Path | None = setting("Folder of alphas: RGBA cut-outs or gray mattes.", default=None, metavar="DIR")
     source: str | None = setting(
-        "Name of the source.  [default: the images folder's name, and what tells it from others of that name]",
+        "Name of the source.  [default: the images folder's name, made unique]",
         default=None,
     )
     split: Split | None = setting("Split of every sample.", default=None)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from curation.errors import ConfigurationProblem
+from pipelines.license_rules import LICENSES_MEANING, read_license_rules
 from pipelines.options import Result, RunOptions, setting
 from pipelines.progress import progress_bar, tell
 
@@ -74,6 +75,7 @@ class TrainFlags:
     )
     precision: Literal["32", "bf16", "16"] | None = setting("Bits to compute in.  [default: 32]", default=None)
     where: str | None = setting("A pandas query on the rows that train, e.g. 'person_area > 0.1'.", default=None)
+    licenses: Path | None = setting(LICENSES_MEANING, default=None, metavar="FILE")
     fusion_ratio: float | None = setting(
         "Share of the samples laid on new backgrounds.  [default: 0.3 with --backgrounds, else 0]", default=None
     )
@@ -129,6 +131,8 @@ def _settings(flags: TrainFlags, *, run: RunOptions) -> TrainSettings:
         base["precision"] = PRECISIONS[base["precision"]]
     if run.limit is not None:
         base["limit"] = run.limit
+    if (rules := read_license_rules(flags.licenses)) is not None:
+        base["licenses"] = msgspec.to_builtins(rules)
     if run.seed or flags.config is None:
         base["seed"] = run.seed
     try:
