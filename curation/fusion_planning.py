@@ -172,12 +172,11 @@ def _refuse_nothing(
             "without persons as --backgrounds: see `curate coco-background`",
         ),
     ):
-        number = forbidden[kind].total()
-        reason = (
-            f"the licences of all {number} that could serve forbid it, or are not in --licenses" if number else reason
-        )
         if not len(table):
-            raise InputRefused(f"there is no {kind}: {reason}", where=where, remedy=f"name datasets {how}")
+            number = forbidden[kind].total()
+            told = f"the licence of each of the {number} that could serve is not allowed" if number else reason
+            remedy = f"name datasets {how}" + ("; or allow these licences with --licenses FILE" if number else "")
+            raise InputRefused(f"there is no {kind}: {told}", where=where, remedy=remedy)
 
 
 def _numbered(rows: Sequence[dict[str, Any]], *, settings: FusionSettings) -> Iterator[tuple[dict[str, Any], int]]:

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from pathlib import PurePosixPath
+from itertools import islice
+from pathlib import Path, PurePosixPath
 from typing import Final
+
+from curation.files import read_file, safe_join, sha256_of
+from curation.quarantine import BadRecord
 
 NUMBERED_FOR_ALL: Final = frozenset({"aifenge", "celebamask"})
 """Sources whose ids are names of the public data set, so that two roots are parts of one numbering."""
@@ -27,6 +31,8 @@ OWN_FILE: Final = re.compile(
 LOWEST_ID: Final = 9
 """The first image of COCO's train and val sets is 000000000009.jpg; who numbers on his own begins with 0 or 1."""
 COCO_DIGITS: Final = 12
+LOOKED_AT: Final = 8
+"""So many images are enough to tell two sets apart."""
 
 
 def scoped(name: str, *, fingerprint: str) -> str:
@@ -36,6 +42,20 @@ def scoped(name: str, *, fingerprint: str) -> str:
     'coco/images@3f2a9c1e'
     """
     return f"{name}{MARK}{fingerprint[:DIGITS]}"
+
+
+def content_fingerprint(fingerprint: str, *, folder: Path, names: Iterable[str]) -> str:
+    """Return a SHA-256 of a fingerprint and of the first few images of a folder, as far as they can be read.
+
+    Two sets that are made alike may agree in their annotation files, or in the names and sizes of all their files.
+    """
+    digests = [fingerprint]
+    for name in islice(names, LOOKED_AT):
+        try:
+            digests.append(sha256_of(read_file(safe_join(folder, name), below=folder)))
+        except BadRecord:
+            digests.append(name)
+    return sha256_of("\n".join(digests).encode("utf-8", "surrogatepass"))
 
 
 def photo_group(source: str, *, source_id: str, sha256: str) -> str:

@@ -11,10 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-import pyarrow as pa
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FILTERED: Final = "license"
 """The reason for rows that are left out because of their licence."""
@@ -122,6 +124,8 @@ def allowed_rows(table: pa.Table, *, rules: LicenseRules | None) -> pa.Table:
     """Return the rows of which every licence is allowed; without rules all are."""
     if rules is None:
         return table
+    import pyarrow as pa  # imported here: a dry run of COCO names licences, and answers before pyarrow is there
+
     return table.filter(pa.array([rules.allow_all(texts) for texts in row_licenses(table)], pa.bool_()))
 
 

@@ -17,7 +17,7 @@ from curation.cutouts import LabelRules, labels_of_alpha, labels_of_mask, place_
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.files import check_name, read_file
 from curation.folders import Listing, list_folder
-from curation.identity import scoped
+from curation.identity import content_fingerprint, scoped
 from curation.image_header import inspect
 from curation.originals import Verify
 from curation.pairing import (
@@ -76,7 +76,7 @@ def plan_pairs(settings: PairsSettings) -> Plan:
     labels = list_folder(labels_root, enter=_outside(settings.images, root=labels_root))
     fingerprint = _fingerprint(images, labels)
     rules = LabelRules(
-        source=_source_name(settings, fingerprint=fingerprint),
+        source=_source_name(settings, fingerprint=fingerprint, images=images),
         license=settings.license,
         threshold=settings.threshold,
         trimap_kernel=settings.trimap_kernel,
@@ -186,7 +186,7 @@ def _labels_root(settings: PairsSettings) -> Path:
     return roots[0]
 
 
-def _source_name(settings: PairsSettings, *, fingerprint: str) -> str:
+def _source_name(settings: PairsSettings, *, fingerprint: str, images: Listing) -> str:
     """Return the name that is given, or that of the folder, made one of a kind: many folders are called `images`."""
     folder = settings.images.resolve().name
     name = settings.source if settings.source is not None else folder
@@ -196,7 +196,10 @@ def _source_name(settings: PairsSettings, *, fingerprint: str) -> str:
         raise ConfigurationProblem(
             f"{name!r} cannot name a source: {problem.reason}", remedy="give --source NAME"
         ) from problem
-    return scoped(name, fingerprint=fingerprint) if name == folder else name
+    if name != folder:
+        return name
+    content = content_fingerprint(fingerprint, folder=settings.images, names=(file.name for file in images.files))
+    return scoped(name, fingerprint=content)
 
 
 def _outside(other: Path, *, root: Path) -> Callable[[str], bool]:

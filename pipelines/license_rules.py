@@ -24,7 +24,7 @@ def read_license_rules(path: Path | None) -> LicenseRules | None:
     if path is None:
         return None
     source = read_config_text(path, flag=FLAG, hint=HINT)
-    return converted(loaded(source, has_words=True), LicenseRules, source=source)
+    return converted(loaded(source), LicenseRules, source=source)
 
 
 def with_flags(result: Result, *, counts: Mapping[str, int], samples: int) -> Result:

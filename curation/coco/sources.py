@@ -18,7 +18,7 @@ from curation.coco.entries import CocoFile, ImageEntry
 from curation.coco.file import read_coco
 from curation.errors import InputRefused
 from curation.files import check_portable, fingerprint_file, folded, safe_join
-from curation.identity import COCO, own_coco_set, scoped
+from curation.identity import COCO, content_fingerprint, own_coco_set, scoped
 from curation.image_header import DEFAULT_LIMITS
 from curation.licenses import unknown_license
 from curation.quarantine import BadRecord, Code, QuarantineRecord
@@ -175,7 +175,8 @@ def _named(file: CocoFile, *, folder: Path) -> tuple[str, str]:
     if own is not None:
         return f"{COCO}/{own}", ""
     fingerprint = fingerprint_file(file.path)
-    return scoped(f"{COCO}/{folder_name(folder)}", fingerprint=fingerprint), fingerprint
+    content = content_fingerprint(fingerprint, folder=folder, names=(image.file_name for image in file.images))
+    return scoped(f"{COCO}/{folder_name(folder)}", fingerprint=content), fingerprint
 
 
 def _are_plain(images: Sequence[ImageEntry]) -> bool:
