@@ -113,7 +113,7 @@ def train(settings: TrainFlags, *, run: RunOptions) -> Result:
         report = train_plan(
             plan, out=settings.out, options=_options(settings, run=run), told=lambda progress: show(progress.batches)
         )
-    return _result(report, out=settings.out)
+    return _result(report, plan=plan, out=settings.out)
 
 
 def _settings(flags: TrainFlags, *, run: RunOptions) -> TrainSettings:
@@ -248,10 +248,14 @@ def _told(plan: TrainingPlan, *, out: Path) -> Result:
         "batches": plan.batches,
         "stages": stages,
     }
-    return Result(summary="\n".join(lines), data=data)
+    return Result(summary="\n".join(lines), data=data, warnings=_warnings(plan))
 
 
-def _result(report: Report, *, out: Path) -> Result:
+def _warnings(plan: TrainingPlan) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(warning for chosen in plan.chosen for warning in chosen.warnings))
+
+
+def _result(report: Report, *, plan: TrainingPlan, out: Path) -> Result:
     numbers = report.metrics
     lines = [
         f"{out}: {numbers['network']}, validation mIoU {numbers['miou_image']:.4f} "
@@ -261,4 +265,4 @@ def _result(report: Report, *, out: Path) -> Result:
         f"  measure it: curate evaluate --model {out} --data D --out DIR",
     ]
     data = {"command": "train", "out": str(out), **numbers}
-    return Result(summary="\n".join(lines), data=data, warnings=report.complaints)
+    return Result(summary="\n".join(lines), data=data, warnings=(*report.complaints, *_warnings(plan)))

@@ -9,11 +9,19 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.checksums import digest_column
 from curation.dataset import Dataset, select_rows
 from curation.errors import InputRefused
-from curation.licenses import FILTERED, LicenseRules, allowed_rows
+from curation.licenses import (
+    FILTERED,
+    LicenseRules,
+    allowed_rows,
+    flagged_counts,
+    license_warnings,
+    row_licenses,
+)
 from curation.splitting import IDENTITY_COLUMNS, leak_groups
 
 LABEL_COLUMN: Final = {1: "mask", 3: "trimap"}
@@ -45,11 +53,15 @@ class LabelledImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """The samples of one training, and how many rows of the datasets were left out of it, by reason."""
+    """The samples of one training, and how many rows of the datasets were left out of it, by reason.
+
+    `warnings` tell of rows that train under a licence with restrictions.
+    """
 
     training: tuple[LabelledImage, ...]
     validation: tuple[LabelledImage, ...]
     left_out: Mapping[str, int]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +108,13 @@ def choose_samples(training: Sequence[Dataset], *, validation: Sequence[Dataset]
             where=_places(training),
             remedy="name other data, or split it so that some of it trains: curate split D --val 0.1",
         )
-    return Chosen(training=samples, validation=judges, left_out=dict(sorted(left_out.items())))
+    licenses = [texts for table in kept for texts in row_licenses(table.filter(pc.is_valid(table[column])))]
+    return Chosen(
+        training=samples,
+        validation=judges,
+        left_out=dict(sorted(left_out.items())),
+        warnings=license_warnings(flagged_counts(licenses), samples=len(licenses)),
+    )
 
 
 def of_split(table: pa.Table, *splits: str | None) -> pa.Table:

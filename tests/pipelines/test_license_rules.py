@@ -132,6 +132,7 @@ def test_only_what_is_allowed_trains_and_what_judges_stays(tmp_path: Path) -> No
     (stage,) = train(replace(flags, licenses=allowing(tmp_path, "allow: [CC BY]\n")), run=DRY).data["stages"]
     assert (stage["training"], stage["validation"]) == (1, 1)
     assert stage["left_out"][FILTERED] == 2
+    assert "1 of 3 samples are under a licence that forbids commercial use" in train(flags, run=DRY).warnings[0]
 
 
 def test_backgrounds_of_a_training_are_allowed_too(tmp_path: Path) -> None:
