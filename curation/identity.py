@@ -99,13 +99,13 @@ def own_coco_set(annotations: str, *, images: Iterable[tuple[int, str]]) -> str 
     if found is None:
         return None
     lowest = LOWEST_ID if found[1] else 1
-    is_own = all(
-        image_id >= lowest and _is_coco_name(PurePosixPath(name).name, image_id=image_id) for image_id, name in images
-    )
+    is_own = all(image_id >= lowest and _is_coco_name(name, number=f"{image_id:012d}.jpg") for image_id, name in images)
     return (found[1] or found[2]) if is_own else None
 
 
-def _is_coco_name(name: str, *, image_id: int) -> bool:
+def _is_coco_name(path: str, *, number: str) -> bool:
     """Tell whether a file is named as COCO does: `000000000009.jpg`, or `COCO_train2014_000000000009.jpg`."""
-    number = f"{image_id:0{COCO_DIGITS}}.jpg"
+    if path == number:
+        return True
+    name = path.rpartition("/")[2]
     return name == number or (name.startswith("COCO_") and name.endswith(f"_{number}"))
