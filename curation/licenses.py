@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from curation.quarantine import printable
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -30,6 +32,8 @@ RESTRICTIONS: Final = {
 }
 """What is flagged wherever licences are shown: the names of `Terms`, and what to say of samples."""
 CACHED: Final = 4096
+MAX_TEXT: Final = 1000
+"""Characters of a licence: it is a name and a link, not the text of the licence."""
 URL: Final = re.compile(r"(?:https?://|www\.|(?=creativecommons\.org/))\S+", re.IGNORECASE)
 LINK_ENDS: Final = re.compile(r"^(?:https?://)?(?:www\.)?|(?:/deed(?:\.\w+)?|/legalcode(?:\.\w+)?)?/?$", re.IGNORECASE)
 COMMONS: Final = re.compile(
@@ -89,9 +93,10 @@ class LicenseRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         return all(self.allows(text) for text in texts)
 
 
-def unknown_license(id_: str, *, source: str) -> str:
-    """Return what stands for a licence of which only the id is known."""
-    return f"{UNKNOWN} (id {id_} of {source})"
+def license_text(meaning: str | None, *, id_: str, source: str) -> str:
+    """Return what a row holds of a licence: name and URL as its file tells them, or the id as that of one unknown."""
+    text = printable(" ".join((meaning or "").split()))[:MAX_TEXT]
+    return text or f"{UNKNOWN} (id {id_} of {source})"
 
 
 def is_unknown(text: str | None) -> bool:

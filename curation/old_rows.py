@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from curation.card import FORMAT, Card
 from curation.identity import COCO, COCO_DIGITS, NUMBERED_FOR_ALL, image_group, own_coco_set, scoped
-from curation.licenses import PARTS, is_unknown, joint_license, license_counts, licenses_of, unknown_license
+from curation.licenses import PARTS, is_unknown, joint_license, license_counts, license_text, licenses_of
 from curation.samples import Source
 
 PUBLIC: Final = NUMBERED_FOR_ALL | {"portrait2000", "fused"}
@@ -114,7 +114,7 @@ def _reread(row: Row, *, sources: Mapping[str, list[Source]], names: Mapping[str
             new[groups[part]] = image_group(name.new, source_id=number, sha256=digest)
         text = row.get(f"{part}license")
         if text is not None and source.startswith(f"{COCO}/"):
-            new[f"{part}license"] = _meaning(text, entries=sources[source]) or unknown_license(text, source=name.new)
+            new[f"{part}license"] = license_text(_meaning(text, entries=sources[source]), id_=text, source=name.new)
     if is_fused:
         new["license"] = joint_license(licenses_of(new))
     return new

@@ -20,7 +20,7 @@ from curation.errors import InputRefused
 from curation.files import fingerprint_file, folded, safe_join
 from curation.identity import COCO, content_fingerprint, own_coco_set, scoped
 from curation.image_header import DEFAULT_LIMITS
-from curation.licenses import unknown_license
+from curation.licenses import license_text
 from curation.quarantine import BadRecord, Code, QuarantineRecord
 from curation.safe_id import MAX_ID_BYTES, SafeId, safe_id
 from curation.samples import Item, Source
@@ -65,7 +65,7 @@ class CocoSource:
     def license_of(self, image: ImageEntry) -> str | None:
         """Return name and URL of the licence of an image, since its id means something in this file only."""
         id_ = None if image.license is None else str(image.license)
-        return None if id_ is None else self.file.licenses.get(id_) or unknown_license(id_, source=self.name)
+        return None if id_ is None else license_text(self.file.licenses.get(id_), id_=id_, source=self.name)
 
     def provenance(self, *, is_preview: bool) -> Source:
         """Give the source for the dataset's card; for a preview without the fingerprint, which reads the file again."""

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from curation.licenses import LicenseRules, allowed_rows, flagged_counts, licenses_of, row_licenses, terms_of
+from curation.licenses import (
+    LicenseRules,
+    allowed_rows,
+    flagged_counts,
+    license_text,
+    licenses_of,
+    row_licenses,
+    terms_of,
+)
 
 COMMONS = "http://creativecommons.org/licenses"
 COCO = [
@@ -71,6 +79,12 @@ def test_restrictions_are_read_in_names_and_links(text: str, is_nc: bool, is_nd:
 )
 def test_an_entry_means_one_licence(entry: str, text: str, is_allowed: bool) -> None:
     assert LicenseRules(allow=(entry,)).allows(text) is is_allowed
+
+
+def test_a_row_holds_one_line_that_can_be_printed() -> None:
+    assert license_text("CC\n BY\x1b[31m", id_="1", source="coco/x") == "CC BY\\x1b[31m"
+    assert license_text(" ", id_="1", source="coco/x") == license_text(None, id_="1", source="coco/x")
+    assert len(license_text("a" * 9999, id_="1", source="coco/x")) == 1000
 
 
 @pytest.mark.parametrize("text", [None, "", "unknown", "unknown (id 3 of coco/x)"])
