@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,9 @@ SOURCE: Final = "fused"
 MARK: Final = "-fused-"
 """Stands in an id between that of the foreground and its number among those of that person: `0001-fused-1`."""
 SECOND_COLUMNS: Final = tuple(f"second_{name}" for name in ("id", "source", "source_id", "license", "sha256", "group"))
+PERSON: Final = "person"
+NO_DERIVATIVES: Final = "no_derivatives"
+"""Reasons why photographs are not used: they show a person; their licence forbids pictures that are derived of them."""
 MAX_SIDE_PX: Final = 2048
 MIN_SIDE_PX: Final = 32
 
@@ -82,14 +85,9 @@ def plan_fusion(foregrounds: Sequence[Dataset], *, backgrounds: Sequence[Dataset
     """
     front, back = (join_tables(datasets, prefixes=[""] * len(datasets)) for datasets in (foregrounds, backgrounds))
     where = " + ".join(str(dataset.folder) for dataset in (*foregrounds, *backgrounds))
-    usable, counts, broken = _usable_foregrounds(front.table, datasets=foregrounds, owner=front.owner)
-    usable, forbidden = _permitted(usable, rules=settings.licenses)
-    counts += forbidden
-    empty = _without_person(back.table)
-    with_person = len(back.table) - len(empty)
-    empty, unused = _permitted(empty, rules=settings.licenses)
-    by_license = {"foreground": forbidden, "background": unused}
-    _refuse_nothing(usable, backgrounds=empty, among=back.table, forbidden=by_license, where=where)
+    usable, counts, broken = _usable_foregrounds(front, datasets=foregrounds, rules=settings.licenses)
+    empty, unused = _usable_backgrounds(back.table, rules=settings.licenses)
+    _refuse_nothing(usable, counts=counts, backgrounds=empty, unused=unused, where=where)
     dealt = deal_backgrounds(usable, backgrounds=empty, where=where)
     rows = empty.to_pylist()
     pool = {split: [rows[number] for number in numbers] for split, numbers in dealt.items()}
@@ -117,7 +115,7 @@ def plan_fusion(foregrounds: Sequence[Dataset], *, backgrounds: Sequence[Dataset
         work=partial(fuse_sample, rules=_task_rules(settings)),
         filtered=dict(+(counts + Counter(limit=len(items) - len(kept)))),
         quarantined=broken,
-        notes=_notes(kept, pool=pool, with_person=with_person, unused=unused),
+        notes=_notes(kept, pool=pool, unused=unused),
         parents=[parent_name(dataset) for dataset in datasets],
         inputs=[dataset.folder for dataset in datasets],
         folders=_task_rules(settings).labels.folders(with_alpha=True),
@@ -126,27 +124,32 @@ def plan_fusion(foregrounds: Sequence[Dataset], *, backgrounds: Sequence[Dataset
 
 
 def _usable_foregrounds(
-    table: pa.Table, *, datasets: Sequence[Dataset], owner: dict[str, int]
+    front: Joined, *, datasets: Sequence[Dataset], rules: LicenseRules | None
 ) -> tuple[pa.Table, Counter[str], list[QuarantineRecord]]:
-    """Give the rows that show a person and are no fused samples; count those that are, and tell of those that lack."""
+    """Return the rows of persons that may be used, and are not fused; count others, and tell of those that lack."""
     counts: Counter[str] = Counter()
     broken, keep = [], []
-    for row in table.to_pylist():
+    for row in front.table.to_pylist():
         is_fused = row.get("background_id") is not None
         has_person = row["alpha"] is not None or row["mask"] is not None
         counts["fused"] += is_fused
         if not is_fused and not has_person:
             problem = BadRecord(Code.NO_MASK, "the foreground has neither alpha nor mask", record_id=row["id"])
-            broken.append(problem.record(stage=COMMAND, file=datasets[owner[row["id"]]].folder / str(row["image"])))
+            broken.append(
+                problem.record(stage=COMMAND, file=datasets[front.owner[row["id"]]].folder / str(row["image"]))
+            )
         keep.append(has_person and not is_fused)
-    return table.filter(pa.array(keep, pa.bool_())), counts, broken
+    table, forbidden = _permitted(front.table.filter(pa.array(keep, pa.bool_())), rules=rules)
+    return table, counts + forbidden, broken
 
 
-def _without_person(table: pa.Table) -> pa.Table:
-    """Give the rows that may lie behind a person: those that show none, as far as the manifest knows."""
+def _usable_backgrounds(table: pa.Table, *, rules: LicenseRules | None) -> tuple[pa.Table, Counter[str]]:
+    """Return the rows that may lie behind a person, and how many may not, by reason: those that show somebody, as far
+    as the manifest knows, and those under licences that are not allowed."""
     columns = (table[name].to_pylist() for name in ("mask", "alpha", "persons", "person_area"))
     keep = [not (mask or alpha or persons or area) for mask, alpha, persons, area in zip(*columns, strict=True)]
-    return table.filter(pa.array(keep, pa.bool_()))
+    empty, forbidden = _permitted(table.filter(pa.array(keep, pa.bool_())), rules=rules)
+    return empty, Counter({PERSON: keep.count(False)}) + forbidden
 
 
 def _permitted(table: pa.Table, *, rules: LicenseRules | None) -> tuple[pa.Table, Counter[str]]:
@@ -156,25 +159,22 @@ def _permitted(table: pa.Table, *, rules: LicenseRules | None) -> tuple[pa.Table
         return kept, Counter({LICENSE: len(table) - len(kept)})
     allowed = [not terms_of(text or "").no_derivatives for text in table["license"].to_pylist()]
     kept = table.filter(pa.array(allowed, pa.bool_()))
-    return kept, Counter(no_derivatives=len(table) - len(kept))
+    return kept, Counter({NO_DERIVATIVES: len(table) - len(kept)})
 
 
 def _refuse_nothing(
-    foregrounds: pa.Table, *, backgrounds: pa.Table, among: pa.Table, forbidden: Mapping[str, Counter[str]], where: str
+    foregrounds: pa.Table, *, counts: Counter[str], backgrounds: pa.Table, unused: Counter[str], where: str
 ) -> None:
     no_person = "no row has an alpha or a mask, and is not fused already"
-    no_scene = f"each of the {len(among)} rows shows a person" if len(among) else "the datasets are empty"
-    for kind, table, reason, how in (
-        ("foreground", foregrounds, no_person, "with persons as --foregrounds, e.g. made by `curate aifenge`"),
-        (
-            "background",
-            backgrounds,
-            no_scene,
-            "without persons as --backgrounds: see `curate coco-background`",
-        ),
+    no_scene = f"each of the {unused[PERSON]} rows shows a person" if unused[PERSON] else "the datasets are empty"
+    persons = "with persons as --foregrounds, e.g. made by `curate aifenge`"
+    scenes = "without persons as --backgrounds, e.g. made by `curate coco-background`"
+    for kind, table, left_out, reason, how in (
+        ("foreground", foregrounds, counts, no_person, persons),
+        ("background", backgrounds, unused, no_scene, scenes),
     ):
         if not len(table):
-            number = forbidden[kind].total()
+            number = left_out[LICENSE] + left_out[NO_DERIVATIVES]
             told = f"the licence of each of the {number} that could serve is not allowed" if number else reason
             remedy = f"name datasets {how}" + ("; or allow these licences with --licenses FILE" if number else "")
             raise InputRefused(f"there is no {kind}: {told}", where=where, remedy=remedy)
@@ -244,16 +244,15 @@ def _source(datasets: Sequence[Dataset]) -> Source:
     return Source(name=SOURCE, path=path, fingerprint=fingerprint)
 
 
-def _notes(
-    items: Sequence[Item], *, pool: dict[str, list[dict[str, Any]]], with_person: int, unused: Counter[str]
-) -> dict[str, Any]:
+def _notes(items: Sequence[Item], *, pool: dict[str, list[dict[str, Any]]], unused: Counter[str]) -> dict[str, Any]:
     tasks: list[FusionTask] = [item.payload for item in items]
     seconds = sum(task.second is not None for task in tasks)
+    by_license = {reason: number for reason, number in unused.items() if reason != PERSON}
     return {
         "alpha_from_mask": sum(task.foreground.label == "mask" for task in tasks),
         "without_split": sum(task.foreground.row["split"] is None for task in tasks),
         "backgrounds": {split: len(rows) for split, rows in pool.items()},
-        "backgrounds_with_person": with_person,
-        **({"backgrounds_by_license": dict(+unused)} if +unused else {}),
+        "backgrounds_with_person": unused[PERSON],
+        **({"backgrounds_by_license": by_license} if by_license else {}),
         **({"seconds_drawn": seconds} if seconds else {}),
     }
