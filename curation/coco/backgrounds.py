@@ -19,6 +19,7 @@ from curation.coco.sources import (
     refuse_shared_ids,
     refuse_wrong_folders,
 )
+from curation.coco.unnamed import unnamed_note
 from curation.errors import InputRefused
 from curation.identity import photo_group
 from curation.originals import Verify, check_original, place_original
@@ -97,7 +98,7 @@ def plan_backgrounds(selection: BackgroundSelection, *, is_preview: bool = False
         filtered=dict(filtered),
         quarantined=quarantined,
         records=[broken.line for source in sources for broken in source.file.broken_annotations],
-        notes={"repeats": [source.file.repeats for source in sources]},
+        notes={"repeats": [source.file.repeats for source in sources]} | ({} if is_preview else unnamed_note(sources)),
         inputs=[*selection.annotations, *selection.images],
     )
 

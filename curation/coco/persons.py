@@ -25,6 +25,7 @@ from curation.coco.sources import (
     refuse_shared_ids,
     refuse_wrong_folders,
 )
+from curation.coco.unnamed import unnamed_note
 from curation.quarantine import QuarantineRecord
 from curation.samples import Item, Plan
 
@@ -106,7 +107,7 @@ def plan_persons(selection: PersonSelection, *, is_preview: bool = False) -> Pla
         filtered=dict(found.filtered),
         quarantined=found.quarantined,
         records=found.records,
-        notes={"repeats": [source.file.repeats for source in sources]},
+        notes={"repeats": [source.file.repeats for source in sources]} | ({} if is_preview else unnamed_note(sources)),
         inputs=[*selection.annotations, *selection.images, *selection.keypoints],
         folders=("images", "masks", "ignores") if selection.crowd == "ignore" else ("images", "masks"),
     )
