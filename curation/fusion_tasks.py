@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from curation.files import read_file, safe_join, sha256_of, write_bytes
 from curation.fusion import Fused, FusionRules, finished, generator_for, staged
 from curation.fusion_second import with_second
 from curation.labels import place_labels
+from curation.licenses import joint_license
 from curation.masks import check_alpha, person_area
 from curation.originals import IMAGES
 from curation.pixels import (
@@ -69,9 +69,9 @@ class FusionTask:
         parts = {"foreground": self.foreground, "background": self.background, "second": self.second}
         return {name: photograph for name, photograph in parts.items() if photograph is not None}
 
-    def licenses(self) -> list[str | None]:
+    def licenses(self) -> tuple[str | None, ...]:
         """Give the licence of each of them."""
-        return [photograph.row["license"] for photograph in self.photographs().values()]
+        return tuple(photograph.row["license"] for photograph in self.photographs().values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,16 +135,6 @@ def group_of(row: dict[str, Any]) -> str:
     """Give the group of a row; one without a group stands for itself."""
     group: str | None = row["group"]
     return row["id"] if group is None else group
-
-
-def joint_license(parts: Sequence[str | None]) -> str | None:
-    """Give the licence of a picture made of several, each once; None where none is known.
-
-    >>> joint_license(["CC BY", None]), joint_license(["CC BY", "CC0", "CC BY"]), joint_license([None, None])
-    ('CC BY + unknown', 'CC BY + CC0', None)
-    """
-    different = list(dict.fromkeys(parts))
-    return different[0] if len(different) == 1 else " + ".join(part or "unknown" for part in different)
 
 
 def _fused(task: FusionTask, *, rules: TaskRules) -> Fused:

@@ -10,6 +10,7 @@ import msgspec
 
 from curation.dataset import Dataset, read_dataset
 from curation.dataset_colours import DatasetColours, dataset_colours
+from curation.licenses import RESTRICTIONS
 from curation.quarantine import QuarantineRecord
 from curation.runner import RunnerOptions
 from curation.statistics import AreaSpread, Range, Statistics, describe
@@ -77,6 +78,7 @@ def statistic_lines(statistics: Statistics) -> list[str]:
         _line("sources", s.by_source),
         _line("splits", s.by_split),
         _line("licences", s.by_license, between=f"\n{'':15}"),
+        *_restriction_lines(s),
         _line("labels", {f"version {version}": number for version, number in s.by_label_version.items()}),
         _line("persons", s.by_persons),
         f"  {'files':<12} {s.with_mask} masks, {s.with_alpha} alphas, {s.with_trimap} trimaps",
@@ -87,9 +89,17 @@ def statistic_lines(statistics: Statistics) -> list[str]:
         lines.append(f"  LEAK         {s.groups_across_splits} groups lie in more than one split; see curate split -h")
     if s.columns_added:
         lines.append(f"  {'added':<12} " + ", ".join(f"{name} ({kind})" for name, kind in s.columns_added.items()))
+    if s.reread:
+        told = ", ".join(f"{name.replace('_', ' ')} of {number}" for name, number in s.reread.items())
+        lines.append(f"  {'older form':<12} read anew: {told}; `curate merge` or `split` writes them so")
     if s.parents:
         lines.append(f"  {'parents':<12} " + ", ".join(s.parents))
     return [*lines, *area_lines(s.person_area)]
+
+
+def _restriction_lines(statistics: Statistics) -> list[str]:
+    numbers = {said: getattr(statistics, name) for name, said in RESTRICTIONS.items()}
+    return [f"  {'LICENCE':<12} {number} samples {said}" for said, number in numbers.items() if number]
 
 
 def area_lines(spread: AreaSpread) -> list[str]:

@@ -21,6 +21,7 @@ from curation.coco.sources import (
 )
 from curation.coco.unnamed import unnamed_note
 from curation.errors import InputRefused
+from curation.identity import photo_group
 from curation.originals import Verify, check_original, place_original
 from curation.quarantine import BadRecord
 from curation.samples import Item, Outcome, Plan, Sample
@@ -119,7 +120,7 @@ def work_background(item: Item, folder: Path) -> Outcome:
         source_id=str(task.image_id),
         person_area=0.0,
         persons=0,
-        group=f"coco/{task.image_id}",  # the sets of 2014 and 2017 share photographs, under one id
+        group=photo_group(task.source, source_id=str(task.image_id), sha256=original.sha256),
         license=task.license,
         sha256=original.sha256,
         extra={"broken_parts": task.broken_parts},
@@ -166,7 +167,7 @@ def _item(image: ImageEntry, *, source: CocoSource, broken_parts: int, verify: V
         size=(image.height, image.width),
         broken_parts=broken_parts,
         source=source.name,
-        license=None if image.license is None else str(image.license),
+        license=source.license_of(image),
         verify=verify,
     )
     return Item(id=source.sample_id(image), payload=task, file=path)

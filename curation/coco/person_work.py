@@ -11,6 +11,7 @@ import msgspec
 from curation.checksums import digest_column
 from curation.coco.raster import RunLengths, count_pixels, draw, is_empty, merge, to_array
 from curation.coco.segmentation import read_segmentation
+from curation.identity import photo_group
 from curation.labels import place_labels
 from curation.originals import Verify, check_original, place_original
 from curation.pixels import Mask, encode_gray, encode_mask
@@ -91,7 +92,7 @@ def work_person(item: Item, folder: Path) -> Outcome:
         source_id=str(task.image_id),
         person_area=person_area,
         persons=persons,
-        group=f"coco/{task.image_id}",  # the sets of 2014 and 2017 share photographs, under one id
+        group=photo_group(task.source, source_id=str(task.image_id), sha256=original.sha256),
         license=task.license,
         sha256=original.sha256,
         extra=extra,

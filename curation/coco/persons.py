@@ -264,7 +264,7 @@ def _items(rows: Sequence[int], *, source: CocoSource, people: _People, selectio
             people=outlines,
             crowds=crowds,
             broken_parts=len(people.broken.get(row, ())) + people.broken_crowds[row],
-            license=None if image.license is None else str(image.license),
+            license=source.license_of(image),
         )
         items.append(Item(id=source.sample_id(image), payload=task, file=path))
     return items
