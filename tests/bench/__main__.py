@@ -32,6 +32,7 @@ USUAL = (
     "fusion",
     "mining",
     "browse",
+    "portraits",
 )
 
 
@@ -61,6 +62,7 @@ def _benches(folder: Path) -> dict[str, Callable[[], None]]:
         "fusion": lambda: _bench("fusion").bench(folder),
         "mining": lambda: _bench("mining").bench(folder),
         "browse": lambda: _bench("browse").bench(folder),
+        "portraits": lambda: _bench("portraits").bench(),
         "best": lambda: _bench("recipes").bench_best(),
         "ablation": lambda: _bench("recipes").bench_ablation(),
         "relabelling": lambda: _bench("relabelling").bench(),
