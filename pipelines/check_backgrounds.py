@@ -42,7 +42,20 @@ class CheckBackgroundsFlags:
 
     dataset: Path = setting("The dataset whose images are said to show nobody.", positional=True, metavar="D")
     model: Path = setting("The model: a run folder of `curate train`, or an ONNX file with its card beside it.")
-    min_area: float = setting("List an image when at least this share of it is taken for person.", default=0.01)
+    clean: Path | None = setting(
+        "A dataset of images that are known to show nobody: what the model sees in these is chance.",
+        default=None,
+        metavar="D",
+    )
+    persons: Path | None = setting(
+        "A dataset of persons with masks or alphas, planted in clean images to test the model; goes with --clean.",
+        default=None,
+        metavar="D",
+    )
+    false_alarms: float = setting(
+        "List an image when at most this share of clean images looks as much like a person.", default=0.05
+    )
+    min_area: float = setting("List an image when at least this share of it is taken for person.", default=0.002)
     out: Path | None = setting("Folder for the report.  [default: check-backgrounds in the dataset]", default=None)
     quarantine: bool = setting("Set the listed images aside: their rows become lines of the quarantine.", default=False)
     keep: tuple[str, ...] = setting("Ids that are not listed, whatever the model sees; may be repeated.", default=())
@@ -50,8 +63,11 @@ class CheckBackgroundsFlags:
 
     def __post_init__(self) -> None:
         """Refuse numbers that can do nothing."""
-        if not 0 < self.min_area <= 1:
-            raise click.UsageError(f"--min-area {self.min_area:g} is no share of an image; give one above 0, up to 1")
+        for flag, share in (("--min-area", self.min_area), ("--false-alarms", self.false_alarms)):
+            if not 0 < share <= 1:
+                raise click.UsageError(f"{flag} {share:g} is no share; give one above 0, up to 1")
+        if (self.clean is None) != (self.persons is None):
+            raise click.UsageError("--clean and --persons go together; give both, or neither")
         if self.images < 0:
             raise click.UsageError(f"--images {self.images} is negative; give 0 or more")
 
@@ -59,12 +75,15 @@ class CheckBackgroundsFlags:
 def check_backgrounds(settings: CheckBackgroundsFlags, *, run: RunOptions) -> Result:
     """List the images in which a model sees a person, though their dataset says that there is none.
 
-    Writes backgrounds.html (image, and the outline of what the model saw, the largest first) and sightings.parquet.
+    Every image is looked at in about a hundred windows at full resolution, which takes as many predictions.
+    With --clean and --persons the model is tested first, with small persons planted in clean images: one that does not
+    tell them from the rest (AUC under 0.9) is refused, with exit code 4. Writes backgrounds.html (image, and the
+    outline of what looks most like a person, the strongest first) and sightings.parquet.
     Nothing else happens without --quarantine: look first, since models are wrong too. With it, the listed samples
     leave the dataset, as far as --max-quarantine allows; their files are moved into the folder set_aside.
 
     \b
-    Example:  curate check-backgrounds data/backgrounds --model sinet.onnx
+    Example:  curate check-backgrounds data/backgrounds --model selfie.onnx --clean data/clean --persons data/portraits
     """
     out = settings.out if settings.out is not None else settings.dataset / KIND
     model, dataset = identify(settings.model), read_dataset(settings.dataset)
@@ -73,11 +92,11 @@ def check_backgrounds(settings: CheckBackgroundsFlags, *, run: RunOptions) -> Re
     check.refuse_unknown_ids()
     if run.dry_run:
         refuse_foreign(out, kind=KIND)
-        seen = check.seen(work=work_folder(out, kind=KIND))
-        return _result(check, seen=seen, listed=check.listed(seen), out=out)
+        seen, calibration = check.seen(work=work_folder(out, kind=KIND))
+        return _result(check, seen=seen, listed=check.listed(seen, calibration=calibration), out=out, by=calibration)
     with reporting_in(out, kind=KIND) as work:
-        seen = check.seen(work=work)
-        listed = check.listed(seen)
+        seen, calibration = check.seen(work=work)
+        listed = check.listed(seen, calibration=calibration)
         write_durable(out / QUARANTINE, quarantine_lines(seen.records))
         check.write(seen, listed=listed, out=out)
         if settings.quarantine:
