@@ -28,6 +28,8 @@ from models.scoring import PredictFiles
 STAGE: Final = "check-backgrounds"
 LONGEST_PX: Final = 320
 """Of the masks that are kept, which are only looked at."""
+TIMEOUT_S: Final = 900.0
+"""For an image, of which a hundred windows are predicted."""
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,9 +82,7 @@ def find_persons(pictures: Sequence[Picture], *, dataset: Dataset, options: Sigh
     return Sightings(found=found, records=records)
 
 
-def look_at_files(
-    files: Mapping[str, Path], *, options: SightingOptions
-) -> Iterator[tuple[str, Sighting | BadRecord]]:
+def look_at_files(files: Mapping[str, Path], *, options: SightingOptions) -> Iterator[tuple[str, Sighting | BadRecord]]:
     """Give what is seen in each file, by its key, which changes with what the file holds; known ones come first."""
     journal = Journal(options.journal, kind=Sighting)
     if options.is_kept:

@@ -8,7 +8,7 @@ planted images lie in a temporary folder while they are looked at, and nowhere e
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,7 +166,7 @@ def _image(picture: Picture, *, dataset: Dataset) -> Image:
 
 
 class _Drawn:
-    """The persons in the order in which they are planted, each once; `records` are the lines of those that cannot be."""
+    """The persons in the order in which they are planted, each once; `records` are lines for those that are broken."""
 
     def __init__(self, photographs: Sequence[Photograph], *, rng: np.random.Generator) -> None:
         self.records: list[QuarantineRecord] = []
@@ -189,12 +189,11 @@ class _Drawn:
         return None
 
 
-def lines_of(calibration: Calibration | None) -> Iterator[str]:
-    """Return what is to be said of a calibration, or of none."""
+def trust_in(calibration: Calibration | None) -> str:
+    """Return in words how far the order of a list can be trusted."""
     if calibration is None:
-        yield "not calibrated: the order says little; --clean and --persons test the model and calibrate it"
-    else:
-        yield f"self-test: {calibration.test}; calibrated on {len(calibration.strengths)} clean images"
+        return "not calibrated: nothing tells how often the model is right; --clean and --persons do"
+    return f"self-test: {calibration.test}; calibrated on {len(calibration.strengths)} clean images"
 
 
 def data_of(calibration: Calibration | None) -> dict[str, Any] | None:
