@@ -101,7 +101,7 @@ class EnginePredictor:
             for odds, window in zip(log_odds(scores, card=self._card), some, strict=True):
                 seen.add(odds, window=window)
         blob = seen.strongest()
-        return Answer(probability=blob.mask / np.float32(255), disagreement=None, strength=blob.strength)
+        return Answer(probability=(blob.mask > 0).astype(np.float32), disagreement=None, strength=blob.strength)
 
     def _batch(self, images: Sequence[Image]) -> Iterator[Answer | None]:
         inputs = np.stack([self._prepared(image) for image in images])

@@ -1,7 +1,7 @@
 """`make bench`: prints the figures that README quotes, as ratios within one run.
 
-The trainings take more than an hour, the schedule half an hour, and they are run by name:
-`python -m tests.bench best ablation relabelling verdicts round schedule`.
+The trainings take more than an hour, the schedule and the backgrounds half an hour, and they are run by name:
+`python -m tests.bench best ablation relabelling verdicts round schedule backgrounds`.
 
 Data are real where `$CURATE_REAL_DATA` (default `../shared`) has them, else drawn.
 """
@@ -62,6 +62,7 @@ def _benches(folder: Path) -> dict[str, Callable[[], None]]:
         "fusion": lambda: _bench("fusion").bench(folder),
         "mining": lambda: _bench("mining").bench(folder),
         "browse": lambda: _bench("browse").bench(folder),
+        "backgrounds": lambda: _bench("backgrounds").bench(folder),
         "portraits": lambda: _bench("portraits").bench(),
         "best": lambda: _bench("recipes").bench_best(),
         "ablation": lambda: _bench("recipes").bench_ablation(),
