@@ -55,6 +55,7 @@ class Code(StrEnum):
     AMBIGUOUS_EMPTY = "AMBIGUOUS_EMPTY"
     # photographs
     UNSUITABLE = "UNSUITABLE"
+    CONFLICT = "CONFLICT"
     # models
     MODEL_NONFINITE = "MODEL_NONFINITE"
     PERSON_SEEN = "PERSON_SEEN"
@@ -98,6 +99,7 @@ HINTS: Final[dict[Code, str]] = {
     Code.BRUSH_RLE: "open the task in Label Studio, correct the mask and submit it again",
     Code.AMBIGUOUS_EMPTY: "open the task in Label Studio: draw the person, or choose that there is none",
     Code.UNSUITABLE: "take the photograph again, with the whole head and the shoulders in it",
+    Code.CONFLICT: "choose another --out, or give --overwrite to replace what is there",
     Code.MODEL_NONFINITE: "the model is at fault, not the image; train it again with a lower learning rate",
     Code.PERSON_SEEN: "look at the image; where the model is wrong, make the dataset again and give --keep with its id",
     Code.WORKER_DIED: "the file crashes, hangs or exhausts the decoder; open it elsewhere and save it again",
