@@ -199,13 +199,7 @@ class _Key:
 @lru_cache(maxsize=2)
 def _person(key: _Key, *, rules: TaskRules) -> _Person:
     photograph = key.photograph
-    image, alpha = _image(photograph), _alpha(photograph)
-    file = str(photograph.path(photograph.label or "image"))
-    if alpha.shape != image.shape[:2]:
-        said = " x ".join(map(str, alpha.shape[::-1]))
-        reason = f"is {said}, its image {image.shape[1]} x {image.shape[0]} (width x height)"
-        raise BadRecord(Code.SIZE_MISMATCH, reason, file=file, record_id=photograph.row["id"])
-    check_alpha(alpha, file=file, threshold=rules.labels.threshold)
+    image, alpha = read_person(photograph, threshold=rules.labels.threshold)
     image, alpha = (_scaled_down(picture, max_side=rules.max_side) for picture in (image, alpha))
     if photograph.label == "mask":
         mask = np.where(alpha > HALF, np.uint8(255), np.uint8(0))
@@ -215,6 +209,21 @@ def _person(key: _Key, *, rules: TaskRules) -> _Person:
         colours = person_colours(image, alpha=alpha) if rules.fusion.estimate else image
     colours.flags.writeable = alpha.flags.writeable = False  # they are shared by all of them
     return _Person(colours=colours, alpha=alpha)
+
+
+def read_person(photograph: Photograph, *, threshold: int) -> tuple[Image, Alpha]:
+    """Return a photograph and its label, checked; an alpha shows a person where it is above `threshold`.
+
+    Raises BadRecord: whatever is wrong with one of them, or with both together.
+    """
+    image, alpha = _image(photograph), _alpha(photograph)
+    file = str(photograph.path(photograph.label or "image"))
+    if alpha.shape != image.shape[:2]:
+        said = " x ".join(map(str, alpha.shape[::-1]))
+        reason = f"is {said}, its image {image.shape[1]} x {image.shape[0]} (width x height)"
+        raise BadRecord(Code.SIZE_MISMATCH, reason, file=file, record_id=photograph.row["id"])
+    check_alpha(alpha, file=file, threshold=threshold)
+    return image, alpha
 
 
 def _image(photograph: Photograph) -> Image:

@@ -78,9 +78,10 @@ class _Found:
 def plan_persons(selection: PersonSelection, *, is_preview: bool = False) -> Plan:
     """Choose the images whose people, crowds aside, cover at least `min_area` of the frame.
 
-    Filter reasons, the first that holds: `no_person`, `crowd`, `person_too_small`, `too_many_persons`, `not_portrait`,
-    `limit`. An image of which every person is broken is broken itself. Broken annotations of images that are kept get
-    their line from the work. A preview decides the same, and cannot be worked on: its items hold nothing but their id.
+    Filter reasons, the first that holds: `no_person`, `crowd`, `person_too_small`, `too_many_persons`, `no_keypoints`,
+    `not_portrait`, `limit`. An image of which every person is broken is broken itself. Broken annotations of images
+    that are kept get their line from the work. A preview decides the same, and cannot be worked on: its items hold
+    nothing but their id.
     Raises InputRefused, ConfigurationProblem.
     """
     check_selection(selection)
@@ -117,7 +118,7 @@ def _add_source(
     found: _Found, *, source: CocoSource, number: int, selection: PersonSelection, beside: Executor
 ) -> None:
     people = _people_of(source)
-    portraits = _portraits(selection, number=number, source=source)
+    portraits = _portraits(selection, number=number, source=source, people=people)
     decided = _decide(source, people=people, selection=selection, portraits=portraits, beside=beside)
     kept = [row for row, reason in enumerate(decided.reasons) if reason is None and row not in decided.broken]
     room = len(kept) if selection.limit is None else max(selection.limit - len(found.items), 0)
@@ -225,15 +226,17 @@ def _reason_against(
 ) -> str | None:
     if selection.max_persons is not None and persons > selection.max_persons:
         return "too_many_persons"
-    if portraits is not None and image.id not in portraits.image_ids:
-        return "not_portrait"
-    return None
+    return None if portraits is None else portraits.reason_against(image.id)
 
 
-def _portraits(selection: PersonSelection, *, number: int, source: CocoSource) -> Portraits | None:
+def _portraits(selection: PersonSelection, *, number: int, source: CocoSource, people: _People) -> Portraits | None:
     if not selection.portrait:
         return None
-    return read_portraits(selection.keypoints[number], widths={image.id: image.width for image in source.images})
+    columns = source.file.columns
+    rows = people.annotations[~people.is_crowd]
+    persons = dict(zip(columns.ids[rows].tolist(), columns.image_ids[rows].tolist(), strict=True))
+    frames = {image.id: (image.height, image.width) for image in source.images}
+    return read_portraits(selection.keypoints[number], frames=frames, persons=persons)
 
 
 def _items(rows: Sequence[int], *, source: CocoSource, people: _People, selection: PersonSelection) -> list[Item]:

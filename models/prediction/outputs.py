@@ -17,6 +17,10 @@ ROUNDING: Final = 0.01
 """How far outside 0..1 a probability may lie: sums of bfloat16 values round by less. Beyond it, it is none."""
 
 
+LEAST_PROBABILITY: Final = np.float32(1e-6)
+"""Nearer to 0 and 1, neighbouring float32 probabilities are too far apart for log-odds."""
+
+
 class WrongShape(InputRefused):
     """The model gives an output of another shape than its card says."""
 
@@ -57,6 +61,16 @@ def probabilities(scores: Scores, *, card: ModelCard) -> Scores:
             remedy="write `output: logits` (several classes) or `output: logit` (one) in the card",
         )
     return np.clip(scores, 0, 1)
+
+
+def log_odds(scores: Scores, *, card: ModelCard) -> Scores:
+    """Give the log-odds of person, of `person_scores` that are finite, whatever the model gives; at most 14 either way.
+
+    Raises InputRefused as `probabilities` does.
+    """
+    probability = np.clip(probabilities(scores, card=card), LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+    odds: Scores = np.log(probability) - np.log1p(-probability)
+    return odds
 
 
 def is_sound(score: Scores) -> bool:

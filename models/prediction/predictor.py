@@ -14,9 +14,10 @@ from models.card import ModelCard
 from models.metrics.confusion import cut
 from models.metrics.disagreement import disagreement
 from models.prediction.engines import Engine
-from models.prediction.outputs import Scores, is_sound, person_scores, probabilities
+from models.prediction.outputs import Scores, is_sound, log_odds, person_scores, probabilities
 from models.prediction.protocol import Probability
 from models.prediction.scales import SCALE, framed, unframed
+from models.prediction.windows import WindowMap, windows_of
 from models.preprocessing import at_size, normalised, resized
 
 
@@ -24,21 +25,30 @@ from models.preprocessing import at_size, normalised, resized
 class Answer:
     """The probability of person in an image, at the size of the model's output.
 
-    `disagreement` is that of the views of the image which were predicted, None for one alone.
+    `disagreement` is that of the views of the image which were predicted, None for one alone. `strength` is that of the
+    strongest blob where windows were predicted; `probability` is then 1 in it and 0 elsewhere.
     """
 
     probability: Probability
     disagreement: float | None
+    strength: float | None = None
 
 
 class EnginePredictor:
     """A model on an engine; what every command predicts with. `batch` images at once keep the engine busy.
 
-    `with_flips` and `with_scales` are those of `EngineOptions`.
+    `with_flips`, `with_scales` and `with_windows` are those of `EngineOptions`.
     """
 
     def __init__(
-        self, engine: Engine, *, card: ModelCard, name: str, with_flips: bool = False, with_scales: bool = False
+        self,
+        engine: Engine,
+        *,
+        card: ModelCard,
+        name: str,
+        with_flips: bool = False,
+        with_scales: bool = False,
+        with_windows: bool = False,
     ) -> None:
         self.name = name
         self.batch = engine.batch
@@ -46,6 +56,7 @@ class EnginePredictor:
         self._card = card
         self._with_flips = with_flips
         self._with_scales = with_scales
+        self._with_windows = with_windows
 
     def predict(self, images: Sequence[Image]) -> list[Probability]:
         """Give the probability of person of each image, (h, w, 3) uint8 RGB, at the size of that image.
@@ -66,6 +77,8 @@ class EnginePredictor:
 
     def raw(self, images: Sequence[Image]) -> list[Answer | None]:
         """Give the answer for each image at the size of the model's output; None where one is not finite."""
+        if self._with_windows:
+            return [self._in_windows(image) for image in images]
         found: list[Answer | None] = []
         for start in range(0, len(images), self.batch):
             found += self._batch(images[start : start + self.batch])
@@ -75,6 +88,20 @@ class EnginePredictor:
         """Give the log-odds of person, as `outputs.person_scores`, of one batch at the size of the model's output."""
         inputs = np.stack([self._prepared(image) for image in images])
         return self._scores(inputs)
+
+    def _in_windows(self, image: Image) -> Answer | None:
+        """Give where the strongest blob of the windows of one image lies; None where a window is not finite."""
+        size = image.shape[0], image.shape[1]
+        windows, seen = windows_of(size), WindowMap(size)
+        for start in range(0, len(windows), self.batch):
+            some = windows[start : start + self.batch]
+            scores = self.scores([np.ascontiguousarray(image[y : y + h, x : x + w]) for y, x, h, w in some])
+            if not is_sound(scores):
+                return None
+            for odds, window in zip(log_odds(scores, card=self._card), some, strict=True):
+                seen.add(odds, window=window)
+        blob = seen.strongest()
+        return Answer(probability=(blob.mask > 0).astype(np.float32), disagreement=None, strength=blob.strength)
 
     def _batch(self, images: Sequence[Image]) -> Iterator[Answer | None]:
         inputs = np.stack([self._prepared(image) for image in images])

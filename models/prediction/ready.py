@@ -39,7 +39,9 @@ class ReadyModel:
         """Give how many images at once keep the engine busy."""
         return engines.CUDA_BATCH if self.engine == "torch" and self.device != "cpu" else 1
 
-    def predictor(self, *, threads: int, with_flips: bool = False, with_scales: bool = False) -> EnginePredictor:
+    def predictor(
+        self, *, threads: int, with_flips: bool = False, with_scales: bool = False, with_windows: bool = False
+    ) -> EnginePredictor:
         """Open the engine in this process, and give the model on it."""
         return EnginePredictor(
             self._open(threads=threads),
@@ -47,6 +49,7 @@ class ReadyModel:
             name=self.name,
             with_flips=with_flips,
             with_scales=with_scales,
+            with_windows=with_windows,
         )
 
     def _open(self, *, threads: int) -> Engine:

@@ -1,7 +1,8 @@
 """`make bench`: prints the figures that README quotes, as ratios within one run.
 
-The trainings take more than an hour, the schedule half an hour, and they are run by name:
-`python -m tests.bench best ablation relabelling verdicts round schedule`. `kills` is for every night: `make nightly`.
+The trainings take more than an hour, the schedule and the backgrounds half an hour, and they are run by name:
+`python -m tests.bench best ablation relabelling verdicts round schedule backgrounds`. `kills` is for every night: `make
+nightly`.
 
 Data are real where `$CURATE_REAL_DATA` (default `../shared`) has them, else drawn.
 """
@@ -33,6 +34,7 @@ USUAL = (
     "fusion",
     "mining",
     "browse",
+    "portraits",
 )
 
 
@@ -63,6 +65,8 @@ def _benches(folder: Path) -> dict[str, Callable[[], None]]:
         "fusion": lambda: _bench("fusion").bench(folder),
         "mining": lambda: _bench("mining").bench(folder),
         "browse": lambda: _bench("browse").bench(folder),
+        "backgrounds": lambda: _bench("backgrounds").bench(folder),
+        "portraits": lambda: _bench("portraits").bench(),
         "best": lambda: _bench("recipes").bench_best(),
         "ablation": lambda: _bench("recipes").bench_ablation(),
         "relabelling": lambda: _bench("relabelling").bench(),
