@@ -24,6 +24,7 @@ from curation.setting_aside import SET_ASIDE, set_aside_samples
 from models.checked_model import CheckedModel
 from models.evaluation_sets import Model, identify
 from models.prediction.protocol import EngineOptions
+from models.prediction.real_pictures import samples_of
 from models.sightings import SightingOptions, Sightings, find_persons
 from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions, setting
 from pipelines.progress import progress_bar
@@ -99,6 +100,7 @@ class _Check:
         """Predict all pictures, of which some may be known in `work`."""
         pictures = self.pictures
         options = EngineOptions(device=self.run.device, workers=self.run.workers)
+        samples = samples_of([(self.dataset.folder, self.dataset.table.to_pylist()[: self.run.limit])])
         # what is seen depends on weights and card, and on nothing else
         name = sha256_of(f"{self.model.sha256} {self.model.card_sha256}".encode())[:16]
         with progress_bar(KIND, total=len(pictures), run=self.run) as show:
@@ -106,7 +108,7 @@ class _Check:
                 pictures,
                 dataset=self.dataset,
                 options=SightingOptions(
-                    predict=CheckedModel(self.model, options=options),
+                    predict=CheckedModel(self.model, options=options, samples=samples),
                     journal=work / f"sightings-{name}.jsonl",
                     is_kept=not self.run.dry_run,
                     progress=show,

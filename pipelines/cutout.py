@@ -49,7 +49,7 @@ def cutout(settings: CutoutFlags, *, run: RunOptions) -> Result:
     written.broken += broken
     suffix = ".png" if backdrop.is_transparent else ".jpg"
     waiting = written.waiting(chosen, suffix=suffix)
-    model = ready_model(settings.model, run=run)
+    model = ready_model(settings.model, chosen=waiting, run=run)
     for person in sound(
         people_in(waiting, model=model, refine=settings.refine, run=run, name="cutout"), written=written
     ):

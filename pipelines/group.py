@@ -98,7 +98,7 @@ def _members(settings: GroupFlags, *, frame: tuple[int, int], written: Written, 
     from pipelines.photographs import people_in, photographs, ready_model, sound
 
     chosen, _ = photographs(settings.images, limit=run.limit)
-    model = ready_model(settings.model, run=run)
+    model = ready_model(settings.model, chosen=chosen, run=run)
     members = []
     for person in sound(people_in(chosen, model=model, refine=settings.refine, run=run, name="group"), written=written):
         file = str(person.photograph.file)

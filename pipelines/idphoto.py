@@ -75,7 +75,7 @@ def idphoto(settings: IdphotoFlags, *, run: RunOptions) -> Result:
     written = Written(command="idphoto", out=settings.out, overwrite=run.overwrite)
     written.broken += broken
     waiting = written.waiting(chosen, suffix=".jpg")
-    model = ready_model(settings.model, run=run)
+    model = ready_model(settings.model, chosen=waiting, run=run)
     heads: dict[str, Any] = {}
     for person in sound(
         people_in(waiting, model=model, refine=settings.refine, run=run, name="idphoto"), written=written

@@ -6,7 +6,8 @@ import pytest
 from scipy.special import expit, softmax
 
 from curation.errors import InputRefused
-from models.prediction.outputs import WrongShape, is_sound, person_scores, probabilities
+from models.prediction.output_axes import WrongShape
+from models.prediction.outputs import is_sound, person_scores, probabilities
 from tests.models.prediction.drawn_models import CARD
 
 
