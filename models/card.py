@@ -75,8 +75,6 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError("person_index must be 0 or more, classes 1 or more")
         if self.batch is not None and not 1 <= self.batch <= MAX_BATCH:
             raise ValueError(f"batch must be 1 to {MAX_BATCH} - got {self.batch}")
-        if self.dtype == "uint8" and (any(self.mean) or set(self.std) != {1.0}):
-            raise ValueError("dtype: uint8 takes pixels as they are, so mean must be [0, 0, 0] and std [1, 1, 1]")
 
     @property
     def planes(self) -> OutputLayout:

@@ -74,18 +74,22 @@ def _no_image(inputs: object) -> str:
 
 def _as_graph_says(value: ValueInfoProto, *, card: ModelCard) -> ModelCard:
     batch, dtype = _sides(value)[0], INPUT_TYPES.get(value.type.tensor_type.elem_type)
-    return msgspec.structs.replace(card, dtype=card.dtype or dtype, batch=card.batch or batch)
+    is_possible = batch is not None and 1 <= batch <= MAX_BATCH
+    return msgspec.structs.replace(
+        card, dtype=card.dtype or dtype, batch=card.batch or (batch if is_possible else None)
+    )
 
 
 def _differences(taken: ValueInfoProto, given: ValueInfoProto, *, card: ModelCard) -> Iterator[str]:
     yield from _differences_of_input(taken, card=card)
-    if not (sides := _sides(given)) or None in sides[1:]:
-        return  # the run on the probe tells
-    shape = [side or 1 for side in sides]
+    plane = _sides(taken)[2:] if card.layout == "NCHW" else _sides(taken)[1:3]
+    if not (sides := _sides(given)) or None in (*sides[1:], *plane):
+        return  # the run on the probe tells; of an input of any size, exporters write a size of the output that is not
+    as_taken = msgspec.structs.replace(card, input_size=(plane[0] or 1, plane[1] or 1))
     try:
-        channels = read_axes(shape, card=card).channels
+        channels = read_axes([side or 1 for side in sides], card=as_taken).channels
     except WrongShape as error:
-        yield f"output: {error.reason}; {error.remedy}"
+        yield f"{error.reason} ({error.remedy})"
         return
     if card.network is not None and channels != card.classes:
         yield f"classes: the model gives {channels}, the card says {card.classes}"
@@ -106,8 +110,9 @@ def _differences_of_input(value: ValueInfoProto, *, card: ModelCard) -> Iterator
     at = ["height", "width"]
     order = ["batch", "channels", *at] if card.layout == "NCHW" else ["batch", *at, "channels"]
     found = dict(zip(order, sides))
-    if found["batch"] not in {None, card.batch} or (card.batch or 1) > MAX_BATCH:
-        yield f"batch: the model takes {found['batch']} images at once, the card says {card.batch}, {MAX_BATCH} at most"
+    if found["batch"] not in {None, card.batch}:
+        said = f"the card says {card.batch}" if card.batch else f"{MAX_BATCH} at most are possible"
+        yield f"batch: the model takes {found['batch']} images at once, {said}"
     if found["channels"] not in {None, 3}:
         other = "NHWC" if card.layout == "NCHW" else "NCHW"
         if sides[1 if other == "NCHW" else 3] == 3:

@@ -89,15 +89,20 @@ def _has_channels(axes: OutputAxes, *, card: ModelCard) -> bool:
 
 
 def _wrong_shape(shape: Sequence[int], *, axes: OutputAxes | None, card: ModelCard) -> WrongShape:
-    wanted = {"logits": f"at least {max(2, card.person_index + 1)} channels", "probability": "one channel, or person's"}
-    said = wanted.get(card.output, "one channel")
-    reason = f"the model gives an output of shape {tuple(shape)}; the card asks for {AXES[card.planes]} with {said}"
-    if axes is not None and not is_of_aspect(axes.plane, size=card.input_size):
-        height, width = card.input_size
-        reason += f", and {axes.plane[0]} x {axes.plane[1]} is at no scale the input's {height} x {width}"
-    return WrongShape(
-        f"{reason} (output: {card.output}, output_layout: {card.planes})", remedy=_remedy(shape, card=card)
-    )
+    reason = f"the model gives an output of shape {tuple(shape)}"
+    height, width = card.input_size
+    if axes is None:
+        reason += f", which is not {AXES[card.planes]}"
+    elif not is_of_aspect(axes.plane, size=card.input_size):
+        high, wide = axes.plane
+        reason += f", as {AXES[card.planes]} a plane of {high} x {wide}, at no scale the input's {height} x {width}"
+    elif axes.channels == 1:
+        reason += "; output: the card says logits, of two classes or more"
+    elif card.output in {"logits", "probability"}:
+        reason += f"; person_index: the card says {card.person_index}, its channels are 0 to {axes.channels - 1}"
+    else:
+        reason += f"; output: the card says {card.output}, which is one channel, and it gives {axes.channels}"
+    return WrongShape(reason, remedy=_remedy(shape, card=card))
 
 
 def _remedy(shape: Sequence[int], *, card: ModelCard) -> str:
