@@ -26,7 +26,7 @@ POOR: Final = 0.6
 GOOD: Final = 0.75
 """A median mIoU that no model has by accident: where one is misread, the opposite of what it says has 0.30 at most."""
 MOST_CLASSES: Final = 256
-NORMALISATIONS: Final[dict[str, tuple[tuple[float, ...], tuple[float, ...]]]] = {
+NORMALISATIONS: Final[dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]]] = {
     "pixels as they are": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     "pixels of 0..1": ((0.0, 0.0, 0.0), (255.0, 255.0, 255.0)),
     "pixels of -1..1": ((127.5, 127.5, 127.5), (127.5, 127.5, 127.5)),
@@ -93,9 +93,10 @@ def _inputs(card: ModelCard) -> Iterator[_Reading]:
         return
     for name, (mean, std) in NORMALISATIONS.items():
         if (mean, std) != (card.mean, card.std):
-            told = f"{name}, `mean: {list(mean)}` and `std: {list(std)}`"
             order = slice(None, None, 1 if card.channels == "RGB" else -1)
-            yield _Reading(card=msgspec.structs.replace(card, mean=mean[order], std=std[order]), told=told)
+            changed = msgspec.structs.replace(card, mean=mean[order], std=std[order])
+            told = f"`mean: {list(changed.mean)}` and `std: {list(changed.std)}` ({name})"
+            yield _Reading(card=changed, told=told)
 
 
 def _fit_anew(reading: _Reading, *, pictures: Sequence[Labelled], model: ReadyModel, threads: int) -> float:

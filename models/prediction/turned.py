@@ -18,8 +18,8 @@ from models.prediction.probe import probe_image
 from models.prediction.ready import ReadyModel
 from models.preprocessing import resized
 
-PICTURES: Final = 3
-"""Each costs five predictions."""
+LEAST_PICTURES: Final = 3
+"""Each costs five predictions, and most models are known after these."""
 SURELY: Final = 0.1
 """How much more of the change lies where a turned plane has it. Of four trained models, 0.45 to 0.74 of it lies in the
 quarter itself, and 0.2 to 0.4 less where any turn would have it."""
@@ -39,31 +39,39 @@ TURNS: Final[dict[str, tuple[int, int, int, int]]] = {
 
 
 def refuse_turned(images: Sequence[Image], *, model: ReadyModel, threads: int) -> None:
-    """Raise InputRefused where the answer to quarters of pictures lies in other quarters."""
-    pairs = list(zip(images[:PICTURES], [*images[1:], probe_image()]))
-    if not pairs:
+    """Raise InputRefused where the answer to quarters of pictures lies in other quarters.
+
+    It looks at pictures until it is sure; where most of them show nobody, it may stay in doubt, and says nothing.
+    """
+    if not images:
         return
     predictor = model.predictor(threads=threads)
     changes = np.zeros((4, 4))
-    for image, other in pairs:
+    for number, (image, other) in enumerate(zip(images, [*images[1:], probe_image()]), start=1):
         one, two = (resized(picture, size=model.card.input_size) for picture in (image, other))
-        pictures = [one, *(_exchanged(one, two, quarter=number) for number in range(4))]
+        pictures = [one, *(_exchanged(one, two, quarter=quarter) for quarter in range(4))]
         before, *after = (_probability(predictor.output([picture]), model=model) for picture in pictures)
         changes += [[np.abs(part).mean() for part in _quarters(now - before)] for now in after]
-    total = float(changes.sum())
-    if not total / (4 * len(pairs)) >= LEAST_CHANGE:
-        return
-    in_place = float(np.trace(changes)) / total
-    shares = {turn: float(changes[range(4), where].sum()) / total for turn, where in TURNS.items()}
-    turn = max(shares, key=lambda name: shares[name])
-    if shares[turn] > in_place + SURELY:
-        raise InputRefused(
-            f"the model's output is {turn}: what the {QUARTERS[1]} of a picture shows, it answers in the "
-            f"{QUARTERS[TURNS[turn][1]]} (so does {shares[turn]:.0%} of what changes with a quarter of a picture)",
-            where=model.file,
-            remedy="check layout and output_layout in the card; where they are right, export the model again with an "
-            "output that lies as its input does",
-        )
+        total = float(changes.sum())
+        if not total / (4 * number) >= LEAST_CHANGE:
+            continue
+        in_place = float(np.trace(changes)) / total
+        shares = {turn: float(changes[range(4), where].sum()) / total for turn, where in TURNS.items()}
+        turn = max(shares, key=lambda name: shares[name])
+        if abs(shares[turn] - in_place) > SURELY and number >= min(LEAST_PICTURES, len(images)):
+            if shares[turn] > in_place:
+                raise _refused(turn, share=shares[turn], model=model)
+            return
+
+
+def _refused(turn: str, *, share: float, model: ReadyModel) -> InputRefused:
+    return InputRefused(
+        f"the model's output is {turn}: what the {QUARTERS[1]} of a picture shows, it answers in the "
+        f"{QUARTERS[TURNS[turn][1]]} (so does {share:.0%} of what changes with a quarter of a picture)",
+        where=model.file,
+        remedy="check layout and output_layout in the card; where they are right, export the model again with an "
+        "output that lies as its input does",
+    )
 
 
 def _probability(output: NDArray[Any], *, model: ReadyModel) -> Scores:

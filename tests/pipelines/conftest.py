@@ -11,8 +11,8 @@ import pytest
 from models import checked_model
 from models.prediction.preparing import prepare
 from models.prediction.protocol import EngineOptions
-from models.prediction.real_pictures import Sample
 from models.prediction.ready import ReadyModel
+from models.prediction.real_pictures import Sample
 
 
 @pytest.fixture
