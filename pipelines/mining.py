@@ -93,7 +93,7 @@ def mined(flags: MineFlags, *, run: RunOptions) -> Result:
         plan = _plan(mining, found=_found(mining))
         result = make_dataset(plan, out=flags.out, run=run)
     shutil.rmtree(mining.staging)
-    return _result(result, mining=mining)
+    return _result(replace(result, warnings=(*result.warnings, *_warnings(mining))), mining=mining)
 
 
 def _planned(flags: MineFlags, *, run: RunOptions) -> Mining:
@@ -239,6 +239,17 @@ def _told(mining: Mining) -> Result:
     data = {"command": "mine", "out": str(mining.flags.out), "dry_run": True, **counts}
     line = f"{mining.flags.out}: would score {len(mining.rows)} samples, {labelled} of them labelled, "
     return Result(summary=f"{line}with {mining.model.model.name} (dry run, nothing is written)", data=data)
+
+
+def _warnings(mining: Mining) -> tuple[str, ...]:
+    """Say where a choice could mislead."""
+    is_sure = mining.model.ready(mining.flags.precision).card.output == "class_ids"
+    if not is_sure or all(has_truth(row) for row in mining.rows):
+        return ()
+    return (
+        f"{mining.model.model.name} gives classes and no probabilities: how unsure it is of samples without a label is "
+        "not known, and those with the longest outline are kept",
+    )
 
 
 def _result(result: Result, *, mining: Mining) -> Result:

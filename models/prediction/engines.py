@@ -47,6 +47,8 @@ class Padded:
 
     def run(self, inputs: NDArray[Any]) -> NDArray[Any]:
         """Return the first output of the network for prepared images, at most `batch`."""
+        if len(inputs) == self.batch:
+            return self._engine.run(inputs)
         lacking = np.repeat(inputs[-1:], self.batch - len(inputs), axis=0)
         found = self._engine.run(np.concatenate([inputs, lacking]))
         if found.shape[:1] != (self.batch,):
