@@ -25,6 +25,7 @@ from curation.setting_aside import SET_ASIDE, set_aside_samples
 from models.checked_model import CheckedModel
 from models.evaluation_sets import Model, identify
 from models.prediction.protocol import EngineOptions
+from models.prediction.real_pictures import samples_of
 from models.sightings import TIMEOUT_S, Sighting, SightingOptions, find_persons
 from pipelines.background_calibration import Calibration, Inputs, Looking, calibrated, data_of, trust_in
 from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions, setting
@@ -133,7 +134,8 @@ class _Check:
         options = EngineOptions(
             device=self.run.device, workers=self.run.workers, with_windows=True, item_timeout_s=TIMEOUT_S
         )
-        predict = CheckedModel(self.model, options=options)
+        samples = samples_of([(self.dataset.folder, self.dataset.table.to_pylist()[: self.run.limit])])
+        predict = CheckedModel(self.model, options=options, samples=samples)
         # what is seen depends on weights and card, and on nothing else
         name = sha256_of(f"{self.model.sha256} {self.model.card_sha256}".encode())[:16]
         journal = work / f"windows-{name}.jsonl"

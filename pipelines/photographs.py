@@ -25,6 +25,7 @@ from models.prediction.files import predict_files
 from models.prediction.preparing import prepare
 from models.prediction.protocol import EngineOptions
 from models.prediction.ready import ReadyModel
+from models.prediction.real_pictures import Sample, few
 from models.prediction.trimaps import TRIMAP_CLASSES, TrimapModel, predicted_trimap
 from pipelines.made_files import SHOWN, MadeFiles, Making
 from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions
@@ -111,9 +112,9 @@ def photographs(given: Sequence[Path], *, limit: int | None) -> Given:
     return Given(chosen=named, broken=broken, left_out=left_out, not_entered=not_entered)
 
 
-def ready_model(model: Path, *, run: RunOptions) -> ReadyModel:
-    """Give the model, checked; raises what `prepare` raises."""
-    return prepare(model, options=_options(run))
+def ready_model(model: Path, *, chosen: Sequence[Photograph], run: RunOptions) -> ReadyModel:
+    """Return the model, checked also on some of the photographs; raises what `prepare` raises."""
+    return prepare(model, options=_options(run), samples=[Sample(file=one.file) for one in few(chosen)])
 
 
 def people_in(

@@ -20,7 +20,7 @@ from curation.files import read_file
 from curation.pixels import Image, decode_image
 from curation.quarantine import BadRecord, Code
 from curation.worker_process import prepare_worker
-from models.prediction.outputs import WrongShape
+from models.prediction.output_axes import WrongShape
 from models.prediction.predictor import Answer, EnginePredictor
 from models.prediction.protocol import Probability
 from models.prediction.ready import ReadyModel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from models.card import ModelCard
 from models.metrics.confusion import cut
 from models.metrics.disagreement import disagreement
 from models.prediction.engines import Engine
+from models.prediction.output_axes import WrongShape, read_axes
 from models.prediction.outputs import Scores, is_sound, log_odds, person_scores, probabilities
 from models.prediction.protocol import Probability
 from models.prediction.scales import SCALE, framed, unframed
@@ -86,8 +88,11 @@ class EnginePredictor:
 
     def scores(self, images: Sequence[Image]) -> Scores:
         """Give the log-odds of person, as `outputs.person_scores`, of one batch at the size of the model's output."""
-        inputs = np.stack([self._prepared(image) for image in images])
-        return self._scores(inputs)
+        return person_scores(self.output(images), card=self._card)
+
+    def output(self, images: Sequence[Image]) -> NDArray[Any]:
+        """Return what the network gives for one batch, as it is."""
+        return self._output(np.stack([self._prepared(image) for image in images]))
 
     def _in_windows(self, image: Image) -> Answer | None:
         """Give where the strongest blob of the windows of one image lies; None where a window is not finite."""
@@ -128,13 +133,22 @@ class EnginePredictor:
         differ = disagreement([cut(one) for one in found]) if 1 < len(scores) == len(found) else None
         return Answer(probability=probability, disagreement=differ)
 
-    def _prepared(self, image: Image) -> NDArray[np.float32]:
+    def _prepared(self, image: Image) -> NDArray[Any]:
         return normalised(resized(image, size=self._card.input_size), card=self._card)
 
-    def _scores(self, inputs: NDArray[np.float32]) -> Scores:
-        return person_scores(self._engine.run(inputs), card=self._card)
+    def _scores(self, inputs: NDArray[Any]) -> Scores:
+        return person_scores(self._output(inputs), card=self._card)
+
+    def _output(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        output = self._engine.run(inputs)
+        if (found := read_axes(output.shape, card=self._card).images) != len(inputs):
+            raise WrongShape(
+                f"the model gives an output of shape {output.shape} for {len(inputs)} images, which is one of {found}",
+                remedy="export it again with an axis of images before the others",
+            )
+        return output
 
 
-def _mirrored(inputs: NDArray[np.float32], *, card: ModelCard) -> NDArray[np.float32]:
+def _mirrored(inputs: NDArray[Any], *, card: ModelCard) -> NDArray[Any]:
     """Give prepared images with left and right exchanged."""
     return np.ascontiguousarray(inputs[..., ::-1] if card.layout == "NCHW" else inputs[:, :, ::-1])
