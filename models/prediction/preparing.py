@@ -62,7 +62,9 @@ def prepare(model: Path, *, options: EngineOptions, samples: Sequence[Sample] = 
     )
     try:
         with signals_held():  # the first task starts the pool
-            future = pool.schedule(checked_model, args=(found, card, options, few(samples)), timeout=OPENING_TIMEOUT_S)
+            future = pool.schedule(
+                checked_model, args=(found, card, options), kwargs={"samples": few(samples)}, timeout=OPENING_TIMEOUT_S
+            )
         outcome: ReadyModel | CurateError = future.result()
     except ProcessExpired as error:
         raise _unsafe(found, f"the process that opened it ended with exit code {error.exitcode}") from error
@@ -77,7 +79,7 @@ def prepare(model: Path, *, options: EngineOptions, samples: Sequence[Sample] = 
 
 
 def checked_model(
-    found: FoundModel, card: ModelCard, options: EngineOptions, samples: Sequence[Sample] = ()
+    found: FoundModel, card: ModelCard, options: EngineOptions, *, samples: Sequence[Sample] = ()
 ) -> ReadyModel | CurateError:
     """Check a model and choose its engine, in a process of its own; what stops the command comes back as a value."""
     try:
