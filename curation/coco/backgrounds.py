@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 
 from curation.coco.entries import CocoFile, ImageEntry
-from curation.coco.second_core import second_core
 from curation.coco.sources import (
     CocoSource,
     read_sources,
@@ -66,8 +64,7 @@ def plan_backgrounds(selection: BackgroundSelection, *, is_preview: bool = False
     """
     if not is_preview:
         refuse_missing_folders(selection.images)
-    with second_core(selection.annotations) as beside:
-        sources = read_sources(selection.annotations, images=selection.images, stage=COMMAND, beside=beside)
+    sources = read_sources(selection.annotations, images=selection.images, stage=COMMAND)
     filtered: Counter[str] = Counter()
     items: list[Item] = []
     for source in sources:
@@ -129,30 +126,29 @@ def work_background(item: Item, folder: Path) -> Outcome:
 def _reasons(source: CocoSource, *, supercategories: tuple[str, ...]) -> list[str | None]:
     file = source.file
     person = file.category_named("person")
-    wanted = np.array(_wanted_categories(file, supercategories=supercategories), np.int64)
-    image_ids, categories = file.columns.image_ids, file.columns.category_ids
-    with_person = set(image_ids[categories == person].tolist())
+    wanted = _wanted_categories(file, supercategories=supercategories)
+    with_person = {annotation.image_id for annotation in file.annotations if annotation.category_id == person}
     # a broken record of unknown category may be a person
     with_person.update(
         broken.image_id
         for broken in file.broken_annotations
         if broken.image_id is not None and broken.category_id in (person, None)
     )
-    with_wanted = set(image_ids[np.isin(categories, wanted)].tolist())
+    with_wanted = {annotation.image_id for annotation in file.annotations if annotation.category_id in wanted}
     return [
         "person" if image.id in with_person else None if image.id in with_wanted else "no_supercategory"
         for image in source.images
     ]
 
 
-def _wanted_categories(file: CocoFile, *, supercategories: tuple[str, ...]) -> list[int]:
+def _wanted_categories(file: CocoFile, *, supercategories: tuple[str, ...]) -> frozenset[int]:
     present = sorted({category.supercategory for category in file.categories if category.supercategory})
     unknown = sorted(set(supercategories) - set(present))
     if unknown or not supercategories:
         reason = f"there is no supercategory {unknown[0]!r}" if unknown else "no supercategory is given"
         remedy = f"choose --supercategories from: {', '.join(present) or 'the file has none'}"
         raise InputRefused(reason, where=file.path, remedy=remedy)
-    return [category.id for category in file.categories if category.supercategory in supercategories]
+    return frozenset(category.id for category in file.categories if category.supercategory in supercategories)
 
 
 def _item(image: ImageEntry, *, source: CocoSource, broken_parts: int, verify: Verify) -> Item:

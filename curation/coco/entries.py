@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
-from curation.annotation_parts import ABSENT, Columns, RecordId
-from curation.coco.texts import Texts
 from curation.errors import InputRefused
 from curation.quarantine import QuarantineRecord
 
 MAX_SIDE: Final = 65_535
 """Pixels; the longest side a JPEG can have."""
+MAX_ID: Final = 2**53
+"""Ids beyond this are not exact in JavaScript and in float64 columns."""
+ABSENT: Final = msgspec.Raw(b"")
 
+RecordId = Annotated[int, msgspec.Meta(ge=-MAX_ID, le=MAX_ID)]
 Side = Annotated[int, msgspec.Meta(ge=1, le=MAX_SIDE)]
 
 
@@ -28,6 +30,22 @@ class ImageEntry(msgspec.Struct, gc=False):
     width: Side
     height: Side
     license: int | str | None = None
+
+
+class Annotation(msgspec.Struct, gc=False):
+    """One record of `annotations`.
+
+    `segmentation` and `bbox` are raw JSON, empty when absent. Box and `area` are not believed where there is an
+    outline: they only tell where somebody is whose outline is broken.
+    """
+
+    id: RecordId
+    image_id: RecordId
+    category_id: RecordId
+    iscrowd: Annotated[int, msgspec.Meta(ge=0, le=1)] | bool | msgspec.UnsetType = msgspec.UNSET
+    segmentation: msgspec.Raw = ABSENT
+    bbox: msgspec.Raw = ABSENT
+    area: Any = None
 
 
 class Category(msgspec.Struct, frozen=True):
@@ -60,15 +78,15 @@ class BrokenRecord:
 class CocoFile:
     """A COCO file: its sound records, which are unique by id and name each other, and the broken ones.
 
-    `columns` holds the annotations, which name only images in `images` or in `broken_images`; `outlines` the raw
-    `segmentation` of each, empty when absent.
+    `annotations` name only images in `images` or in `broken_images`. Their outlines stand in the mapped file: they are
+    good for as long as its time of change is `changed_ns`.
     `repeats` counts records that say the same as one before them, and are left out.
     """
 
     path: Path
+    changed_ns: int
     images: Sequence[ImageEntry]
-    columns: Columns
-    outlines: Texts
+    annotations: Sequence[Annotation]
     categories: tuple[Category, ...]
     licenses: dict[str, str]
     broken_images: tuple[BrokenRecord, ...] = ()
@@ -76,7 +94,7 @@ class CocoFile:
     repeats: dict[str, int] = field(default_factory=dict)
 
     def category_named(self, name: str) -> int:
-        """Give the id of the only category of that name.
+        """Return the id of the only category of that name.
 
         Raises InputRefused, listing the categories, when it is missing or there twice: with a wrong name pycocotools
         returns every image.

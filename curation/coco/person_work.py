@@ -9,25 +9,18 @@ from typing import Final, Literal
 import msgspec
 
 from curation.checksums import digest_column
-from curation.coco.raster import RunLengths, count_pixels, draw, is_empty, merge, to_array
-from curation.coco.segmentation import read_segmentation
+from curation.coco.people import RawPerson, draw_outline
+from curation.coco.raster import RunLengths, count_pixels, merge, to_array
 from curation.labels import place_labels
 from curation.originals import Verify, check_original, place_original
 from curation.pixels import Mask, encode_gray, encode_mask
-from curation.quarantine import BadRecord, Code, QuarantineRecord
+from curation.quarantine import BadRecord, QuarantineRecord
 from curation.samples import Item, Outcome, Sample
 
 COMMAND: Final = "coco-person"
 IGNORED: Final = 128
 """The value of crowd pixels in `ignores/`: neither person nor background is certain there."""
 Crowd = Literal["filter", "ignore"]
-
-
-class RawPerson(msgspec.Struct, frozen=True):
-    """The outline of one annotation as it stands in the file."""
-
-    annotation_id: int
-    segmentation: bytes
 
 
 class PersonTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,9 +107,7 @@ def _draw_people(
     records: list[QuarantineRecord] = []
     for person in people:
         try:
-            parts = draw(read_segmentation(person.segmentation, size=task.size), size=task.size)
-            if is_empty(parts):
-                raise BadRecord(Code.ZERO_AREA, "the outline covers no pixel of the image", field="segmentation")
+            parts = draw_outline(person.segmentation, size=task.size)
         except BadRecord as error:
             records.append(
                 error.record(

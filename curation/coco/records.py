@@ -5,51 +5,25 @@ from __future__ import annotations
 import mmap
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
-import numpy as np
 
-from curation.annotation_parts import Annotation, Columns, Integers
-from curation.coco.entries import BrokenRecord, Category, CocoFile, ImageEntry, License, Records
-from curation.coco.json_text import ESCAPED_LETTER, NotStrict, loads_strictly
-from curation.coco.texts import HeldTexts
+from curation.coco.entries import Annotation, BrokenRecord, Category, CocoFile, ImageEntry, License, Records
+from curation.coco.json_text import ESCAPED_LETTER, NotStrict, count_keys, loads_strictly
 from curation.errors import InputRefused
-from curation.json_keys import count_keys
 from curation.quarantine import BadRecord, Code
 
 STAGE: Final = "read annotations"
 IMAGE_KEYS: Final = ("id", "file_name", "width", "height", "license")
-LISTS: Final = ("images", "annotations", "categories")
-ANNOTATION_KEYS: Final = ("id", "image_id", "category_id", "iscrowd", "segmentation")
-TABLE_SHARE: Final = 8
+LISTS: Final = ("images", "annotations", "categories", "licenses")
+ANNOTATION_KEYS: Final = ("id", "image_id", "category_id", "iscrowd", "segmentation", "bbox", "area")
 
 
 RecordT = TypeVar("RecordT", ImageEntry, Annotation)
-
-
-def are_unique_and_linked(images: Sequence[ImageEntry], columns: Columns, *, categories: Sequence[Category]) -> bool:
-    """Say whether all ids are unique, and every annotation names an image and a category that are there."""
-    image_ids = np.fromiter((image.id for image in images), np.int64, len(images))
-    category_ids = np.array([category.id for category in categories], np.int64)
-    return bool(
-        _are_unique(image_ids)
-        and _are_unique(columns.ids)
-        and np.isin(columns.image_ids, image_ids).all()
-        and np.isin(columns.category_ids, category_ids).all()
-    )
-
-
-def _are_unique(ids: Integers) -> bool:
-    # most ids are small, and to mark these in a table takes a sixth of the time of sorting them
-    is_small = (ids >= 0) & (ids < TABLE_SHARE * len(ids))
-    is_there = np.zeros(TABLE_SHARE * len(ids), np.bool_)
-    is_there[ids[is_small]] = True
-    large = np.sort(ids[~is_small])
-    return np.count_nonzero(is_there) + len(large) == len(ids) and bool((np.diff(large) > 0).all())
 
 
 def small_tables(
@@ -80,7 +54,7 @@ def _convert(raw: msgspec.Raw, *, kind: Any, name: str, path: Path) -> Any:
         raise InputRefused(f"{name!r} cannot be used: {error}", where=path, remedy=remedy) from error
 
 
-def read_records(records: Records, *, path: Path) -> CocoFile:
+def read_records(records: Records, *, path: Path, changed_ns: int) -> CocoFile:
     """Give the file of `records`, the broken ones set aside; the same for any order of the records."""
     categories, licenses = small_tables(records.categories, records.licenses, path=path)
     images = _Sorting(path=path, name="images", kind=ImageEntry, keys=IMAGE_KEYS)
@@ -91,9 +65,9 @@ def read_records(records: Records, *, path: Path) -> CocoFile:
     annotations.add_all(records.annotations)
     return CocoFile(
         path=path,
+        changed_ns=changed_ns,
         images=images.sound,
-        columns=Columns.of(annotations.sound),
-        outlines=HeldTexts(texts=[bytes(annotation.segmentation) for annotation in annotations.sound]),
+        annotations=annotations.sound,
         categories=categories,
         licenses=licenses,
         broken_images=tuple(images.broken),
@@ -104,8 +78,7 @@ def read_records(records: Records, *, path: Path) -> CocoFile:
 
 def refuse_repeated_lists(data: mmap.mmap, *, path: Path) -> None:
     """Refuse a file whose outermost object names a key twice: half of the data would be lost in silence."""
-    counts = count_keys(memoryview(data))
-    if all(counts[key] == 1 for key in LISTS) and not ESCAPED_LETTER.search(data):
+    if max(count_keys(data, keys=LISTS).values(), default=0) <= 1 and not ESCAPED_LETTER.search(data):
         return
     keys = _top_level_keys(data)
     twice = [key for key in LISTS if keys.count(key) > 1]
