@@ -19,6 +19,7 @@ from curation.known_bad import KnownBad, edition, met, quoted, read_catalogue
 from curation.originals import Verify
 from curation.pairing import Intake, by_key, plan_of, settings_of, strays_of, without_suffix
 from curation.quarantine import BadRecord, Code
+from curation.safe_id import safe_id
 from curation.samples import Item, Plan, Source
 
 NAME: Final = "celebamask"
@@ -156,5 +157,5 @@ def _items(
             doubtful=tuple(doubtful.get(number, ())) if skips_known_bad else (),
             group=f"{NAME}/{same.get(number, number)}",
         )
-        items.append(Item(id=number, payload=face, file=path))
+        items.append(Item(id=safe_id(number), payload=face, file=path))
     return items, known_bad

@@ -26,6 +26,7 @@ from curation.card import CARD, QUARANTINE, Card
 from curation.errors import InputRefused
 from curation.files import flush_filesystem, read_file, sha256_of, write_durable
 from curation.quarantine import BadRecord, QuarantineRecord
+from curation.safe_id import check_ids
 from curation.samples import COLUMNS, Sample
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ class Dataset:
 def read_dataset(folder: Path) -> Dataset:
     """Read a dataset folder.
 
-    Raises InputRefused when there is none, when it is unfinished, or when card or manifest are damaged.
+    Raises InputRefused when there is none, when it is unfinished, or when card or manifest are damaged; SecurityRefused
+    for an id that could lead out of the folder.
     """
     if not (folder / MANIFEST).exists():
         raise _no_dataset(folder)
@@ -108,6 +110,7 @@ def read_dataset(folder: Path) -> Dataset:
         raise _damaged(folder / MANIFEST, f"columns are missing: {', '.join(missing)}")
     if repeated := table.num_rows - pc.count_distinct(table["id"]).as_py():
         raise _damaged(folder / MANIFEST, f"{repeated} rows repeat an id, or have none")
+    check_ids(table, where=folder / MANIFEST)
     return Dataset(folder=folder, card=card, table=table)
 
 

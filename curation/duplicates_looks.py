@@ -24,6 +24,7 @@ from curation.looks import look_of
 from curation.pixels import decode_image
 from curation.quarantine import QuarantineRecord
 from curation.runner import RunnerOptions, run_items
+from curation.safe_id import SafeId
 from curation.samples import Item, Outcome, Sample
 
 STAGE: Final = "duplicates"
@@ -193,4 +194,4 @@ def _files(folder: Path) -> list[Path]:
 
 def _item(picture: Picture, *, key: str, folder: Path) -> Item:
     payload = {"folder": str(folder), "image": picture.image, "sha256": picture.sha256}
-    return Item(id=key, payload=payload, file=str(folder / str(picture.image)))
+    return Item(id=SafeId(key), payload=payload, file=str(folder / str(picture.image)))

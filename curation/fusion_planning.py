@@ -25,6 +25,7 @@ from curation.joining import Joined, join_tables
 from curation.masks import ALPHA_THRESHOLD
 from curation.merging import joined_sources, parent_name
 from curation.quarantine import BadRecord, Code, QuarantineRecord
+from curation.safe_id import safe_id
 from curation.samples import Item, Plan, Source
 
 COMMAND: Final = "fuse"
@@ -191,9 +192,8 @@ def _photograph(row: dict[str, Any], *, joined: Joined, datasets: Sequence[Datas
 
 def _item(task: FusionTask) -> Item:
     front = task.foreground
-    return Item(
-        id=f"{front.row['id']}{MARK}{task.number}", payload=task, file=str(Path(front.folder) / front.row["image"])
-    )
+    file = Path(front.folder) / front.row["image"]
+    return Item(id=safe_id(f"{front.row['id']}{MARK}{task.number}"), payload=task, file=str(file))
 
 
 def _task_rules(settings: FusionSettings) -> TaskRules:

@@ -25,12 +25,13 @@ from curation.dataset import (
     with_columns,
     write_dataset,
 )
-from curation.errors import InputRefused
+from curation.errors import ConfigurationProblem, InputRefused
 from curation.files import fingerprint_file, link_or_copy, make_folder, read_file, safe_join
 from curation.joining import Joined, join_tables
 from curation.quarantine import BadRecord, Code
 from curation.rewriting import rewriting
 from curation.runner import RunnerOptions, run_items
+from curation.safe_id import safe_id
 from curation.samples import COLUMNS, Item, Outcome, Plan, Sample, Source
 from curation.splitting import refuse_leaks
 
@@ -172,8 +173,17 @@ def parent_name(dataset: Dataset) -> str:
 
 
 def prefixes_of(datasets: Sequence[Dataset], *, prefix: bool) -> list[str]:
-    """Give what stands before the ids of each dataset: with `prefix` the name of its folder, else nothing."""
-    return [f"{dataset.folder.resolve().name}-" if prefix else "" for dataset in datasets]
+    """Return what stands before the ids of each dataset: with `prefix` the name of its folder, else nothing.
+
+    Raises ConfigurationProblem for a name that cannot be part of an id.
+    """
+    if not prefix:
+        return [""] * len(datasets)
+    try:
+        return [f"{safe_id(dataset.folder.resolve().name)}-" for dataset in datasets]
+    except BadRecord as problem:
+        reason = f"--prefix: the folder's name cannot stand before ids: {problem.reason}"
+        raise ConfigurationProblem(reason, remedy="rename the folder") from problem
 
 
 def refuse_twice(datasets: Sequence[Dataset]) -> None:

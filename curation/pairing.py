@@ -12,9 +12,10 @@ from typing import Any, Final
 import msgspec
 
 from curation.errors import ConfigurationProblem, InputRefused
-from curation.files import check_portable, folded, read_file
+from curation.files import folded, read_file
 from curation.folders import FoundFile, Listing
 from curation.quarantine import BadRecord, Code
+from curation.safe_id import safe_id
 from curation.samples import Item, Outcome, Plan, Source
 
 NAMES_KEPT: Final = 100
@@ -94,18 +95,6 @@ def match(images: Mapping[str, str], labels: Mapping[str, str]) -> Matching:
     return Matching(pairs=pairs, lonely=lonely)
 
 
-def check_id(sample_id: str, *, file: str) -> str:
-    """Give the id back when it can name files on every file system; raises BadRecord: NAME.
-
-    >>> check_id("1803151818-00000000", file="clip_img/1803151818-00000000.jpg")
-    '1803151818-00000000'
-    """
-    check_portable(sample_id, file=file)
-    if len(sample_id.encode()) > MAX_ID_BYTES:
-        raise BadRecord(Code.NAME, f"the name is longer than {MAX_ID_BYTES} bytes", file=file)
-    return sample_id
-
-
 def items_of(
     matching: Matching,
     *,
@@ -121,7 +110,7 @@ def items_of(
     image_root, label_root = map(str, roots)
     for key, (image, label) in matching.pairs.items():
         try:
-            name = check_id(sample_id(key), file=image)
+            name = safe_id(sample_id(key), file=image, max_bytes=MAX_ID_BYTES)
         except BadRecord as problem:
             broken.append(problem)
         else:

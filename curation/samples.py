@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from curation.quarantine import Code, QuarantineRecord
+from curation.safe_id import SafeId
 
 COLUMNS: Final = (
     "id",
@@ -38,7 +39,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     `person_area` is a share of the frame in 0..1, `extra` holds the columns that a command adds.
     """
 
-    id: str
+    id: SafeId
     image: str
     mask: str | None = None
     alpha: str | None = None
@@ -64,7 +65,7 @@ class Item:
     `file` is the path to name when the work dies without a word.
     """
 
-    id: str
+    id: SafeId
     payload: Any
     file: str = ""
 
@@ -76,7 +77,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     broken parts (one annotation of many) that were left out.
     """
 
-    id: str
+    id: SafeId
     sample: Sample | None = None
     filtered: str | None = None
     broken: Code | None = None

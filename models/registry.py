@@ -145,6 +145,7 @@ def fetched(text: str) -> Path:
     tracker = tracker_of(_existing_place(text))
     version = _looked_up(text, tracker=tracker)
     hashes = _hashes(version, text=text)
+    refuse_name(version.name)  # a server says it, and it names a folder here
     label = f"{version.name}-{version.number}"
     folder = _cache() / sha256_of(msgspec.json.encode(hashes, order="deterministic"))[:16] / label
     targets = {name: folder / _local_name(name, label=label, is_onnx=WEIGHTS not in hashes) for name in hashes}

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from curation.errors import InputRefused
 from curation.files import write_durable
+from curation.safe_id import SafeId, check_ids
 from models.metrics.confusion import Confusion
 from models.metrics.summary import MATTING_COLUMNS, ScoreColumns
 
@@ -33,7 +34,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     only what comes from the prediction is there. `view_disagreement` is None where one view alone was predicted.
     """
 
-    id: str
+    id: SafeId
     dataset: str
     miou: float | None = None
     iou_person: float | None = None
@@ -117,14 +118,17 @@ def write_scores(folder: Path, *, table: pa.Table) -> None:
 
 
 def read_scores(folder: Path) -> pa.Table:
-    """Give the table in `scores.parquet` of a folder. Raises InputRefused when there is none, or it is damaged."""
+    """Give the table in `scores.parquet` of a folder. Raises InputRefused when there is none, or it
+    is damaged, and SecurityRefused for an id that could lead out of a folder."""
     path = folder / SCORES
     try:
         data = path.read_bytes()
-        return pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
+        table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
     except (pa.ArrowException, OSError) as error:
         reason = "no scores here" if isinstance(error, FileNotFoundError) else f"damaged: {error}"
         raise InputRefused(reason, where=path, remedy="run `curate evaluate` again") from error
+    check_ids(table, where=path)
+    return table
 
 
 def columns_of(table: pa.Table) -> ScoreColumns:

@@ -17,6 +17,7 @@ from curation.checksums import check_digest
 from curation.files import read_file, safe_join, write_bytes
 from curation.pixels import Gray, encode_gray
 from curation.quarantine import BadRecord, Code, QuarantineRecord
+from curation.safe_id import SafeId
 from models.image_score import score_image
 from models.scores import PREDICTIONS, Score
 from models.truth import Truth, has_truth, read_truth
@@ -46,7 +47,7 @@ class ScoredImage(msgspec.Struct, frozen=True, kw_only=True):
     `observed` is there for labelled samples that were scored with something to observe.
     """
 
-    id: str
+    id: SafeId
     score: Score | None
     observed: Observed | None = None
     records: tuple[QuarantineRecord, ...] = ()

@@ -15,6 +15,7 @@ from curation.duplicates_looks import Picture
 from curation.files import write_durable
 from curation.pixels import decode_mask
 from curation.runner import RunnerOptions, run_items
+from curation.safe_id import SafeId
 from curation.samples import Item
 from models.sightings import Sightings
 from reports.drawing import outline_path
@@ -41,7 +42,7 @@ def write_backgrounds_page(
 ) -> None:
     """Draw the listed pictures and write the page to the file `out`."""
     folder = page.dataset.folder.resolve()
-    cards = {str(number): _card(page, number=number) for number in page.listed[: page.images]}
+    cards = {SafeId(str(number)): _card(page, number=number) for number in page.listed[: page.images]}
     items = [
         Item(id=name, payload={"folder": str(folder), "row": card["row"]}, file=str(folder / card["row"]["image"]))
         for name, card in cards.items()

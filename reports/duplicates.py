@@ -15,6 +15,7 @@ from curation.duplicates import Duplicates, Kind, Pair
 from curation.files import write_durable
 from curation.quarantine import QuarantineRecord
 from curation.runner import RunnerOptions, run_items
+from curation.safe_id import SafeId
 from curation.samples import Item
 from reports.gallery import draw_sample
 from reports.pages import page_templates, policy_hash
@@ -41,7 +42,7 @@ def write_duplicates_page(
     """Draw the pictures of the pairs and write the page to the file `out`; it is the same for any number of workers."""
     shown = page.found.pairs[: page.pairs]
     cards = _cards(page, numbers=sorted({number for pair in shown for number in (pair.first, pair.second)}))
-    items = [Item(id=str(number), payload=card["payload"], file=card["file"]) for number, card in cards.items()]
+    items = [Item(id=SafeId(str(number)), payload=card["payload"], file=card["file"]) for number, card in cards.items()]
     outcomes = run_items(items, work=draw_sample, folder=out.parent, stage="duplicates", options=runner)
     for done, outcome in enumerate(outcomes, start=1):
         drawn = None if outcome.sample is None else outcome.sample.extra

@@ -21,6 +21,7 @@ from curation.errors import InputRefused
 from curation.files import read_file, safe_join, write_durable
 from curation.pixels import decode_gray, decode_image, decode_mask, decode_matte
 from curation.runner import RunnerOptions, run_items
+from curation.safe_id import SafeId
 from curation.samples import COLUMNS, Item, Outcome, Sample
 from models.truth import has_truth, read_truth
 from reports.drawing import (
@@ -102,7 +103,8 @@ def gallery_items(datasets: Sequence[Dataset], *, options: GalleryOptions) -> li
         ranked = [(RANK, "ascending")] if RANK in table.column_names else []
         for row in table.sort_by([*ranked, ("id", "ascending")]).slice(0, share).to_pylist():
             payload = {"folder": str(dataset.folder.resolve()), "dataset": index, "row": row}
-            items.append(Item(id=f"{index}/{row['id']}", payload=payload, file=str(dataset.folder / str(row["image"]))))
+            shown = SafeId(f"{index}-{row['id']}")
+            items.append(Item(id=shown, payload=payload, file=str(dataset.folder / str(row["image"]))))
     return items
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from curation.files import read_file, safe_join
 from curation.pixels import decode_gray, decode_image
 from curation.runner import RunnerOptions, run_items
+from curation.safe_id import SafeId
 from curation.samples import COLUMNS, Item, Outcome, Sample
 from models.evaluation import row_keys
 from models.preprocessing import resized
@@ -156,7 +157,7 @@ def _item(evaluated: Evaluated, *, row: int, number: int) -> Item | None:
         str(where) if table["is_finite"][row].as_py() else None for where, table in tables if table is not None
     ]
     payload = {"folder": str(origin.folder.resolve()), "row": sample, "predictions": predictions}
-    return Item(id=str(number), payload=payload, file=str(origin.folder / str(sample["image"])))
+    return Item(id=SafeId(str(number)), payload=payload, file=str(origin.folder / str(sample["image"])))
 
 
 def _completed(case: Case, *, outcome: Outcome | None) -> Case:

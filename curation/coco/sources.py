@@ -14,15 +14,14 @@ from typing import Final
 from curation.coco.entries import CocoFile, ImageEntry
 from curation.coco.file import read_coco
 from curation.errors import InputRefused
-from curation.files import check_portable, fingerprint_file, folded, safe_join
+from curation.files import fingerprint_file, folded, safe_join
 from curation.image_header import DEFAULT_LIMITS
 from curation.quarantine import BadRecord, Code, QuarantineRecord
+from curation.safe_id import MAX_ID_BYTES, SafeId, safe_id
 from curation.samples import Item, Source
 
 MAX_ANNOTATIONS_PER_IMAGE: Final = 10_000
 """COCO's busiest image has fewer than 200 annotations; a million on one image is an attack or a broken export."""
-MAX_ID_BYTES: Final = 240
-"""File systems hold names of 255 bytes; an extension and a label version are added to the id."""
 PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]++)*+")
 """A name that needs no closer look: no separators, no leading dot, nothing unprintable."""
 PLAIN_NAMES: Final = re.compile(rf"{PLAIN_NAME.pattern}(?:\n{PLAIN_NAME.pattern})*+")
@@ -55,9 +54,9 @@ class CocoSource:
         """Give the path of the image's file; its name has been checked."""
         return f"{self.folder}/{image.file_name}"
 
-    def sample_id(self, image: ImageEntry) -> str:
+    def sample_id(self, image: ImageEntry) -> SafeId:
         """Give the id of the sample made from `image`."""
-        return sample_id(image.file_name, folder=self.folder)
+        return SafeId(sample_id(image.file_name, folder=self.folder))
 
     def provenance(self, *, is_preview: bool) -> Source:
         """Give the source for the dataset's card; for a preview without the fingerprint, which reads the file again."""
@@ -150,7 +149,7 @@ def _read_source(path: Path, *, folder: Path, stage: str) -> CocoSource:
     lines = [broken.line for broken in file.broken_images]
     crowded = _crowded_ids(file)
     found = list(file.images)
-    if crowded or not _are_plain(found):
+    if crowded or not _are_plain(found) or not PLAIN_NAME.fullmatch(folder_name(folder)):
         found = _sound_images(file, folder=folder, crowded=crowded, stage=stage, lines=lines)
     return CocoSource(file=file, folder=folder, images=sorted(found, key=attrgetter("id")), quarantined=lines)
 
@@ -198,9 +197,7 @@ def _crowded_ids(file: CocoFile) -> frozenset[int]:
 def _check_image(image: ImageEntry, *, folder: Path, crowded: frozenset[int]) -> None:
     if not PLAIN_NAME.fullmatch(image.file_name):
         safe_join(folder, image.file_name)
-        check_portable(image.file_name.replace("/", "_"), file=str(folder / image.file_name))
-    if len(image.file_name) > MAX_ID_BYTES // 4:
-        _check_id(sample_id(image.file_name, folder=folder), image=image)
+    safe_id(sample_id(image.file_name, folder=folder), file=str(folder / image.file_name), field="file_name")
     if image.width * image.height > DEFAULT_LIMITS.max_pixels:
         reason = f"{image.width} x {image.height} pixels; the limit is {DEFAULT_LIMITS.max_pixels:,}"
         raise BadRecord(Code.TOO_LARGE, reason, field="width,height")
@@ -209,12 +206,6 @@ def _check_image(image: ImageEntry, *, folder: Path, crowded: frozenset[int]) ->
         raise BadRecord(
             Code.JSON_VALUE, reason, field="annotations", hint="leave the image out, or join its annotations"
         )
-
-
-def _check_id(name: str, *, image: ImageEntry) -> None:
-    if len(name.encode()) > MAX_ID_BYTES:
-        reason = f"the sample's id would have {len(name.encode())} bytes; the limit is {MAX_ID_BYTES}"
-        raise BadRecord(Code.NAME, reason, field="file_name", value=image.file_name)
 
 
 def _same_name(image: ImageEntry, *, folder: Path, stage: str) -> QuarantineRecord:

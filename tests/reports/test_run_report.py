@@ -119,7 +119,7 @@ def test_the_page_asks_nothing_of_the_network_and_runs_nothing(tmp_path: Path) -
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_stays_text(tmp_path: Path, text: str) -> None:
-    ids = [f"{text} {number}" for number in range(4)]
+    ids = [f"{text.replace('/', '|')} {number}" for number in range(4)]  # an id is a file name
     folder = draw_evaluation(tmp_path / "e", before=[0.5] * 4, after=[0.6, 0.4, None, 0.7], ids=ids, text=text)
     told = Round(name=text, command=text, started=text, problems=[text], evaluation=".", lineage={text: text})
     report = RunReport(told=told, evaluated=read_evaluated(folder))

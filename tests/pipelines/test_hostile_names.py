@@ -1,0 +1,110 @@
+"""A data set whose ids lead out of its folder: every verb that reads it refuses it, and none opens a file to write."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from curation.card import CARD
+from curation.dataset import MANIFEST
+from curation.errors import SecurityRefused
+from curation.files import sha256_of
+from models.scores import SCORES, read_scores
+from pipelines.cli import curate
+from tests.curation.fusion_data import grounds
+from tests.curation.fusion_data import persons as people
+
+IDS = ["../../../outside", "/tmp/outside", "sub/outside", "..", "\0"]
+VERBS = [
+    "stats {d}",
+    "stats {d} --verify",
+    "split {d} --val 0.5",
+    "merge {d} {g} --out {o}",
+    "gallery {d} --out {o}.html",
+    "fuse --foregrounds {d} --backgrounds {g} --out {o}",
+    "fuse --foregrounds {p} --backgrounds {d} --out {o}",
+    "matte {d} --from-masks --out {o}",
+    "lineage {d} --of drawn",
+    "duplicates {d} --out {o}",
+    "browse {d}",
+]
+
+
+class Writes:
+    """The files that are opened to write, made, renamed or linked in this process, while `is_on`."""
+
+    def __init__(self) -> None:
+        self.is_on = False
+        self.seen: list[tuple[str, Any]] = []
+        sys.addaudithook(self._note)
+
+    def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if not self.is_on:
+            return
+        if event == "open":
+            path, _, flags = arguments
+            if isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+                self.seen.append((event, path))
+        elif event in {"os.rename", "os.link", "os.symlink", "os.mkdir", "os.remove", "shutil.rmtree"}:
+            self.seen.append((event, arguments[0]))
+
+
+WRITES = Writes()
+
+
+def forge(folder: Path, *, text: str) -> None:
+    """Give the first row another id, and the card the hash of the manifest that then stands there."""
+    table = pq.read_table(folder / MANIFEST)
+    ids = [text, *table["id"].to_pylist()[1:]]
+    pq.write_table(table.set_column(table.column_names.index("id"), "id", pa.array(ids)), folder / MANIFEST)
+    card = msgspec.json.decode((folder / CARD).read_bytes())
+    card["manifest_sha256"] = sha256_of((folder / MANIFEST).read_bytes())
+    (folder / CARD).write_bytes(msgspec.json.encode(card))
+
+
+def is_ours(path: str, folder: Path) -> bool:
+    """Say whether a file may be written: it lies in the folder of the test, or is a module that Python compiled."""
+    return path.startswith(("/dev/", str(folder))) or "__pycache__" in path
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("drawn")
+    people(folder / "p", ["one", "two"])
+    grounds(folder / "g", ["here", "there"])
+    return folder
+
+
+@pytest.mark.parametrize("text", IDS)
+@pytest.mark.parametrize("verb", VERBS)
+def test_no_verb_takes_an_id_that_is_no_file_name(drawn: Path, tmp_path: Path, verb: str, text: str) -> None:
+    hostile = tmp_path / "d"
+    (people if "--backgrounds {d}" not in verb else grounds)(hostile, ["one", "two"])
+    forge(hostile, text=text)
+    places = {"d": hostile, "g": drawn / "g", "p": drawn / "p", "o": tmp_path / "out"}
+    WRITES.seen.clear()
+    WRITES.is_on = True
+    try:
+        with pytest.raises(SecurityRefused, match="could lead out of its folder") as refused:
+            curate.main([part.format(**places) for part in verb.split()], standalone_mode=False)
+    finally:
+        WRITES.is_on = False
+    assert refused.value.exit_code == 8
+    assert "manifest.parquet" in str(refused.value)
+    outside = [(event, path) for event, path in WRITES.seen if not is_ours(str(path), tmp_path)]
+    assert outside == []
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("text", IDS)
+def test_scores_of_a_hostile_id_are_refused(tmp_path: Path, text: str) -> None:
+    pq.write_table(pa.table({"id": ["a", text], "miou": [0.5, 0.5]}), tmp_path / SCORES)
+    with pytest.raises(SecurityRefused, match="could lead out of its folder"):
+        read_scores(tmp_path)
