@@ -12,6 +12,7 @@ import msgspec
 from curation.coco.entries import CocoFile, ImageEntry
 from curation.coco.sources import (
     CocoSource,
+    notes_of,
     read_sources,
     refuse_missing_folders,
     refuse_shared_ids,
@@ -60,7 +61,8 @@ class BackgroundTask(msgspec.Struct, frozen=True, kw_only=True):
 def plan_backgrounds(selection: BackgroundSelection, *, is_preview: bool = False) -> Plan:
     """Choose the images with an object of the supercategories and no person, a crowd or a broken one included.
 
-    Filter reasons: `person`, `no_supercategory`, `limit`. Raises InputRefused.
+    Filter reasons: `person`, `no_supercategory`, `persons_unlinked`, `limit`. Where the image of a single person is not
+    known, no image of that file is known to show nobody: all are left out as `persons_unlinked`. Raises InputRefused.
     """
     if not is_preview:
         refuse_missing_folders(selection.images)
@@ -93,7 +95,7 @@ def plan_backgrounds(selection: BackgroundSelection, *, is_preview: bool = False
         filtered=dict(filtered),
         quarantined=quarantined,
         records=[broken.line for source in sources for broken in source.file.broken_annotations],
-        notes={"repeats": [source.file.repeats for source in sources]},
+        notes=notes_of(sources),
         inputs=[*selection.annotations, *selection.images],
     )
 
@@ -128,15 +130,12 @@ def _reasons(source: CocoSource, *, supercategories: tuple[str, ...]) -> list[st
     person = file.category_named("person")
     wanted = _wanted_categories(file, supercategories=supercategories)
     with_person = {annotation.image_id for annotation in file.annotations if annotation.category_id == person}
-    # a broken record of unknown category may be a person
-    with_person.update(
-        broken.image_id
-        for broken in file.broken_annotations
-        if broken.image_id is not None and broken.category_id in (person, None)
-    )
+    # a broken record of unknown category may be a person, and one of an unknown image may be on any
+    with_person.update(record.image_id for record in file.maybe_persons(person) if record.image_id is not None)
     with_wanted = {annotation.image_id for annotation in file.annotations if annotation.category_id in wanted}
+    otherwise = "persons_unlinked" if file.has_unlinked(person) else None
     return [
-        "person" if image.id in with_person else None if image.id in with_wanted else "no_supercategory"
+        "person" if image.id in with_person else otherwise if image.id in with_wanted else "no_supercategory"
         for image in source.images
     ]
 

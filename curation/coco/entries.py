@@ -64,11 +64,30 @@ class License(msgspec.Struct, frozen=True):
     url: str | None = None
 
 
+class RawPerson(msgspec.Struct, frozen=True):
+    """The outline of one annotation as it stands in the file, with what else says where she is."""
+
+    annotation_id: int | str
+    segmentation: msgspec.Raw
+    bbox: msgspec.Raw = ABSENT
+    area: Any = None
+
+    @classmethod
+    def of(cls, annotation: Annotation) -> RawPerson:
+        """Take the outline out of a record, in memory of its own, which does not hang on the file."""
+        return cls(annotation.id, annotation.segmentation.copy(), annotation.bbox.copy(), annotation.area)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokenRecord:
-    """A record that is set aside: its line, and what it claims, as far as that can be read."""
+    """A record that is set aside: its line, and what it claims, as far as that is certain.
+
+    `image_id` and `category_id` are None where no image, or no category, of the file is named for certain. `outline` is
+    that of an annotation.
+    """
 
     line: QuarantineRecord
+    outline: RawPerson
     image_id: int | None = None
     category_id: int | None = None
     is_crowd: bool = False
@@ -80,7 +99,8 @@ class CocoFile:
 
     `annotations` name only images in `images` or in `broken_images`. Their outlines stand in the mapped file: they are
     good for as long as its time of change is `changed_ns`.
-    `repeats` counts records that say the same as one before them, and are left out.
+    `repeats` counts records that say the same as one before them, and are left out; `relinked` those annotations whose
+    `image_id` is the number of an image, but written as text or with a decimal point.
     """
 
     path: Path
@@ -92,6 +112,7 @@ class CocoFile:
     broken_images: tuple[BrokenRecord, ...] = ()
     broken_annotations: tuple[BrokenRecord, ...] = ()
     repeats: dict[str, int] = field(default_factory=dict)
+    relinked: int = 0
 
     def category_named(self, name: str) -> int:
         """Return the id of the only category of that name.
@@ -106,6 +127,14 @@ class CocoFile:
         present = ", ".join(repr(category.name) for category in self.categories) or "none"
         remedy = f"give the category exactly this name, once; the file has: {present}"
         raise InputRefused(reason, where=self.path, remedy=remedy)
+
+    def maybe_persons(self, person: int) -> list[BrokenRecord]:
+        """Return the broken annotations that are of the category `person`, or may be, as theirs is not certain."""
+        return [broken for broken in self.broken_annotations if broken.category_id in (person, None)]
+
+    def has_unlinked(self, person: int) -> bool:
+        """Tell whether a person, or what may be one, names no image: then no image is known to show nobody."""
+        return any(broken.image_id is None for broken in self.maybe_persons(person))
 
 
 class Records(msgspec.Struct):

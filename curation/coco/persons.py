@@ -7,37 +7,42 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from curation.coco.entries import Annotation, CocoFile, ImageEntry
+from curation.coco.entries import Annotation, BrokenRecord, CocoFile, ImageEntry, RawPerson
 from curation.coco.keypoints import Portraits, read_portraits
-from curation.coco.people import RawPerson
+from curation.coco.people import read_person
 from curation.coco.person_area import AreaDecision, Scene, decide_areas
 from curation.coco.person_selection import PersonSelection, check_selection, settings_of
-from curation.coco.person_work import COMMAND, PersonTask, work_person
+from curation.coco.person_work import COMMAND, PersonTask, drop_empty_ignores, work_person
 from curation.coco.sources import (
     CocoSource,
+    notes_of,
     read_sources,
     refuse_changed_files,
     refuse_missing_folders,
     refuse_shared_ids,
     refuse_wrong_folders,
 )
-from curation.quarantine import QuarantineRecord
+from curation.quarantine import BadRecord, QuarantineRecord
 from curation.samples import Item, Plan
 
 
 @dataclass(slots=True)
 class _People:
-    """The person annotations of one image; of those whose whole record is broken the lines, or the number of crowds."""
+    """The person annotations of one image; `broken` are those whose whole record is broken, which may be persons."""
 
     people: list[Annotation] = field(default_factory=list)
     crowds: list[Annotation] = field(default_factory=list)
-    broken: list[QuarantineRecord] = field(default_factory=list)
-    broken_crowds: int = 0
+    broken: list[BrokenRecord] = field(default_factory=list)
 
     @property
     def persons(self) -> int:
         """The number of people, crowds aside; broken ones are counted too."""
-        return len(self.people) + len(self.broken)
+        return len(self.people) + sum(not record.is_crowd for record in self.broken)
+
+    @property
+    def has_crowd(self) -> bool:
+        """Whether one of them is a crowd."""
+        return bool(self.crowds) or any(record.is_crowd for record in self.broken)
 
 
 @dataclass(kw_only=True)
@@ -55,9 +60,11 @@ class _Found:
 def plan_persons(selection: PersonSelection, *, is_preview: bool = False, workers: int = 0) -> Plan:
     """Choose the images whose people, crowds aside, cover at least `min_area` of the frame.
 
-    Filter reasons, the first that holds: `crowd`, `no_person`, `person_too_small`, `too_many_persons`, `not_portrait`,
-    `limit`. An image of which every person is broken is broken itself. Broken annotations of images that are kept get
-    their line from the work. A preview decides the same, and cannot be worked on: its items hold nothing but their id.
+    Filter reasons, the first that holds: `crowd`, `no_person`, `persons_unlinked` (no person, but the file has some
+    whose image is not known), `person_too_small`, `too_many_persons`, `not_portrait`, `limit`. An image is broken
+    where every person is, or where nobody can tell where the outline of one belongs. Broken annotations of images that
+    are kept get their line from the work. A preview decides the same, and cannot be worked on: its items hold nothing
+    but their id.
     The outlines of a large file are drawn by `workers` processes.
     Raises InputRefused, ConfigurationProblem, EnvironmentProblem.
     """
@@ -87,9 +94,10 @@ def plan_persons(selection: PersonSelection, *, is_preview: bool = False, worker
         filtered=dict(found.filtered),
         quarantined=found.quarantined,
         records=found.records,
-        notes={"repeats": [source.file.repeats for source in sources]},
+        notes=notes_of(sources),
         inputs=[*selection.annotations, *selection.images, *selection.keypoints],
-        folders=("images", "masks", "ignores") if selection.crowd == "ignore" else ("images", "masks"),
+        folders=("images", "masks", "ignores"),
+        finish=None if selection.crowd == "ignore" else drop_empty_ignores,
     )
 
 
@@ -100,17 +108,19 @@ def _portraits(selection: PersonSelection, *, number: int, source: CocoSource) -
 
 
 def _add_source(found: _Found, *, source: CocoSource, portraits: Portraits | None, workers: int) -> None:
-    by_image = _people_by_image(source.file)
+    person = source.file.category_named("person")
+    by_image = _people_by_image(source.file, person=person)
+    nobody = "persons_unlinked" if source.file.has_unlinked(person) else "no_person"
     found.quarantined += source.quarantined
     found.records += [broken.line for broken in source.file.broken_annotations]
     found.records += () if portraits is None else portraits.broken
     candidates: list[tuple[ImageEntry, _People]] = []
     for image in source.images:
         people = by_image.get(image.id, _People())
-        if found.selection.crowd == "filter" and (people.crowds or people.broken_crowds):
+        if found.selection.crowd == "filter" and people.has_crowd:
             found.filtered["crowd"] += 1
         elif not people.persons:
-            found.filtered["no_person"] += 1
+            found.filtered[nobody] += 1
         else:
             candidates.append((image, people))
     scenes = [
@@ -119,59 +129,80 @@ def _add_source(found: _Found, *, source: CocoSource, portraits: Portraits | Non
     ]
     areas = decide_areas(scenes, min_area=found.selection.min_area, workers=workers)
     for (image, people), area in zip(candidates, areas, strict=True):
-        lines = _lines_of_broken(area, image=image, people=people, source=source)
-        if area.is_large:
-            reason = _reason_against(image, persons=people.persons, found=found, portraits=portraits)
-            if reason is None:  # its lines come from the work
-                found.items.append(_item(image, people=people, source=source, found=found))
-                continue
-            found.filtered[reason] += 1
-        elif len(lines) < len(people.people):
-            found.filtered["person_too_small"] += 1
-        else:
-            found.quarantined.append(_image_line([*lines, *people.broken][0], image=image, source=source))
-        found.records += lines
+        _settle(found, image=image, people=people, area=area, source=source, portraits=portraits)
 
 
-def _people_by_image(file: CocoFile) -> dict[int, _People]:
-    person = file.category_named("person")
+def _people_by_image(file: CocoFile, *, person: int) -> dict[int, _People]:
     found: dict[int, _People] = defaultdict(_People)
     for annotation in file.annotations:
         if annotation.category_id == person:
             people = found[annotation.image_id]
             (people.crowds if annotation.iscrowd else people.people).append(annotation)
-    for record in file.broken_annotations:
-        # a broken record of unknown category may be a person
-        if record.image_id is not None and record.category_id in (person, None):
-            if record.is_crowd:
-                found[record.image_id].broken_crowds += 1
-            else:
-                found[record.image_id].broken.append(record.line)
+    for record in file.maybe_persons(person):
+        if record.image_id is not None:
+            found[record.image_id].broken.append(record)
     return found
 
 
-def _lines_of_broken(
-    area: AreaDecision, *, image: ImageEntry, people: _People, source: CocoSource
-) -> list[QuarantineRecord]:
-    return [
-        error.record(stage=COMMAND, file=source.file.path, record_id=people.people[place].id, image_id=image.id)
+def _settle(
+    found: _Found,
+    *,
+    image: ImageEntry,
+    people: _People,
+    area: AreaDecision,
+    source: CocoSource,
+    portraits: Portraits | None,
+) -> None:
+    lines = [
+        _line(error, annotation_id=people.people[place].id, image=image, source=source)
         for place, error in sorted(area.broken.items())
     ]
+    reason = "person_too_small"
+    spoiled = None
+    if area.is_large:
+        reason = _reason_against(image, persons=people.persons, selection=found.selection, portraits=portraits)
+        if not reason and (lost := _lost_line(image, people=people, area=area, source=source)) is not None:
+            spoiled = "nobody can tell where a person of the image is", lost
+    elif len(lines) == len(people.people):
+        spoiled = "every person of the image is broken", [*lines, *(record.line for record in people.broken)][0]
+    if spoiled is not None:
+        found.quarantined.append(_image_line(*spoiled, image=image, source=source))
+    elif reason:
+        found.filtered[reason] += 1
+    elif found.selection.limit is not None and len(found.items) >= found.selection.limit:
+        found.filtered["limit"] += 1
+    else:
+        found.items.append(_item(image, people=people, source=source, found=found))
+        return  # its lines come from the work
+    found.records += lines
 
 
-def _image_line(line: QuarantineRecord, *, image: ImageEntry, source: CocoSource) -> QuarantineRecord:
-    reason = f"every person of the image is broken; annotation {line.record_id}: {line.reason}"
+def _line(error: BadRecord, *, annotation_id: object, image: ImageEntry, source: CocoSource) -> QuarantineRecord:
+    return error.record(stage=COMMAND, file=source.file.path, record_id=annotation_id, image_id=image.id)
+
+
+def _lost_line(
+    image: ImageEntry, *, people: _People, area: AreaDecision, source: CocoSource
+) -> QuarantineRecord | None:
+    """Return the line of an annotation that nobody can tell the place of, if there is one."""
+    some = [RawPerson.of(people.people[place]) for place in area.broken] + [RawPerson.of(one) for one in people.crowds]
+    for outline in some + [record.outline for record in people.broken]:
+        person = read_person(outline, size=(image.height, image.width))
+        if person.doubt is None and person.problem is not None:
+            return _line(person.problem, annotation_id=outline.annotation_id, image=image, source=source)
+    return None
+
+
+def _image_line(what: str, line: QuarantineRecord, *, image: ImageEntry, source: CocoSource) -> QuarantineRecord:
+    reason = f"{what}; annotation {line.record_id}: {line.reason}"
     file = source.path_of(image)
     return msgspec.structs.replace(line, file=file, record_id=str(image.id), reason=reason, stage=COMMAND)
 
 
-def _reason_against(image: ImageEntry, *, persons: int, found: _Found, portraits: Portraits | None) -> str | None:
-    selection = found.selection
+def _reason_against(image: ImageEntry, *, persons: int, selection: PersonSelection, portraits: Portraits | None) -> str:
     if selection.max_persons is not None and persons > selection.max_persons:
         return "too_many_persons"
-    if portraits is not None and image.id not in portraits.image_ids:
-        return "not_portrait"
-    return "limit" if selection.limit is not None and len(found.items) >= selection.limit else None
+    return "not_portrait" if portraits is not None and image.id not in portraits.image_ids else ""
 
 
 def _item(image: ImageEntry, *, people: _People, source: CocoSource, found: _Found) -> Item:
@@ -184,9 +215,9 @@ def _item(image: ImageEntry, *, people: _People, source: CocoSource, found: _Fou
         annotations=str(source.file.path),
         image_id=image.id,
         size=(image.height, image.width),
-        people=tuple(RawPerson.of(one).copy() for one in people.people),
-        crowds=tuple(RawPerson.of(one).copy() for one in people.crowds),
-        broken_parts=len(people.broken) + people.broken_crowds,
+        people=tuple(map(RawPerson.of, people.people)),
+        crowds=tuple(map(RawPerson.of, people.crowds)),
+        doubtful=tuple(record.outline for record in people.broken),
         source=source.name,
         license=None if image.license is None else str(image.license),
         min_area=found.selection.min_area,

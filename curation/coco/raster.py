@@ -40,6 +40,12 @@ def is_empty(parts: Sequence[RunLengths]) -> bool:
     return not any(native.area(part) for part in parts)  # of a list of more than 255 it cannot tell the areas
 
 
+def box_around(parts: Sequence[RunLengths]) -> tuple[float, float, float, float]:
+    """Return left, top, right and bottom of masks together, in pixels; there must be at least one."""
+    left, top, width, height = native.toBbox(merge(parts)).tolist()
+    return left, top, left + width, top + height
+
+
 def count_pixels(mask: RunLengths) -> int:
     """Give the number of person pixels."""
     return int(native.area(mask))

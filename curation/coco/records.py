@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import mmap
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,18 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from curation.coco.entries import Annotation, BrokenRecord, Category, CocoFile, ImageEntry, License, Records
+from curation.coco.entries import (
+    ABSENT,
+    MAX_ID,
+    Annotation,
+    BrokenRecord,
+    Category,
+    CocoFile,
+    ImageEntry,
+    License,
+    RawPerson,
+    Records,
+)
 from curation.coco.json_text import ESCAPED_LETTER, NotStrict, count_keys, loads_strictly
 from curation.errors import InputRefused
 from curation.quarantine import BadRecord, Code
@@ -23,7 +35,16 @@ LISTS: Final = ("images", "annotations", "categories", "licenses")
 ANNOTATION_KEYS: Final = ("id", "image_id", "category_id", "iscrowd", "segmentation", "bbox", "area")
 
 
-RecordT = TypeVar("RecordT", ImageEntry, Annotation)
+WHOLE_NUMBER: Final = re.compile(r"-?[0-9]{1,16}")
+
+
+class _LooseAnnotation(Annotation, kw_only=True, gc=False):
+    """An annotation whose `image_id` may be written in any way."""
+
+    image_id: Any = None
+
+
+RecordT = TypeVar("RecordT", ImageEntry, _LooseAnnotation)
 
 
 def small_tables(
@@ -59,7 +80,7 @@ def read_records(records: Records, *, path: Path, changed_ns: int) -> CocoFile:
     categories, licenses = small_tables(records.categories, records.licenses, path=path)
     images = _Sorting(path=path, name="images", kind=ImageEntry, keys=IMAGE_KEYS)
     images.add_all(records.images)
-    annotations = _Sorting(path=path, name="annotations", kind=Annotation, keys=ANNOTATION_KEYS)
+    annotations = _Sorting(path=path, name="annotations", kind=_LooseAnnotation, keys=ANNOTATION_KEYS)
     annotations.image_ids = {image.id for image in images.sound} | images.broken_ids
     annotations.category_ids = {category.id for category in categories}
     annotations.add_all(records.annotations)
@@ -72,6 +93,7 @@ def read_records(records: Records, *, path: Path, changed_ns: int) -> CocoFile:
         licenses=licenses,
         broken_images=tuple(images.broken),
         broken_annotations=tuple(annotations.broken),
+        relinked=annotations.relinked,
         repeats={part.name: part.repeats for part in (images, annotations) if part.repeats},
     )
 
@@ -119,6 +141,7 @@ class _Sorting(Generic[RecordT]):
     broken: list[BrokenRecord] = field(default_factory=list)
     broken_ids: set[int] = field(default_factory=set)
     repeats: int = 0
+    relinked: int = 0
 
     def add_all(self, raws: Iterable[msgspec.Raw]) -> None:
         """Sort the records: first by what stands in each, then by ids that more than one claims."""
@@ -151,21 +174,26 @@ class _Sorting(Generic[RecordT]):
         except msgspec.ValidationError as error:
             place = re.search(r"`\$\.(\w+)", str(error)) or re.search(r"field `(\w+)`", str(error))
             name = None if place is None else place[1]
-            code = Code.ORPHAN_ANN if name == "image_id" else Code.JSON_VALUE
-            raise BadRecord(code, str(error), field=name) from error
+            raise BadRecord(Code.JSON_VALUE, str(error), field=name) from error
         except RecursionError as error:
             raise BadRecord(Code.JSON_VALUE, "nested too deep") from error
-        if isinstance(record, Annotation):
+        if isinstance(record, _LooseAnnotation):
             self._check_links(record)
         return record
 
-    def _check_links(self, annotation: Annotation) -> None:
-        if annotation.image_id not in self.image_ids:
-            reason = f"there is no image with the id {annotation.image_id}"
-            raise BadRecord(Code.ORPHAN_ANN, reason, field="image_id", value=annotation.image_id)
+    def _check_links(self, annotation: _LooseAnnotation) -> None:
         if annotation.category_id not in self.category_ids:
             reason = f"there is no category with the id {annotation.category_id}"
             raise BadRecord(Code.JSON_VALUE, reason, field="category_id", value=annotation.category_id)
+        linked = _whole_number(annotation.image_id)
+        if linked not in self.image_ids:
+            value = annotation.image_id
+            reason = (
+                "no image is named" if value is None else f"there is no image with the id {printable(str(value))[:40]}"
+            )
+            raise BadRecord(Code.ORPHAN_ANN, reason, field="image_id", value=value)
+        self.relinked += not _is_id(annotation.image_id)
+        annotation.image_id = linked
 
     def _settle(self, record_id: int, claimants: list[tuple[RecordT, msgspec.Raw]]) -> None:
         different = {_meaning(raw): raw for _, raw in claimants} if len(claimants) > 1 else {b"": claimants[0][1]}
@@ -182,18 +210,20 @@ class _Sorting(Generic[RecordT]):
 
     def _set_aside(self, error: BadRecord, *, raw: msgspec.Raw, position: int | None = None) -> None:
         claims = _claims(raw)
-        own_id = claims.get("id")
+        own_id, linked, category_id = (_whole_number(claims.get(key)) for key in ("id", "image_id", "category_id"))
         if error.value is None and error.field is not None:
             error.value = claims.get(error.field)
-        if isinstance(own_id, int) and _is_id(own_id):
+        if own_id is not None:
             self.broken_ids.add(own_id)
-        known = own_id if isinstance(own_id, int | str | float) else f"{self.name}[{position}]"
+        shown = claims.get("id")
+        known = str(shown) if isinstance(shown, int | str | float) else f"{self.name}[{position}]"
         self.broken.append(
             BrokenRecord(
                 line=error.record(stage=STAGE, file=self.path, record_id=known, image_id=claims.get("image_id")),
-                image_id=claims.get("image_id") if _is_id(claims.get("image_id")) else None,
-                category_id=claims.get("category_id") if _is_id(claims.get("category_id")) else None,
+                image_id=linked if linked in self.image_ids else None,
+                category_id=category_id if category_id in self.category_ids and _is_id(claims["category_id"]) else None,
                 is_crowd=claims.get("iscrowd") in (1, True),
+                outline=RawPerson(known, _raw(claims, "segmentation"), _raw(claims, "bbox"), claims.get("area")),
             )
         )
 
@@ -207,11 +237,34 @@ def _meaning(raw: msgspec.Raw) -> bytes:
 
 
 def _claims(raw: msgspec.Raw) -> dict[str, Any]:
+    """Return what a record says for certain: without keys that stand twice."""
     try:
-        found = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found = json.loads(bytes(raw), object_pairs_hook=_certain)
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _certain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    counts = Counter(key for key, _ in pairs)
+    return {key: value for key, value in pairs if counts[key] == 1}
+
+
+def _raw(claims: dict[str, Any], key: str) -> msgspec.Raw:
+    return msgspec.Raw(json.dumps(claims[key]).encode()) if key in claims else ABSENT
+
+
+def _whole_number(value: object) -> int | None:
+    """Return the id that a value stands for in whatever way it is written; None where that is not certain.
+
+    >>> [_whole_number(value) for value in (7, "7", "-7", 7.0, 7.5, "7.0", True, None, "abc")]
+    [7, 7, -7, 7, None, None, None, None, None]
+    """
+    is_written = isinstance(value, str) and WHOLE_NUMBER.fullmatch(value)
+    if not (is_written or _is_id(value) or (isinstance(value, float) and value.is_integer())):
+        return None
+    number = int(value)  # type: ignore[call-overload]
+    return number if -MAX_ID <= number <= MAX_ID else None
 
 
 def _is_id(value: object) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 from curation.coco.entries import CocoFile, ImageEntry
 from curation.coco.file import read_coco
@@ -123,6 +123,12 @@ def refuse_wrong_folders(sources: Sequence[CocoSource]) -> None:
             where=source.folder,
             remedy=f"give the folder that holds {name} as --images{found}",
         )
+
+
+def notes_of(sources: Sequence[CocoSource]) -> dict[str, Any]:
+    """Return what the card says of the files: records said twice, and links that were read although oddly written."""
+    relinked = [source.file.relinked for source in sources]
+    return {"repeats": [source.file.repeats for source in sources]} | ({"relinked": relinked} if any(relinked) else {})
 
 
 def refuse_changed_files(sources: Sequence[CocoSource]) -> None:
