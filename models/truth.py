@@ -38,7 +38,7 @@ def has_truth(row: Mapping[str, Any]) -> bool:
 def is_incomplete(row: Mapping[str, Any]) -> bool:
     """Tell whether a mask lacks somebody, and nothing says where: then its background is not to be believed.
 
-    So are imports of COCO from before 2026-11: `broken_parts` of their annotations are missing, and no pixel is ignored.
+    So are old imports of COCO: `broken_parts` of their annotations are missing, and no pixel is ignored for them.
     """
     is_imported = row["mask"] is not None and row["label_version"] == 0
     return is_imported and bool(row.get("broken_parts")) and row.get("ignore") is None

@@ -102,10 +102,11 @@ def _is_sound(polygons: Polygons, *, size: tuple[int, int]) -> bool:
 
 def _stub_boxes(numbers: list[float]) -> list[Box]:
     """Return the boxes that 2 or 4 numbers may mean: pycocotools takes 4 for left, top, width and height."""
-    corners = [_around(numbers)]
-    return (
-        corners if len(numbers) == 2 else [*corners, (*numbers[:2], numbers[0] + numbers[2], numbers[1] + numbers[3])]
-    )
+    boxes = [_around(numbers)]
+    if len(numbers) == MIN_NUMBERS - 2:
+        left, top, width, height = numbers
+        boxes.append((left, top, left + width, top + height))
+    return boxes
 
 
 def _box_of(person: RawPerson, *, size: tuple[int, int], parts: list[RunLengths]) -> Box | None:

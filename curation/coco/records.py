@@ -188,9 +188,7 @@ class _Sorting(Generic[RecordT]):
         linked = _whole_number(annotation.image_id)
         if linked not in self.image_ids:
             value = annotation.image_id
-            reason = (
-                "no image is named" if value is None else f"there is no image with the id {printable(str(value))[:40]}"
-            )
+            reason = "no image is named" if value is None else f"there is no image with the id {str(value)[:40]}"
             raise BadRecord(Code.ORPHAN_ANN, reason, field="image_id", value=value)
         self.relinked += not _is_id(annotation.image_id)
         annotation.image_id = linked

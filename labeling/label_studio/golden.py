@@ -25,7 +25,7 @@ class Golden:
 
 
 def choose_golden(dataset: Dataset, *, number: int, besides: Sequence[Mapping[str, Any]], seed: int) -> list[Golden]:
-    """Draw samples with a mask that holds in every pixel; `besides` are the rows that are pushed anyway, of which none is drawn.
+    """Draw samples with a mask that holds in every pixel; `besides` are rows that are pushed anyway: none is drawn.
 
     Raises ConfigurationProblem when the dataset has too few.
     """

@@ -67,7 +67,8 @@ def choose_samples(training: Sequence[Dataset], *, validation: Sequence[Dataset]
     Of a dataset in `validation` the split `val` judges, or all of it where it has none; without such a dataset, the
     split `val` of those that train. A row shares no group and no image with one that judges, or with the test split of
     any of these datasets, and trains as often in an epoch as its column `repeats` says. Rows without a label are left
-    out, and those whose mask lacks a person. Raises InputRefused when that leaves nothing on one side, or when no row of a dataset has a label.
+    out, and those whose mask lacks a person. Raises InputRefused when that leaves nothing on one side, or when no row
+    of a dataset has a label.
     """
     column = LABEL_COLUMN[choice.classes]
     left_out: Counter[str] = Counter()

@@ -181,7 +181,7 @@ def test_records_that_are_no_objects_are_set_aside(tmp_path: Path) -> None:
     assert [name for _, name in codes(file)] == ["images[1]", "images[2]", "annotations[1]", "annotations[2]"]
 
 
-@pytest.mark.parametrize("image_id", ["1", 1.0, True, None, 99, -1, [1], 2**70], ids=str)
+@pytest.mark.parametrize("image_id", ["abc", "", "1.0", " 1", "99", 1.5, 99.0, True, None, 99, -1, [1], 2**70], ids=str)
 def test_an_annotation_of_no_image_is_an_orphan(tmp_path: Path, image_id: object) -> None:
     file = read(tmp_path, coco([image(1)], [annotation(7, image_id), annotation(8)]))
     assert codes(file) == [(Code.ORPHAN_ANN, "7")]
@@ -292,6 +292,7 @@ def test_five_hundred_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("digits", [400, 5000])
 def test_numbers_of_thousands_of_digits_are_set_aside(tmp_path: Path, digits: int) -> None:
     text = json.dumps(coco([image(1)], [annotation(7), annotation(8, -99)])).replace("-99", "9" * digits)
-    assert [code for code, _ in codes(read(tmp_path, text.encode()))] == [Code.ORPHAN_ANN]
+    [(code, _)] = codes(read(tmp_path, text.encode()))
+    assert code in {Code.ORPHAN_ANN, Code.JSON_VALUE}
     text = json.dumps(coco([image(1), image(-99)], [])).replace("-99", "9" * digits)
     assert [code for code, _ in codes(read(tmp_path, text.encode()))] == [Code.JSON_VALUE]

@@ -63,8 +63,8 @@ def test_a_broken_record_that_is_repeated_is_one(tmp_path: Path) -> None:
 
 
 def test_the_line_of_a_broken_annotation_names_its_image(tmp_path: Path) -> None:
-    file = read(tmp_path, coco([image(5)], [annotation(7, 5, iscrowd="x"), annotation(8, 99), annotation(9, "5")]))
-    assert [broken.line.image_id for broken in file.broken_annotations] == ["5", "99", "5"]
+    file = read(tmp_path, coco([image(5)], [annotation(7, 5, iscrowd="x"), annotation(8, 99), annotation(9, "x")]))
+    assert [broken.line.image_id for broken in file.broken_annotations] == ["5", "99", "x"]
 
 
 @pytest.mark.parametrize("key", ["id", "image_id", "category_id", "iscrowd", "segmentation"])
