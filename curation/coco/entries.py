@@ -35,8 +35,7 @@ class ImageEntry(msgspec.Struct, gc=False):
 class Annotation(msgspec.Struct, gc=False):
     """One record of `annotations`.
 
-    `segmentation` and `bbox` are raw JSON, empty when absent. Box and `area` are not believed where there is an
-    outline: they only tell where somebody is whose outline is broken.
+    `segmentation` is raw JSON, empty when absent. `area` and `bbox` are not read: they can lie, the outline cannot.
     """
 
     id: RecordId
@@ -44,8 +43,6 @@ class Annotation(msgspec.Struct, gc=False):
     category_id: RecordId
     iscrowd: Annotated[int, msgspec.Meta(ge=0, le=1)] | bool | msgspec.UnsetType = msgspec.UNSET
     segmentation: msgspec.Raw = ABSENT
-    bbox: msgspec.Raw = ABSENT
-    area: Any = None
 
 
 class Category(msgspec.Struct, frozen=True):
@@ -65,17 +62,12 @@ class License(msgspec.Struct, frozen=True):
 
 
 class RawPerson(msgspec.Struct, frozen=True):
-    """The outline of one annotation as it stands in the file, with what else says where she is."""
+    """The outline of one annotation, raw JSON; with box and area, where the outline may not be enough."""
 
     annotation_id: int | str
     segmentation: msgspec.Raw
     bbox: msgspec.Raw = ABSENT
     area: Any = None
-
-    @classmethod
-    def of(cls, annotation: Annotation) -> RawPerson:
-        """Take the outline out of a record, in memory of its own, which does not hang on the file."""
-        return cls(annotation.id, annotation.segmentation.copy(), annotation.bbox.copy(), annotation.area)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -159,3 +159,9 @@ def count_keys(text: mmap.mmap | bytes, *, keys: Sequence[str]) -> Counter[str]:
         counts.update({key: words.count(b'"%b"' % key.encode()) for key in keys})
         start = stop
     return +counts
+
+
+def count_keys_in(path: Path, *, keys: Sequence[str]) -> Counter[str]:
+    """Count keys in a file, for another process."""
+    with mapped(path) as data:
+        return count_keys(data, keys=keys)

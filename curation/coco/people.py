@@ -14,6 +14,7 @@ from curation.coco.segmentation import (
     MAX_OUTLINE_BYTES,
     MIN_NUMBERS,
     Polygons,
+    Runs,
     check_polygons,
     read_segmentation,
 )
@@ -37,12 +38,12 @@ class Person(NamedTuple):
     problem: BadRecord | None = None
 
 
-def draw_outline(segmentation: msgspec.Raw | bytes, *, size: tuple[int, int]) -> list[RunLengths]:
-    """Return the parts of a person in an image of `size` (height, width); one of them has a pixel at least.
+def draw_outline(outline: Polygons | Runs, *, size: tuple[int, int]) -> list[RunLengths]:
+    """Return the parts of a checked outline in an image of `size` (height, width); one of them has a pixel at least.
 
-    Raises BadRecord as `read_segmentation`, and ZERO_AREA.
+    Raises BadRecord: ZERO_AREA.
     """
-    parts = draw(read_segmentation(segmentation, size=size), size=size)
+    parts = draw(outline, size=size)
     if is_empty(parts):
         raise BadRecord(Code.ZERO_AREA, "the outline covers no pixel of the image", field="segmentation")
     return parts
@@ -55,7 +56,7 @@ def read_person(person: RawPerson, *, size: tuple[int, int]) -> Person:
     believed. Without a box the rest is known only of a stub beside sound polygons, and of polygons that cover no pixel.
     """
     try:
-        return Person(draw_outline(person.segmentation, size=size), [])
+        return Person(draw_outline(read_segmentation(person.segmentation, size=size), size=size), [])
     except BadRecord as error:
         problem = error
     sound, stubs, is_all = _pieces(person.segmentation, size=size)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 import msgspec
@@ -10,9 +12,10 @@ import msgspec
 from curation.coco.entries import Annotation, BrokenRecord, CocoFile, ImageEntry, RawPerson
 from curation.coco.keypoints import Portraits, read_portraits
 from curation.coco.people import read_person
-from curation.coco.person_area import AreaDecision, Scene, decide_areas
+from curation.coco.person_area import AreaDecision, Scene, decide_areas, processes
 from curation.coco.person_selection import PersonSelection, check_selection, settings_of
 from curation.coco.person_work import COMMAND, PersonTask, drop_empty_ignores, work_person
+from curation.coco.records import outlines_of
 from curation.coco.sources import (
     CocoSource,
     notes_of,
@@ -45,6 +48,23 @@ class _People:
         return bool(self.crowds) or any(record.is_crowd for record in self.broken)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """What is needed to settle the images of one annotation file; `outlines` are those that may need their box."""
+
+    source: CocoSource
+    portraits: Portraits | None
+    outlines: Mapping[int, RawPerson]
+
+    def outline(self, annotation: Annotation) -> RawPerson:
+        """Return the outline of a record, in memory of its own, which does not hang on the file."""
+        return self.outlines.get(annotation.id) or RawPerson(annotation.id, annotation.segmentation.copy())
+
+    def line(self, error: BadRecord, *, annotation_id: object, image: ImageEntry) -> QuarantineRecord:
+        """Return the line of a broken annotation."""
+        return error.record(stage=COMMAND, file=self.source.file.path, record_id=annotation_id, image_id=image.id)
+
+
 @dataclass(kw_only=True)
 class _Found:
     """What a plan gathers over its sources."""
@@ -72,11 +92,11 @@ def plan_persons(selection: PersonSelection, *, is_preview: bool = False, worker
     if not is_preview:
         refuse_missing_folders(selection.images)
     found = _Found(selection=selection, is_preview=is_preview)
-    sources = read_sources(selection.annotations, images=selection.images, stage=COMMAND)
-    for number, source in enumerate(sources):
-        _add_source(
-            found, source=source, portraits=_portraits(selection, number=number, source=source), workers=workers
-        )
+    with processes(selection.annotations, workers=workers) as pool:
+        sources = read_sources(selection.annotations, images=selection.images, stage=COMMAND, pool=pool)
+        for number, source in enumerate(sources):
+            portraits = _portraits(selection, number=number, source=source)
+            _add_source(found, source=source, portraits=portraits, pool=pool)
     refuse_changed_files(sources)
     if not is_preview:
         refuse_wrong_folders(sources)
@@ -107,7 +127,7 @@ def _portraits(selection: PersonSelection, *, number: int, source: CocoSource) -
     return read_portraits(selection.keypoints[number], widths={image.id: image.width for image in source.images})
 
 
-def _add_source(found: _Found, *, source: CocoSource, portraits: Portraits | None, workers: int) -> None:
+def _add_source(found: _Found, *, source: CocoSource, portraits: Portraits | None, pool: Executor | None) -> None:
     person = source.file.category_named("person")
     by_image = _people_by_image(source.file, person=person)
     nobody = "persons_unlinked" if source.file.has_unlinked(person) else "no_person"
@@ -127,9 +147,15 @@ def _add_source(found: _Found, *, source: CocoSource, portraits: Portraits | Non
         Scene((image.height, image.width), tuple(person.segmentation for person in one.people))
         for image, one in candidates
     ]
-    areas = decide_areas(scenes, min_area=found.selection.min_area, workers=workers)
+    areas = decide_areas(scenes, min_area=found.selection.min_area, pool=pool)
+    unclear = {
+        people.people[place].id for (_, people), area in zip(candidates, areas, strict=True) for place in area.broken
+    }
+    unclear.update(crowd.id for _, people in candidates for crowd in people.crowds)
+    outlines = outlines_of(source.file.path, ids=unclear)
+    place = _Place(source=source, portraits=portraits, outlines=outlines)
     for (image, people), area in zip(candidates, areas, strict=True):
-        _settle(found, image=image, people=people, area=area, source=source, portraits=portraits)
+        _settle(found, image=image, people=people, area=area, place=place)
 
 
 def _people_by_image(file: CocoFile, *, person: int) -> dict[int, _People]:
@@ -144,52 +170,39 @@ def _people_by_image(file: CocoFile, *, person: int) -> dict[int, _People]:
     return found
 
 
-def _settle(
-    found: _Found,
-    *,
-    image: ImageEntry,
-    people: _People,
-    area: AreaDecision,
-    source: CocoSource,
-    portraits: Portraits | None,
-) -> None:
+def _settle(found: _Found, *, image: ImageEntry, people: _People, area: AreaDecision, place: _Place) -> None:
+    """Put one image to the items, the filtered or the quarantined ones."""
     lines = [
-        _line(error, annotation_id=people.people[place].id, image=image, source=source)
-        for place, error in sorted(area.broken.items())
+        place.line(error, annotation_id=people.people[number].id, image=image)
+        for number, error in sorted(area.broken.items())
     ]
     reason = "person_too_small"
     spoiled = None
     if area.is_large:
-        reason = _reason_against(image, persons=people.persons, selection=found.selection, portraits=portraits)
-        if not reason and (lost := _lost_line(image, people=people, area=area, source=source)) is not None:
+        reason = _reason_against(image, persons=people.persons, selection=found.selection, portraits=place.portraits)
+        if not reason and (lost := _lost_line(image, people=people, area=area, place=place)) is not None:
             spoiled = "nobody can tell where a person of the image is", lost
     elif len(lines) == len(people.people):
         spoiled = "every person of the image is broken", [*lines, *(record.line for record in people.broken)][0]
     if spoiled is not None:
-        found.quarantined.append(_image_line(*spoiled, image=image, source=source))
+        found.quarantined.append(_image_line(*spoiled, image=image, source=place.source))
     elif reason:
         found.filtered[reason] += 1
     elif found.selection.limit is not None and len(found.items) >= found.selection.limit:
         found.filtered["limit"] += 1
     else:
-        found.items.append(_item(image, people=people, source=source, found=found))
+        found.items.append(_item(image, people=people, place=place, found=found))
         return  # its lines come from the work
     found.records += lines
 
 
-def _line(error: BadRecord, *, annotation_id: object, image: ImageEntry, source: CocoSource) -> QuarantineRecord:
-    return error.record(stage=COMMAND, file=source.file.path, record_id=annotation_id, image_id=image.id)
-
-
-def _lost_line(
-    image: ImageEntry, *, people: _People, area: AreaDecision, source: CocoSource
-) -> QuarantineRecord | None:
+def _lost_line(image: ImageEntry, *, people: _People, area: AreaDecision, place: _Place) -> QuarantineRecord | None:
     """Return the line of an annotation that nobody can tell the place of, if there is one."""
-    some = [RawPerson.of(people.people[place]) for place in area.broken] + [RawPerson.of(one) for one in people.crowds]
-    for outline in some + [record.outline for record in people.broken]:
+    annotated = [*(people.people[number] for number in sorted(area.broken)), *people.crowds]
+    for outline in [*map(place.outline, annotated), *(record.outline for record in people.broken)]:
         person = read_person(outline, size=(image.height, image.width))
         if person.doubt is None and person.problem is not None:
-            return _line(person.problem, annotation_id=outline.annotation_id, image=image, source=source)
+            return place.line(person.problem, annotation_id=outline.annotation_id, image=image)
     return None
 
 
@@ -205,7 +218,8 @@ def _reason_against(image: ImageEntry, *, persons: int, selection: PersonSelecti
     return "not_portrait" if portraits is not None and image.id not in portraits.image_ids else ""
 
 
-def _item(image: ImageEntry, *, people: _People, source: CocoSource, found: _Found) -> Item:
+def _item(image: ImageEntry, *, people: _People, place: _Place, found: _Found) -> Item:
+    source = place.source
     if found.is_preview:
         return Item(id=source.sample_id(image), payload=None)
     path = source.path_of(image)
@@ -215,8 +229,8 @@ def _item(image: ImageEntry, *, people: _People, source: CocoSource, found: _Fou
         annotations=str(source.file.path),
         image_id=image.id,
         size=(image.height, image.width),
-        people=tuple(map(RawPerson.of, people.people)),
-        crowds=tuple(map(RawPerson.of, people.crowds)),
+        people=tuple(map(place.outline, people.people)),
+        crowds=tuple(map(place.outline, people.crowds)),
         doubtful=tuple(record.outline for record in people.broken),
         source=source.name,
         license=None if image.license is None else str(image.license),

@@ -6,7 +6,8 @@ import json
 import mmap
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
@@ -25,14 +26,14 @@ from curation.coco.entries import (
     RawPerson,
     Records,
 )
-from curation.coco.json_text import ESCAPED_LETTER, NotStrict, count_keys, loads_strictly
+from curation.coco.json_text import ESCAPED_LETTER, NotStrict, count_keys, decode_whole, loads_strictly, mapped
 from curation.errors import InputRefused
 from curation.quarantine import BadRecord, Code
 
 STAGE: Final = "read annotations"
 IMAGE_KEYS: Final = ("id", "file_name", "width", "height", "license")
 LISTS: Final = ("images", "annotations", "categories", "licenses")
-ANNOTATION_KEYS: Final = ("id", "image_id", "category_id", "iscrowd", "segmentation", "bbox", "area")
+ANNOTATION_KEYS: Final = ("id", "image_id", "category_id", "iscrowd", "segmentation")
 
 
 WHOLE_NUMBER: Final = re.compile(r"-?[0-9]{1,16}")
@@ -42,6 +43,10 @@ class _LooseAnnotation(Annotation, kw_only=True, gc=False):
     """An annotation whose `image_id` may be written in any way."""
 
     image_id: Any = None
+
+
+class _Identified(msgspec.Struct, gc=False):
+    id: int
 
 
 RecordT = TypeVar("RecordT", ImageEntry, _LooseAnnotation)
@@ -96,6 +101,22 @@ def read_records(records: Records, *, path: Path, changed_ns: int) -> CocoFile:
         relinked=annotations.relinked,
         repeats={part.name: part.repeats for part in (images, annotations) if part.repeats},
     )
+
+
+def outlines_of(path: Path, *, ids: Set[int]) -> dict[int, RawPerson]:
+    """Read some outlines of a file again, with their boxes; `ids` are those of sound records, so each is there once."""
+    if not ids:
+        return {}
+    with mapped(path) as data:
+        raws = decode_whole(data, kind=Records, path=path).annotations
+        decoder = msgspec.json.Decoder(_Identified)
+        found: dict[int, RawPerson] = {}
+        for raw in raws:
+            with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                number = decoder.decode(raw).id
+                if number in ids:
+                    found[number] = _outline(_claims(raw), annotation_id=number)
+        return found
 
 
 def refuse_repeated_lists(data: mmap.mmap, *, path: Path) -> None:
@@ -221,7 +242,7 @@ class _Sorting(Generic[RecordT]):
                 image_id=linked if linked in self.image_ids else None,
                 category_id=category_id if category_id in self.category_ids and _is_id(claims["category_id"]) else None,
                 is_crowd=claims.get("iscrowd") in (1, True),
-                outline=RawPerson(known, _raw(claims, "segmentation"), _raw(claims, "bbox"), claims.get("area")),
+                outline=_outline(claims, annotation_id=known),
             )
         )
 
@@ -248,8 +269,11 @@ def _certain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return {key: value for key, value in pairs if counts[key] == 1}
 
 
-def _raw(claims: dict[str, Any], key: str) -> msgspec.Raw:
-    return msgspec.Raw(json.dumps(claims[key]).encode()) if key in claims else ABSENT
+def _outline(claims: dict[str, Any], *, annotation_id: int | str) -> RawPerson:
+    segmentation, bbox = (
+        msgspec.Raw(json.dumps(claims[key]).encode()) if key in claims else ABSENT for key in ("segmentation", "bbox")
+    )
+    return RawPerson(annotation_id, segmentation, bbox, claims.get("area"))
 
 
 def _whole_number(value: object) -> int | None:

@@ -76,6 +76,7 @@ def check_polygons(polygons: Polygons, *, size: tuple[int, int]) -> None:
     if not any(polygons):
         raise _bad(Code.EMPTY_SEG, "there is no outline", value=polygons)
     height, width = size
+    near = min(height, width, MAX_COORDINATE / 2)
     for index, polygon in enumerate(polygons):
         if len(polygon) < MIN_NUMBERS or len(polygon) % 2:
             reason = f"polygon {index} has {len(polygon)} numbers; it needs an even count of at least {MIN_NUMBERS}"
@@ -83,6 +84,8 @@ def check_polygons(polygons: Polygons, *, size: tuple[int, int]) -> None:
         if len(polygon) > 2 * MAX_POINTS:
             reason = f"polygon {index} has {len(polygon) // 2:,} points; the limit is {MAX_POINTS:,}"
             raise _bad(Code.POLY_SHAPE, reason)
+        if -near <= min(polygon) and max(polygon) <= 2 * near:
+            continue  # neither x nor y is far outside; JSON has no NaN
         for name, values, side in (("x", polygon[0::2], width), ("y", polygon[1::2], height)):
             low, high = min(values), max(values)
             # written so that a NaN fails as well

@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
@@ -91,15 +92,20 @@ def folder_name(folder: Path) -> str:
     return folder.name or folder.resolve().name
 
 
-def read_sources(annotations: Sequence[Path], *, images: Sequence[Path], stage: str) -> list[CocoSource]:
-    """Read the pairs of annotation files and images folders.
+def read_sources(
+    annotations: Sequence[Path], *, images: Sequence[Path], stage: str, pool: Executor | None = None
+) -> list[CocoSource]:
+    """Read the pairs of annotation files and images folders, with the help of the processes of `pool`.
 
     Raises InputRefused when a file cannot be used, or the numbers of files and folders differ.
     """
     if len(annotations) != len(images) or not annotations:
         reason = f"{len(annotations)} annotation files and {len(images)} images folders"
         raise InputRefused(reason, remedy="give one --images for each --annotations, in the same order")
-    return [_read_source(path, folder=folder, stage=stage) for path, folder in zip(annotations, images, strict=True)]
+    return [
+        _read_source(path, folder=folder, stage=stage, pool=pool)
+        for path, folder in zip(annotations, images, strict=True)
+    ]
 
 
 def refuse_missing_folders(folders: Sequence[Path]) -> None:
@@ -150,8 +156,8 @@ def refuse_shared_ids(items: Iterable[Item]) -> None:
         claimed.add(name)
 
 
-def _read_source(path: Path, *, folder: Path, stage: str) -> CocoSource:
-    file = read_coco(path)
+def _read_source(path: Path, *, folder: Path, stage: str, pool: Executor | None) -> CocoSource:
+    file = read_coco(path, pool=pool)
     lines = [broken.line for broken in file.broken_images]
     crowded = _crowded_ids(file)
     found = list(file.images)

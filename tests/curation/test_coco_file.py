@@ -258,7 +258,7 @@ def test_blanks_before_colons_change_nothing(tmp_path: Path) -> None:
     assert (len(file.images), len(file.annotations), codes(file)) == (2, 2, [])
 
 
-@pytest.mark.parametrize("key", ["iscrowd", "bbox", "area"])
+@pytest.mark.parametrize("key", ["iscrowd", "segmentation"])
 def test_a_key_twice_is_noticed_where_another_record_lacks_it(tmp_path: Path, key: str) -> None:
     # as often in the file as there are records
     lacking = annotation(8)
