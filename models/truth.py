@@ -40,8 +40,8 @@ def is_incomplete(row: Mapping[str, Any]) -> bool:
 
     So are old imports of COCO: `broken_parts` of their annotations are missing, and no pixel is ignored for them.
     """
-    is_imported = row["mask"] is not None and row["label_version"] == 0
-    return is_imported and bool(row.get("broken_parts")) and row.get("ignore") is None
+    is_as_imported = row["mask"] is not None and not row["label_version"]
+    return is_as_imported and bool(row.get("broken_parts")) and row.get("ignore") is None
 
 
 def read_truth(row: Mapping[str, Any], *, folder: Path, with_alpha: bool) -> Truth:

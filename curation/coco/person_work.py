@@ -18,7 +18,7 @@ from curation.coco.raster import RunLengths, count_pixels, merge, to_array
 from curation.labels import FOLDERS, place_labels
 from curation.originals import Verify, check_original, place_original
 from curation.pixels import Mask, encode_gray, encode_mask
-from curation.quarantine import BadRecord
+from curation.quarantine import BadRecord, QuarantineRecord
 from curation.samples import Item, Outcome, Sample
 
 COMMAND: Final = "coco-person"
@@ -59,11 +59,7 @@ def work_person(item: Item, folder: Path) -> Outcome:
     """
     task: PersonTask = item.payload
     people, crowds, doubtful = (_read(some, task=task) for some in (task.people, task.crowds, task.doubtful))
-    records = tuple(
-        person.problem.record(stage=COMMAND, file=task.annotations, record_id=raw.annotation_id, image_id=task.image_id)
-        for raw, person in zip((*task.people, *task.crowds), (*people, *crowds), strict=True)
-        if person.problem is not None
-    )
+    records = _lines_of_broken((*people, *crowds), task=task)
     drawn = _parts_of(people)
     if not drawn:
         return Outcome(id=item.id, broken=records[0].code, records=records)
@@ -119,6 +115,14 @@ def _read(some: Sequence[RawPerson], *, task: PersonTask) -> list[Person]:
         if person.doubt is None and person.problem is not None:  # the plan has left these out
             raise person.problem
     return found
+
+
+def _lines_of_broken(people: Sequence[Person], *, task: PersonTask) -> tuple[QuarantineRecord, ...]:
+    return tuple(
+        person.problem.record(stage=COMMAND, file=task.annotations, record_id=raw.annotation_id, image_id=task.image_id)
+        for raw, person in zip((*task.people, *task.crowds), people, strict=True)
+        if person.problem is not None
+    )
 
 
 def _parts_of(people: Sequence[Person]) -> list[RunLengths]:

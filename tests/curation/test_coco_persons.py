@@ -10,7 +10,6 @@ import pytest
 from pycocotools import mask as native
 
 from curation.coco import BackgroundSelection, PersonSelection, plan_backgrounds, plan_persons
-from curation.errors import ConfigurationProblem
 from curation.quarantine import Code
 from curation.samples import Outcome, Plan
 
@@ -288,20 +287,3 @@ def test_a_person_record_that_is_broken_still_is_a_person(tmp_path: Path) -> Non
     assert len(plan.records) == 3
     backgrounds = plan_backgrounds(BackgroundSelection(annotations=selection.annotations, images=selection.images))
     assert backgrounds.filtered == {"person": 3}
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"min_area": -0.1},
-        {"min_area": 1.1},
-        {"min_area": float("nan")},
-        {"max_persons": 0},
-        {"portrait": True},
-        {"keypoints": (Path("k.json"),)},
-    ],
-    ids=str,
-)
-def test_settings_that_make_no_sense_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationProblem):
-        plan_persons(write(tmp_path, [[person(LARGE)]], **changes))

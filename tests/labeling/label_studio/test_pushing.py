@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from curation.dataset import Dataset
@@ -191,6 +192,15 @@ def test_known_masks_are_mixed_in_evenly_and_do_not_show_the_truth(drawn: Datase
         assert "golden" not in msgspec.json.encode([task["data"] for task in server.tasks.values()]).decode()
     with pytest.raises(ConfigurationProblem, match="only 40"):
         choose_golden(drawn, number=41, besides=plan.rows, seed=1)
+
+
+def test_a_mask_with_ignored_pixels_judges_no_annotator(drawn: Dataset) -> None:
+    ignores = pa.array([None if number < 3 else "ignores/x.png" for number in range(SAMPLES)], pa.string())
+    unsure = dataclasses.replace(drawn, table=drawn.table.append_column("ignore", ignores))
+    golden = choose_golden(unsure, number=3, besides=[], seed=1)
+    assert [one.row["ignore"] for one in golden] == [None] * 3
+    with pytest.raises(ConfigurationProblem, match="only 3"):
+        choose_golden(unsure, number=4, besides=[], seed=1)
 
 
 def test_the_worst_comes_first_and_what_the_model_failed_on_before_all() -> None:
