@@ -33,7 +33,7 @@ def choose_golden(dataset: Dataset, *, number: int, besides: Sequence[Mapping[st
     pool = [row for row in dataset.table.to_pylist() if _is_certain(row) and uid_of(row) not in taken]
     if len(pool) < number:
         raise ConfigurationProblem(
-            f"--golden {number}, but only {len(pool)} samples have a mask with no pixel ignored and are not pushed anyway",
+            f"--golden {number}, but only {len(pool)} samples have a mask, no ignored pixel, and are not pushed anyway",
             where=dataset.folder,
             remedy="name a dataset of trusted masks with --golden-from, or ask for fewer",
         )
