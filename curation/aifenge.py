@@ -12,9 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from curation.cutouts import LabelRules, labels_of_alpha, place_pair
-from curation.folders import Listing, list_folder, require_folders
+from curation.cutouts import LabelRules, PairRules, place_pair
+from curation.folders import OS_METADATA, Listing, list_folder, require_folders
 from curation.known_bad import edition, met, read_catalogue
+from curation.label_frame import LabelFrame
 from curation.originals import Verify
 from curation.pairing import (
     Intake,
@@ -22,6 +23,7 @@ from curation.pairing import (
     by_key,
     items_of,
     match,
+    not_entered_note,
     plan_of,
     read_label,
     settings_of,
@@ -42,11 +44,12 @@ TRIMAP_KERNEL: Final = "6"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AifengeSettings:
-    """What to read, and how an alpha becomes labels; see `LabelRules`."""
+    """What to read, and how an alpha becomes labels; see `LabelRules` and `PairRules`."""
 
     root: Path
     threshold: int = THRESHOLD
     trimap_kernel: str = TRIMAP_KERNEL
+    label_frame: LabelFrame | None = None
     verify: Verify = "structure"
     limit: int | None = None
 
@@ -56,9 +59,10 @@ def plan_aifenge(settings: AifengeSettings) -> Plan:
 
     Raises InputRefused: `root` does not hold `clip_img` and `matting`, two files claim one id, or there is no pair.
     """
-    rules = LabelRules(
+    labels = LabelRules(
         source=NAME, threshold=settings.threshold, trimap_kernel=settings.trimap_kernel, verify=settings.verify
     )
+    rules = PairRules(labels=labels, with_alpha=True, frame=settings.label_frame)
     require_folders(settings.root, names=list(GROUP_PREFIXES))
     listing = list_folder(settings.root, enter=lambda folder: _side(folder) in GROUP_PREFIXES)
     images, cutouts = (
@@ -79,9 +83,9 @@ def plan_aifenge(settings: AifengeSettings) -> Plan:
         broken=[*listing.broken, *broken],
         strays=strays,
         limit=settings.limit,
-        notes={"catalogue": _known_defects_met(listing, lonely=matching.lonely)},
+        notes={"catalogue": _known_defects_met(listing, lonely=matching.lonely), **not_entered_note(listing)},
     )
-    return plan_of(intake, work=partial(cut_out, rules=rules), folders=rules.folders(with_alpha=True))
+    return plan_of(intake, work=partial(cut_out, rules=rules), folders=rules.folders())
 
 
 def pair_key(name: str) -> str:
@@ -97,15 +101,13 @@ def pair_key(name: str) -> str:
     return without_suffix("/".join([*parts, file]))
 
 
-def cut_out(item: Item, folder: Path, *, rules: LabelRules) -> Outcome:
+def cut_out(item: Item, folder: Path, *, rules: PairRules) -> Outcome:
     """Make alpha, mask and trimap of one cut-out, and link its photograph.
 
     Raises BadRecord: whatever is wrong with either file, or with the two together.
     """
     pair: Pair = item.payload
-    alpha = decode_alpha(read_label(pair), file=pair.label)
-    labels = labels_of_alpha(alpha, rules=rules, file=pair.label)
-    return place_pair(item, folder, labels=labels, rules=rules)
+    return place_pair(item, folder, label=decode_alpha(read_label(pair), file=pair.label), rules=rules)
 
 
 def _side(name: str) -> str:
@@ -114,4 +116,4 @@ def _side(name: str) -> str:
 
 def _known_defects_met(listing: Listing, *, lonely: Sequence[BadRecord]) -> list[dict[str, object]]:
     names = {problem.file.rpartition("/")[2] for problem in lonely}
-    return met(read_catalogue(NAME), present={*listing.os_metadata, *names})
+    return met(read_catalogue(NAME), present={*listing.left_out.get(OS_METADATA, ()), *names})

@@ -17,7 +17,7 @@ from curation.faces import PARTS, Face, FaceRules, take_face
 from curation.folders import FoundFile, Listing, list_folder, require_folders
 from curation.known_bad import KnownBad, edition, met, quoted, read_catalogue
 from curation.originals import Verify
-from curation.pairing import Intake, by_key, plan_of, settings_of, strays_of, without_suffix
+from curation.pairing import Intake, by_key, not_entered_note, plan_of, settings_of, strays_of, without_suffix
 from curation.quarantine import BadRecord, Code
 from curation.safe_id import safe_id
 from curation.samples import Item, Plan, Source
@@ -72,6 +72,7 @@ def plan_celebamask(settings: CelebamaskSettings) -> Plan:
         notes={
             "catalogue": met(read_catalogue(NAME), present=set(whole)),
             "classes": {name: value for value, name in enumerate(["background", *PARTS])},
+            **not_entered_note(listing),
         },
     )
     rules = FaceRules(source=NAME, license=LICENSE, with_white=settings.white, verify=settings.verify)

@@ -6,15 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from curation.errors import ConfigurationProblem
+from curation.label_frame import LabelFrame, check_frame, frame_is_open
 from curation.labels import place_labels
 from curation.masks import check_alpha, mask_from_alpha, person_area
-from curation.originals import Verify, check_original, place_original
+from curation.orientation import turned
+from curation.originals import Original, Verify, check_original, check_size, place_original
 from curation.pairing import Pair
-from curation.pixels import Alpha, Mask, encode_gray, encode_mask
+from curation.pixels import Alpha, Mask, decode_image, encode_gray, encode_mask
+from curation.quarantine import BadRecord
 from curation.samples import Item, Outcome, Sample
 from curation.trimaps import auto_kernel, check_trimap, trimap_from_alpha, trimap_from_mask
 
@@ -23,6 +27,8 @@ MAX_THRESHOLD: Final = 254
 MAX_KERNEL_PX: Final = 500
 """Beyond it the unknown band swallows the person in any frame that is read."""
 CERTAIN: Final = 255
+HALF: Final = 127
+"""Where a scaled mask is cut: a pixel is of the person when more than half of it is."""
 AUTO: Final = "auto"
 NO_TRIMAP: Final = "none"
 
@@ -63,6 +69,24 @@ class LabelRules:
         return tuple(name for name, is_used in has.items() if is_used)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairRules:
+    """How the label of a pair meets its image, and what labels it makes.
+
+    `frame` says how labels of images lie that EXIF turns: as these are `stored`, or `shown`; None compares where sizes
+    do not tell. With `fit` a label of another size but the same shape is scaled to its image; None does not offer it.
+    """
+
+    labels: LabelRules
+    with_alpha: bool
+    frame: LabelFrame | None = None
+    fit: bool | None = None
+
+    def folders(self) -> tuple[str, ...]:
+        """Return the sub-folders of the dataset that these rules fill."""
+        return self.labels.folders(with_alpha=self.with_alpha)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Labels:
     """The label pictures of one sample, all (height, width) uint8, as they are written."""
@@ -85,15 +109,18 @@ def labels_of_mask(mask: Mask, *, rules: LabelRules, file: str) -> Labels:
     return Labels(mask=mask, alpha=None, trimap=_trimap(mask, mask, rules=rules, file=file))
 
 
-def place_pair(item: Item, folder: Path, *, labels: Labels, rules: LabelRules) -> Outcome:
-    """Check the image of a pair against its labels, write the labels, link the image.
+def place_pair(item: Item, folder: Path, *, label: Alpha, rules: PairRules) -> Outcome:
+    """Check the image of a pair against its label, a mask or an alpha (h, w); write its labels, link the image.
 
     Nothing is written before everything is known to be sound.
-    Raises BadRecord: whatever is wrong with the image, SIZE_MISMATCH.
+    Raises BadRecord: whatever is wrong with the image, SIZE_MISMATCH, LABEL_FRAME, EMPTY_ALPHA, FULL_ALPHA, TRIMAP.
     """
     pair: Pair = item.payload
-    height, width = labels.mask.shape
-    original = check_original(Path(pair.image), below=Path(pair.image_root), verify=rules.verify, size=(height, width))
+    source = rules.labels
+    original = check_original(Path(pair.image), below=Path(pair.image_root), verify=source.verify)
+    label, doubt = _on_image(label, original=original, rules=rules, file=pair.label)
+    make = labels_of_alpha if rules.with_alpha else labels_of_mask
+    labels = make(label, rules=source, file=pair.label)
     pictures = {"mask": encode_mask(labels.mask)}
     if labels.alpha is not None:
         pictures["alpha"] = encode_gray(labels.alpha)
@@ -106,18 +133,74 @@ def place_pair(item: Item, folder: Path, *, labels: Labels, rules: LabelRules) -
         mask=placed.paths["mask"],
         alpha=placed.paths.get("alpha"),
         trimap=placed.paths.get("trimap"),
-        width=width,
-        height=height,
-        source=rules.source,
+        width=original.header.width,
+        height=original.header.height,
+        source=source.source,
         source_id=pair.source_id,
         split=pair.split,
         person_area=person_area(labels.mask),
-        group=f"{rules.source}/{pair.source_id}",
-        license=rules.license,
+        group=f"{source.source}/{pair.source_id}",
+        license=source.license,
         sha256=original.sha256,
         extra={**placed.digests, **({} if labels.alpha is None else {"soft": soft_share(labels.alpha)})},
     )
-    return Outcome(id=item.id, sample=sample)
+    records = () if doubt is None else (doubt.record(stage="place_pair", record_id=item.id),)
+    return Outcome(id=item.id, sample=sample, records=records)
+
+
+def fitted(label: Alpha, *, size: tuple[int, int]) -> Alpha:
+    """Scale a label (h, w) uint8 to `size` (height, width) in pixels, if it is the same picture but for its scale.
+
+    Same means that the other side differs by at most one pixel of rounding; any other label is given back as it is,
+    and its size refused later. Sizes are met bilinearly, and by area where the label shrinks.
+
+    >>> fitted(np.zeros((408, 612), np.uint8), size=(734, 1100)).shape
+    (734, 1100)
+    >>> fitted(np.zeros((408, 612), np.uint8), size=(1100, 734)).shape
+    (408, 612)
+    """
+    (height, width), (image_height, image_width) = label.shape, size
+    by_width, by_height = image_height * width / image_width, image_width * height / image_height
+    if (height, width) == size or min(abs(by_width - height), abs(by_height - width)) > 1:
+        return label
+    interpolation = cv2.INTER_LINEAR if width < image_width else cv2.INTER_AREA
+    return np.asarray(cv2.resize(label, (image_width, image_height), interpolation=interpolation), np.uint8)
+
+
+def _on_image(label: Alpha, *, original: Original, rules: PairRules, file: str) -> tuple[Alpha, BadRecord | None]:
+    """Return the label as its image is shown, of the same size, and the doubt that is left whether it lies so."""
+    header = original.header
+    given = label.shape
+    if rules.frame == "stored":
+        label = turned(label, orientation=header.orientation)
+    if rules.fit:
+        label = fitted(label, size=(header.height, header.width))
+        label = label if rules.with_alpha else _halved(label)
+    try:
+        check_size(original, size=(label.shape[0], label.shape[1]))
+    except BadRecord as problem:
+        problem.hint += _ways_out(given, original=original, rules=rules)
+        raise
+    if rules.frame is not None or not frame_is_open(header):
+        return label, None
+    image = decode_image(original.data, file=str(original.source))
+    return label, check_frame(image, label=label, orientation=header.orientation, file=file)
+
+
+def _halved(label: Alpha) -> Mask:
+    return np.where(label > HALF, np.uint8(255), np.uint8(0))
+
+
+def _ways_out(size: tuple[int, ...], *, original: Original, rules: PairRules) -> str:
+    """Return the options that may take a label of `size` (h, w) that does not meet its image."""
+    header = original.header
+    if rules.frame != "stored" and size == (header.stored_height, header.stored_width):
+        return (
+            "; --label-frame stored turns labels as their images are turned, also where a stale EXIF entry turns these"
+        )
+    if rules.frame == "stored" and size == (header.height, header.width):
+        return "; --label-frame shown takes labels as they lie"
+    return "; --fit scales labels that have the same shape" if rules.fit is False else ""
 
 
 def soft_share(alpha: Alpha) -> float:

@@ -16,11 +16,10 @@ from curation.clusters import Clusters
 from curation.dataset import Dataset, read_quarantine, write_dataset
 from curation.duplicates import HELD_OUT, Duplicates
 from curation.errors import EnvironmentProblem, InputRefused
+from curation.lineage import COPIES
 from curation.rewriting import rewriting
 from curation.splitting import split_counts
 
-GROUP: Final = "copies-"
-"""How the groups begin that are made here."""
 DIGITS: Final = 12
 
 
@@ -133,8 +132,8 @@ def _group_of(members: Iterable[Mapping[str, Any]]) -> str:
     groups = {str(row["group"]) for row in rows if row["group"] is not None}
     if len(groups) == 1 and all(row["group"] is not None for row in rows):
         return groups.pop()
-    made = [group for group in groups if group.startswith(GROUP)]
-    return min(made, default=GROUP + min(str(row["sha256"]) for row in rows)[:DIGITS])
+    made = [group for group in groups if group.startswith(COPIES)]
+    return min(made, default=COPIES + min(str(row["sha256"]) for row in rows)[:DIGITS])
 
 
 def _split_of(members: Iterable[Mapping[str, Any]]) -> str | None:

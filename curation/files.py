@@ -46,26 +46,21 @@ def read_file(path: Path, *, below: Path | None = None, max_bytes: int = MAX_IMA
     Links, devices, pipes and folders are not read, and nothing blocks.
     Raises BadRecord: MISSING_FILE, UNREADABLE, TOO_LARGE.
     """
-    try:
-        with _folder_of(path, below=below) as folder:
-            name = path if folder is None else path.name
-            descriptor = os.open(name, FILE_FLAGS, dir_fd=folder)
-    except FileNotFoundError:
-        raise BadRecord(Code.MISSING_FILE, "the file does not exist", file=path) from None
-    except OSError as error:
-        raise BadRecord(Code.UNREADABLE, LINKS.get(error.errno, _said(error)), file=path) from error
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise BadRecord(Code.UNREADABLE, "not a regular file", file=path)
+    descriptor = _opened(path, below=below)
     with os.fdopen(descriptor, "rb") as stream:
-        if status.st_size > max_bytes:
-            reason = f"{status.st_size:,} bytes; the limit is {max_bytes:,}"
-            raise BadRecord(Code.TOO_LARGE, reason, file=path)
+        if (size := os.fstat(descriptor).st_size) > max_bytes:
+            raise BadRecord(Code.TOO_LARGE, f"{size:,} bytes; the limit is {max_bytes:,}", file=path)
         try:
             return stream.read(max_bytes + 1)
         except OSError as error:
             raise BadRecord(Code.UNREADABLE, _said(error), file=path) from error
+
+
+def read_start(path: Path, *, below: Path, length: int) -> bytes:
+    """Return the first `length` bytes of a regular file; raises BadRecord: MISSING_FILE, UNREADABLE."""
+    descriptor = _opened(path, below=below)
+    with os.fdopen(descriptor, "rb", buffering=0) as stream, telling_where(path):
+        return stream.read(length) or b""
 
 
 def safe_join(root: Path, name: str) -> Path:
@@ -236,6 +231,20 @@ def telling_where(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise cannot_write(Path(os.fsdecode(error.filename)) if error.filename else path, error) from error
+
+
+def _opened(path: Path, *, below: Path | None) -> int:
+    try:
+        with _folder_of(path, below=below) as folder:
+            descriptor = os.open(path if folder is None else path.name, FILE_FLAGS, dir_fd=folder)
+    except FileNotFoundError:
+        raise BadRecord(Code.MISSING_FILE, "the file does not exist", file=path) from None
+    except OSError as error:
+        raise BadRecord(Code.UNREADABLE, LINKS.get(error.errno, _said(error)), file=path) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise BadRecord(Code.UNREADABLE, "not a regular file", file=path)
+    return descriptor
 
 
 @contextmanager

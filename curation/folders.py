@@ -1,19 +1,32 @@
-"""What lies below a folder: files that may be data, what operating systems left behind, names that cannot be used.
+"""What lies below a folder, every entry accounted for: images, what is no image by kind, names that cannot be used.
 
-No file is opened and no link is followed. Time is linear in the number of names.
+A file that is not named like a JPEG, PNG or WebP is told by how it begins, not by its name: a `.HEIC` may hold a JPEG,
+as may an `.mpo`, or a file without a suffix. No link is followed. Time is linear in the number of names.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from curation.errors import InputRefused
-from curation.files import check_name
+from curation.file_kinds import (
+    HEAD_BYTES,
+    IMAGE_SUFFIXES,
+    PAGES,
+    READ_SUFFIXES,
+    Stray,
+    other_format,
+    stem_of,
+    stray_kind,
+    suffix_of,
+)
+from curation.files import check_name, read_start
+from curation.image_header import format_of
 from curation.quarantine import BadRecord, Code, printable
 
 OS_METADATA_NAMES: Final = frozenset(
@@ -24,13 +37,16 @@ OWN_NAMES: Final = frozenset({"manifest.parquet", ".curate"})
 """A folder that holds one of these is a dataset, or on the way to one: made from what is beside it, not part of it."""
 APPLE_DOUBLE_PREFIX: Final = "._"
 """macOS keeps resource forks beside the files, e.g. `._0001.jpg`; they hold no picture, whatever their suffix says."""
-IMAGE_SUFFIXES: Final = frozenset(
-    {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jp2", ".heic", ".avif"}
-)
-"""Files of other suffixes are not looked at. Formats that are not accepted are here too: their check says why."""
-
-
 ENTRIES_SHOWN: Final = 10
+NAMES_KEPT: Final = 100
+"""So many names of each kind of file that is left out are written into a card."""
+OS_METADATA: Final = "os_metadata"
+OTHER_FILE: Final = "other_file"
+OTHER_FORMAT: Final = "other_format"
+NOT_ENTERED: Final = "folders_not_looked_into"
+"""Their name in the notes of a card."""
+UNNAMED: Final = "files_without_record"
+"""The same of files that lie there and that no record of an annotation file names."""
 Kind = Literal["file", "folder", "link"]
 
 
@@ -45,21 +61,25 @@ class FoundFile(NamedTuple):
 class Listing:
     """What was found below `root`, each entry once, sorted by name.
 
-    `files` may be images, `os_metadata` and `other_files` are no data, `broken` cannot be used as they are.
-    `not_entered` are folders that the caller did not ask for, and datasets; nothing in them is counted.
+    `files` are images by what they hold or by their names, those of formats that are not read, such as HEIF, among
+    them: their check says why. `left_out` are names by the reason why they are no data: what kind of file they are, or
+    `other_format`, an image that is not read beside one of the same name that is, such as camera raw beside JPEG.
+    `broken` cannot be used as they are. `not_entered` are folders that the caller did not ask for, and datasets, with
+    the number of files in each; none of these is counted.
     """
 
     root: Path
     files: tuple[FoundFile, ...]
-    os_metadata: tuple[str, ...] = ()
-    other_files: tuple[str, ...] = ()
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     broken: tuple[BadRecord, ...] = ()
-    not_entered: tuple[str, ...] = ()
+    not_entered: Mapping[str, int] = field(default_factory=dict)
 
     def fingerprint(self) -> str:
-        """Give a SHA-256 over the names and sizes of the files; OS metadata does not change it."""
-        lines = (f"{name}\0{size}\n".encode() for name, size in self.files)
-        return hashlib.sha256(b"".join(lines)).hexdigest()
+        """Return a SHA-256 over the names of all files and the sizes of images; OS metadata does not change it."""
+        lines = [f"{name}\0{size}\n" for name, size in self.files]
+        lines += [f"{reason}\0{name}\n" for reason, names in self.left_out.items() for name in names]
+        counted = (line.encode() for line in lines if not line.startswith(f"{OS_METADATA}\0"))
+        return hashlib.sha256(b"".join(counted)).hexdigest()
 
 
 def everywhere(_: str) -> bool:
@@ -67,9 +87,10 @@ def everywhere(_: str) -> bool:
     return True
 
 
-def list_folder(root: Path, *, enter: Callable[[str], bool] = everywhere) -> Listing:
+def list_folder(root: Path, *, enter: Callable[[str], bool] = everywhere, elsewhere: Path | None = None) -> Listing:
     """List what lies below `root`, in it and in the sub-folders for which `enter(relative path)` holds.
 
+    `elsewhere` is a folder that is listed for itself; where it lies below `root`, it is no part of it.
     Raises InputRefused when `root` is not a folder that can be read.
     """
     if not root.is_dir():
@@ -78,7 +99,7 @@ def list_folder(root: Path, *, enter: Callable[[str], bool] = everywhere) -> Lis
     found: list[FoundFile] = []
     broken: list[BadRecord] = []
     not_entered: list[str] = []
-    waiting = [""]
+    waiting, own = [""], None if elsewhere is None else elsewhere.resolve()
     while waiting:
         folder = waiting.pop()
         try:
@@ -91,6 +112,8 @@ def list_folder(root: Path, *, enter: Callable[[str], bool] = everywhere) -> Lis
             not_entered.append(folder)
             continue
         for name, kind, size in entries:
+            if kind == "folder" and own is not None and (root / name).resolve() == own:
+                continue
             if kind == "folder":
                 (waiting if is_os_metadata(name) or enter(name) else not_entered).append(name)
             elif kind == "link":
@@ -98,7 +121,8 @@ def list_folder(root: Path, *, enter: Callable[[str], bool] = everywhere) -> Lis
                 broken.append(BadRecord(Code.UNREADABLE, reason, file=root / name))
             else:
                 found.append(FoundFile(name, size))
-    return sort_out(found, root=root, broken=broken, not_entered=not_entered)
+    listing = sort_out(found, root=root, broken=broken)
+    return replace(listing, not_entered={printable(name): _files_in(root / name) for name in sorted(not_entered)})
 
 
 def require_folders(root: Path, *, names: Sequence[str]) -> None:
@@ -119,27 +143,33 @@ def require_folders(root: Path, *, names: Sequence[str]) -> None:
     )
 
 
-def sort_out(
-    found: Iterable[FoundFile], *, root: Path, broken: Iterable[BadRecord] = (), not_entered: Iterable[str] = ()
-) -> Listing:
-    """Tell files that may be data from OS metadata, from other files, and from names that cannot be used."""
-    files, metadata, others, unusable = [], [], [], list(broken)
+def sort_out(found: Iterable[FoundFile], *, root: Path, broken: Iterable[BadRecord] = ()) -> Listing:
+    """Tell images from what is none, by kind, and from names that cannot be used."""
+    files, unread, unusable = [], [], list(broken)
+    left_out: dict[str, list[str]] = {}
     for file in found:
         if is_os_metadata(file.name):
-            metadata.append(printable(file.name))
+            left_out.setdefault(OS_METADATA, []).append(printable(file.name))
         elif (problem := _name_problem(file.name, root=root)) is not None:
             unusable.append(problem)
-        elif _suffix(file.name) in IMAGE_SUFFIXES:
+        elif suffix_of(file.name) in READ_SUFFIXES or (kind := _kind_of_file(file.name, root=root)) == "image":
             files.append(file)
+        elif kind == "unread":
+            unread.append(file)
         else:
-            others.append(file.name)
+            left_out.setdefault(kind, []).append(file.name)
+    stems = {stem_of(file.name) for file in files}
+    for file in sorted(unread):
+        if stem_of(file.name) in stems:
+            left_out.setdefault(OTHER_FORMAT, []).append(file.name)
+        else:
+            files.append(file)
+            stems.add(stem_of(file.name))
     return Listing(
         root=root,
         files=tuple(sorted(files)),
-        os_metadata=tuple(sorted(metadata)),
-        other_files=tuple(sorted(others)),
+        left_out={reason: tuple(sorted(left_out[reason])) for reason in sorted(left_out)},
         broken=tuple(sorted(unusable, key=lambda problem: problem.file)),
-        not_entered=tuple(sorted(printable(name) for name in not_entered)),
     )
 
 
@@ -171,11 +201,27 @@ def _kind(entry: os.DirEntry[str]) -> Kind:
     """Tell folders to enter and links to folders; all else, a folder named like an image too, is for its reader."""
     if entry.is_symlink():
         return "link" if entry.is_dir() else "file"
-    return "folder" if entry.is_dir() and _suffix(entry.name) not in IMAGE_SUFFIXES else "file"
+    return "folder" if entry.is_dir() and suffix_of(entry.name) not in READ_SUFFIXES else "file"
 
 
-def _suffix(name: str) -> str:
-    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - PurePath takes five times as long
+def _kind_of_file(name: str, *, root: Path) -> Literal["image", "unread"] | Stray:
+    """Return what a file is whose name does not tell; what cannot be opened is what its name says."""
+    is_named_image = suffix_of(name) in IMAGE_SUFFIXES
+    try:
+        head = read_start(root / name, below=root, length=HEAD_BYTES)
+    except BadRecord:
+        return "unread" if is_named_image else OTHER_FILE
+    if format_of(head) is not None:
+        return "image"
+    known = other_format(head, name=name)
+    if known in PAGES:
+        return "document"
+    return "unread" if known is not None or is_named_image else stray_kind(head)
+
+
+def _files_in(folder: Path) -> int:
+    """Return how many files lie in a folder and below; no link is followed, and what cannot be listed has none."""
+    return sum(len(files) for _, _, files in os.walk(folder))
 
 
 def _name_problem(name: str, *, root: Path) -> BadRecord | None:

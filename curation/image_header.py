@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from curation.file_kinds import other_format, start_of_text
 from curation.image_segments import (
     JPEG_SCAN,
     PNG_SIGNATURE,
@@ -38,25 +39,6 @@ PNG_MODES: Final[dict[int, tuple[Mode, frozenset[int]]]] = {
     6: ("RGBA", frozenset({8, 16})),
 }
 """Colour type -> mode and the bit depths it may have (W3C PNG, third edition, table 8)."""
-
-OTHER_FORMATS: Final = (
-    (b"GIF8", "GIF"),
-    (b"II*\0", "TIFF"),
-    (b"MM\0*", "TIFF"),
-    (b"II+\0", "TIFF"),
-    (b"MM\0+", "TIFF"),
-    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
-    (b"\xff\x4f\xff\x51", "JPEG 2000"),
-    (b"\0\0\0\x0cJXL ", "JPEG XL"),
-    (b"\xff\x0a", "JPEG XL"),
-    (b"%!PS", "PostScript"),
-    (b"\xc5\xd0\xd3\xc6", "EPS"),
-    (b"%PDF", "PDF"),
-    (b"8BPS", "Photoshop"),
-    (b"\x8aMNG", "MNG"),
-)
-HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
-AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,13 +96,23 @@ def inspect(data: bytes, *, file: str, limits: Limits = DEFAULT_LIMITS) -> Image
     """
     if len(data) > limits.max_bytes:
         raise BadRecord(Code.TOO_LARGE, f"{len(data):,} bytes; the limit is {limits.max_bytes:,}", file=file)
+    known = format_of(data)
+    if known is None:
+        raise not_read(data, file=file)
+    return {"JPEG": _inspect_jpeg, "PNG": _inspect_png, "WEBP": _inspect_webp}[known](data, file=file, limits=limits)
+
+
+def format_of(data: bytes) -> Format | None:
+    """Return the format that a file begins like, whatever its name says; None where it is none that is read.
+
+    >>> format_of(JPEG_SIGNATURE + b"...")
+    'JPEG'
+    """
     if data.startswith(JPEG_SIGNATURE):
-        return _inspect_jpeg(data, file=file, limits=limits)
+        return "JPEG"
     if data.startswith(PNG_SIGNATURE):
-        return _inspect_png(data, file=file, limits=limits)
-    if data.startswith(b"RIFF") and data[8:RIFF_HEADER_BYTES] == b"WEBP":
-        return _inspect_webp(data, file=file, limits=limits)
-    raise _no_such_image(data, file=file)
+        return "PNG"
+    return "WEBP" if data.startswith(b"RIFF") and data[8:RIFF_HEADER_BYTES] == b"WEBP" else None
 
 
 def exif_orientation(tiff: bytes) -> int:
@@ -259,30 +251,15 @@ def _check_size(width: int, height: int, *, file: str, limits: Limits) -> None:
         raise BadRecord(Code.TOO_LARGE, f"{said}; the limit is {allowed}", file=file)
 
 
-def _no_such_image(data: bytes, *, file: str) -> BadRecord:
-    """Say what a file is that is neither JPEG nor PNG nor WebP."""
+def not_read(data: bytes, *, file: str) -> BadRecord:
+    """Say what a file is, from its start at least, that is neither JPEG nor PNG nor WebP."""
     if not data:
         return BadRecord(Code.NOT_IMAGE, "the file is empty", file=file)
     is_start = any(whole.startswith(data[:8]) for whole in (JPEG_SIGNATURE, PNG_SIGNATURE, b"RIFF"))
     if is_start or (len(data) < RIFF_HEADER_BYTES and data.startswith(b"RIFF")):
         return BadRecord(Code.TRUNCATED, f"the file ends after {len(data):,} bytes", file=file)
-    other = _other_format(data)
+    other = other_format(data, name=file)
     if other is not None:
         return BadRecord(Code.FORMAT, f"a file of format {other}", file=file, value=data[:16])
-    start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    kind = "an HTML page" if start.startswith((b"<!doctype", b"<html")) else "not an image"
+    kind = "an HTML page" if start_of_text(data).startswith((b"<!doctype", b"<html")) else "not an image"
     return BadRecord(Code.NOT_IMAGE, kind, file=file, value=data[:16])
-
-
-def _other_format(data: bytes) -> str | None:
-    for magic, name in OTHER_FORMATS:
-        if data.startswith(magic):
-            return name
-    if data.startswith(b"BM") and data[6:10] == b"\0\0\0\0":  # two letters alone also begin texts
-        return "BMP"
-    if data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS | AVIF_BRANDS:
-        return "AVIF" if data[8:12] in AVIF_BRANDS else "HEIF"
-    start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if start.startswith(b"<svg") or (start.startswith(b"<?xml") and b"<svg" in start):
-        return "SVG"
-    return None

@@ -19,6 +19,8 @@ CERTAIN: Final = 0.9
 SMALLEST_PART: Final = 0.1
 """A part of the prediction that is smaller, as a share of the largest, is no person but a mistake."""
 GROWN_AT_ONCE: Final = 1_000_000
+KEPT: Final = 0.5
+"""A matte that keeps less of a part of the person has taken it for background."""
 NETWORK_PIXELS: Final = 3.0
 """How far a network's outline may be off, in pixels of its own input."""
 
@@ -60,18 +62,42 @@ def _around(mask: Mask, *, reach: int) -> Mask:
 
 
 def trimap_of(probability: Probability, *, input_size: tuple[int, int]) -> Trimap:
-    """Give the trimap of a prediction (h, w) by a network that looks at `input_size` (height, width) pixels.
+    """Return the trimap of a prediction (h, w) by a network that looks at `input_size` (height, width) pixels.
 
-    Unknown is a band along the outline, as wide as the network is coarse, and wherever near it the network is unsure.
+    Unknown is a band along the outline, as wide as the network is coarse, and what the network is unsure of outside it.
+    The band is nowhere wider than half of the part that it runs along, so that no part of the person, such as a face
+    that is far away, is left without sure foreground: its colours would be taken for the background's.
     """
     mask = mask_of(probability)
     height, width = mask.shape
     coarse = max(height / input_size[0], width / input_size[1])
     kernel = max(band_px(mask), round(2 * NETWORK_PIXELS * coarse))
     trimap = trimap_from_mask(mask, kernel=kernel)
-    is_unsure = (probability > 1 - CERTAIN) & (probability < CERTAIN)
+    trimap[_core(mask, kernel=kernel)] = SURE
+    is_unsure = (mask == 0) & (probability > 1 - CERTAIN)
     trimap[is_unsure & (_around(mask, reach=kernel) > 0)] = UNKNOWN
     return trimap
+
+
+def loses_a_part(alpha: Alpha, *, mask: Mask) -> bool:
+    """Say whether an alpha (h, w) keeps less than `KEPT` of a part of the mask (h, w, 0 and 255) that it was made of.
+
+    >>> mask = np.array([[255, 255, 0, 255]], np.uint8)
+    >>> [loses_a_part(np.array([values], np.uint8), mask=mask) for values in ([255, 200, 0, 140], [255, 255, 0, 90])]
+    [False, True]
+    """
+    number, labels = cv2.connectedComponents(mask, connectivity=8)
+    whole = np.bincount(labels.ravel(), minlength=number)
+    kept = np.bincount(labels.ravel(), weights=alpha.ravel(), minlength=number) / SURE
+    return bool((kept[1:] < KEPT * whole[1:]).any())
+
+
+def _core(mask: Mask, *, kernel: int) -> NDArray[np.bool_]:
+    """Return where the mask is deeper than half of how deep it gets within half a kernel: its inner half everywhere."""
+    padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_REPLICATE)  # a person goes on beyond the frame
+    depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    deepest = cv2.dilate(depth, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (kernel | 1, kernel | 1)))
+    return np.asarray((depth > deepest / 2) & (depth > 1))
 
 
 def trimap_of_classes(background: Probability, *, person: Probability) -> Trimap:

@@ -36,11 +36,20 @@ def check_original(
     """
     data = read_file(source, below=below)
     header = inspect(data, file=str(source))
-    if size is not None and size != (header.height, header.width):
-        raise BadRecord(Code.SIZE_MISMATCH, _mismatch(header, size=size), file=source, field="width,height", value=size)
+    original = Original(source=source, below=below, data=data, header=header, sha256=sha256_of(data))
+    if size is not None:
+        check_size(original, size=size)
     if verify == "full":
         decode_image(data, file=str(source))
-    return Original(source=source, below=below, data=data, header=header, sha256=sha256_of(data))
+    return original
+
+
+def check_size(original: Original, *, size: tuple[int, int]) -> None:
+    """Raise BadRecord SIZE_MISMATCH where the image, as displayed, has not the (height, width) of its label."""
+    header = original.header
+    if size != (header.height, header.width):
+        reason = _mismatch(header, size=size)
+        raise BadRecord(Code.SIZE_MISMATCH, reason, file=original.source, field="width,height", value=size)
 
 
 def place_original(original: Original, *, folder: Path, sample_id: str) -> str:

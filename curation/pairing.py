@@ -13,13 +13,11 @@ import msgspec
 
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.files import folded, read_file
-from curation.folders import FoundFile, Listing
+from curation.folders import NAMES_KEPT, NOT_ENTERED, OTHER_FILE, FoundFile, Listing
 from curation.quarantine import BadRecord, Code
 from curation.safe_id import safe_id
 from curation.samples import Item, Outcome, Plan, Source
 
-NAMES_KEPT: Final = 100
-"""So many names of each kind of filtered file are written into the card."""
 MAX_ID_BYTES: Final = 200
 """File systems hold names of 255 bytes; an id leaves room for `.v12.png` and for the prefix of half-written files."""
 
@@ -132,11 +130,18 @@ def read_label(pair: Pair) -> bytes:
 
 
 def strays_of(*listings: Listing) -> dict[str, list[str]]:
-    """Give the names of what is no data, by filter reason."""
+    """Return the names of what is no data, by filter reason."""
+    reasons = {reason for listing in listings for reason in listing.left_out} | {OTHER_FILE}
     return {
-        "os_metadata": [name for listing in listings for name in listing.os_metadata],
-        "other_file": [name for listing in listings for name in listing.other_files],
+        reason: [name for listing in listings for name in listing.left_out.get(reason, ())]
+        for reason in sorted(reasons)
     }
+
+
+def not_entered_note(*listings: Listing) -> dict[str, dict[str, int]]:
+    """Return the card's note on folders that were not looked into, with the number of files in each; none, no note."""
+    folders = {name: number for listing in listings for name, number in listing.not_entered.items()}
+    return {NOT_ENTERED: folders} if folders else {}
 
 
 def plan_of(intake: Intake, *, work: Callable[[Item, Path], Outcome], folders: tuple[str, ...]) -> Plan:

@@ -21,8 +21,10 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
+from curation.alpha_scale import check_scale
 from curation.decoder_complaints import decoder_complaints
-from curation.image_header import SIDEWAYS, ImageHeader, inspect
+from curation.image_header import ImageHeader, inspect
+from curation.orientation import turned
 from curation.png_alpha import plain_png_alpha, plain_png_gray
 from curation.quarantine import BadRecord, Code
 
@@ -40,10 +42,6 @@ Stored: TypeAlias = NDArray[Any]
 PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 PNG_LEVEL: Final = 1
 """Of isal's levels; 2 is no smaller on masks, 0 half as large again and no faster."""
-SMALL_SCALES: Final = (1, 100)
-"""Where an alpha of 8 bits ends that was saved as a fraction or in percent."""
-UNUSED_FROM_BIT: Final = 14
-"""Of 16 bits; files that hold 8, 10, 12 or 14 bits have their highest value below it."""
 VALUES_SHOWN: Final = 6
 DAMAGED_HINT: Final = "fetch the file again; it is damaged"
 
@@ -55,19 +53,18 @@ def decode_image(data: bytes, *, file: str) -> Image:
     """
     header = inspect(data, file=file)
     if header.mode == "CMYK":
-        return _turned(_decode_cmyk(data, file=file), orientation=header.orientation)
+        return turned(_decode_cmyk(data, file=file), orientation=header.orientation)
     if header.bit_depth == 16:  # OpenCV's own way to 8 bits depends on the libpng it was built with
         image = _to_8_bit(_three_channels(_decode(data, flags=cv2.IMREAD_UNCHANGED, file=file)))
     else:
         image = _decode(data, flags=cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION, file=file)
-    return _turned(image, orientation=header.orientation)
+    return turned(image, orientation=header.orientation)
 
 
 def decode_alpha(data: bytes, *, file: str) -> Alpha:
     """Give the alpha channel of a PNG or WebP file as (height, width) uint8, as displayed.
 
-    A file without one is refused, never taken for opaque; so is one whose scale can only be guessed (up to 1, or to
-    100; or 16 bits of which 14 or fewer are used).
+    A file without one is refused, never taken for opaque; so is one whose values are no alpha (`alpha_scale`).
     Raises BadRecord: NO_ALPHA, ALPHA_SCALE, and those of `decode_image`.
     """
     header = inspect(data, file=file)
@@ -103,7 +100,7 @@ def decode_gray(data: bytes, *, file: str) -> Gray:
         stored = _gray(_decode(data, flags=cv2.IMREAD_UNCHANGED, file=file), file=file)
     if stored.dtype != np.uint8:
         raise BadRecord(Code.MODE, f"{header.bit_depth} bits a pixel, 8 were expected", file=file)
-    return _turned(stored, orientation=header.orientation)
+    return turned(stored, orientation=header.orientation)
 
 
 def decode_mask(data: bytes, *, file: str) -> Mask:
@@ -123,7 +120,7 @@ def decode_mask(data: bytes, *, file: str) -> Mask:
         kind = "a mask saved as JPEG" if header.format == "JPEG" else "values that are no mask"
         raise BadRecord(Code.MASK_VALUES, f"{kind}: {histogram(stored)}", file=file)
     mask = (stored > 0).view(np.uint8) * np.uint8(255)
-    return _turned(mask, orientation=header.orientation)
+    return turned(mask, orientation=header.orientation)
 
 
 def encode_mask(mask: Mask) -> bytes:
@@ -236,13 +233,10 @@ def _gray(stored: Stored, *, file: str) -> Stored:
 
 
 def _scaled_alpha(stored: Stored, *, header: ImageHeader, file: str) -> Alpha:
-    """Give stored alpha values on the scale 0..255, as displayed; refuse a scale that can only be guessed."""
-    highest = int(stored.max())
-    is_guess = highest in SMALL_SCALES if stored.dtype == np.uint8 else 0 < highest < 1 << UNUSED_FROM_BIT
-    if is_guess:
-        reason = f"the highest value is {highest}, in a file of {8 * stored.itemsize} bits"
-        raise BadRecord(Code.ALPHA_SCALE, reason, file=file, value=highest)
-    return _turned(_to_8_bit(stored), orientation=header.orientation)
+    """Return stored alpha values on the scale 0..255, as displayed; raise BadRecord: ALPHA_SCALE (`check_scale`)."""
+    alpha = _to_8_bit(stored)
+    check_scale(alpha, stored=stored, file=file)
+    return turned(alpha, orientation=header.orientation)
 
 
 def _to_8_bit(stored: Stored) -> NDArray[np.uint8]:
@@ -256,13 +250,3 @@ def _is_binary(stored: Stored) -> bool:
     """Tell whether the values are 0 and one of 1, 255 and (16 bits) 65535."""
     highest = stored.max()
     return highest in {0, 1, 255, 65535} and bool(((stored == 0) | (stored == highest)).all())
-
-
-def _turned(stored: NDArray[np.uint8], *, orientation: int) -> NDArray[np.uint8]:
-    """Turn pixels as stored into pixels as displayed (EXIF 2.32, section 4.6.4, tag 0x0112)."""
-    if orientation == 1:
-        return np.ascontiguousarray(stored)
-    if orientation >= SIDEWAYS:
-        stored = stored.swapaxes(0, 1)
-    is_upside_down, is_mirrored = orientation in {3, 4, 7, 8}, orientation in {2, 3, 6, 7}
-    return np.ascontiguousarray(stored[:: -1 if is_upside_down else 1, :: -1 if is_mirrored else 1])

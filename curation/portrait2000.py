@@ -11,9 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from curation.cutouts import LabelRules, labels_of_alpha, place_pair
+from curation.cutouts import LabelRules, PairRules, place_pair
 from curation.errors import InputRefused
 from curation.folders import FoundFile, list_folder
+from curation.label_frame import LabelFrame
 from curation.originals import Verify
 from curation.pairing import (
     Intake,
@@ -21,6 +22,7 @@ from curation.pairing import (
     by_key,
     items_of,
     match,
+    not_entered_note,
     plan_of,
     read_label,
     settings_of,
@@ -41,11 +43,12 @@ TRIMAP_KERNEL: Final = "6"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Portrait2000Settings:
-    """What to read, and how a matte becomes labels; see `LabelRules`."""
+    """What to read, and how a matte becomes labels; see `LabelRules` and `PairRules`."""
 
     root: Path
     threshold: int = THRESHOLD
     trimap_kernel: str = TRIMAP_KERNEL
+    label_frame: LabelFrame | None = None
     verify: Verify = "structure"
     limit: int | None = None
 
@@ -55,9 +58,10 @@ def plan_portrait2000(settings: Portrait2000Settings) -> Plan:
 
     Raises InputRefused: there is no matte, two files claim one id, or there is no pair.
     """
-    rules = LabelRules(
+    labels = LabelRules(
         source=NAME, threshold=settings.threshold, trimap_kernel=settings.trimap_kernel, verify=settings.verify
     )
+    rules = PairRules(labels=labels, with_alpha=True, frame=settings.label_frame)
     listing = list_folder(settings.root, enter=lambda folder: folder in SPLITS)
     mattes = [file for file in listing.files if is_matte(file)]
     if not mattes:
@@ -81,9 +85,9 @@ def plan_portrait2000(settings: Portrait2000Settings) -> Plan:
         broken=[*listing.broken, *broken],
         strays=strays_of(listing),
         limit=settings.limit,
-        notes={"folders_not_read": list(listing.not_entered)} if listing.not_entered else {},
+        notes=not_entered_note(listing),
     )
-    return plan_of(intake, work=partial(take_portrait, rules=rules), folders=rules.folders(with_alpha=True))
+    return plan_of(intake, work=partial(take_portrait, rules=rules), folders=rules.folders())
 
 
 def is_matte(file: FoundFile) -> bool:
@@ -105,15 +109,13 @@ def sample_id(key: str) -> str:
     return f"{SPLITS[folder]}-{number}" if folder else number
 
 
-def take_portrait(item: Item, folder: Path, *, rules: LabelRules) -> Outcome:
+def take_portrait(item: Item, folder: Path, *, rules: PairRules) -> Outcome:
     """Make alpha, mask and trimap of one matte, and link its portrait.
 
     Raises BadRecord: whatever is wrong with either file, or with the two together.
     """
     pair: Pair = item.payload
-    alpha = decode_matte(read_label(pair), file=pair.label)
-    labels = labels_of_alpha(alpha, rules=rules, file=pair.label)
-    return place_pair(item, folder, labels=labels, rules=rules)
+    return place_pair(item, folder, label=decode_matte(read_label(pair), file=pair.label), rules=rules)
 
 
 def _no_mattes(root: Path) -> InputRefused:

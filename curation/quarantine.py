@@ -42,6 +42,7 @@ class Code(StrEnum):
     # pairs, alphas, masks, trimaps
     NO_MASK = "NO_MASK"
     ORPHAN_MASK = "ORPHAN_MASK"
+    LABEL_FRAME = "LABEL_FRAME"
     NO_ALPHA = "NO_ALPHA"
     ALPHA_SCALE = "ALPHA_SCALE"
     EMPTY_ALPHA = "EMPTY_ALPHA"
@@ -55,6 +56,7 @@ class Code(StrEnum):
     AMBIGUOUS_EMPTY = "AMBIGUOUS_EMPTY"
     # photographs
     UNSUITABLE = "UNSUITABLE"
+    CONFLICT = "CONFLICT"
     # models
     MODEL_NONFINITE = "MODEL_NONFINITE"
     PERSON_SEEN = "PERSON_SEEN"
@@ -81,12 +83,14 @@ HINTS: Final[dict[Code, str]] = {
     Code.CHECKSUM: "the file changed since it was imported; restore it or import again",
     Code.TOO_LARGE: "scale the image down",
     Code.MODE: "save the image as 8-bit RGB or gray",
-    Code.FORMAT: "save the image as JPEG, PNG or WebP",
+    Code.FORMAT: "convert to JPEG (a mask, an alpha or a trimap to PNG: JPEG changes its values)",
     Code.NAME: "rename the file; the name must be printable UTF-8 that every file system can hold",
     Code.PATH_ESCAPE: "file names must stay inside the images folder",
     Code.SIZE_MISMATCH: "save the label in the size of its image as displayed, or fetch the image that it belongs to",
     Code.NO_MASK: "fetch or draw the label of this image, or take the image away",
     Code.ORPHAN_MASK: "fetch the image of this label, or take the label away",
+    Code.LABEL_FRAME: "look at both: --label-frame stored turns labels as their images are turned, --label-frame shown "
+    "takes them as they are; where the pixels lie upright and EXIF is wrong, take the orientation out of the image",
     Code.NO_ALPHA: "save the cut-out as a PNG with an alpha channel",
     Code.ALPHA_SCALE: "save the alpha on the scale 0..255 (8 bit) or 0..65535 (16 bit)",
     Code.EMPTY_ALPHA: "the alpha shows no person; cut the person out again",
@@ -98,6 +102,7 @@ HINTS: Final[dict[Code, str]] = {
     Code.BRUSH_RLE: "open the task in Label Studio, correct the mask and submit it again",
     Code.AMBIGUOUS_EMPTY: "open the task in Label Studio: draw the person, or choose that there is none",
     Code.UNSUITABLE: "take the photograph again, with the whole head and the shoulders in it",
+    Code.CONFLICT: "choose another --out, or give --overwrite to replace what is there",
     Code.MODEL_NONFINITE: "the model is at fault, not the image; train it again with a lower learning rate",
     Code.PERSON_SEEN: "look at the image; where the model is wrong, make the dataset again and give --keep with its id",
     Code.WORKER_DIED: "the file crashes, hangs or exhausts the decoder; open it elsewhere and save it again",

@@ -22,7 +22,7 @@ from curation.folders import is_os_metadata
 from curation.image_header import inspect
 from curation.labels import FOLDERS
 from curation.originals import IMAGES
-from curation.pixels import decode_matte
+from curation.pixels import decode_gray
 from curation.quarantine import BadRecord, Code, QuarantineRecord
 from curation.runner import RunnerOptions, run_items
 from curation.samples import Item, Outcome
@@ -101,7 +101,7 @@ def _check_image(data: bytes, *, row: dict[str, Any], file: Path) -> None:
 
 
 def _check_gray(data: bytes, *, row: dict[str, Any], column: str, file: Path) -> None:
-    picture = decode_matte(data, file=str(file))
+    picture = decode_gray(data, file=str(file))
     _check_size((picture.shape[0], picture.shape[1]), row=row, file=file)
     if column in VALUES:
         allowed, code = VALUES[column]

@@ -13,10 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.edges import edge_strength
 from curation.pixels import Image, Mask
 
-SMOOTHING_PX: Final = 1.0
-"""Sigma, so that noise and JPEG blocks are no edges."""
 NEAR: Final = 0.04
 """Of the diagonal: edges this near to the outline are what it is compared with."""
 STRONG: Final = 0.75
@@ -51,16 +50,10 @@ def outline_support(image: Image, mask: Mask) -> float:
     contours = [np.asarray(contour[:, 0], np.int32) for contour in found if len(contour) >= LEAST_PX]
     if not contours:
         return 0.0
-    is_edge = _near_edges(_gradient(image), person=person)
+    is_edge = _near_edges(edge_strength(image), person=person)
     on_edge = [_on_edge(contour, is_edge=is_edge) for contour in contours]
     length = max(1, round(STRETCH * sum(map(len, on_edge))))
     return float(np.quantile(np.concatenate([_stretches(one, length=length) for one in on_edge]), WORST))
-
-
-def _gradient(image: Image) -> NDArray[np.float32]:
-    lab = cv2.cvtColor(cv2.GaussianBlur(image, (0, 0), SMOOTHING_PX), cv2.COLOR_RGB2LAB)
-    across, down = (np.asarray(cv2.Sobel(lab, cv2.CV_32F, *by), np.float32) for by in ((1, 0), (0, 1)))
-    return np.asarray(np.sqrt((across**2 + down**2).sum(axis=2)), np.float32)
 
 
 def _near_edges(gradient: NDArray[np.float32], *, person: NDArray[np.uint8]) -> NDArray[np.bool_]:

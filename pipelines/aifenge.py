@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from curation.aifenge import THRESHOLD, TRIMAP_KERNEL, AifengeSettings, plan_aifenge
+from curation.label_frame import LABEL_FRAME_MEANING, LabelFrame
 from curation.originals import Verify
 from pipelines.making import make_dataset
 from pipelines.options import Result, RunOptions, setting
@@ -23,6 +24,7 @@ class AifengeFlags:
         default=TRIMAP_KERNEL,
         metavar="N|auto|none",
     )
+    label_frame: LabelFrame | None = setting(LABEL_FRAME_MEANING, default=None)
     verify: Verify = setting(
         "How photographs are checked: structure (quick, finds files that are cut off), or full (every pixel).",
         default="structure",
@@ -44,6 +46,7 @@ def aifenge(settings: AifengeFlags, *, run: RunOptions) -> Result:
             root=settings.root,
             threshold=settings.threshold,
             trimap_kernel=settings.trimap_kernel,
+            label_frame=settings.label_frame,
             verify=settings.verify,
             limit=run.limit,
         )

@@ -15,7 +15,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from curation.errors import CurateError, EnvironmentProblem, Interrupted
-from pipelines.options import Result, RunOptions, command_of
+from pipelines.options import Result, RunOptions, command_of, give_back_stdout
 from pipelines.verbs import GROUPS, VERBS
 
 OUR_BUG: Final = 70
@@ -194,6 +194,7 @@ def _on_thread_end(args: threading.ExceptHookArgs) -> None:
     if not isinstance(args.exc_value, CurateError):
         threading.__excepthook__(args)
         return
+    give_back_stdout()
     try:
         _fail_for(args.exc_value)
     except SystemExit:

@@ -30,30 +30,49 @@ def cutout(settings: CutoutFlags, *, run: RunOptions) -> Result:
     """Cut people out of photographs: PNG with transparency, or JPEG on a new background.
 
     In the soft edge the person's own colours are estimated, so that nothing of the old background is left. Photographs
-    come out as they are displayed; what else a camera stored with them, such as the place, is not written. Results
-    that are there already are left. Files that are broken or show nobody are told, and the rest is done.
+    come out as they are displayed; what else a camera stored with them, such as the place, is not written. A result
+    that is there already, made from the same photograph with the same settings, is left; anything else under its name
+    is never written over without --overwrite. Files that are broken or show nobody are told, and the rest is done.
 
     \b
     Examples: curate cutout photo.jpg --model runs/unet
               curate cutout holiday/ --model sinet.onnx --background beach.jpg --refine --out beach
     """
     from curation.backdrop import laid_on, read_backdrop
+    from curation.files import fingerprint_file
     from curation.pixels import encode_image
-    from pipelines.photographs import Written, people_in, photographs, ready_model, sound, told
+    from pipelines.made_files import MadeFiles, Making, settings_with_model
+    from pipelines.photographs import (
+        Photograph,
+        people_in,
+        photographs,
+        ready_model,
+        result_of,
+        sound,
+        told,
+        waiting_for,
+    )
 
     backdrop = read_backdrop(settings.background)
-    chosen, broken = photographs(settings.images, limit=run.limit)
+    given = photographs(settings.images, limit=run.limit)
     if run.dry_run:
-        return told(chosen, command="cutout", out=settings.out, broken=broken)
-    written = Written(command="cutout", out=settings.out, overwrite=run.overwrite)
-    written.broken += broken
-    suffix = ".png" if backdrop.is_transparent else ".jpg"
-    waiting = written.waiting(chosen, suffix=suffix)
+        return told(given, command="cutout", out=settings.out)
+    made = MadeFiles(command="cutout", out=settings.out, overwrite=run.overwrite, broken=given.broken)
     model = ready_model(settings.model, run=run)
-    for person in sound(
-        people_in(waiting, model=model, refine=settings.refine, run=run, name="cutout"), written=written
-    ):
-        picture = laid_on(person.image, alpha=person.alpha, backdrop=backdrop)
-        data = encode_image(picture, quality=None if backdrop.is_transparent else QUALITY)
-        written.write(written.path(person.photograph, suffix=suffix), data)
-    return written.result()
+    picture = None if backdrop.picture is None else fingerprint_file(Path(settings.background))
+    shape = {"background": picture or backdrop.colour, "refine": settings.refine}
+    recorded = settings_with_model(model, settings=shape)
+    suffix = ".png" if backdrop.is_transparent else ".jpg"
+
+    def makings(one: Photograph) -> dict[Path, Making]:
+        making = Making(command="cutout", sources=(one.file,), settings=recorded)
+        return {settings.out / f"{one.name}{suffix}": making}
+
+    waiting = waiting_for(given.chosen, made=made, makings=makings)
+    people = people_in(waiting, model=model, refine=settings.refine, run=run, name="cutout")
+    for person in sound(people, made=made):
+        cut = laid_on(person.image, alpha=person.alpha, backdrop=backdrop)
+        data = encode_image(cut, quality=None if backdrop.is_transparent else QUALITY)
+        for path, making in makings(person.photograph).items():
+            made.write(path, data, making=making)
+    return result_of(made, given=given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -14,7 +15,9 @@ from pipelines.options import Result, RunOptions, setting
 if TYPE_CHECKING:
     from curation.backdrop import Backdrop
     from curation.group_picture import Member
-    from pipelines.photographs import Written
+    from models.prediction.ready import ReadyModel
+    from pipelines.made_files import MadeFiles
+    from pipelines.photographs import Photograph
 
 QUALITY: Final = 95
 FRAME: Final = (1080, 1920)
@@ -52,27 +55,34 @@ def group(settings: GroupFlags, *, run: RunOptions) -> Result:
     Example:  curate group ann.jpg bob.jpg --model runs/unet --background garden.jpg --out together.jpg
     """
     from curation.backdrop import filled, read_backdrop
+    from curation.files import fingerprint_file
     from curation.group_picture import group_picture
     from curation.pixels import encode_image
-    from pipelines.photographs import Written, photographs, told
+    from pipelines.made_files import MadeFiles, Making, settings_with_model
+    from pipelines.photographs import photographs, ready_model, result_of, told
 
     backdrop = read_backdrop(settings.background)
     frame = _frame(settings, backdrop=backdrop)
-    chosen, broken = photographs(settings.images, limit=run.limit)
-    if settings.out.exists() and not run.overwrite:
-        remedy = "choose another --out, or give --overwrite"
-        raise InputRefused("this file is there already", where=settings.out, remedy=remedy)
+    given = photographs(settings.images, limit=run.limit)
     if run.dry_run:
-        return told(chosen, command="group", out=settings.out, broken=broken)
-    written = Written(command="group", out=settings.out, overwrite=run.overwrite)
-    written.broken += broken
-    members = _members(settings, frame=frame, written=written, run=run)
+        return told(given, command="group", out=settings.out)
+    made = MadeFiles(command="group", out=settings.out, overwrite=run.overwrite, broken=given.broken)
+    model = ready_model(settings.model, run=run)
+    behind = backdrop.colour if backdrop.picture is None else fingerprint_file(Path(settings.background))
+    shape = {"background": behind, "size": frame, "alike": settings.alike, "refine": settings.refine}
+    recorded = settings_with_model(model, settings=shape)
+    making = Making(command="group", sources=tuple(one.file for one in given.chosen), settings=recorded)
+    if not made.is_waiting({settings.out: making}):
+        made.refuse_conflicts_alone(chosen=1)
+        return result_of(made, given=given)
+    members = _members(given.chosen, settings=settings, frame=frame, model=model, made=made, run=run)
     if not members:
-        first = written.broken[0]
+        first = made.broken[0]
         raise InputRefused(f"nobody is left for the picture; {first.reason}", where=first.file, remedy=first.hint)
     picture = group_picture(members, background=filled(backdrop, size=frame), alike=settings.alike)
-    written.write(settings.out, encode_image(picture, quality=None if settings.out.suffix == ".png" else QUALITY))
-    return written.result(people=len(members))
+    quality = None if settings.out.suffix == ".png" else QUALITY
+    made.write(settings.out, encode_image(picture, quality=quality), making=making)
+    return result_of(made, given=given, people=len(members))
 
 
 def _frame(settings: GroupFlags, *, backdrop: Backdrop) -> tuple[int, int]:
@@ -93,20 +103,27 @@ def _frame(settings: GroupFlags, *, backdrop: Backdrop) -> tuple[int, int]:
     return int(found[2]), int(found[1])
 
 
-def _members(settings: GroupFlags, *, frame: tuple[int, int], written: Written, run: RunOptions) -> list[Member]:
+def _members(
+    chosen: Sequence[Photograph],
+    *,
+    settings: GroupFlags,
+    frame: tuple[int, int],
+    model: ReadyModel,
+    made: MadeFiles,
+    run: RunOptions,
+) -> list[Member]:
     from curation.group_picture import member_of
-    from pipelines.photographs import people_in, photographs, ready_model, sound
+    from pipelines.photographs import people_in, sound
 
-    chosen, _ = photographs(settings.images, limit=run.limit)
-    model = ready_model(settings.model, run=run)
     members = []
-    for person in sound(people_in(chosen, model=model, refine=settings.refine, run=run, name="group"), written=written):
+    people = people_in(chosen, model=model, refine=settings.refine, run=run, name="group")
+    for person in sound(people, made=made):
         file = str(person.photograph.file)
         try:
             member = member_of(person.image, alpha=person.alpha, most_height=frame[0], file=file)
         except BadRecord as problem:
-            written.broken.append(problem)
+            made.broken.append(problem)
             continue
         members.append(member)
-        written.warnings += [f"{file}: {warning}" for warning in member.warnings]
+        made.warnings += [f"{file}: {warning}" for warning in member.warnings]
     return members

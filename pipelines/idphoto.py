@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,8 @@ from pipelines.options import Result, RunOptions, setting
 
 if TYPE_CHECKING:
     from curation.id_photo import IdRules
-    from pipelines.photographs import FoundPerson, Written
+    from pipelines.made_files import Making
+    from pipelines.photographs import FoundPerson, Photograph
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,28 +67,46 @@ def idphoto(settings: IdphotoFlags, *, run: RunOptions) -> Result:
               curate idphoto staff/ --model sinet.onnx --size 295x413px --colour blue --max-kb 60
     """
     from curation.id_photo_sizes import paper_size
-    from pipelines.photographs import Written, people_in, photographs, ready_model, sound, told
+    from pipelines.made_files import MadeFiles, settings_with_model
+    from pipelines.photographs import people_in, photographs, ready_model, result_of, sound, told, waiting_for
 
     rules = _rules(settings)
     if settings.sheet is not None:
         paper_size(settings.sheet, dpi=settings.dpi)  # refused before anything is done
-    chosen, broken = photographs(settings.images, limit=run.limit)
+    given = photographs(settings.images, limit=run.limit)
     if run.dry_run:
-        return told(chosen, command="idphoto", out=settings.out, broken=broken)
-    written = Written(command="idphoto", out=settings.out, overwrite=run.overwrite)
-    written.broken += broken
-    waiting = written.waiting(chosen, suffix=".jpg")
+        return told(given, command="idphoto", out=settings.out)
+    made = MadeFiles(command="idphoto", out=settings.out, overwrite=run.overwrite, broken=given.broken)
     model = ready_model(settings.model, run=run)
+    shape = {**asdict(rules), "dpi": settings.dpi, "max_kb": settings.max_kb, "refine": settings.refine}
+    makings = partial(_makings, recorded=settings_with_model(model, settings=shape), settings=settings)
+    waiting = waiting_for(given.chosen, made=made, makings=makings)
     heads: dict[str, Any] = {}
-    for person in sound(
-        people_in(waiting, model=model, refine=settings.refine, run=run, name="idphoto"), written=written
-    ):
+    people = people_in(waiting, model=model, refine=settings.refine, run=run, name="idphoto")
+    for person in sound(people, made=made):
         try:
-            heads[str(person.photograph.file)] = _write(person, rules=rules, settings=settings, written=written)
+            pictures, head = _pictures(person, rules=rules, settings=settings)
         except BadRecord as problem:
-            written.broken.append(problem)
+            made.broken.append(problem)
+            continue
+        heads[str(person.photograph.file)] = head
+        made.warnings += [f"{person.photograph.file}: {warning}" for warning in head["warnings"]]
+        for (path, making), data in zip(makings(person.photograph).items(), pictures, strict=True):
+            made.write(path, data, making=making)
     height, width = rules.size
-    return written.result(size={"width": width, "height": height, "dpi": settings.dpi}, heads=heads)
+    return result_of(made, given=given, size={"width": width, "height": height, "dpi": settings.dpi}, heads=heads)
+
+
+def _makings(one: Photograph, *, recorded: Mapping[str, Any], settings: IdphotoFlags) -> dict[Path, Making]:
+    """Return the files of a photograph, the sheet first, so that a photo that is there has one."""
+    from pipelines.made_files import Making
+
+    found = {}
+    if settings.sheet is not None:
+        more = {**recorded, "sheet": settings.sheet}
+        found[settings.out / f"{one.name}-sheet.jpg"] = Making(command="idphoto", sources=(one.file,), settings=more)
+    found[settings.out / f"{one.name}.jpg"] = Making(command="idphoto", sources=(one.file,), settings=recorded)
+    return found
 
 
 def _rules(settings: IdphotoFlags) -> IdRules:
@@ -102,18 +123,17 @@ def _rules(settings: IdphotoFlags) -> IdRules:
     )
 
 
-def _write(person: FoundPerson, *, rules: IdRules, settings: IdphotoFlags, written: Written) -> dict[str, Any]:
-    """Write one photo, after its sheet, so that a photo that is there has one; give what is known of the head."""
+def _pictures(person: FoundPerson, *, rules: IdRules, settings: IdphotoFlags) -> tuple[list[bytes], dict[str, Any]]:
+    """Return the files of one photograph, the sheet first, and what is known of the head."""
     from curation.id_photo import id_photo
     from curation.id_photo_sizes import paper_size
     from curation.print_sheet import printable_jpeg, sheet_of
 
-    file = str(person.photograph.file)
-    made = id_photo(person.image, alpha=person.alpha, rules=rules, file=file)
-    written.warnings += [f"{file}: {warning}" for warning in made.warnings]
+    photo = id_photo(person.image, alpha=person.alpha, rules=rules, file=str(person.photograph.file))
+    pictures = []
     if settings.sheet is not None:
-        sheet, _ = sheet_of(made.picture, paper=paper_size(settings.sheet, dpi=settings.dpi), dpi=settings.dpi)
-        written.write(written.path(person.photograph, suffix="-sheet.jpg"), printable_jpeg(sheet, dpi=settings.dpi))
-    data = printable_jpeg(made.picture, dpi=settings.dpi, max_kb=settings.max_kb)
-    written.write(written.path(person.photograph, suffix=".jpg"), data)
-    return {"head": round(made.head, 3), "warnings": list(made.warnings), "bytes": len(data)}
+        sheet, _ = sheet_of(photo.picture, paper=paper_size(settings.sheet, dpi=settings.dpi), dpi=settings.dpi)
+        pictures.append(printable_jpeg(sheet, dpi=settings.dpi))
+    pictures.append(printable_jpeg(photo.picture, dpi=settings.dpi, max_kb=settings.max_kb))
+    told = {"head": round(photo.head, 3), "warnings": list(photo.warnings), "bytes": len(pictures[-1])}
+    return pictures, told

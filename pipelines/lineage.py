@@ -1,7 +1,9 @@
-"""`curate lineage`: everything that was made from one photograph, and datasets without it."""
+"""`curate lineage`: everything that was made from a photograph, or several, and datasets without it."""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -20,10 +22,12 @@ ROWS_SHOWN: Final = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineageFlags:
-    """Which photograph, and where to look for it."""
+    """Which photographs, and where to look for them."""
 
     datasets: tuple[Path, ...] = setting("The datasets to look in.", positional=True, metavar="D...")
-    of: str = setting("An id, an id in its source, or the SHA-256 of an image.", metavar="ID")
+    of: tuple[str, ...] = setting(
+        "An id, an id in its source, or the SHA-256 of an image; give it again for more.", metavar="ID"
+    )
     out: Path | None = setting(
         "Make a dataset of all other samples of D (one dataset) here.", default=None, metavar="D2"
     )
@@ -32,16 +36,16 @@ class LineageFlags:
 def lineage(settings: LineageFlags, *, run: RunOptions) -> Result:
     """List what was made from a photograph: itself, its copies and relabelled versions, and fused samples that show it.
 
-    ID may name the sample, or any photograph that fused samples show. To remove a photograph from a dataset give
-    --out: everything else is linked into a new dataset.
+    ID may name the sample, or any photograph that fused samples show. Copies are those that `curate duplicates --fix`
+    found. To remove photographs from a dataset give --out: everything else is linked into a new dataset.
 
     \b
     Example:  curate lineage portraits fused --of 0001
               curate lineage fused --of 0001 --out fused-without
     """
     datasets = [read_dataset(folder) for folder in settings.datasets]
-    found = trace(datasets, name=settings.of)
-    result = _listed(found, datasets=datasets, name=settings.of)
+    found = trace(datasets, names=settings.of)
+    result = _listed(found, datasets=datasets, names=settings.of)
     if settings.out is None:
         return result
     if len(datasets) != 1:
@@ -55,8 +59,9 @@ def lineage(settings: LineageFlags, *, run: RunOptions) -> Result:
     return replace(made, summary=f"{result.summary}\n{made.summary}", data=data, warnings=result.warnings)
 
 
-def _listed(found: list[Descendant], *, datasets: list[Dataset], name: str) -> Result:
-    lines = [f"{name}: {len(found)} samples show it"]
+def _listed(found: list[Descendant], *, datasets: list[Dataset], names: Sequence[str]) -> Result:
+    called, flags = ", ".join(names), " ".join(f"--of {shlex.quote(name)}" for name in names)
+    lines = [f"{called}: {len(found)} samples show {'it' if len(names) == 1 else 'them'}"]
     for dataset in datasets:
         here = [one for one in found if one.dataset == str(dataset.folder)]
         made = f"curate {dataset.card.command}" + (f" of {', '.join(dataset.card.parents)}" if here else "")
@@ -65,17 +70,17 @@ def _listed(found: list[Descendant], *, datasets: list[Dataset], name: str) -> R
         if len(here) > ROWS_SHOWN:
             lines.append(f"    ... {len(here) - ROWS_SHOWN} more; --json lists all")
         if here:
-            lines.append(f"    without them: curate lineage {dataset.folder} --of {name} --out D2")
+            lines.append(f"    without them: curate lineage {dataset.folder} {flags} --out D2")
     meant = photographs(found)
-    several = f"{name} names {len(meant)} photographs; give one by its SHA-256: {', '.join(h[:12] for h in meant)}"
+    several = f"{called}: {len(meant)} photographs; to mean one give its SHA-256: {', '.join(h[:12] for h in meant)}"
     data = {
         "command": "lineage",
-        "of": name,
+        "of": list(names),
         "photographs": meant,
         "samples": msgspec.to_builtins(found),
         "keep": {str(dataset.folder): without(found, dataset=dataset) for dataset in datasets},
     }
-    return Result(summary="\n".join(lines), data=data, warnings=(several,) if len(meant) > 1 else ())
+    return Result(summary="\n".join(lines), data=data, warnings=(several,) if len(meant) > len(names) else ())
 
 
 def _told(one: Descendant) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from curation.card import QUARANTINE, Counts, Tally, counts_of
+from curation.folders import NOT_ENTERED, UNNAMED
 from curation.samples import Plan
 from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions
 
@@ -44,6 +46,7 @@ def make_dataset(plan: Plan, *, out: Path, run: RunOptions, item_timeout_s: floa
         card = build_dataset(plan, out=out, options=options)
     data = {"command": plan.command, "out": str(out), **msgspec.to_builtins(card)}
     lines = [f"{out}: {card.counts.selected} samples", *count_lines(card.counts, records=card.records)]
+    lines += unseen_lines(card.notes)
     is_clean = not card.counts.quarantined and not card.records
     if not is_clean:
         lines.append(f"  each line with its reason: {out / QUARANTINE}")
@@ -80,6 +83,18 @@ def count_lines(counts: Counts, *, records: dict[str, int]) -> list[str]:
     ]
 
 
+def unseen_lines(notes: Mapping[str, Any]) -> list[str]:
+    """Return a line on the folders that a source did not look into, and one on files that no record names."""
+    folders = notes.get(NOT_ENTERED, {})
+    shown = ", ".join(f"{name} ({number} files)" for name, number in list(folders.items())[:IDS_SHOWN])
+    more = f", ... {len(folders) - IDS_SHOWN} more" if len(folders) > IDS_SHOWN else ""
+    lines = [f"  not looked into: {shown}{more}"] if folders else []
+    for folder, kinds in notes.get(UNNAMED, {}).items():
+        counted = ", ".join(f"{kind} {of_kind['count']}" for kind, of_kind in kinds.items())
+        lines.append(f"  {folder}: files that no record names, not looked at: {counted}")
+    return lines
+
+
 def _reasons(numbers: dict[str, int]) -> str:
     return "   " + ", ".join(f"{name} {number}" for name, number in numbers.items()) if numbers else ""
 
@@ -105,6 +120,7 @@ def _tell(plan: Plan, *, out: Path) -> Result:
     lines = [
         f"{out}: would hold {len(ids)} samples, if every file is sound (dry run, nothing is written)",
         *count_lines(counts, records=records),
+        *unseen_lines(plan.notes),
         f"  {', '.join(ids[:IDS_SHOWN])}{more}",
     ]
     return Result(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
@@ -15,6 +17,8 @@ import click
 from curation.errors import EnvironmentProblem
 
 REQUIRED: Final = dataclasses.MISSING
+KEPT_STDOUT: Final[list[int]] = []
+"""The descriptor of stdout while a verb runs. Standard streams belong to the process, and so does this."""
 DONE_WITH_QUARANTINE: Final = 3
 """The exit code of a command that is done, but set inputs aside."""
 
@@ -127,9 +131,35 @@ def command_of(
     return VerbCommand(name, settings_type=settings_type, idle=idle, callback=run_verb, help=verb.__doc__)
 
 
+@contextmanager
+def only_results_on_stdout() -> Iterator[None]:
+    """Send to stderr whatever libraries and child processes print while a verb runs: stdout is for its result.
+
+    The descriptor itself is redirected, so that native code and processes that are started go there too.
+    """
+    sys.stdout.flush()
+    KEPT_STDOUT.append(os.dup(1))
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        give_back_stdout()
+
+
+def give_back_stdout() -> None:
+    """Let stdout be stdout again; a thread that ends the command for the verb calls it, too."""
+    with suppress(OSError):
+        sys.stdout.flush()
+    while KEPT_STDOUT:
+        kept = KEPT_STDOUT.pop()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
 def _result(verb: Verb, settings: Any, *, run: RunOptions) -> Result:
     try:
-        return verb(settings, run=run)
+        with only_results_on_stdout():
+            return verb(settings, run=run)
     except BrokenPipeError as error:  # click would take it for a reader of stdout that left, and be silent
         raise EnvironmentProblem(
             "a process that was at work cannot be reached any more",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from curation.label_frame import LABEL_FRAME_MEANING, LabelFrame
 from curation.originals import Verify
 from curation.pairs import PairsSettings, Split, plan_pairs
 from pipelines.making import make_dataset
@@ -29,6 +30,7 @@ class PairsFlags:
         metavar="N|auto|none",
     )
     fit: bool = setting("Scale a label that has another size than its image but the same shape.", default=False)
+    label_frame: LabelFrame | None = setting(LABEL_FRAME_MEANING, default=None)
     verify: Verify = setting(
         "How images are checked: structure (quick, finds files that are cut off), or full (every pixel).",
         default="structure",
@@ -56,6 +58,7 @@ def pairs(settings: PairsFlags, *, run: RunOptions) -> Result:
             threshold=settings.threshold,
             trimap_kernel=settings.trimap_kernel,
             fit=settings.fit,
+            label_frame=settings.label_frame,
             verify=settings.verify,
             limit=run.limit,
         )

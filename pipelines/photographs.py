@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -12,24 +12,26 @@ import msgspec
 import numpy as np
 
 from curation.errors import InputRefused
-from curation.files import folded, make_folder, read_file, write_durable
-from curation.folders import list_folder
+from curation.files import folded, read_file
+from curation.folders import NOT_ENTERED, list_folder
 from curation.matting import matte
 from curation.matting_library import compile_once
-from curation.matting_probability import Probability, alpha_of, trimap_of
+from curation.matting_probability import Probability, alpha_of, loses_a_part, mask_of, trimap_of
 from curation.pixels import Alpha, Image, decode_image
 from curation.quarantine import BadRecord, Code
+from curation.trimaps import UNKNOWN
 from models.prediction.files import predict_files
 from models.prediction.preparing import prepare
 from models.prediction.protocol import EngineOptions
 from models.prediction.ready import ReadyModel
 from models.prediction.trimaps import TRIMAP_CLASSES, TrimapModel, predicted_trimap
+from pipelines.made_files import SHOWN, MadeFiles, Making
 from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions
 from pipelines.progress import progress_bar
 
 REFINED_PIXELS: Final = 1_500_000
 """A photograph is matted at this size at most, and its alpha enlarged."""
-SHOWN: Final = 20
+UNREFINED: Final = "the edge was not refined"
 NOBODY: Final = "use a photograph in which a person is larger, or another model"
 
 
@@ -43,21 +45,43 @@ class Photograph:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FoundPerson:
-    """The person in a photograph (h, w, 3): the alpha (h, w)."""
+    """The person in a photograph (h, w, 3): the alpha (h, w), and what is to be told of it."""
 
     photograph: Photograph
     image: Image
     alpha: Alpha
+    note: str = ""
 
 
-def photographs(given: Sequence[Path], *, limit: int | None) -> tuple[list[Photograph], list[BadRecord]]:
-    """Give the photographs that files and folders name, each with a name of its own, and what cannot be used.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What files and folders name: the photographs, what cannot be used, and by reason the files that are none.
+
+    `not_entered` are folders that were not looked into, with the number of files in each.
+    """
+
+    chosen: list[Photograph]
+    broken: list[BadRecord]
+    left_out: dict[str, list[str]]
+    not_entered: dict[str, int]
+
+    def lines(self) -> list[str]:
+        """Return what people are told of that which is no photograph."""
+        lines = [f"  left out: {len(names)} {reason}: {_shown(names)}" for reason, names in self.left_out.items()]
+        folders = [f"{folder} ({number} files)" for folder, number in self.not_entered.items()]
+        return [*lines, f"  not looked into: {_shown(folders)}"] if folders else lines
+
+
+def photographs(given: Sequence[Path], *, limit: int | None) -> Given:
+    """Return what files and folders name, each photograph with a name of its own.
 
     Of two that would have the same name in the output, the later one gets a number.
     Raises InputRefused when there is none.
     """
     found: list[tuple[Path, str]] = []
     broken: list[BadRecord] = []
+    left_out: dict[str, list[str]] = {}
+    not_entered: dict[str, int] = {}
     for path in given:
         if not path.is_dir():
             found.append((path, path.stem))
@@ -65,8 +89,15 @@ def photographs(given: Sequence[Path], *, limit: int | None) -> tuple[list[Photo
         listing = list_folder(path)
         found += [(path / file.name, str(PurePosixPath(file.name).with_suffix(""))) for file in listing.files]
         broken += listing.broken
+        not_entered |= {str(path / folder): number for folder, number in listing.not_entered.items()}
+        for reason, names in listing.left_out.items():
+            left_out.setdefault(reason, []).extend(str(path / name) for name in names)
     if not found:
-        raise InputRefused("there is no image", where=given[0], remedy="name image files, or folders that hold some")
+        seen = ", ".join(f"{len(names)} {reason}" for reason, names in left_out.items()) or "nothing"
+        remedy = "name image files, or folders that hold some"
+        raise InputRefused(f"there is no image; there is {seen}", where=given[0], remedy=remedy)
+    if limit is not None and len(found) > limit:
+        left_out["limit"] = [str(file) for file, _ in found[limit:]]
     taken: set[str] = set()
     named = []
     for file, wanted in found[:limit]:
@@ -76,7 +107,7 @@ def photographs(given: Sequence[Path], *, limit: int | None) -> tuple[list[Photo
             name = f"{wanted}-{number}"
         taken.add(folded(name))
         named.append(Photograph(file=file, name=name))
-    return named, broken
+    return Given(chosen=named, broken=broken, left_out=left_out, not_entered=not_entered)
 
 
 def ready_model(model: Path, *, run: RunOptions) -> ReadyModel:
@@ -113,15 +144,22 @@ def _found(one: Photograph, probability: Probability, *, model: ReadyModel, refi
         alpha = alpha_of(probability)
         if not (alpha > 127).any():
             return BadRecord(Code.EMPTY_ALPHA, "the model finds no person in it", file=file, hint=NOBODY)
+        note = ""
         if refine or model.card.classes == TRIMAP_CLASSES:  # whose person ends where the edge begins
-            alpha = _refined(image, probability=probability, model=model, file=file)
+            alpha, note = _refined(image, alpha=alpha, probability=probability, model=model, file=file)
     except BadRecord as problem:
         return problem
-    return FoundPerson(photograph=one, image=image, alpha=alpha)
+    return FoundPerson(photograph=one, image=image, alpha=alpha, note=note)
 
 
-def _refined(image: Image, *, probability: Probability, model: ReadyModel, file: str) -> Alpha:
-    """Give the matte of the band around what a model predicts, or of what a model of three classes calls unknown."""
+def _refined(
+    image: Image, *, alpha: Alpha, probability: Probability, model: ReadyModel, file: str
+) -> tuple[Alpha, str]:
+    """Return the matte of the band around what a model predicts, or of what a model of three classes calls unknown.
+
+    `alpha` is what the prediction gives without matting. It is returned, with a note, where no matte can be made, or
+    where one would lose a part of the person.
+    """
     height, width = image.shape[:2]
     scale = min(1.0, (REFINED_PIXELS / (height * width)) ** 0.5)
     small: Any = image
@@ -133,75 +171,66 @@ def _refined(image: Image, *, probability: Probability, model: ReadyModel, file:
         trimap = predicted_trimap(small, file, model=TrimapModel(sha256=model.sha256, model=model))
     else:
         trimap = trimap_of(probability, input_size=model.card.input_size)
-    alpha = matte(small, trimap=trimap, file=file)
-    return np.asarray(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+    try:
+        found = matte(small, trimap=trimap, file=file)
+    except BadRecord as problem:
+        return alpha, f"{UNREFINED}: {problem.reason}"
+    if loses_a_part(found, mask=mask_of(probability)):
+        return alpha, f"{UNREFINED}: a part of the person would be taken for the background"
+    if found.shape == (height, width):
+        return found, ""
+    sure = cv2.resize(trimap, (width, height), interpolation=cv2.INTER_NEAREST)
+    matted = np.asarray(cv2.resize(found, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+    return np.where(sure == UNKNOWN, matted, sure), ""
 
 
-class Written:
-    """What a command wrote, what was there already, and what was broken; and the result that tells of it."""
+def waiting_for(
+    chosen: Sequence[Photograph], *, made: MadeFiles, makings: Callable[[Photograph], Mapping[Path, Making]]
+) -> list[Photograph]:
+    """Return the photographs of which files are still to be made; what is in the way of others is noted in `made`.
 
-    def __init__(self, *, command: str, out: Path, overwrite: bool) -> None:
-        self.command = command
-        self.out = out
-        self.broken: list[BadRecord] = []
-        self.files: list[str] = []
-        self.kept: list[str] = []
-        self.warnings: list[str] = []
-        self._overwrite = overwrite
-
-    def waiting(self, chosen: Sequence[Photograph], *, suffix: str) -> list[Photograph]:
-        """Give the photographs whose output is not there; with `overwrite` all of them."""
-        if self._overwrite:
-            return list(chosen)
-        there = {one.name for one in chosen if self.path(one, suffix=suffix).exists()}
-        self.kept = [str(self.path(one, suffix=suffix)) for one in chosen if one.name in there]
-        return [one for one in chosen if one.name not in there]
-
-    def path(self, one: Photograph, *, suffix: str) -> Path:
-        """Give where the output of a photograph goes."""
-        return self.out / f"{one.name}{suffix}"
-
-    def write(self, path: Path, data: bytes) -> None:
-        """Write a file whole, and remember it."""
-        make_folder(path.parent)
-        write_durable(path, data)
-        self.files.append(str(path))
-
-    def result(self, **more: Any) -> Result:
-        """Tell what became of everything."""
-        records = [problem.record(stage=self.command) for problem in self.broken]
-        lines = [f"{self.out}: {len(self.files)} written"]
-        if self.kept:
-            lines.append(f"  {len(self.kept)} are there already and were left; --overwrite makes them again")
-        lines += [f"  set aside: {one.file}: {one.reason}; {one.hint}" for one in self.broken[:SHOWN]]
-        if len(self.broken) > SHOWN:
-            lines.append(f"  and {len(self.broken) - SHOWN} more; --json lists all")
-        data = {
-            "command": self.command,
-            "out": str(self.out),
-            "written": self.files,
-            "kept": self.kept,
-            "quarantine": msgspec.to_builtins(records),
-            **more,
-        }
-        code = DONE_WITH_QUARANTINE if self.broken else 0
-        return Result(summary="\n".join(lines), data=data, exit_code=code, warnings=tuple(self.warnings))
+    Raises InputRefused when something else is in the way of all of them.
+    """
+    waiting = [one for one in chosen if made.is_waiting(makings(one))]
+    made.refuse_conflicts_alone(chosen=len(chosen))
+    return waiting
 
 
-def told(chosen: Sequence[Photograph], *, command: str, out: Path, broken: Sequence[BadRecord]) -> Result:
-    """Give the result of a dry run."""
-    names = [one.name for one in chosen]
-    data = {"command": command, "out": str(out), "dry_run": True, "photographs": names}
-    summary = f"{out}: would be made from {len(names)} photographs (dry run, nothing is written)"
-    return Result(summary=summary, data=data, exit_code=DONE_WITH_QUARANTINE if broken else 0)
+def result_of(made: MadeFiles, *, given: Given, **more: Any) -> Result:
+    """Return what became of everything that was given."""
+    left_out: dict[str, Any] = {"filtered": given.left_out, NOT_ENTERED: given.not_entered}
+    return made.result(lines=given.lines(), **left_out, **more)
 
 
-def sound(found: Iterator[FoundPerson | BadRecord], *, written: Written) -> Iterator[FoundPerson]:
-    """Give the people that were found, and note what is broken."""
+def told(given: Given, *, command: str, out: Path) -> Result:
+    """Return the result of a dry run."""
+    names = [one.name for one in given.chosen]
+    data = {
+        "command": command,
+        "out": str(out),
+        "dry_run": True,
+        "photographs": names,
+        "filtered": given.left_out,
+        NOT_ENTERED: given.not_entered,
+        "quarantine": msgspec.to_builtins([problem.record(stage=command) for problem in given.broken]),
+    }
+    lines = [f"{out}: would be made from {len(names)} photographs (dry run, nothing is written)", *given.lines()]
+    lines += [f"  set aside: {one.file}: {one.reason}; {one.hint}" for one in given.broken[:SHOWN]]
+    return Result(summary="\n".join(lines), data=data, exit_code=DONE_WITH_QUARANTINE if given.broken else 0)
+
+
+def _shown(names: Sequence[str]) -> str:
+    more = f", ... {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{', '.join(names[:SHOWN])}{more}"
+
+
+def sound(found: Iterator[FoundPerson | BadRecord], *, made: MadeFiles) -> Iterator[FoundPerson]:
+    """Return the people that were found, and note what is broken, and what is to be told of the others."""
     for one in found:
         if isinstance(one, BadRecord):
-            written.broken.append(one)
+            made.broken.append(one)
         else:
+            made.warnings += [f"{one.photograph.file}: {one.note}"] if one.note else []
             yield one
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from curation.label_frame import LABEL_FRAME_MEANING, LabelFrame
 from curation.originals import Verify
 from curation.portrait2000 import THRESHOLD, TRIMAP_KERNEL, Portrait2000Settings, plan_portrait2000
 from pipelines.making import make_dataset
@@ -23,6 +24,7 @@ class Portrait2000Flags:
         default=TRIMAP_KERNEL,
         metavar="N|auto|none",
     )
+    label_frame: LabelFrame | None = setting(LABEL_FRAME_MEANING, default=None)
     verify: Verify = setting(
         "How portraits are checked: structure (quick, finds files that are cut off), or full (every pixel).",
         default="structure",
@@ -44,6 +46,7 @@ def portrait2000(settings: Portrait2000Flags, *, run: RunOptions) -> Result:
             root=settings.root,
             threshold=settings.threshold,
             trimap_kernel=settings.trimap_kernel,
+            label_frame=settings.label_frame,
             verify=settings.verify,
             limit=run.limit,
         )

@@ -19,7 +19,7 @@ from curation.card import license_names, tool_version
 from curation.dataset import Dataset, read_quarantine, select_rows
 from curation.errors import InputRefused
 from curation.files import read_file, safe_join, write_durable
-from curation.pixels import decode_gray, decode_image, decode_mask, decode_matte
+from curation.pixels import decode_gray, decode_image, decode_mask
 from curation.runner import RunnerOptions, run_items
 from curation.safe_id import SafeId
 from curation.samples import COLUMNS, Item, Outcome, Sample
@@ -141,10 +141,10 @@ def draw_sample(item: Item, folder: Path) -> Outcome:
         pictures["outline"] = outline_path(decode_mask(data, file=file), size=size)
     if row["alpha"] is not None:
         data, file = read("alpha")
-        pictures["alpha"] = _text(alpha_tile(decode_matte(data, file=file), size=size))
+        pictures["alpha"] = _text(alpha_tile(decode_gray(data, file=file), size=size))
     if row["trimap"] is not None:
         data, file = read("trimap")
-        pictures["trimap"] = _text(trimap_tile(decode_matte(data, file=file), size=size))
+        pictures["trimap"] = _text(trimap_tile(decode_gray(data, file=file), size=size))
     if row.get("prediction") is not None:
         pictures |= _compared(row, origin=origin, size=size)
     known = {name: row[name] for name in COLUMNS}

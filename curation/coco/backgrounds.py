@@ -18,6 +18,7 @@ from curation.coco.sources import (
     refuse_shared_ids,
     refuse_wrong_folders,
 )
+from curation.coco.unnamed import unnamed_note
 from curation.errors import InputRefused
 from curation.originals import Verify, check_original, place_original
 from curation.quarantine import BadRecord
@@ -95,7 +96,7 @@ def plan_backgrounds(selection: BackgroundSelection, *, is_preview: bool = False
         filtered=dict(filtered),
         quarantined=quarantined,
         records=[broken.line for source in sources for broken in source.file.broken_annotations],
-        notes=notes_of(sources),
+        notes=notes_of(sources) | ({} if is_preview else unnamed_note(sources)),
         inputs=[*selection.annotations, *selection.images],
     )
 

@@ -25,6 +25,7 @@ from curation.coco.sources import (
     refuse_shared_ids,
     refuse_wrong_folders,
 )
+from curation.coco.unnamed import unnamed_note
 from curation.quarantine import BadRecord, QuarantineRecord
 from curation.samples import Item, Plan
 
@@ -114,7 +115,7 @@ def plan_persons(selection: PersonSelection, *, is_preview: bool = False, worker
         filtered=dict(found.filtered),
         quarantined=found.quarantined,
         records=found.records,
-        notes=notes_of(sources),
+        notes=notes_of(sources) | ({} if is_preview else unnamed_note(sources)),
         inputs=[*selection.annotations, *selection.images, *selection.keypoints],
         folders=("images", "masks", "ignores"),
         finish=None if selection.crowd == "ignore" else drop_empty_ignores,

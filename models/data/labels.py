@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from curation.checksums import check_digest
 from curation.files import read_file, safe_join
-from curation.pixels import Image, decode_image, decode_mask, decode_matte, histogram
+from curation.pixels import Image, decode_gray, decode_image, decode_mask, histogram
 from curation.quarantine import BadRecord, Code
 from models.data.choosing import LabelledImage
 from models.losses import IGNORED
@@ -40,7 +40,7 @@ def read_label(sample: LabelledImage, *, classes: int, size: tuple[int, int]) ->
     label = _read_mask(sample) if classes == 1 else _read_trimap(sample)
     _check_size(label, size=size, sample=sample, name=sample.label)
     if sample.ignore is not None:
-        ignored = _decoded(sample, sample.ignore, decode=decode_matte)
+        ignored = _decoded(sample, sample.ignore, decode=decode_gray)
         _check_size(ignored, size=size, sample=sample, name=sample.ignore)
         file = str(sample.folder / sample.ignore)
         _check_values(ignored, allowed=(0, IGNORE_VALUE), code=Code.MASK_VALUES, file=file)
@@ -83,7 +83,7 @@ def _read_mask(sample: LabelledImage) -> Label:
 
 
 def _read_trimap(sample: LabelledImage) -> Label:
-    stored = _decoded(sample, sample.label, decode=decode_matte)
+    stored = _decoded(sample, sample.label, decode=decode_gray)
     _check_values(stored, allowed=tuple(TRIMAP_VALUES), code=Code.TRIMAP, file=str(sample.folder / sample.label))
     label = np.full_like(stored, UNKNOWN)
     label[stored == 0] = BACKGROUND

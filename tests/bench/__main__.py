@@ -66,6 +66,7 @@ def _benches(folder: Path) -> dict[str, Callable[[], None]]:
         "relabelling": lambda: _bench("relabelling").bench(),
         "verdicts": lambda: _bench("verdicts").bench(),
         "labels": lambda: _bench("labels").bench(),
+        "frames": lambda: _bench("frames").bench(),
         "round": lambda: _bench("round").bench(),
         "schedule": lambda: _bench("schedule").bench_schedule(),
     }

@@ -45,3 +45,21 @@ def test_an_unknown_supercategory_is_refused_with_those_present(tmp_path: Path, 
     with pytest.raises(InputRefused) as caught:
         plan_backgrounds(BackgroundSelection(annotations=pair.annotations, images=pair.images, supercategories=wanted))
     assert "furniture, indoor, outdoor, person" in caught.value.remedy
+
+
+def test_files_that_no_record_names_are_told_by_kind_but_not_looked_at(tmp_path: Path) -> None:
+    pair = write(tmp_path, [[person(SMALL, category_id=62)], [person(SMALL, category_id=62)]])
+    (folder,) = pair.images
+    (folder / "more").mkdir()
+    for name, data in {"x.jpg": b"x", "more/y.heif": b"", "z.MOV": b"\0\0\0\x14ftypqt  "}.items():
+        (folder / name).write_bytes(data)
+    selection = BackgroundSelection(annotations=pair.annotations, images=pair.images)
+    plan = plan_backgrounds(selection)
+    assert plan.notes["files_without_record"] == {
+        str(folder): {
+            "image": {"count": 2, "names": ["more/y.heif", "x.jpg"]},
+            "video": {"count": 1, "names": ["z.MOV"]},
+        }
+    }
+    assert plan.considered == 2
+    assert "files_without_record" not in plan_backgrounds(selection, is_preview=True).notes

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
 import unicodedata
 from pathlib import Path
 
+import PIL.Image
 import pytest
 
 from curation.errors import InputRefused
 from curation.folders import FoundFile, is_os_metadata, list_folder, require_folders, sort_out
+from curation.image_header import inspect
 from curation.pairing import by_key, match, without_suffix
-from curation.quarantine import Code
+from curation.quarantine import BadRecord, Code
 
 AIFENGE_SIZE = 34_427
 
@@ -23,6 +26,12 @@ def make(root: Path, *names: str) -> None:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")
+
+
+def saved(kind: str) -> bytes:
+    stream = io.BytesIO()
+    PIL.Image.new("RGB", (8, 6), (200, 90, 30)).save(stream, kind)
+    return stream.getvalue()
 
 
 def names_of(files: tuple[FoundFile, ...]) -> list[str]:
@@ -46,17 +55,79 @@ def test_what_operating_systems_leave_behind_is_told_apart_and_named(tmp_path: P
     ]
     make(tmp_path, *metadata, "a/1.jpg")
     listing = list_folder(tmp_path, enter=lambda folder: not folder.startswith("__"))
-    assert list(listing.os_metadata) == metadata
+    assert listing.left_out == {"os_metadata": tuple(metadata)}
     assert names_of(listing.files) == ["a/1.jpg"]
     assert all(is_os_metadata(name) for name in metadata)
 
 
 def test_files_of_other_kinds_are_named_and_folders_not_asked_for_are_not_entered(tmp_path: Path) -> None:
-    make(tmp_path, "README.md", "no_suffix", "a.tiff", "kept/1.jpg", "left/2.jpg")
+    make(tmp_path, "README.md", "no_suffix", "a.tiff", "kept/1.jpg", "left/2.jpg", "left/deep/3.txt")
     listing = list_folder(tmp_path, enter=lambda folder: folder == "kept")
-    assert listing.other_files == ("README.md", "no_suffix")
+    assert listing.left_out == {"text": ("README.md", "no_suffix")}
     assert names_of(listing.files) == ["a.tiff", "kept/1.jpg"]
-    assert listing.not_entered == ("left",)
+    assert listing.not_entered == {"left": 2}
+
+
+HELD = {
+    "image": {
+        "a.HEIC": saved("JPEG"),
+        "b.mpo": saved("JPEG"),
+        "c": saved("PNG"),
+        "d.dat": saved("WEBP"),
+        "e.txt": saved("JPEG"),
+        "f.JPG": b"whatever",
+    },
+    "not read": {
+        "g.heif": b"\0\0\0\x18ftypmif1\0\0\0\0heic",
+        "h.bin": saved("GIF"),
+        "i.nef": saved("TIFF"),
+        "j.avif": saved("AVIF"),
+        "k.psd": b"8BPS\0\1",
+        "l.heic": b"",
+    },
+    "video": {"m.MOV": b"\0\0\0\x14ftypqt  ", "n.mp4": b"\0\0\0\x18ftypisom", "o.avi": b"RIFF\0\0\0\0AVI LIST"},
+    "audio": {"p.m4a": b"\0\0\0\x18ftypM4A ", "q.wav": b"RIFF\0\0\0\0WAVEfmt "},
+    "text": {"r.json": b"[1, 2]", "s": "größe, 1\n".encode(), "t.csv": b"a" * 1023 + "ß".encode()},
+    "document": {"u.pdf": b"%PDF-1.7\n"},
+    "archive": {"v.zip": b"PK\3\4\0\0", "w.gz": b"\x1f\x8b\x08"},
+    "other_file": {"x": b"", "y.npy": b"\x93NUMPY\1\0", "z.weights": bytes(range(256))},
+}
+
+
+def test_files_are_told_by_what_they_hold_and_none_is_passed_over(tmp_path: Path) -> None:
+    for files in HELD.values():
+        for name, data in files.items():
+            (tmp_path / name).write_bytes(data)
+    listing = list_folder(tmp_path)
+    assert names_of(listing.files) == sorted([*HELD["image"], *HELD["not read"]])
+    expected = {kind: tuple(files) for kind, files in HELD.items() if kind not in {"image", "not read"}}
+    assert listing.left_out == expected
+    for name in HELD["not read"]:
+        with pytest.raises(BadRecord) as refused:
+            inspect((tmp_path / name).read_bytes(), file=name)
+        assert refused.value.code is (Code.NOT_IMAGE if name == "l.heic" else Code.FORMAT)
+        assert name != "i.nef" or "camera raw (.nef)" in refused.value.reason
+
+
+def test_an_image_that_is_not_read_beside_one_that_is_is_left_out_by_name(tmp_path: Path) -> None:
+    for name, data in {"1.NEF": saved("TIFF"), "1.JPG": saved("JPEG"), "2.dng": saved("TIFF"), "2.heic": b""}.items():
+        (tmp_path / name).write_bytes(data)
+    listing = list_folder(tmp_path)
+    assert names_of(listing.files) == ["1.JPG", "2.dng"]
+    assert listing.left_out == {"other_format": ("1.NEF", "2.heic")}
+
+
+def test_a_link_of_any_name_is_not_opened(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_bytes(saved("JPEG"))
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "a.mpo").symlink_to(outside)
+    (root / "b").symlink_to(outside)
+    os.mkfifo(root / "c.heif")
+    listing = list_folder(root)
+    assert names_of(listing.files) == ["a.mpo", "c.heif"]  # their reader refuses them
+    assert listing.left_out == {"other_file": ("b",)}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names themselves")
@@ -138,10 +209,15 @@ def test_a_root_one_level_too_high_is_refused_naming_the_right_one(tmp_path: Pat
     require_folders(tmp_path / "archive", names=["clip_img", "matting"])
 
 
-def test_the_fingerprint_follows_names_and_sizes_alone(tmp_path: Path) -> None:
+def test_the_fingerprint_follows_names_and_sizes_but_of_no_metadata(tmp_path: Path) -> None:
     make(tmp_path, "a.jpg")
     before = list_folder(tmp_path).fingerprint()
     make(tmp_path, ".DS_Store")
+    assert list_folder(tmp_path).fingerprint() == before
+    make(tmp_path, "notes.txt")
+    after = list_folder(tmp_path).fingerprint()
+    assert after != before  # else the card of an earlier run would go on counting
+    before = after
     os.utime(tmp_path / "a.jpg", (0, 0))
     assert list_folder(tmp_path).fingerprint() == before
     (tmp_path / "a.jpg").write_bytes(b"longer")

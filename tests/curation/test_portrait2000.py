@@ -81,7 +81,7 @@ def test_lonely_files_broken_mattes_and_folders_not_read_are_told(tmp_path: Path
     dataset, card = build(root, tmp_path / "D")
     assert dataset.table["id"].to_pylist() == ["00001"]
     assert card.counts.quarantined == {"MASK_VALUES": 1, "NO_MASK": 1, "ORPHAN_MASK": 1}
-    assert card.notes["folders_not_read"] == ["backup"]
+    assert card.notes["folders_not_looked_into"] == {"backup": 2}
 
 
 def test_a_root_without_mattes_is_refused_saying_what_is_there(tmp_path: Path) -> None:

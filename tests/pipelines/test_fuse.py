@@ -86,23 +86,23 @@ def test_the_commands_as_typed(tmp_path: Path) -> None:
 
 def test_a_photograph_is_removed_from_a_dataset(flags: FuseFlags, tmp_path: Path) -> None:
     fuse(flags, run=QUIET)
-    result = lineage(LineageFlags(datasets=(flags.out,), of="a", out=tmp_path / "rest"), run=QUIET)
+    result = lineage(LineageFlags(datasets=(flags.out,), of=("a",), out=tmp_path / "rest"), run=QUIET)
     assert [row["id"] for row in read_dataset(tmp_path / "rest").table.to_pylist()] == ["b-fused-1", "b-fused-2"]
     assert result.data["made"]["counts"]["filtered"] == {"query": 2}
     with pytest.raises(InputRefused, match="nothing here is called 'a'"):
-        lineage(LineageFlags(datasets=(tmp_path / "rest",), of="a"), run=QUIET)
+        lineage(LineageFlags(datasets=(tmp_path / "rest",), of=("a",)), run=QUIET)
 
 
 def test_a_name_of_two_photographs_is_a_warning(tmp_path: Path) -> None:
     persons(tmp_path / "p", ["a"])
     grounds(tmp_path / "g", ["a"])
-    result = lineage(LineageFlags(datasets=(tmp_path / "p", tmp_path / "g"), of="a"), run=QUIET)
-    assert "names 2 photographs" in result.warnings[0]
+    result = lineage(LineageFlags(datasets=(tmp_path / "p", tmp_path / "g"), of=("a",)), run=QUIET)
+    assert "2 photographs" in result.warnings[0]
 
 
 def test_a_dataset_without_a_photograph_is_made_of_one_dataset(tmp_path: Path) -> None:
     persons(tmp_path / "p", ["a"])
     grounds(tmp_path / "g", ["b"])
-    flags = LineageFlags(datasets=(tmp_path / "p", tmp_path / "g"), of="a", out=tmp_path / "rest")
+    flags = LineageFlags(datasets=(tmp_path / "p", tmp_path / "g"), of=("a",), out=tmp_path / "rest")
     with pytest.raises(ConfigurationProblem, match="takes one dataset"):
         lineage(flags, run=QUIET)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -13,11 +15,13 @@ import pytest
 
 from curation.backdrop import cut_out, filled, read_backdrop
 from curation.errors import ConfigurationProblem, InputRefused
+from curation.matting_probability import alpha_of
 from curation.pixels import decode_image
 from pipelines.cutout import CutoutFlags, cutout
 from pipelines.group import GroupFlags, group
 from pipelines.idphoto import IdphotoFlags, idphoto
 from pipelines.options import Result, RunOptions
+from pipelines.photographs import _refined
 from tests.models.tiny_onnx import write_tiny_onnx
 
 ORIENTATION, GPS = 0x0112, 0x8825
@@ -91,15 +95,130 @@ def test_bad_files_and_empty_photographs_are_told_and_the_rest_is_done(model: Pa
     assert "finds no person" in result.summary and good.exists() and nobody.exists()
 
 
+def test_a_phone_folder_is_accounted_for_file_by_file(model: Path, tmp_path: Path) -> None:
+    phone = tmp_path / "phone"
+    jpeg = saved(phone / "a.jpg", photo()).read_bytes()
+    for name in ("b.HEIC", "c.jpe", "d"):
+        (phone / name).write_bytes(jpeg)
+    saved(phone / "e.mpo", photo(), format="MPO", save_all=True, append_images=[photo()])
+    (phone / "f.heif").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0")
+    (phone / "a.dng").write_bytes(b"II*\0\x08\0\0\0")
+    (phone / "g.MOV").write_bytes(b"\0\0\0\x14ftypqt  ")
+    (phone / "notes.txt").write_bytes(b"hello")
+    (phone / ".DS_Store").write_bytes(b"\0")
+    saved(phone / "made" / "manifest.parquet", photo(), format="PNG")
+    result = cut(phone, model=model, out=tmp_path / "out")
+    assert sorted(Path(name).stem for name in result.data["written"]) == ["a", "b", "c", "d", "e"]
+    (line,) = result.data["quarantine"]
+    assert (Path(line["file"]).name, line["code"]) == ("f.heif", "FORMAT")
+    assert "convert to JPEG" in line["hint"]
+    left_out = {reason: [Path(name).name for name in names] for reason, names in result.data["filtered"].items()}
+    expected = {"os_metadata": [".DS_Store"], "other_format": ["a.dng"], "text": ["notes.txt"], "video": ["g.MOV"]}
+    assert left_out == expected
+    assert result.data["folders_not_looked_into"] == {str(phone / "made"): 1}
+    assert all(name in result.summary for name in ("g.MOV", "a.dng", "made (1 files)", "f.heif"))
+    assert result.exit_code == 3
+    preview = cut(phone, model=model, out=tmp_path / "preview", dry_run=True, limit=2)
+    assert preview.data["filtered"].keys() == {*expected, "limit"}
+
+
+def test_a_folder_without_images_says_what_is_there(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "film.mp4").write_bytes(b"\0\0\0\x18ftypisom")
+    with pytest.raises(InputRefused, match="there is 1 video"):
+        cut(tmp_path / "in", model=model, out=tmp_path / "out")
+
+
 def test_equal_names_get_numbers_and_what_is_there_is_left(model: Path, tmp_path: Path) -> None:
     files = [saved(tmp_path / place / "a.png", photo()) for place in ("one", "two")]
     out = tmp_path / "out"
     assert len(cut(*files, model=model, out=out).data["written"]) == 2
-    assert sorted(path.name for path in out.iterdir()) == ["a-2.png", "a.png"]
+    assert sorted(path.name for path in out.glob("[!.]*")) == ["a-2.png", "a.png"]
+    again = cut(*files, model=model, out=out)
+    assert again.exit_code == 0 and again.data["written"] == [] and len(again.data["kept"]) == 2
     (out / "a.png").write_bytes(b"mine")
     again = cut(*files, model=model, out=out)
-    assert again.data["written"] == [] and len(again.data["kept"]) == 2 and (out / "a.png").read_bytes() == b"mine"
+    assert again.exit_code == 3 and again.data["written"] == [] and again.data["kept"] == [str(out / "a-2.png")]
+    assert [line["code"] for line in again.data["quarantine"]] == ["CONFLICT"] and "was changed" in again.summary
+    assert (out / "a.png").read_bytes() == b"mine"
     assert len(cut(*files, model=model, out=out, overwrite=True).data["written"]) == 2
+    assert cut(*files, model=model, out=out).data["written"] == []
+
+
+def test_another_photograph_of_the_same_name_is_a_conflict(model: Path, tmp_path: Path) -> None:
+    first, second = saved(tmp_path / "1" / "a.png", photo()), saved(tmp_path / "2" / "a.png", photo(height=200))
+    other, out = saved(tmp_path / "2" / "b.png", photo()), tmp_path / "out"
+    cut(first, model=model, out=out)
+    before = (out / "a.png").read_bytes()
+    with pytest.raises(InputRefused, match="another photograph of the same name") as refused:
+        cut(second, model=model, out=out)
+    assert refused.value.exit_code == 4 and str(out / "a.png") in str(refused.value)
+    both = cut(second, other, model=model, out=out)  # the rest is done
+    assert both.exit_code == 3 and both.data["written"] == [str(out / "b.png")]
+    assert (out / "a.png").read_bytes() == before
+    cut(second, model=model, out=out, overwrite=True)
+    assert decode_image((out / "a.png").read_bytes(), file="a").shape[:2] == (200, 180)
+
+
+def test_other_settings_or_another_model_are_a_conflict(model: Path, tmp_path: Path) -> None:
+    me, out = saved(tmp_path / "in" / "me.png", photo()), tmp_path / "out"
+    cut(me, model=model, out=out, background="white")
+    assert cut(me, model=model, out=out, background="#FFF").data["kept"] == [str(out / "me.jpg")]  # the same colour
+    for background, refine in (("red", False), ("white", True)):
+        with pytest.raises(InputRefused, match="was made with"):
+            cut(me, model=model, out=out, background=background, refine=refine)
+    card = model.with_suffix(".yaml")
+    card.write_text(card.read_text().replace("[0, 0, 0]", "[1, 0, 0]"))
+    with pytest.raises(InputRefused, match="made with another model"):
+        cut(me, model=model, out=out, background="white")
+    large = saved(tmp_path / "in" / "large.png", photo(height=1200, width=900))
+    flags: dict[str, Any] = {"images": (large,), "model": model, "out": tmp_path / "id"}
+    quiet = RunOptions(workers=0)
+    assert idphoto(IdphotoFlags(**flags), run=quiet).exit_code == 0
+    with pytest.raises(InputRefused, match="size"):
+        idphoto(IdphotoFlags(**flags, size="schengen", colour="blue"), run=quiet)
+    sheet = idphoto(IdphotoFlags(**flags, sheet="4x6in"), run=quiet)
+    assert [Path(file).name for file in sheet.data["written"]] == ["large-sheet.jpg", "large.jpg"]
+    assert idphoto(IdphotoFlags(**flags, sheet="4x6in"), run=quiet).data["written"] == []
+
+
+def test_what_was_killed_between_its_line_and_its_file_is_made_again(model: Path, tmp_path: Path) -> None:
+    me, out = saved(tmp_path / "in" / "me.png", photo()), tmp_path / "out"
+    cut(me, model=model, out=out)
+    whole = (out / "me.png").read_bytes()
+    (out / "me.png").unlink()
+    record = out / ".curate-made.jsonl"
+    record.write_bytes(record.read_bytes() + b'{"file": "me.p')  # the next line was torn
+    assert cut(me, model=model, out=out).data["written"] == [str(out / "me.png")]
+    assert (out / "me.png").read_bytes() == whole
+    assert cut(me, model=model, out=out).data["written"] == []
+
+
+def test_refining_never_erases_a_part_that_the_model_is_less_sure_of() -> None:
+    rng = np.random.default_rng(7)
+    image = np.full((240, 180, 3), (200, 170, 140), np.uint8)  # a wall in the colour of the face
+    face, body = np.zeros((2, 240, 180), np.uint8)
+    cv2.circle(face, (90, 60), 30, 255, -1)
+    cv2.rectangle(body, (40, 100), (140, 239), 255, -1)
+    image[face > 0], image[body > 0] = (205, 172, 138), (180, 20, 30)
+    image = np.clip(image + rng.integers(-4, 5, image.shape), 0, 255).astype(np.uint8)
+    probability = np.where(body > 0, 0.99, np.where(face > 0, 0.75, 0.02)).astype(np.float32)
+    model: Any = SimpleNamespace(card=SimpleNamespace(classes=("background", "person"), input_size=(24, 18)))
+    alpha = alpha_of(probability)
+    refined, note = _refined(image, alpha=alpha, probability=probability, model=model, file="f")
+    inner = cv2.erode(face, np.ones((31, 31), np.uint8)) > 0
+    assert (refined[inner] == 255).all()
+    assert refined[face > 0].mean() > 127, note
+    assert (refined[:, :5] == 0).all()
+
+
+def test_where_no_matte_can_be_made_the_prediction_stays_with_a_note() -> None:
+    image = np.zeros((60, 60, 3), np.uint8)
+    probability = np.full((60, 60), 0.99, np.float32)  # nothing is sure to be background
+    model: Any = SimpleNamespace(card=SimpleNamespace(classes=("background", "person"), input_size=(60, 60)))
+    alpha = alpha_of(probability)
+    refined, note = _refined(image, alpha=alpha, probability=probability, model=model, file="f")
+    assert refined is alpha and "not refined" in note
 
 
 def test_backgrounds_are_cropped_or_enlarged_evenly_and_others_refused(tmp_path: Path) -> None:
@@ -155,8 +274,11 @@ def test_a_group_is_written_once(model: Path, tmp_path: Path) -> None:
     assert result.data["people"] == 2
     picture = decode_image(out.read_bytes(), file="g")
     assert picture.shape == (300, 400, 3) and picture[0, 0].tolist() == [0, 0, 255]
-    with pytest.raises(InputRefused, match="there already"):
-        group(flags, run=RunOptions(workers=0))
+    again = group(flags, run=RunOptions(workers=0))
+    assert again.data["written"] == [] and again.data["kept"] == [str(out)]
+    with pytest.raises(InputRefused, match="made with background"):
+        group(replace(flags, background="red"), run=RunOptions(workers=0))
+    assert out.read_bytes()[:4] == b"\x89PNG"
     wrong = GroupFlags(images=files, model=model, background="transparent", out=tmp_path / "b.png")
     with pytest.raises(ConfigurationProblem, match="needs a background"):
         group(wrong, run=RunOptions(workers=0))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.pipelines.commands import CURATE, aifenge_command, draw_aifenge
+from tests.pipelines.commands import CURATE, REPOSITORY, aifenge_command, draw_aifenge
 
 SHELL = ("sh", "-c")
 
@@ -69,3 +70,19 @@ def test_a_result_that_cannot_be_written_is_told_and_exits_5(tmp_path: Path) -> 
     assert "standard output: the result cannot be written: no space left on device" in done.stderr
     assert "Traceback" not in done.stderr
     assert (out / "manifest.parquet").exists()
+
+
+def test_what_libraries_and_processes_print_goes_to_stderr(tmp_path: Path) -> None:
+    program = (
+        "import os, subprocess, sys\n"
+        "from pipelines.options import only_results_on_stdout\n"
+        "print('before', flush=True)\n"
+        "with only_results_on_stdout():\n"
+        "    print('from a library')\n"
+        "    os.write(1, b'from native code\\n')\n"
+        "    subprocess.run(['echo', 'from a process'], check=True)\n"
+        "print('result')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    assert done.stdout.splitlines() == ["before", "result"]
+    assert sorted(done.stderr.splitlines()) == ["from a library", "from a process", "from native code"]

@@ -67,7 +67,7 @@ def draw(folder: Path) -> dict[str, dict[str, Any]]:
         "split": {"dataset": persons},
         "merge": {"datasets": (persons,), "out": folder / "merged"},
         "fuse": {"foregrounds": (persons,), "backgrounds": (grounds,), "out": folder / "fused", "keep_edges": True},
-        "lineage": {"datasets": (grounds,), "of": "drawn", "out": folder / "rest"},
+        "lineage": {"datasets": (grounds,), "of": ("drawn",), "out": folder / "rest"},
         "gallery": {"datasets": (persons,)},
         "doctor": {},
     }

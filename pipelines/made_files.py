@@ -1,0 +1,210 @@
+"""The files that a command makes beside each other, and the record of what each was made from.
+
+A file that is there is taken for done only when the record says that it was made from the same photographs, with the
+same model and the same settings, and it is still what was written. Anything else under its name is a conflict: another
+photograph of the same name, other settings, a file of somebody else. The line of a file is on the disk before the file
+is, so that a command that was killed in between makes it again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from curation.errors import InputRefused
+from curation.files import fingerprint_file, make_folder, read_file, sha256_of, telling_where, write_durable
+from curation.quarantine import BadRecord, Code
+from models.prediction.ready import ReadyModel
+from pipelines.options import DONE_WITH_QUARANTINE, Result
+
+RECORD: Final = ".curate-made.jsonl"
+"""Beside the files that it speaks of; the last line of a file counts."""
+MAX_RECORD_BYTES: Final = 1 << 30
+SHOWN: Final = 20
+REMEDY: Final = "choose another --out, or give --overwrite to replace it"
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the record: a file, and what it was made from.
+
+    `sources` are the SHA-256 of the photographs, `settings` hold the model's SHA-256 and whatever shapes the result,
+    `sha256` is that of the file itself.
+    """
+
+    file: str
+    command: str
+    sources: tuple[str, ...]
+    settings: dict[str, Any]
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Making:
+    """What a file is to be made from: the command, the photographs in their order, and the settings."""
+
+    command: str
+    sources: tuple[Path, ...]
+    settings: Mapping[str, Any]
+
+
+def settings_with_model(model: ReadyModel, *, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as a record holds them, with the model told by the hashes of its weights and of its card."""
+    card = sha256_of(msgspec.json.encode(model.card, order="deterministic"))
+    told = {**settings, "model": model.sha256, "card": card}
+    read_back: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(told, enc_hook=str))
+    return read_back
+
+
+class MadeFiles:
+    """What a command makes in files of its own: what it wrote, what was there already, what was broken."""
+
+    def __init__(self, *, command: str, out: Path, overwrite: bool, broken: Sequence[BadRecord] = ()) -> None:
+        self.command = command
+        self.out = out
+        self.broken = list(broken)
+        self.files: list[str] = []
+        self.kept: list[str] = []
+        self.warnings: list[str] = []
+        self._overwrite = overwrite
+        self._known: dict[Path, dict[str, Made]] = {}
+
+    def is_waiting(self, makings: Mapping[Path, Making]) -> bool:
+        """Say whether any of the files that belong together is still to be made; else they are kept.
+
+        Notes a CONFLICT, and says no, when something else is there under one of the names, unless everything is to be
+        made again.
+        """
+        if self._overwrite:
+            return True
+        try:
+            found = [self._is_there(path, making=making) for path, making in makings.items()]
+        except BadRecord as problem:
+            self.broken.append(problem)
+            return False
+        if not all(found):
+            return True
+        self.kept += map(str, makings)
+        return False
+
+    def write(self, path: Path, data: bytes, *, making: Making) -> None:
+        """Write a file whole, and before it the line that says what it was made from."""
+        make_folder(path.parent)
+        line = Made(
+            file=path.name,
+            command=making.command,
+            sources=_hashes(making.sources),
+            settings=dict(making.settings),
+            sha256=sha256_of(data),
+        )
+        known = self._record_of(path.parent)
+        if known.get(path.name) != line:
+            _append(path.parent / RECORD, line=line)
+            known[path.name] = line
+        write_durable(path, data)
+        self.files.append(str(path))
+
+    def refuse_conflicts_alone(self, *, chosen: int) -> None:
+        """Raise InputRefused when every photograph that was chosen meets something else under its name."""
+        conflicts = [problem for problem in self.broken if problem.code is Code.CONFLICT]
+        if chosen and len(conflicts) == chosen:
+            first = conflicts[0]
+            more = f" (and {chosen - 1} more like it)" if chosen > 1 else ""
+            raise InputRefused(f"{first.reason}{more}", where=first.value, remedy=first.hint)
+
+    def result(self, *, lines: Sequence[str] = (), **more: Any) -> Result:
+        """Return what became of everything; `lines` and `more` tell people and scripts what the command knows."""
+        records = [problem.record(stage=self.command) for problem in self.broken]
+        told = [f"{self.out}: {len(self.files)} written"]
+        if self.kept:
+            told.append(f"  {len(self.kept)} are there already, made just so; --overwrite makes them again")
+        told += lines
+        told += [f"  set aside: {one.file}: {one.reason}; {one.hint}" for one in self.broken[:SHOWN]]
+        if len(self.broken) > SHOWN:
+            told.append(f"  and {len(self.broken) - SHOWN} more; --json lists all")
+        data = {
+            "command": self.command,
+            "out": str(self.out),
+            "written": self.files,
+            "kept": self.kept,
+            "quarantine": msgspec.to_builtins(records),
+            **more,
+        }
+        code = DONE_WITH_QUARANTINE if self.broken else 0
+        return Result(summary="\n".join(told), data=data, exit_code=code, warnings=tuple(self.warnings))
+
+    def _is_there(self, path: Path, *, making: Making) -> bool:
+        if not os.path.lexists(path):
+            return False
+        known = self._record_of(path.parent).get(path.name)
+        if (reason := _conflict(path, known=known, making=making)) is not None:
+            raise BadRecord(Code.CONFLICT, reason, file=making.sources[0], field="out", value=str(path), hint=REMEDY)
+        return True
+
+    def _record_of(self, folder: Path) -> dict[str, Made]:
+        if folder not in self._known:
+            self._known[folder] = _read_record(folder / RECORD)
+        return self._known[folder]
+
+
+def _conflict(path: Path, *, known: Made | None, making: Making) -> str | None:
+    """Return why what is there is not what is asked for, None where it is."""
+    if known is None:
+        return f"{path} is there already, and nothing tells what it was made from"
+    if known.command != making.command:
+        return f"{path} was made by `curate {known.command}`"
+    if known.sources != _hashes(making.sources):
+        return f"{path} was made from another photograph of the same name"
+    if other := _differences(known.settings, making.settings):
+        return f"{path} was made with {other}"
+    if fingerprint_file(path) != known.sha256:
+        return f"{path} was changed since it was made, or is not whole"
+    return None
+
+
+def _hashes(files: Sequence[Path]) -> tuple[str, ...]:
+    return tuple(fingerprint_file(file) for file in files)
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    if {"model", "card"}.intersection(names):
+        names = ["another model", *(name for name in names if name not in {"model", "card"})]
+    return ", ".join(name if name == "another model" else f"{name} {old.get(name)!r}" for name in names)
+
+
+def _read_record(path: Path) -> dict[str, Made]:
+    """Return the lines of a record by file; a line that a kill has torn, or another version wrote, says nothing."""
+    try:
+        lines = read_file(path, max_bytes=MAX_RECORD_BYTES).splitlines()
+    except BadRecord:
+        return {}
+    found = {}
+    for line in lines:
+        try:
+            made = msgspec.json.decode(line, type=Made)
+        except msgspec.DecodeError:
+            continue
+        found[made.file] = made
+    return found
+
+
+def _append(record: Path, *, line: Made) -> None:
+    with telling_where(record), record.open("ab") as stream:
+        stream.write(b"\n" if _is_torn(record) else b"")
+        stream.write(msgspec.json.encode(line) + b"\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _is_torn(path: Path) -> bool:
+    """Say whether the last line of a file lacks its end."""
+    if path.stat().st_size == 0:
+        return False
+    with path.open("rb") as stream:
+        stream.seek(-1, os.SEEK_END)
+        return stream.read(1) != b"\n"
