@@ -70,7 +70,7 @@ class Code(StrEnum):
 HINTS: Final[dict[Code, str]] = {
     Code.JSON_VALUE: "correct the value in the annotation file",
     Code.DUP_ID: "give each record an id of its own; none of the claimants is used",
-    Code.ORPHAN_ANN: "the annotation names an image that the file does not list with that id and type",
+    Code.ORPHAN_ANN: "give image_id the id of its image, or delete it; till then it may be on any image",
     Code.EMPTY_SEG: "draw the object, or delete the annotation",
     Code.POLY_SHAPE: "a polygon is a flat list x1, y1, x2, y2, ... of at least 3 points",
     Code.POLY_RANGE: "coordinates are pixels of this image; a coordinate this far outside is a mistake",

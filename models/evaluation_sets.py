@@ -18,7 +18,7 @@ from curation.quarantine import BadRecord
 from models.prediction.finding import find_model
 from models.registry import pinned
 from models.scoring import Row
-from models.truth import has_truth
+from models.truth import has_truth, is_incomplete
 
 SplitChoice: TypeAlias = Literal["train", "val", "test", "all"]
 
@@ -106,6 +106,7 @@ def _chosen(dataset: Dataset, *, split: SplitChoice, choice: Choice) -> Evaluati
         "split": lambda row: split in {"all", row["split"]},
         "query": lambda row: holds is None or row["id"] in holds,
         "no_mask": has_truth,
+        "broken_parts": lambda row: not is_incomplete(row),
     }
     filtered = Counter[str]()
     for reason, is_wanted in rules.items():
@@ -129,6 +130,7 @@ def _nothing_left(dataset: Dataset, *, filtered: Counter[str], split: SplitChoic
         "split": f"{filtered['split']} are not of the split {split} (`curate split` gives splits)",
         "query": f"for {filtered['query']} --where does not hold",
         "no_mask": f"{filtered['no_mask']} have no mask",
+        "broken_parts": f"{filtered['broken_parts']} lack a person of a broken annotation (make the data set again)",
     }
     told = "; ".join(text for name, text in reasons.items() if filtered[name]) or "it is empty"
     return InputRefused(

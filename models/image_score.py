@@ -140,7 +140,8 @@ def _matting_errors(probability: Probability, *, truth: Truth) -> dict[str, floa
         return {}
     maps = error_maps(probability, truth=truth.alpha)
     found: dict[str, float] = {}
-    for ending, errors in (("", maps.over()), ("_band", None if truth.band is None else maps.over(truth.band))):
+    band = truth.band if truth.band is None or truth.valid is None else truth.band & truth.valid
+    for ending, errors in (("", maps.over(truth.valid)), ("_band", None if band is None else maps.over(band))):
         if errors is not None:
             found |= {
                 f"sad{ending}": errors.sad,

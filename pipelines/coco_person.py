@@ -55,4 +55,5 @@ def coco_person(settings: CocoPersonFlags, *, run: RunOptions) -> Result:
         verify=settings.verify,
         limit=run.limit,
     )
-    return make_dataset(plan_persons(selection, is_preview=run.dry_run), out=settings.out, run=run)
+    plan = plan_persons(selection, is_preview=run.dry_run, workers=run.workers)
+    return make_dataset(plan, out=settings.out, run=run)

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 
 from curation.coco.entries import CocoFile, ImageEntry
-from curation.coco.second_core import second_core
 from curation.coco.sources import (
     CocoSource,
+    notes_of,
     read_sources,
     refuse_missing_folders,
     refuse_shared_ids,
@@ -64,12 +63,12 @@ class BackgroundTask(msgspec.Struct, frozen=True, kw_only=True):
 def plan_backgrounds(selection: BackgroundSelection, *, is_preview: bool = False) -> Plan:
     """Choose the images with an object of the supercategories and no person, a crowd or a broken one included.
 
-    Filter reasons: `person`, `no_supercategory`, `limit`. Raises InputRefused.
+    Filter reasons: `person`, `no_supercategory`, `persons_unlinked`, `limit`. Where the image of a single person is not
+    known, no image of that file is known to show nobody: all are left out as `persons_unlinked`. Raises InputRefused.
     """
     if not is_preview:
         refuse_missing_folders(selection.images)
-    with second_core(selection.annotations) as beside:
-        sources = read_sources(selection.annotations, images=selection.images, stage=COMMAND, beside=beside)
+    sources = read_sources(selection.annotations, images=selection.images, stage=COMMAND)
     filtered: Counter[str] = Counter()
     items: list[Item] = []
     for source in sources:
@@ -98,7 +97,7 @@ def plan_backgrounds(selection: BackgroundSelection, *, is_preview: bool = False
         filtered=dict(filtered),
         quarantined=quarantined,
         records=[broken.line for source in sources for broken in source.file.broken_annotations],
-        notes={"repeats": [source.file.repeats for source in sources]} | ({} if is_preview else unnamed_note(sources)),
+        notes=notes_of(sources) | ({} if is_preview else unnamed_note(sources)),
         inputs=[*selection.annotations, *selection.images],
     )
 
@@ -132,30 +131,26 @@ def work_background(item: Item, folder: Path) -> Outcome:
 def _reasons(source: CocoSource, *, supercategories: tuple[str, ...]) -> list[str | None]:
     file = source.file
     person = file.category_named("person")
-    wanted = np.array(_wanted_categories(file, supercategories=supercategories), np.int64)
-    image_ids, categories = file.columns.image_ids, file.columns.category_ids
-    with_person = set(image_ids[categories == person].tolist())
-    # a broken record of unknown category may be a person
-    with_person.update(
-        broken.image_id
-        for broken in file.broken_annotations
-        if broken.image_id is not None and broken.category_id in (person, None)
-    )
-    with_wanted = set(image_ids[np.isin(categories, wanted)].tolist())
+    wanted = _wanted_categories(file, supercategories=supercategories)
+    with_person = {annotation.image_id for annotation in file.annotations if annotation.category_id == person}
+    # a broken record of unknown category may be a person, and one of an unknown image may be on any
+    with_person.update(record.image_id for record in file.maybe_persons(person) if record.image_id is not None)
+    with_wanted = {annotation.image_id for annotation in file.annotations if annotation.category_id in wanted}
+    otherwise = "persons_unlinked" if file.has_unlinked(person) else None
     return [
-        "person" if image.id in with_person else None if image.id in with_wanted else "no_supercategory"
+        "person" if image.id in with_person else otherwise if image.id in with_wanted else "no_supercategory"
         for image in source.images
     ]
 
 
-def _wanted_categories(file: CocoFile, *, supercategories: tuple[str, ...]) -> list[int]:
+def _wanted_categories(file: CocoFile, *, supercategories: tuple[str, ...]) -> frozenset[int]:
     present = sorted({category.supercategory for category in file.categories if category.supercategory})
     unknown = sorted(set(supercategories) - set(present))
     if unknown or not supercategories:
         reason = f"there is no supercategory {unknown[0]!r}" if unknown else "no supercategory is given"
         remedy = f"choose --supercategories from: {', '.join(present) or 'the file has none'}"
         raise InputRefused(reason, where=file.path, remedy=remedy)
-    return [category.id for category in file.categories if category.supercategory in supercategories]
+    return frozenset(category.id for category in file.categories if category.supercategory in supercategories)
 
 
 def _item(image: ImageEntry, *, source: CocoSource, broken_parts: int, verify: Verify) -> Item:

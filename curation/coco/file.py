@@ -1,127 +1,105 @@
 """COCO instance files, read whole in one typed pass over the mapped file, outlines left where they stand.
 
-A sound file of train2017's size takes about a second on two cores, each reading a part; a file with a single odd
-record is read a second time, record by record, by `records`.
+A file with a single odd record is read a second time, record by record, by `records`.
 """
 
 from __future__ import annotations
 
 import mmap
-import re
 from collections import Counter
-from concurrent.futures import Executor
-from importlib import import_module
+from concurrent.futures import Executor, Future
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
 import msgspec
+import numpy as np
 
-from curation.annotation_parts import ABSENT, BETWEEN, AnnotationPart, Span, read_parts
-from curation.coco.entries import CocoFile, ImageEntry, Records
-from curation.coco.json_text import ESCAPED_LETTER, decode_whole, malformed, mapped, without_collection
-from curation.coco.records import are_unique_and_linked, read_records, refuse_repeated_lists, small_tables
-from curation.coco.second_core import HERE
-from curation.coco.texts import FileTexts
-from curation.json_keys import BLANK, count_keys
+from curation.coco.entries import ABSENT, Annotation, CocoFile, ImageEntry, Records
+from curation.coco.json_text import ESCAPED_LETTER, count_keys, count_keys_in, decode_whole, malformed, mapped
+from curation.coco.records import LISTS, read_records, refuse_repeated_lists, small_tables
 
-FIRST_SHARE: Final = 0.47
-"""Of the annotations, for this process, which also reads all else."""
-OPENING: Final = re.compile(rb'"annotations"\s*:\s*\[')
-CLOSING: Final = re.compile(rb'\}\s*(\])\s*(?:,\s*"|\})')
+IMAGE_KEYS: Final = ("file_name", "width", "height")
+ANNOTATION_KEYS: Final = ("image_id", "category_id")
+COUNTED: Final = ("id", *LISTS, *IMAGE_KEYS, "license", *ANNOTATION_KEYS, "iscrowd", "segmentation")
 
 
-class _Rest(msgspec.Struct):
-    """A COCO file without its annotations: a number stands in their place, so that the place is known."""
-
+class _Plain(msgspec.Struct):
     images: list[ImageEntry]
-    annotations: list[int]
+    annotations: list[Annotation]
     categories: msgspec.Raw
     licenses: msgspec.Raw = ABSENT
 
 
-def read_coco(path: Path, *, beside: Executor = HERE) -> CocoFile:
-    """Read a COCO instances file; `beside` reads a part of it.
+def read_coco(path: Path, *, pool: Executor | None = None) -> CocoFile:
+    """Read a COCO instances file; a process of `pool` looks for keys that stand twice meanwhile.
 
     Raises InputRefused, naming the byte or the key, when the file as a whole is not what it should be. A single broken
     record is set aside in `broken_images` or `broken_annotations`.
     """
-    with mapped(path) as data, without_collection():
-        found = _read_plainly(data, path=path, beside=beside)
+    with mapped(path) as data:
+        changed_ns = path.stat().st_mtime_ns
+        counting = None if pool is None else pool.submit(count_keys_in, path, keys=COUNTED)
+        found = _read_plainly(data, path=path, changed_ns=changed_ns, counting=counting)
         if found is not None:
             return found
         refuse_repeated_lists(data, path=path)
-        return read_records(decode_whole(data, kind=Records, path=path), path=path)
+        return read_records(decode_whole(data, kind=Records, path=path), path=path, changed_ns=changed_ns)
 
 
-def _read_plainly(data: mmap.mmap, *, path: Path, beside: Executor) -> CocoFile | None:
-    """Read a file that is sound in every record; None where it takes a closer look."""
-    changed_ns = path.stat().st_mtime_ns
-    spans = _spans_of_annotations(data)
-    if not spans:
+def _read_plainly(
+    data: mmap.mmap, *, path: Path, changed_ns: int, counting: Future[Counter[str]] | None = None
+) -> CocoFile | None:
+    """Return a file that is sound in every record; None where it takes a closer look."""
+    try:
+        plain = msgspec.json.decode(data, type=_Plain)
+    except UnicodeDecodeError as error:
+        raise malformed(error, data=data, path=path) from error
+    except (msgspec.DecodeError, RecursionError):
         return None
-    later = [beside.submit(read_parts, path, span=span) for span in spans[1:]]
-    beside.submit(import_module, "curation.coco")  # while there is nothing else to do: it takes a while
-    first = read_parts(path, span=spans[0])
-    view = memoryview(data)
-    text = b"".join((view[: spans[0].start], b"[%d]" % len(data), view[spans[-1].stop + 1 :]))
-    rest, keys = _read_rest(text, mark=len(data), path=path), count_keys(memoryview(text))
-    found = [first, *(parts.result() for parts in later)]
-    if rest is None or not all(found):
+    categories, licenses = small_tables(plain.categories, plain.licenses, path=path)
+    category_ids = {category.id for category in categories}
+    keys = count_keys(data, keys=COUNTED) if counting is None else counting.result()
+    # a disguised key would not be counted
+    is_hidden = data.find(b"\\u") >= 0 and ESCAPED_LETTER.search(data) is not None
+    if is_hidden or not _names_each_key_once(plain, found=keys) or not _is_linked(plain, category_ids=category_ids):
         return None
-    whole = AnnotationPart.join([part for parts in found for part in parts])
-    categories, licenses = small_tables(rest.categories, rest.licenses, path=path)
-    is_plain = _is_plain(rest, found=keys + whole.keys, annotations=len(whole.starts))
-    if not is_plain or not are_unique_and_linked(rest.images, whole.columns, categories=categories):
-        return None
+    data.madvise(mmap.MADV_DONTNEED)  # what is needed again is read again; until then it weighs nothing
     return CocoFile(
         path=path,
-        images=rest.images,
-        columns=whole.columns,
-        outlines=FileTexts(path=path, changed_ns=changed_ns, starts=whole.starts, lengths=whole.lengths),
+        changed_ns=changed_ns,
+        images=plain.images,
+        annotations=plain.annotations,
         categories=categories,
         licenses=licenses,
     )
 
 
-def _spans_of_annotations(data: mmap.mmap) -> list[Span]:
-    """Guess where the list of annotations stands, cut in two between records; a wrong guess cannot be read."""
-    opening = OPENING.match(data, max(data.find(b'"annotations"'), 0))
-    closing = CLOSING.search(data, max(data.rfind(b'"segmentation"'), 0))
-    if opening is None or closing is None or opening.end() > closing.start():
-        return []
-    start, stop = opening.end() - 1, closing.start(1)
-    between = BETWEEN.search(data, start + int(FIRST_SHARE * (stop - start)), stop)
-    if between is None:
-        return [Span(start, stop)]
-    return [Span(start, between.start(1)), Span(between.start(1), stop)]
-
-
-def _read_rest(text: bytes, *, mark: int, path: Path) -> _Rest | None:
-    try:
-        rest = msgspec.json.decode(text, type=_Rest)
-    except UnicodeDecodeError as error:
-        raise malformed(error, data=text, path=path) from error
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    is_hidden = b"\\u00" in text and ESCAPED_LETTER.search(text) is not None
-    return rest if rest.annotations == [mark] and not is_hidden else None
-
-
-def _is_plain(rest: _Rest, *, found: Counter[str], annotations: int) -> bool:
-    """Say whether no record names a key twice, where a decoder silently keeps the last.
-
-    `found` counts the file's keys, `annotations` its annotations: each key stands as often in the file as in the
-    records. Where it does not, for whatever reason, the slower reader looks closely.
-    """
-    small = count_keys(memoryview(rest.categories))
-    small.update(count_keys(memoryview(rest.licenses)))
-    images = len(rest.images)
-    expected = dict.fromkeys(("images", "annotations", "categories"), 1)
-    expected |= dict.fromkeys(("file_name", "width", "height"), images)
-    expected |= dict.fromkeys(("image_id", "category_id", "segmentation"), annotations)
-    expected[BLANK] = small[BLANK]
-    expected["id"] = images + annotations + small["id"]
-    at_most = {"iscrowd": annotations, "license": images, "licenses": 1}
-    return all(found[key] == count for key, count in expected.items()) and all(
-        found[key] <= count for key, count in at_most.items()
+def _is_linked(plain: _Plain, *, category_ids: set[int]) -> bool:
+    """Tell whether all ids are unique, and every annotation names an image and a category that are there."""
+    image_ids = {image.id for image in plain.images}
+    ids = np.fromiter(map(attrgetter("id"), plain.annotations), np.int64, len(plain.annotations))
+    return (
+        len(image_ids) == len(plain.images)
+        and len(np.unique(ids)) == len(ids)
+        and image_ids.issuperset(map(attrgetter("image_id"), plain.annotations))
+        and category_ids.issuperset(map(attrgetter("category_id"), plain.annotations))
     )
+
+
+def _names_each_key_once(plain: _Plain, *, found: Counter[str]) -> bool:
+    """Tell whether no record names a key twice, where a decoder silently keeps the last.
+
+    Each key stands as often in the file, `found`, as there are records that have it. Where it does not, for whatever
+    reason, the careful reader looks closely.
+    """
+    small = count_keys(bytes(plain.categories) + bytes(plain.licenses), keys=COUNTED)
+    images, annotations = len(plain.images), plain.annotations
+    expected = dict.fromkeys(LISTS, 1) | dict.fromkeys(IMAGE_KEYS, images)
+    expected |= dict.fromkeys(ANNOTATION_KEYS, len(annotations))
+    expected["licenses"] = int(plain.licenses is not ABSENT)
+    expected["license"] = sum(image.license is not None for image in plain.images)
+    expected["id"] = images + len(annotations) + small["id"]
+    expected["iscrowd"] = sum(annotation.iscrowd is not msgspec.UNSET for annotation in annotations)
+    expected["segmentation"] = sum(annotation.segmentation is not ABSENT for annotation in annotations)
+    return all(found[key] == count for key, count in expected.items())

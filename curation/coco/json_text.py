@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import codecs
-import gc
 import json
 import mmap
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -32,6 +32,10 @@ SIGNATURES: Final = (
 )
 ESCAPED_LETTER: Final = re.compile(rb"\\u00([4-7][0-9A-Fa-f])")
 """No writer escapes letters. Somebody who does may hide a key that stands twice from those who look for its name."""
+CHUNK_BYTES: Final = 1 << 18
+"""Of text in which keys are counted at a time; a larger one leaves the processor's cache."""
+NUMBERS: Final = b"0123456789.,[] -\n"
+"""Most of a COCO file, and in no key: without these, keys are counted in half the time."""
 Whole = TypeVar("Whole")
 
 
@@ -141,13 +145,23 @@ def _object_of_unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-@contextmanager
-def without_collection() -> Iterator[None]:
-    """Keep the garbage collector from walking a million new objects, none in a cycle, again and again."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+def count_keys(text: mmap.mmap | bytes, *, keys: Sequence[str]) -> Counter[str]:
+    """Count how often each of `keys`, short words, stands in quotes in JSON text that has no escapes.
+
+    >>> count_keys(b'{"id": 1, "image_id": 2, "id": 3}', keys=("id", "image_id", "area"))
+    Counter({'id': 2, 'image_id': 1})
+    """
+    counts: Counter[str] = Counter()
+    start = 0
+    while start < len(text):
+        stop = text.find(b"}", start + CHUNK_BYTES) + 1 or len(text)  # no key holds a brace, so none is cut
+        words = text[start:stop].translate(None, NUMBERS)
+        counts.update({key: words.count(b'"%b"' % key.encode()) for key in keys})
+        start = stop
+    return +counts
+
+
+def count_keys_in(path: Path, *, keys: Sequence[str]) -> Counter[str]:
+    """Count keys in a file, for another process."""
+    with mapped(path) as data:
+        return count_keys(data, keys=keys)

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from curation.annotation_parts import RecordId
+from curation.coco.entries import RecordId
 from curation.coco.json_text import decode_whole, mapped
 from curation.errors import InputRefused
 from curation.quarantine import BadRecord, Code, QuarantineRecord

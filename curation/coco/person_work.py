@@ -3,39 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from curation.checksums import digest_column
-from curation.coco.raster import RunLengths, count_pixels, draw, is_empty, merge, to_array
-from curation.coco.segmentation import read_segmentation
+from curation.coco.entries import RawPerson
+from curation.coco.people import Person, read_person
+from curation.coco.raster import RunLengths, count_pixels, merge, to_array
 from curation.identity import photo_group
-from curation.labels import place_labels
+from curation.labels import FOLDERS, place_labels
 from curation.originals import Verify, check_original, place_original
 from curation.pixels import Mask, encode_gray, encode_mask
-from curation.quarantine import BadRecord, Code, QuarantineRecord
+from curation.quarantine import BadRecord, QuarantineRecord
 from curation.samples import Item, Outcome, Sample
 
 COMMAND: Final = "coco-person"
 IGNORED: Final = 128
-"""The value of crowd pixels in `ignores/`: neither person nor background is certain there."""
+"""The value in `ignores/` of crowds, and of where a broken outline may belong: nothing is certain there."""
 Crowd = Literal["filter", "ignore"]
-
-
-class RawPerson(msgspec.Struct, frozen=True):
-    """The outline of one annotation as it stands in the file."""
-
-    annotation_id: int
-    segmentation: bytes
 
 
 class PersonTask(msgspec.Struct, frozen=True, kw_only=True):
     """What the work on one image needs.
 
     `path` lies below the images `folder`, `size` is (height, width), `annotations` the file that names the image.
-    `broken_parts` people and crowds of it are broken already in their whole record.
+    `doubtful` are people and crowds of it whose whole record is broken.
     """
 
     path: str
@@ -45,7 +42,7 @@ class PersonTask(msgspec.Struct, frozen=True, kw_only=True):
     size: tuple[int, int]
     people: tuple[RawPerson, ...]
     crowds: tuple[RawPerson, ...]
-    broken_parts: int
+    doubtful: tuple[RawPerson, ...]
     source: str
     license: str | None
     min_area: float
@@ -54,20 +51,20 @@ class PersonTask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def work_person(item: Item, folder: Path) -> Outcome:
-    """Make the sample of one image: its mask is the union of its sound people.
+    """Make the sample of one image: its mask is the union of its people, as far as their outlines are sound.
 
     What the pixels say counts: an image too small by them is filtered as `person_too_small`, whatever was planned.
-    Broken annotations are left out, each with a line, and counted as `broken_parts`: at these places the mask may say
-    background where a person is. When none is left the image is broken.
+    Broken annotations get a line each and are counted as `broken_parts`; where they may show a person, `ignores/` holds
+    128, so that the mask's background is not believed there. When nobody is left the image is broken.
+    Raises BadRecord for an annotation of which nobody can tell where it belongs.
     """
     task: PersonTask = item.payload
-    people, records = _draw_people(task.people, task=task)
-    persons = len(task.people) - len(records)
-    if not people:
+    people, crowds, doubtful = (_read(some, task=task) for some in (task.people, task.crowds, task.doubtful))
+    records = _lines_of_broken((*people, *crowds), task=task)
+    drawn = _parts_of(people)
+    if not drawn:
         return Outcome(id=item.id, broken=records[0].code, records=records)
-    crowds, crowd_records = _draw_people(task.crowds, task=task) if task.with_ignore else ([], ())
-    records += crowd_records
-    mask = merge(people)
+    mask = merge(drawn)
     person_area = count_pixels(mask) / (task.size[0] * task.size[1])
     if person_area < task.min_area:
         return Outcome(id=item.id, filtered="person_too_small", records=records)
@@ -77,11 +74,13 @@ def work_person(item: Item, folder: Path) -> Outcome:
         line = error.record(stage=COMMAND, file=task.path, record_id=task.image_id)
         return Outcome(id=item.id, broken=error.code, records=(line, *records))
     pictures = {"mask": encode_mask(to_array(mask))}
-    if crowds:
-        pictures["ignore"] = encode_gray(to_array(merge(crowds), value=IGNORED))
+    broken_parts = len(task.doubtful) + len(records)
+    if broken_parts or crowds:
+        unsure = _parts_of(doubtful) + [part for one in (*people, *crowds, *doubtful) for part in one.doubt or ()]
+        pictures["ignore"] = encode_gray(_ignored(_parts_of(crowds), unsure=unsure, mask=mask))
     placed = place_labels(pictures, sample_id=item.id, folder=folder)
-    ignore = {"ignore": placed.paths.get("ignore"), digest_column("ignore"): None} if task.with_ignore else {}
-    extra = {**ignore, **placed.digests, "broken_parts": task.broken_parts + len(records)}
+    extra: dict[str, Any] = {"ignore": None, digest_column("ignore"): None} if task.with_ignore else {}
+    extra |= {"ignore": placed.paths["ignore"]} if "ignore" in pictures else {}
     sample = Sample(
         id=item.id,
         image=place_original(original, folder=folder, sample_id=item.id),
@@ -91,40 +90,52 @@ def work_person(item: Item, folder: Path) -> Outcome:
         source=task.source,
         source_id=str(task.image_id),
         person_area=person_area,
-        persons=persons,
+        persons=sum(bool(person.parts) for person in people),
         group=photo_group(task.source, source_id=str(task.image_id), sha256=original.sha256),
         license=task.license,
         sha256=original.sha256,
-        extra=extra,
+        extra={**extra, **placed.digests, "broken_parts": broken_parts},
     )
     records += original.lines(record_id=task.image_id)
     return Outcome(id=item.id, sample=sample, records=records)
 
 
+def drop_empty_ignores(folder: Path) -> None:
+    """Take the folder of ignored pixels away where no sample has any."""
+    with suppress(OSError):
+        (folder / FOLDERS["ignore"]).rmdir()
+
+
 def person_mask(task: PersonTask) -> Mask:
-    """Give the mask (height, width) of one image; raises BadRecord when no person of it is sound."""
-    people, records = _draw_people(task.people, task=task)
-    if not people:
-        raise BadRecord(records[0].code, records[0].reason, file=task.path)
-    return to_array(merge(people))
+    """Return the mask (height, width) of one image, of which a person at least is sound."""
+    return to_array(merge(_parts_of(_read(task.people, task=task))))
 
 
-def _draw_people(
-    people: Sequence[RawPerson], *, task: PersonTask
-) -> tuple[list[RunLengths], tuple[QuarantineRecord, ...]]:
-    sound: list[RunLengths] = []
-    records: list[QuarantineRecord] = []
-    for person in people:
-        try:
-            parts = draw(read_segmentation(person.segmentation, size=task.size), size=task.size)
-            if is_empty(parts):
-                raise BadRecord(Code.ZERO_AREA, "the outline covers no pixel of the image", field="segmentation")
-        except BadRecord as error:
-            records.append(
-                error.record(
-                    stage=COMMAND, file=task.annotations, record_id=person.annotation_id, image_id=task.image_id
-                )
-            )
-        else:
-            sound.extend(parts)
-    return sound, tuple(records)
+def _read(some: Sequence[RawPerson], *, task: PersonTask) -> list[Person]:
+    found = [read_person(raw, size=task.size) for raw in some]
+    for person in found:
+        if person.doubt is None and person.problem is not None:  # the plan has left these out
+            raise person.problem
+    return found
+
+
+def _lines_of_broken(people: Sequence[Person], *, task: PersonTask) -> tuple[QuarantineRecord, ...]:
+    return tuple(
+        person.problem.record(stage=COMMAND, file=task.annotations, record_id=raw.annotation_id, image_id=task.image_id)
+        for raw, person in zip((*task.people, *task.crowds), people, strict=True)
+        if person.problem is not None
+    )
+
+
+def _parts_of(people: Sequence[Person]) -> list[RunLengths]:
+    return [part for person in people for part in person.parts]
+
+
+def _ignored(crowds: list[RunLengths], *, unsure: list[RunLengths], mask: RunLengths) -> NDArray[np.uint8]:
+    """Return what `ignores/` holds, (height, width): the crowds, and what is unsure, but for certain persons in it."""
+    ignored = np.zeros(mask["size"], np.uint8)
+    if unsure:
+        ignored[(to_array(merge(unsure)) > 0) & (to_array(mask) == 0)] = IGNORED
+    if crowds:
+        ignored[to_array(merge(crowds)) > 0] = IGNORED
+    return ignored

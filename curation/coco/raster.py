@@ -1,8 +1,8 @@
-"""The pycocotools door: checked outlines to pixels. Nothing here accepts what `coco_segmentation` has not passed."""
+"""The pycocotools door: checked outlines to pixels. Nothing here accepts what `segmentation` has not passed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import cv2
@@ -26,18 +26,11 @@ def draw(outline: Polygons | Runs, *, size: tuple[int, int]) -> list[RunLengths]
     return parts
 
 
-def rasterise(outlines: Iterable[Polygons | Runs], *, size: tuple[int, int]) -> RunLengths:
-    """Give the union of checked outlines in an image of `size` (height, width); there must be at least one.
-
-    Pixel for pixel the union of pycocotools' `annToMask` of each.
-    """
-    return merge([part for outline in outlines for part in draw(outline, size=size)])
-
-
 def merge(parts: Sequence[RunLengths]) -> RunLengths:
-    """Give the union of masks of one size; there must be at least one.
+    """Return the union of masks of one size; there must be at least one.
 
-    Merging run lengths touches only the outlines' edges, where joining arrays touches every pixel for every person.
+    Of what `draw` returns it is, pixel for pixel, the union of pycocotools' `annToMask`. Merging run lengths touches
+    only the edges of outlines, where joining arrays touches every pixel for every person.
     """
     return native.merge(list(parts))
 
@@ -45,6 +38,12 @@ def merge(parts: Sequence[RunLengths]) -> RunLengths:
 def is_empty(parts: Sequence[RunLengths]) -> bool:
     """Say whether the masks have no pixel between them."""
     return not any(native.area(part) for part in parts)  # of a list of more than 255 it cannot tell the areas
+
+
+def box_around(parts: Sequence[RunLengths]) -> tuple[float, float, float, float]:
+    """Return left, top, right and bottom of masks together, in pixels; there must be at least one."""
+    left, top, width, height = native.toBbox(merge(parts)).tolist()
+    return left, top, left + width, top + height
 
 
 def count_pixels(mask: RunLengths) -> int:

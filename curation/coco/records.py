@@ -2,54 +2,54 @@
 
 from __future__ import annotations
 
+import json
 import mmap
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
-import numpy as np
 
-from curation.annotation_parts import Annotation, Columns, Integers
-from curation.coco.entries import BrokenRecord, Category, CocoFile, ImageEntry, License, Records
-from curation.coco.json_text import ESCAPED_LETTER, NotStrict, loads_strictly
-from curation.coco.texts import HeldTexts
+from curation.coco.entries import (
+    ABSENT,
+    MAX_ID,
+    Annotation,
+    BrokenRecord,
+    Category,
+    CocoFile,
+    ImageEntry,
+    License,
+    RawPerson,
+    Records,
+)
+from curation.coco.json_text import ESCAPED_LETTER, NotStrict, count_keys, decode_whole, loads_strictly, mapped
 from curation.errors import InputRefused
-from curation.json_keys import count_keys
 from curation.quarantine import BadRecord, Code
 
 STAGE: Final = "read annotations"
 IMAGE_KEYS: Final = ("id", "file_name", "width", "height", "license")
-LISTS: Final = ("images", "annotations", "categories")
+LISTS: Final = ("images", "annotations", "categories", "licenses")
 ANNOTATION_KEYS: Final = ("id", "image_id", "category_id", "iscrowd", "segmentation")
-TABLE_SHARE: Final = 8
 
 
-RecordT = TypeVar("RecordT", ImageEntry, Annotation)
+WHOLE_NUMBER: Final = re.compile(r"-?[0-9]{1,16}")
 
 
-def are_unique_and_linked(images: Sequence[ImageEntry], columns: Columns, *, categories: Sequence[Category]) -> bool:
-    """Say whether all ids are unique, and every annotation names an image and a category that are there."""
-    image_ids = np.fromiter((image.id for image in images), np.int64, len(images))
-    category_ids = np.array([category.id for category in categories], np.int64)
-    return bool(
-        _are_unique(image_ids)
-        and _are_unique(columns.ids)
-        and np.isin(columns.image_ids, image_ids).all()
-        and np.isin(columns.category_ids, category_ids).all()
-    )
+class _LooseAnnotation(Annotation, kw_only=True, gc=False):
+    """An annotation whose `image_id` may be written in any way."""
+
+    image_id: Any = None
 
 
-def _are_unique(ids: Integers) -> bool:
-    # most ids are small, and to mark these in a table takes a sixth of the time of sorting them
-    is_small = (ids >= 0) & (ids < TABLE_SHARE * len(ids))
-    is_there = np.zeros(TABLE_SHARE * len(ids), np.bool_)
-    is_there[ids[is_small]] = True
-    large = np.sort(ids[~is_small])
-    return np.count_nonzero(is_there) + len(large) == len(ids) and bool((np.diff(large) > 0).all())
+class _Identified(msgspec.Struct, gc=False):
+    id: int
+
+
+RecordT = TypeVar("RecordT", ImageEntry, _LooseAnnotation)
 
 
 def small_tables(
@@ -80,32 +80,48 @@ def _convert(raw: msgspec.Raw, *, kind: Any, name: str, path: Path) -> Any:
         raise InputRefused(f"{name!r} cannot be used: {error}", where=path, remedy=remedy) from error
 
 
-def read_records(records: Records, *, path: Path) -> CocoFile:
+def read_records(records: Records, *, path: Path, changed_ns: int) -> CocoFile:
     """Give the file of `records`, the broken ones set aside; the same for any order of the records."""
     categories, licenses = small_tables(records.categories, records.licenses, path=path)
     images = _Sorting(path=path, name="images", kind=ImageEntry, keys=IMAGE_KEYS)
     images.add_all(records.images)
-    annotations = _Sorting(path=path, name="annotations", kind=Annotation, keys=ANNOTATION_KEYS)
+    annotations = _Sorting(path=path, name="annotations", kind=_LooseAnnotation, keys=ANNOTATION_KEYS)
     annotations.image_ids = {image.id for image in images.sound} | images.broken_ids
     annotations.category_ids = {category.id for category in categories}
     annotations.add_all(records.annotations)
     return CocoFile(
         path=path,
+        changed_ns=changed_ns,
         images=images.sound,
-        columns=Columns.of(annotations.sound),
-        outlines=HeldTexts(texts=[bytes(annotation.segmentation) for annotation in annotations.sound]),
+        annotations=annotations.sound,
         categories=categories,
         licenses=licenses,
         broken_images=tuple(images.broken),
         broken_annotations=tuple(annotations.broken),
+        relinked=annotations.relinked,
         repeats={part.name: part.repeats for part in (images, annotations) if part.repeats},
     )
 
 
+def outlines_of(path: Path, *, ids: Set[int]) -> dict[int, RawPerson]:
+    """Read some outlines of a file again, with their boxes; `ids` are those of sound records, so each is there once."""
+    if not ids:
+        return {}
+    with mapped(path) as data:
+        raws = decode_whole(data, kind=Records, path=path).annotations
+        decoder = msgspec.json.Decoder(_Identified)
+        found: dict[int, RawPerson] = {}
+        for raw in raws:
+            with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                number = decoder.decode(raw).id
+                if number in ids:
+                    found[number] = _outline(_claims(raw), annotation_id=number)
+        return found
+
+
 def refuse_repeated_lists(data: mmap.mmap, *, path: Path) -> None:
     """Refuse a file whose outermost object names a key twice: half of the data would be lost in silence."""
-    counts = count_keys(memoryview(data))
-    if all(counts[key] == 1 for key in LISTS) and not ESCAPED_LETTER.search(data):
+    if max(count_keys(data, keys=LISTS).values(), default=0) <= 1 and not ESCAPED_LETTER.search(data):
         return
     keys = _top_level_keys(data)
     twice = [key for key in LISTS if keys.count(key) > 1]
@@ -146,6 +162,7 @@ class _Sorting(Generic[RecordT]):
     broken: list[BrokenRecord] = field(default_factory=list)
     broken_ids: set[int] = field(default_factory=set)
     repeats: int = 0
+    relinked: int = 0
 
     def add_all(self, raws: Iterable[msgspec.Raw]) -> None:
         """Sort the records: first by what stands in each, then by ids that more than one claims."""
@@ -178,21 +195,24 @@ class _Sorting(Generic[RecordT]):
         except msgspec.ValidationError as error:
             place = re.search(r"`\$\.(\w+)", str(error)) or re.search(r"field `(\w+)`", str(error))
             name = None if place is None else place[1]
-            code = Code.ORPHAN_ANN if name == "image_id" else Code.JSON_VALUE
-            raise BadRecord(code, str(error), field=name) from error
+            raise BadRecord(Code.JSON_VALUE, str(error), field=name) from error
         except RecursionError as error:
             raise BadRecord(Code.JSON_VALUE, "nested too deep") from error
-        if isinstance(record, Annotation):
+        if isinstance(record, _LooseAnnotation):
             self._check_links(record)
         return record
 
-    def _check_links(self, annotation: Annotation) -> None:
-        if annotation.image_id not in self.image_ids:
-            reason = f"there is no image with the id {annotation.image_id}"
-            raise BadRecord(Code.ORPHAN_ANN, reason, field="image_id", value=annotation.image_id)
+    def _check_links(self, annotation: _LooseAnnotation) -> None:
         if annotation.category_id not in self.category_ids:
             reason = f"there is no category with the id {annotation.category_id}"
             raise BadRecord(Code.JSON_VALUE, reason, field="category_id", value=annotation.category_id)
+        linked = _whole_number(annotation.image_id)
+        if linked not in self.image_ids:
+            value = annotation.image_id
+            reason = "no image is named" if value is None else f"there is no image with the id {str(value)[:40]}"
+            raise BadRecord(Code.ORPHAN_ANN, reason, field="image_id", value=value)
+        self.relinked += not _is_id(annotation.image_id)
+        annotation.image_id = linked
 
     def _settle(self, record_id: int, claimants: list[tuple[RecordT, msgspec.Raw]]) -> None:
         different = {_meaning(raw): raw for _, raw in claimants} if len(claimants) > 1 else {b"": claimants[0][1]}
@@ -209,18 +229,20 @@ class _Sorting(Generic[RecordT]):
 
     def _set_aside(self, error: BadRecord, *, raw: msgspec.Raw, position: int | None = None) -> None:
         claims = _claims(raw)
-        own_id = claims.get("id")
+        own_id, linked, category_id = (_whole_number(claims.get(key)) for key in ("id", "image_id", "category_id"))
         if error.value is None and error.field is not None:
             error.value = claims.get(error.field)
-        if isinstance(own_id, int) and _is_id(own_id):
+        if own_id is not None:
             self.broken_ids.add(own_id)
-        known = own_id if isinstance(own_id, int | str | float) else f"{self.name}[{position}]"
+        shown = claims.get("id")
+        known = str(shown) if isinstance(shown, int | str | float) else f"{self.name}[{position}]"
         self.broken.append(
             BrokenRecord(
                 line=error.record(stage=STAGE, file=self.path, record_id=known, image_id=claims.get("image_id")),
-                image_id=claims.get("image_id") if _is_id(claims.get("image_id")) else None,
-                category_id=claims.get("category_id") if _is_id(claims.get("category_id")) else None,
+                image_id=linked if linked in self.image_ids else None,
+                category_id=category_id if category_id in self.category_ids and _is_id(claims["category_id"]) else None,
                 is_crowd=claims.get("iscrowd") in (1, True),
+                outline=_outline(claims, annotation_id=known),
             )
         )
 
@@ -234,11 +256,37 @@ def _meaning(raw: msgspec.Raw) -> bytes:
 
 
 def _claims(raw: msgspec.Raw) -> dict[str, Any]:
+    """Return what a record says for certain: without keys that stand twice."""
     try:
-        found = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found = json.loads(bytes(raw), object_pairs_hook=_certain)
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _certain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    counts = Counter(key for key, _ in pairs)
+    return {key: value for key, value in pairs if counts[key] == 1}
+
+
+def _outline(claims: dict[str, Any], *, annotation_id: int | str) -> RawPerson:
+    segmentation, bbox = (
+        msgspec.Raw(json.dumps(claims[key]).encode()) if key in claims else ABSENT for key in ("segmentation", "bbox")
+    )
+    return RawPerson(annotation_id, segmentation, bbox, claims.get("area"))
+
+
+def _whole_number(value: object) -> int | None:
+    """Return the id that a value stands for in whatever way it is written; None where that is not certain.
+
+    >>> [_whole_number(value) for value in (7, "7", "-7", 7.0, 7.5, "7.0", True, None, "abc")]
+    [7, 7, -7, 7, None, None, None, None, None]
+    """
+    is_written = isinstance(value, str) and WHOLE_NUMBER.fullmatch(value)
+    if not (is_written or _is_id(value) or (isinstance(value, float) and value.is_integer())):
+        return None
+    number = int(value)  # type: ignore[call-overload]
+    return number if -MAX_ID <= number <= MAX_ID else None
 
 
 def _is_id(value: object) -> bool:

@@ -46,7 +46,6 @@ class _PlainRuns(msgspec.Struct):
 
 
 POLYGONS: Final = msgspec.json.Decoder(Polygons)
-MANY_POLYGONS: Final = msgspec.json.Decoder(list[Polygons])
 _PLAIN_RUNS: Final = msgspec.json.Decoder(_PlainRuns)
 
 
@@ -58,8 +57,8 @@ def read_segmentation(raw: msgspec.Raw | bytes, *, size: tuple[int, int]) -> Pol
     >>> read_segmentation(b"[[0, 0, 4, 0, 4, 3]]", size=(10, 10))
     [[0.0, 0.0, 4.0, 0.0, 4.0, 3.0]]
     """
-    if len(bytes(raw)) > MAX_OUTLINE_BYTES:
-        reason = f"the outline has {len(bytes(raw)):,} bytes of text; the limit is {MAX_OUTLINE_BYTES:,}"
+    if len(raw) > MAX_OUTLINE_BYTES:
+        reason = f"the outline has {len(raw):,} bytes of text; the limit is {MAX_OUTLINE_BYTES:,}"
         raise _bad(Code.POLY_SHAPE if bytes(raw).startswith(b"[") else Code.RLE_DECODE, reason)
     try:
         polygons = POLYGONS.decode(raw)
@@ -77,6 +76,7 @@ def check_polygons(polygons: Polygons, *, size: tuple[int, int]) -> None:
     if not any(polygons):
         raise _bad(Code.EMPTY_SEG, "there is no outline", value=polygons)
     height, width = size
+    near = min(height, width, MAX_COORDINATE / 2)
     for index, polygon in enumerate(polygons):
         if len(polygon) < MIN_NUMBERS or len(polygon) % 2:
             reason = f"polygon {index} has {len(polygon)} numbers; it needs an even count of at least {MIN_NUMBERS}"
@@ -84,12 +84,15 @@ def check_polygons(polygons: Polygons, *, size: tuple[int, int]) -> None:
         if len(polygon) > 2 * MAX_POINTS:
             reason = f"polygon {index} has {len(polygon) // 2:,} points; the limit is {MAX_POINTS:,}"
             raise _bad(Code.POLY_SHAPE, reason)
+        if -near <= min(polygon) and max(polygon) <= 2 * near:
+            continue  # neither x nor y is far outside; JSON has no NaN
         for name, values, side in (("x", polygon[0::2], width), ("y", polygon[1::2], height)):
-            for value in (min(values), max(values)):
-                # written so that a NaN fails as well
-                if not (-side <= value <= 2 * side and abs(value) <= MAX_COORDINATE):
-                    reason = f"polygon {index} has {name} = {value:g} in an image of {width} x {height}"
-                    raise _bad(Code.POLY_RANGE, reason, value=value)
+            low, high = min(values), max(values)
+            # written so that a NaN fails as well
+            if not (-side <= low and high <= 2 * side and low >= -MAX_COORDINATE and high <= MAX_COORDINATE):
+                value = high if -side <= low and low >= -MAX_COORDINATE else low
+                reason = f"polygon {index} has {name} = {value:g} in an image of {width} x {height}"
+                raise _bad(Code.POLY_RANGE, reason, value=value)
     _check_edge(polygons, size=size)
 
 

@@ -10,9 +10,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
-from typing import Final
-
-import numpy as np
+from typing import Any, Final
 
 from curation.coco.entries import CocoFile, ImageEntry
 from curation.coco.file import read_coco
@@ -101,9 +99,9 @@ def folder_name(folder: Path) -> str:
 
 
 def read_sources(
-    annotations: Sequence[Path], *, images: Sequence[Path], stage: str, beside: Executor
+    annotations: Sequence[Path], *, images: Sequence[Path], stage: str, pool: Executor | None = None
 ) -> list[CocoSource]:
-    """Read the pairs of annotation files and images folders.
+    """Read the pairs of annotation files and images folders, with the help of the processes of `pool`.
 
     Raises InputRefused when a file cannot be used, or the numbers of files and folders differ.
     """
@@ -111,7 +109,7 @@ def read_sources(
         reason = f"{len(annotations)} annotation files and {len(images)} images folders"
         raise InputRefused(reason, remedy="give one --images for each --annotations, in the same order")
     return [
-        _read_source(path, folder=folder, stage=stage, beside=beside)
+        _read_source(path, folder=folder, stage=stage, pool=pool)
         for path, folder in zip(annotations, images, strict=True)
     ]
 
@@ -139,6 +137,20 @@ def refuse_wrong_folders(sources: Sequence[CocoSource]) -> None:
         )
 
 
+def notes_of(sources: Sequence[CocoSource]) -> dict[str, Any]:
+    """Return what the card says of the files: records said twice, and links that were read although oddly written."""
+    relinked = [source.file.relinked for source in sources]
+    return {"repeats": [source.file.repeats for source in sources]} | ({"relinked": relinked} if any(relinked) else {})
+
+
+def refuse_changed_files(sources: Sequence[CocoSource]) -> None:
+    """Refuse annotation files that were written to while they were read: outlines are taken from them to the end."""
+    for source in sources:
+        if source.file.path.stat().st_mtime_ns != source.file.changed_ns:
+            remedy = "run the command again when nothing writes to it"
+            raise InputRefused("the file changed while it was being read", where=source.file.path, remedy=remedy)
+
+
 def refuse_shared_ids(items: Iterable[Item]) -> None:
     """Refuse two pairs that give one id, to some file system, to two samples."""
     claimed: set[str] = set()
@@ -150,8 +162,8 @@ def refuse_shared_ids(items: Iterable[Item]) -> None:
         claimed.add(name)
 
 
-def _read_source(path: Path, *, folder: Path, stage: str, beside: Executor) -> CocoSource:
-    file = read_coco(path, beside=beside)
+def _read_source(path: Path, *, folder: Path, stage: str, pool: Executor | None) -> CocoSource:
+    file = read_coco(path, pool=pool)
     lines = [broken.line for broken in file.broken_images]
     crowded = _crowded_ids(file)
     found = list(file.images)
@@ -214,11 +226,8 @@ def _sound_images(
 
 
 def _crowded_ids(file: CocoFile) -> frozenset[int]:
-    # where the images of one remainder have not too many together, none has: quicker than to count each alone
-    if np.bincount(file.columns.image_ids & 0xFFFF, minlength=1).max() <= MAX_ANNOTATIONS_PER_IMAGE:
-        return frozenset()
-    ids, counts = np.unique(file.columns.image_ids, return_counts=True)
-    return frozenset(ids[counts > MAX_ANNOTATIONS_PER_IMAGE].tolist())
+    counts = Counter(map(attrgetter("image_id"), file.annotations))
+    return frozenset(image_id for image_id, count in counts.items() if count > MAX_ANNOTATIONS_PER_IMAGE)
 
 
 def _check_image(image: ImageEntry, *, folder: Path, crowded: frozenset[int]) -> None:

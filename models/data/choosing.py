@@ -23,6 +23,7 @@ from curation.licenses import (
     row_licenses,
 )
 from curation.splitting import IDENTITY_COLUMNS, leak_groups
+from models.truth import is_incomplete
 
 LABEL_COLUMN: Final = {1: "mask", 3: "trimap"}
 """What a network of so many classes learns from."""
@@ -81,7 +82,8 @@ def choose_samples(training: Sequence[Dataset], *, validation: Sequence[Dataset]
     Of a dataset in `validation` the split `val` judges, or all of it where it has none; without such a dataset, the
     split `val` of those that train. A row shares no group and no image with one that judges, or with the test split of
     any of these datasets, and trains as often in an epoch as its column `repeats` says. Rows without a label are left
-    out. Raises InputRefused when that leaves nothing on one side, or when no row of a dataset has a label.
+    out, and those whose mask lacks a person. Raises InputRefused when that leaves nothing on one side, or when no row
+    of a dataset has a label.
     """
     column = LABEL_COLUMN[choice.classes]
     left_out: Counter[str] = Counter()
@@ -178,7 +180,9 @@ def _labelled(
         if rows and not found:
             raise InputRefused(f"no {column}s: no sample has one", where=dataset.folder, remedy=LABEL_REMEDY[column])
         left_out[f"without_{column}"] += len(rows) - len(found)
-        for row in found:
+        whole = [row for row in found if not is_incomplete(row)]
+        left_out["broken_parts"] += len(found) - len(whole)
+        for row in whole:
             times = (row.get(REPEATS) or 1) if with_repeats else 1
             samples += [_image(row, dataset=dataset, column=column, number=number) for number in range(times)]
     return tuple(samples)

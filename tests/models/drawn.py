@@ -81,8 +81,9 @@ def drawn_dataset(folder: Path, samples: Sequence[Sample]) -> Dataset:
         }
         rows.append(row | dict(sample.row))
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
-    if any("ignore" in row for row in rows):
-        table = table.append_column("ignore", pa.array([row.get("ignore") for row in rows], pa.string()))
+    for column, kind in {"ignore": pa.string(), "broken_parts": pa.int64()}.items():
+        if any(column in row for row in rows):
+            table = table.append_column(column, pa.array([row.get(column) for row in rows], kind))
     counts = Counts(considered=len(rows), selected=len(rows), filtered={}, quarantined={})
     card = Card(
         name="d", command="drawn", settings={}, tool_version="1", run="r", sources=[], licenses={}, counts=counts

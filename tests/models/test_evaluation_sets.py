@@ -49,6 +49,16 @@ def test_split_query_missing_masks_and_limit_leave_out_and_are_counted(tmp_path:
     assert several.filtered == {"query": 1, "no_mask": 1, "limit": 2}
 
 
+def test_a_mask_that_lacks_a_person_judges_no_model_and_is_counted(tmp_path: Path) -> None:
+    samples = [
+        Sample(id=f"s{n}", prediction=person(), mask=person(), row={"split": "test", "broken_parts": n})
+        for n in range(3)
+    ]
+    drawn_dataset(tmp_path / "d", samples)
+    (found,) = choose_sets([tmp_path / "d"], choice=Choice(splits=("all",), query=None, limit=None))
+    assert (ids(found), found.filtered) == (["s0"], {"broken_parts": 2})
+
+
 @pytest.mark.parametrize(
     ("choice", "reason"),
     [

@@ -76,6 +76,19 @@ def test_errors_of_an_alpha_are_those_over_the_frame_and_over_the_band() -> None
     assert score.mse_band == pytest.approx(30 * 0.25 / 40)
 
 
+def test_errors_of_an_alpha_are_not_counted_where_pixels_are_ignored() -> None:
+    valid = np.ones((H, W), bool)
+    valid[:20] = False
+    band = np.zeros((H, W), bool)
+    band[:, 8] = True
+    prediction = person().astype(np.float32) / 255
+    prediction[10:, 8] = 0.5
+    truth = Truth(mask=person(), valid=valid, alpha=person(), band=band)
+    score, _ = score_image(prediction, truth=truth, row=ROW, dataset="d")
+    assert score.sad == score.sad_band == pytest.approx(20 * 0.5 / 1000)
+    assert score.mse_band == pytest.approx(0.25)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_prediction_that_is_not_finite_has_no_scores(value: float) -> None:
     prediction = np.full((H, W), 0.9, np.float32)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from curation.dataset import Dataset
@@ -198,6 +199,15 @@ def test_a_push_without_masks_to_start_from_asks_for_none_to_be_shown(drawn: Dat
         pushed = push(dataclasses.replace(push_of(drawn), prefill="none"), client=client)
         (project,) = server.projects.values()
         assert (pushed.sent, pushed.prefilled, project["model_version"]) == (SAMPLES, set(), "")
+
+
+def test_a_mask_with_ignored_pixels_judges_no_annotator(drawn: Dataset) -> None:
+    ignores = pa.array([None if number < 3 else "ignores/x.png" for number in range(SAMPLES)], pa.string())
+    unsure = dataclasses.replace(drawn, table=drawn.table.append_column("ignore", ignores))
+    golden = choose_golden(unsure, number=3, besides=[], seed=1)
+    assert [one.row["ignore"] for one in golden] == [None] * 3
+    with pytest.raises(ConfigurationProblem, match="only 3"):
+        choose_golden(unsure, number=4, besides=[], seed=1)
 
 
 def test_the_worst_comes_first_and_what_the_model_failed_on_before_all() -> None:

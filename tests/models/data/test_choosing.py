@@ -73,6 +73,19 @@ def test_rows_without_a_label_are_left_out_and_counted(tmp_path: Path) -> None:
     assert chosen.left_out == {"without_mask": 1}
 
 
+def test_rows_whose_mask_lacks_a_person_are_left_out_unless_pixels_are_ignored_for_her(tmp_path: Path) -> None:
+    rows = {
+        "a": {"broken_parts": 1, "ignore": None},
+        "b": {"broken_parts": 1, "ignore": "ignores/b.png"},
+        "c": {"broken_parts": 0, "ignore": None},
+        "d": {"broken_parts": 1, "ignore": None, "label_version": 1},
+    }
+    data = disc_dataset(tmp_path / "data", list(rows), rows=rows)
+    chosen = choose_samples([data], validation=[disc_dataset(tmp_path / "judge", ["x"])], choice=MASKS)
+    assert ids(chosen)[0] == {"data/b", "data/c", "data/d"}
+    assert chosen.left_out == {"broken_parts": 1}
+
+
 @pytest.mark.parametrize(("classes", "column"), [(1, "mask"), (3, "trimap")])
 def test_a_dataset_without_labels_is_refused(tmp_path: Path, classes: int, column: str) -> None:
     data = disc_dataset(tmp_path / "data", ["a"], rows={"a": {column: None}})

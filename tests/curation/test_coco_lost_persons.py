@@ -1,0 +1,282 @@
+"""Persons whose outline or link is broken (faults A4 and A6): none of them becomes background."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycocotools import mask as native
+
+from curation.coco import BackgroundSelection, PersonSelection, plan_backgrounds, plan_persons
+from curation.quarantine import Code
+from curation.samples import Outcome, Plan
+from tests.curation.test_coco_agreement import decode
+from tests.curation.test_coco_persons import HEIGHT, LARGE, SMALL, WIDTH, box, person, run, write
+
+THERE = (26, 4, 10, 12)
+"""Left, top, width and height of somebody whose outline is broken."""
+OUTLINE = box(*THERE)
+ABSENT = "ABSENT"
+"""Stands for a key that a record does not have."""
+EMPTY = [None, [], [[]], "", ABSENT, [[1, 1, 2, 2]], [[30, 8]], {}, [OUTLINE[0][:7]], [None], OUTLINE[0], [[1e9] * 6]]
+
+
+def written(folder: Path, images: list[list[dict[str, Any]]], **changes: Any) -> PersonSelection:
+    selection = write(folder, images, **changes)
+    content = json.loads(selection.annotations[0].read_text())
+    for record in content["annotations"]:
+        for key in [key for key, value in record.items() if value == ABSENT]:
+            del record[key]
+    selection.annotations[0].write_text(json.dumps(content))
+    return selection
+
+
+def backgrounds_of(selection: PersonSelection) -> Plan:
+    return plan_backgrounds(BackgroundSelection(annotations=selection.annotations, images=selection.images))
+
+
+def is_background(outcome: Outcome, folder: Path) -> Any:
+    """Tell for each pixel of a sample whether it is believed to be background."""
+    assert outcome.sample is not None
+    mask = cv2.imread(str(folder / str(outcome.sample.mask)), cv2.IMREAD_UNCHANGED)
+    ignore = outcome.sample.extra.get("ignore")
+    ignored = np.zeros_like(mask) if ignore is None else cv2.imread(str(folder / ignore), cv2.IMREAD_UNCHANGED)
+    assert set(np.unique(ignored)) <= {0, 128}
+    return (mask == 0) & (ignored == 0)
+
+
+def there() -> Any:
+    left, top, width, height = THERE
+    pixels = np.zeros((HEIGHT, WIDTH), bool)
+    pixels[top : top + height, left : left + width] = True
+    return pixels
+
+
+@pytest.mark.parametrize("segmentation", EMPTY, ids=lambda form: str(form)[:30])
+@pytest.mark.parametrize("iscrowd", [0, 1])
+@pytest.mark.parametrize("crowd", ["filter", "ignore"])
+def test_somebody_without_an_outline_is_ignored_in_her_box(
+    tmp_path: Path, segmentation: object, iscrowd: int, crowd: Any
+) -> None:
+    one = person(segmentation, iscrowd=iscrowd, bbox=list(THERE), area=120)
+    plan = plan_persons(written(tmp_path, [[one], [person(LARGE), one]], crowd=crowd))
+    if iscrowd and crowd == "filter":
+        assert plan.filtered == {"crowd": 2}
+        return
+    assert [item.payload.image_id for item in plan.items] == [2], "alone she is set aside"
+    [outcome] = run(plan, tmp_path / "out")
+    assert not (is_background(outcome, tmp_path / "out") & there()).any()
+    assert outcome.sample is not None
+    assert outcome.sample.extra["broken_parts"] == 1
+    assert [line.image_id for line in outcome.records] == ["2"]
+
+
+@pytest.mark.parametrize("segmentation", EMPTY, ids=lambda form: str(form)[:30])
+@pytest.mark.parametrize("iscrowd", [0, 1])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"bbox": None},
+        {"bbox": [0, 0, 0, 0], "area": 0},
+        {"bbox": [0, 0, 5, 5], "area": 120},
+        {"bbox": [60, 4, 9, 9]},
+        {"bbox": [26, 4, -9, 9]},
+        {"bbox": [26, 4, 9]},
+        {"bbox": ["26", 4, 9, 9]},
+        {"bbox": [26, 4, 1e9, 9]},
+    ],
+    ids=str,
+)
+def test_an_image_on_which_nobody_can_tell_where_somebody_is_is_set_aside(
+    tmp_path: Path, segmentation: object, iscrowd: int, said: dict[str, Any]
+) -> None:
+    one = person(segmentation, iscrowd=iscrowd, **said)
+    plan = plan_persons(written(tmp_path, [[person(LARGE), one], [person(LARGE)]], crowd="ignore"))
+    assert [item.payload.image_id for item in plan.items] == [2]
+    assert [line.record_id for line in plan.quarantined] == ["1"]
+    assert "nobody can tell where a person of the image is" in plan.quarantined[0].reason
+
+
+@pytest.mark.parametrize("segmentation", EMPTY, ids=lambda form: str(form)[:30])
+@pytest.mark.parametrize("iscrowd", [0, 1])
+def test_an_image_with_somebody_without_an_outline_is_no_background(
+    tmp_path: Path, segmentation: object, iscrowd: int
+) -> None:
+    chair = person(SMALL, category_id=84)
+    one = person(segmentation, iscrowd=iscrowd)
+    assert [item.payload.image_id for item in backgrounds_of(written(tmp_path, [[chair, one], [chair]])).items] == [2]
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        ([], {}),
+        ([4.0, 4.0, 4.0, 9.0], {}),
+        ([4.0, 4.0, 4.0, 9.0], {"bbox": [0, 0, 3, 3]}),
+        ([30, 10, 33], {"bbox": [26, 4, 10, 12], "area": 120}),
+    ],
+    ids=str,
+)
+def test_the_sound_part_of_an_outline_is_drawn_and_the_rest_is_ignored(
+    tmp_path: Path, extra: list[float], said: dict[str, Any]
+) -> None:
+    sound = box(26, 4, 10, 6)[0]
+    plan = plan_persons(written(tmp_path, [[person(LARGE), person([extra, sound], **said)]]))
+    [outcome] = run(plan, tmp_path / "out")
+    assert outcome.sample is not None
+    mask = cv2.imread(str(tmp_path / "out" / str(outcome.sample.mask)), cv2.IMREAD_UNCHANGED)
+    expected = decode(native.merge(native.frPyObjects([LARGE[0], sound], HEIGHT, WIDTH)))
+    np.testing.assert_array_equal(mask, expected * 255)
+    assert (outcome.sample.persons, outcome.sample.extra["broken_parts"]) == (2, 1)
+    background = is_background(outcome, tmp_path / "out")
+    if len(extra) == 4:
+        assert not background[4:9, 4].any()
+    if said.get("area"):
+        assert not (background & there()).any()
+
+
+def test_a_lying_box_does_not_tell_where_the_rest_of_an_outline_is(tmp_path: Path) -> None:
+    sound = box(26, 4, 10, 6)[0]
+    plan = plan_persons(written(tmp_path, [[person(LARGE), person([[30, 10, 33], sound], bbox=[0, 0, 9, 9])]]))
+    assert (plan.items, [line.code for line in plan.quarantined]) == ([], [Code.POLY_SHAPE])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"iscrowd": "0"}, {"id": "x"}, {"category_id": "1"}, {"category_id": 1.0}, {"category_id": None}],
+    ids=str,
+)
+def test_the_outline_of_a_broken_record_is_ignored(tmp_path: Path, change: dict[str, Any]) -> None:
+    plan = plan_persons(written(tmp_path, [[person(LARGE), person(OUTLINE) | change]]))
+    [outcome] = run(plan, tmp_path / "out")
+    background = is_background(outcome, tmp_path / "out")
+    assert not (background & there()).any()
+    assert background[:, -2:].all()
+    assert [line.code for line in plan.records] == [Code.JSON_VALUE]
+
+
+def test_of_two_records_with_one_id_both_outlines_are_ignored(tmp_path: Path) -> None:
+    twice = [person(OUTLINE, id=900), person(box(22, 0, 3, 3), id=900)]
+    plan = plan_persons(written(tmp_path, [[person(LARGE), *twice]]))
+    [outcome] = run(plan, tmp_path / "out")
+    background = is_background(outcome, tmp_path / "out")
+    assert not (background & there()).any()
+    assert not background[:3, 22:25].any()
+
+
+LINKS: list[tuple[object, bool]] = [
+    *((form, True) for form in (1, "1", 1.0, "01")),
+    *((form, False) for form in (ABSENT, None, "abc", "", "1.0", 2.5, 99, "99", 99.0, True, [1], {"id": 1})),
+]
+
+
+@pytest.mark.parametrize(("link", "is_read"), LINKS, ids=str)
+@pytest.mark.parametrize("beside", [[], [person(SMALL)]], ids=["one", "two"])
+def test_a_person_whose_link_is_wrong_leaves_no_image_person_free(
+    tmp_path: Path, link: object, is_read: bool, beside: list[dict[str, Any]]
+) -> None:
+    chair = person(SMALL, category_id=84)
+    record = person(LARGE, image_id=link)
+    selection = written(tmp_path, [[chair, record, *beside], [chair]])
+    backgrounds, persons = backgrounds_of(selection), plan_persons(selection)
+    lines = [(line.code, line.field) for line in backgrounds.records]
+    if is_read:
+        assert [item.payload.image_id for item in backgrounds.items] == [2]
+        assert [item.payload.image_id for item in persons.items] == [1]
+        assert (lines, persons.filtered) == ([], {"no_person": 1})
+        assert persons.notes.get("relinked") == (None if link == 1 and isinstance(link, int) else [1])
+        return
+    assert (backgrounds.items, lines) == ([], [(Code.ORPHAN_ANN, "image_id")])
+    assert backgrounds.filtered["persons_unlinked"] == 2 - len(beside)
+    assert persons.items == []
+    assert persons.filtered["persons_unlinked"] == 2 - len(beside)
+    assert "no_person" not in persons.filtered
+
+
+@pytest.mark.parametrize("category", ["1", 1.0, None, ABSENT, "person", 7, [1]], ids=str)
+def test_an_image_with_an_annotation_of_no_category_is_no_background(tmp_path: Path, category: object) -> None:
+    chair = person(SMALL, category_id=84)
+    selection = written(tmp_path, [[chair, person(LARGE, category_id=category)], [chair]])
+    plan = backgrounds_of(selection)
+    assert [item.payload.image_id for item in plan.items] == [2]
+    assert [(line.code, line.field) for line in plan.records] == [(Code.JSON_VALUE, "category_id")]
+
+
+def test_a_thing_whose_link_is_wrong_costs_no_background(tmp_path: Path) -> None:
+    chair = person(SMALL, category_id=84)
+    plan = backgrounds_of(written(tmp_path, [[chair], [chair, person(LARGE, category_id=84, image_id="x")]]))
+    assert len(plan.items) == 2
+    assert [line.code for line in plan.records] == [Code.ORPHAN_ANN]
+
+
+@pytest.mark.parametrize("key", ["image_id", "category_id"])
+def test_a_key_that_stands_twice_is_believed_neither_time(tmp_path: Path, key: str) -> None:
+    chair = person(SMALL, category_id=84)
+    selection = written(tmp_path, [[chair, person(LARGE)], [chair]])
+    text = selection.annotations[0].read_text()
+    at = text.index('"image_id": 1, "segmentation"', text.index('"image_id": 1, "segmentation"') + 1)
+    other = {"image_id": 2, "category_id": 84}[key]
+    end = text.index("}", at)
+    selection.annotations[0].write_text(f'{text[:end]}, "{key}": {other}{text[end:]}')
+    plan = backgrounds_of(selection)
+    assert [item.payload.image_id for item in plan.items] == ([] if key == "image_id" else [2])
+    assert [line.code for line in plan.records] == [Code.JSON_VALUE]
+
+
+def test_a_person_of_an_image_that_is_set_aside_is_linked(tmp_path: Path) -> None:
+    chair = person(SMALL, category_id=84)
+    selection = written(tmp_path, [[person(LARGE)], [chair]])
+    text = selection.annotations[0].read_text().replace('{"id": 1, "file_name"', '{"id": "1", "file_name"')
+    selection.annotations[0].write_text(text)
+    assert [item.payload.image_id for item in backgrounds_of(selection).items] == [2]
+
+
+def test_the_folder_of_ignored_pixels_is_there_only_where_it_holds_some(tmp_path: Path) -> None:
+    plan = plan_persons(written(tmp_path, [[person(LARGE)]]))
+    run(plan, tmp_path / "out")
+    assert plan.finish is not None
+    plan.finish(tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["images", "masks"]
+
+
+sides = st.integers(3, 14)
+rectangles = st.tuples(st.integers(0, WIDTH - 4), st.integers(0, HEIGHT - 4), sides, sides)
+faults = st.sampled_from([None, "empty", "stub", "odd", "far", "part", "record", "lying"])
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(rectangles, faults, st.booleans()), min_size=1, max_size=4))
+def test_no_person_is_ever_background_in_a_mask(
+    tmp_path_factory: pytest.TempPathFactory, people: list[tuple[tuple[int, int, int, int], str | None, bool]]
+) -> None:
+    # what pycocotools draws of the true outlines, whatever became of these in the file
+    folder = tmp_path_factory.mktemp("coco")
+    truth = np.zeros((HEIGHT, WIDTH), bool)
+    records = []
+    for where, fault, has_box in people:
+        outline = box(*where)
+        truth |= decode(native.merge(native.frPyObjects(outline, HEIGHT, WIDTH))) > 0
+        upper = box(*where[:3], where[3] / 2)
+        forms: dict[str | None, object] = {
+            "empty": [],
+            "stub": [outline[0][:4]],
+            "odd": [outline[0][:7]],
+            "far": [[*outline[0], 1e8, 1e8]],
+            "part": [upper[0], outline[0][:5]],
+            "lying": None,
+        }
+        found = person(forms.get(fault, outline), area=where[2] * where[3])
+        found |= {"bbox": [0, 0, 1, 1] if fault == "lying" else list(where)} if has_box else {}
+        records.append(found | ({"iscrowd": "no"} if fault == "record" else {}))
+    plan = plan_persons(write(folder, [records], min_area=0.0))
+    for outcome in run(plan, folder / "out"):
+        assert not (is_background(outcome, folder / "out") & truth).any()
+    if not any(fault for _, fault, _ in people):
+        assert len(plan.items) == 1
