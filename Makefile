@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test bench lint lock clean
+.PHONY: setup demo test nightly bench lint lock clean
 
 setup: $(READY)
 
@@ -21,6 +21,11 @@ demo: setup
 
 test: setup lint
 	$(BIN)/python -m pytest -n 3
+
+# what needs longer than a change should wait: more damaged inputs, and builds that are killed and go on
+nightly: setup
+	CURATE_MUTATIONS=20000 $(BIN)/python -m pytest -n 3 tests/curation
+	$(BIN)/python -m tests.bench kills
 
 lint: setup
 	$(BIN)/ruff format --check .

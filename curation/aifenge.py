@@ -50,7 +50,7 @@ class AifengeSettings:
     threshold: int = THRESHOLD
     trimap_kernel: str = TRIMAP_KERNEL
     label_frame: LabelFrame | None = None
-    verify: Verify = "structure"
+    verify: Verify = "full"
     limit: int | None = None
 
 

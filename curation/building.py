@@ -23,6 +23,7 @@ from curation.dataset import FILE_COLUMNS, quarantine_lines, table_of, with_colu
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.files import TEMPORARY_PREFIX, telling_where, write_durable
 from curation.journal import Journal
+from curation.licenses import license_counts
 from curation.quarantine import QuarantineRecord
 from curation.runner import RunnerOptions, run_items
 from curation.samples import Outcome, Plan
@@ -143,7 +144,7 @@ def _publish(plan: Plan, *, out: Path, run: str, journal: Journal[Outcome]) -> C
         tool_version=tool_version(),
         run=run,
         sources=list(plan.sources),
-        licenses=_license_counts(table),
+        licenses=license_counts(table),
         counts=counts_of(plan, tally=tally),
         records=dict(sorted(parts.items())),
         notes=dict(plan.notes),
@@ -175,11 +176,6 @@ def _drop_half_written(out: Path, *, folders: tuple[str, ...]) -> None:
         for folder in folders:
             for path in (out / folder).glob(f"{TEMPORARY_PREFIX}*"):
                 path.unlink()
-
-
-def _license_counts(table: pa.Table) -> dict[str, int]:
-    counted = Counter(table["license"].to_pylist())
-    return {name or "unknown": number for name, number in sorted(counted.items(), key=lambda pair: pair[0] or "")}
 
 
 def _batches(values: Iterable[T], *, size: int) -> Iterator[list[T]]:

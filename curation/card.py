@@ -12,6 +12,8 @@ from curation.samples import Outcome, Plan, Source
 
 CARD: Final = "dataset.json"
 QUARANTINE: Final = "quarantine.jsonl"
+FORMAT: Final = 2
+"""Of the datasets that are written now."""
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +37,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     annotations); the inputs themselves are in `counts`. `notes` are facts that a command wants kept.
     Card and manifest are two files, and the card is written first. While a finished dataset is changed its card holds
     the card before it as `previous`, which counts for as long as the manifest is the old one.
+    In datasets of `format` 1 sources, groups and licences mean something in their own file only: see `old_rows`.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     notes: dict[str, Any] = {}
     parents: list[str] = []
     manifest_sha256: str = ""
+    format: int = 1
     previous: Card | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -61,18 +65,6 @@ def counts_of(plan: Plan, *, tally: Tally) -> Counts:
         filtered=dict(sorted((Counter(plan.filtered) + tally.filtered).items())),
         quarantined=dict(sorted((planned + tally.quarantined).items())),
     )
-
-
-def license_names(card: Card) -> dict[tuple[str, str], str]:
-    """Give what a licence means, by the name of its source and the text in the `license` column.
-
-    Where two sources of one name give a text two meanings, it has none.
-    """
-    found: dict[tuple[str, str], set[str]] = {}
-    for source in card.sources:
-        for text, meaning in source.licenses.items():
-            found.setdefault((source.name, text), set()).add(meaning or text)
-    return {key: meanings.pop() for key, meanings in found.items() if len(meanings) == 1}
 
 
 class Tally:

@@ -41,7 +41,7 @@ class CelebamaskSettings:
     root: Path
     white: bool = False
     known_bad: KnownBad = "skip"
-    verify: Verify = "structure"
+    verify: Verify = "full"
     limit: int | None = None
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.errors import ConfigurationProblem
+from curation.identity import photo_group
 from curation.label_frame import LabelFrame, check_frame, frame_is_open
 from curation.labels import place_labels
 from curation.masks import check_alpha, mask_from_alpha, person_area
@@ -139,13 +140,13 @@ def place_pair(item: Item, folder: Path, *, label: Alpha, rules: PairRules) -> O
         source_id=pair.source_id,
         split=pair.split,
         person_area=person_area(labels.mask),
-        group=f"{source.source}/{pair.source_id}",
+        group=photo_group(source.source, source_id=pair.source_id, sha256=original.sha256),
         license=source.license,
         sha256=original.sha256,
         extra={**placed.digests, **({} if labels.alpha is None else {"soft": soft_share(labels.alpha)})},
     )
-    records = () if doubt is None else (doubt.record(stage="place_pair", record_id=item.id),)
-    return Outcome(id=item.id, sample=sample, records=records)
+    doubts = () if doubt is None else (doubt.record(stage="place_pair", record_id=item.id),)
+    return Outcome(id=item.id, sample=sample, records=(*original.lines(record_id=item.id), *doubts))
 
 
 def fitted(label: Alpha, *, size: tuple[int, int]) -> Alpha:

@@ -12,7 +12,7 @@ import math
 import re
 import tokenize
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,9 +22,10 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 import pyarrow.parquet as pq
 
-from curation.card import CARD, QUARANTINE, Card
+from curation.card import CARD, FORMAT, QUARANTINE, Card
 from curation.errors import InputRefused
 from curation.files import flush_filesystem, read_file, sha256_of, write_durable
+from curation.old_rows import reread
 from curation.quarantine import BadRecord, QuarantineRecord
 from curation.safe_id import check_ids
 from curation.samples import COLUMNS, Sample
@@ -68,11 +69,15 @@ SCHEMA: Final = pa.schema(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """A dataset that was read: its folder, card, and manifest as an Arrow table sorted by id."""
+    """A dataset that was read: its folder, card, and manifest as an Arrow table sorted by id.
+
+    `reread` counts rows that do not stand so in the manifest, because it is of an older form: see `old_rows`.
+    """
 
     folder: Path
     card: Card
     table: pa.Table
+    reread: Mapping[str, int] = field(default_factory=dict)
 
     def frame(self) -> pd.DataFrame:
         """Give the manifest as a pandas frame, one row per sample; counts that are unknown are NA."""
@@ -111,7 +116,8 @@ def read_dataset(folder: Path) -> Dataset:
     if repeated := table.num_rows - pc.count_distinct(table["id"]).as_py():
         raise _damaged(folder / MANIFEST, f"{repeated} rows repeat an id, or have none")
     check_ids(table, where=folder / MANIFEST)
-    return Dataset(folder=folder, card=card, table=table)
+    found = reread(card, table=table)
+    return Dataset(folder=folder, card=found.card, table=found.table, reread=found.counts)
 
 
 def read_quarantine(folder: Path) -> list[QuarantineRecord]:
@@ -195,7 +201,8 @@ def write_dataset(folder: Path, *, card: Card, table: pa.Table, quarantine: Iter
     assert card.counts.selected == table.num_rows, "the card counts other samples than the manifest holds"
     stream = io.BytesIO()
     pq.write_table(table, stream, compression="zstd")
-    card = msgspec.structs.replace(card, manifest_sha256=sha256_of(stream.getvalue()), previous=msgspec.UNSET)
+    digest = sha256_of(stream.getvalue())
+    card = msgspec.structs.replace(card, format=FORMAT, manifest_sha256=digest, previous=msgspec.UNSET)
     old = folder / MANIFEST
     previous = _card_of(folder, manifest=old.read_bytes()) if old.exists() else msgspec.UNSET
     write_durable(folder / QUARANTINE, quarantine_lines(quarantine))

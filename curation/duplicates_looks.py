@@ -31,7 +31,7 @@ STAGE: Final = "duplicates"
 LOOK_SHAPE: Final = (16, 64)
 LOOKS_PER_FILE: Final = 16_384
 """A journal is read whole when a run goes on with it; this many looks are 50 MB."""
-KIND: Final = "looks-1"
+KIND: Final = "looks-2"
 """Changes when a look is made in another way, so that old ones are not compared with new ones."""
 COLUMNS_READ: Final = ("id", "image", "split", "sha256")
 

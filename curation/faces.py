@@ -111,7 +111,7 @@ def take_face(item: Item, folder: Path, *, rules: FaceRules) -> Outcome:
         sha256=original.sha256,
         extra=extra,
     )
-    return Outcome(id=item.id, sample=sample)
+    return Outcome(id=item.id, sample=sample, records=original.lines(record_id=item.id))
 
 
 def painted(parts: Mapping[str, Mask], *, file: str) -> ClassMap:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 
-from curation.card import license_names
 from curation.cutouts import LabelRules
 from curation.dataset import MANIFEST, Dataset
 from curation.errors import ConfigurationProblem, InputRefused
@@ -20,8 +19,10 @@ from curation.files import fingerprint_file
 from curation.fusion import FusionRules, generator_for
 from curation.fusion_partners import draw_second, partners_among
 from curation.fusion_splits import deal_backgrounds, split_of
-from curation.fusion_tasks import FusionTask, Photograph, TaskRules, fuse_sample, joint_license
+from curation.fusion_tasks import FusionTask, Photograph, TaskRules, fuse_sample
 from curation.joining import Joined, join_tables
+from curation.licenses import FILTERED as LICENSE
+from curation.licenses import LicenseRules, allowed_rows, terms_of
 from curation.masks import ALPHA_THRESHOLD
 from curation.merging import joined_sources, parent_name
 from curation.quarantine import BadRecord, Code, QuarantineRecord
@@ -33,6 +34,9 @@ SOURCE: Final = "fused"
 MARK: Final = "-fused-"
 """Stands in an id between that of the foreground and its number among those of that person: `0001-fused-1`."""
 SECOND_COLUMNS: Final = tuple(f"second_{name}" for name in ("id", "source", "source_id", "license", "sha256", "group"))
+PERSON: Final = "person"
+NO_DERIVATIVES: Final = "no_derivatives"
+"""Reasons why photographs are not used: they show a person; their licence forbids pictures that are derived of them."""
 MAX_SIDE_PX: Final = 2048
 MIN_SIDE_PX: Final = 32
 
@@ -42,7 +46,8 @@ class FusionSettings:
     """How many fused samples to make of each foreground, or (`count`) of all together, and how.
 
     In a share `second_person` (0..1) of them a second person stands behind the first. `threshold` makes a mask of an
-    alpha, `trimap_kernel` a trimap (see `LabelRules`).
+    alpha, `trimap_kernel` a trimap (see `LabelRules`). Photographs are taken as `licenses` allows; without it, all but
+    those under a licence that forbids derived pictures.
     """
 
     per_foreground: int = 1
@@ -54,6 +59,7 @@ class FusionSettings:
     trimap_kernel: str = "none"
     max_side: int = MAX_SIDE_PX
     limit: int | None = None
+    licenses: LicenseRules | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that can make nothing."""
@@ -73,14 +79,15 @@ def plan_fusion(foregrounds: Sequence[Dataset], *, backgrounds: Sequence[Dataset
 
     What one draws hangs on the seed, the foreground's id and its number alone. Rows without alpha and mask are
     quarantined, rows that are fused themselves are filtered, and a background that shows a person is not used. A second
-    person is of the same split, but of another group.
+    person is of the same split, but of another group. Foregrounds are filtered as `license`, or `no_derivatives`, and
+    backgrounds not used, where `settings.licenses` says so.
     Raises InputRefused: no foreground, no background (also: none for a split), ids taken twice, groups on two sides.
     """
     front, back = (join_tables(datasets, prefixes=[""] * len(datasets)) for datasets in (foregrounds, backgrounds))
     where = " + ".join(str(dataset.folder) for dataset in (*foregrounds, *backgrounds))
-    usable, counts, broken = _usable_foregrounds(front.table, datasets=foregrounds, owner=front.owner)
-    empty = _without_person(back.table)
-    _refuse_nothing(usable, backgrounds=empty, among=back.table, where=where)
+    usable, counts, broken = _usable_foregrounds(front, datasets=foregrounds, rules=settings.licenses)
+    empty, unused = _usable_backgrounds(back.table, rules=settings.licenses)
+    _refuse_nothing(usable, counts=counts, backgrounds=empty, unused=unused, where=where)
     dealt = deal_backgrounds(usable, backgrounds=empty, where=where)
     rows = empty.to_pylist()
     pool = {split: [rows[number] for number in numbers] for split, numbers in dealt.items()}
@@ -102,13 +109,13 @@ def plan_fusion(foregrounds: Sequence[Dataset], *, backgrounds: Sequence[Dataset
     return Plan(
         command=COMMAND,
         settings=_told(settings, datasets=datasets),
-        sources=[*joined_sources(s for d in datasets for s in d.card.sources), _source(kept, datasets=datasets)],
+        sources=[*joined_sources(s for d in datasets for s in d.card.sources), _source(datasets)],
         considered=len(items) + len(broken) + counts.total(),
         items=kept,
         work=partial(fuse_sample, rules=_task_rules(settings)),
         filtered=dict(+(counts + Counter(limit=len(items) - len(kept)))),
         quarantined=broken,
-        notes=_notes(kept, pool=pool, unused=len(back.table) - len(empty)),
+        notes=_notes(kept, pool=pool, unused=unused),
         parents=[parent_name(dataset) for dataset in datasets],
         inputs=[dataset.folder for dataset in datasets],
         folders=_task_rules(settings).labels.folders(with_alpha=True),
@@ -117,43 +124,60 @@ def plan_fusion(foregrounds: Sequence[Dataset], *, backgrounds: Sequence[Dataset
 
 
 def _usable_foregrounds(
-    table: pa.Table, *, datasets: Sequence[Dataset], owner: dict[str, int]
+    front: Joined, *, datasets: Sequence[Dataset], rules: LicenseRules | None
 ) -> tuple[pa.Table, Counter[str], list[QuarantineRecord]]:
-    """Give the rows that show a person and are no fused samples; count those that are, and tell of those that lack."""
+    """Return the rows of persons that may be used, and are not fused; count others, and tell of those that lack."""
     counts: Counter[str] = Counter()
     broken, keep = [], []
-    for row in table.to_pylist():
+    for row in front.table.to_pylist():
         is_fused = row.get("background_id") is not None
         has_person = row["alpha"] is not None or row["mask"] is not None
         counts["fused"] += is_fused
         if not is_fused and not has_person:
             problem = BadRecord(Code.NO_MASK, "the foreground has neither alpha nor mask", record_id=row["id"])
-            broken.append(problem.record(stage=COMMAND, file=datasets[owner[row["id"]]].folder / str(row["image"])))
+            broken.append(
+                problem.record(stage=COMMAND, file=datasets[front.owner[row["id"]]].folder / str(row["image"]))
+            )
         keep.append(has_person and not is_fused)
-    return table.filter(pa.array(keep, pa.bool_())), counts, broken
+    table, forbidden = _permitted(front.table.filter(pa.array(keep, pa.bool_())), rules=rules)
+    return table, counts + forbidden, broken
 
 
-def _without_person(table: pa.Table) -> pa.Table:
-    """Give the rows that may lie behind a person: those that show none, as far as the manifest knows."""
+def _usable_backgrounds(table: pa.Table, *, rules: LicenseRules | None) -> tuple[pa.Table, Counter[str]]:
+    """Return the rows that may lie behind a person, and how many may not, by reason: those that show somebody, as far
+    as the manifest knows, and those under licences that are not allowed."""
     columns = (table[name].to_pylist() for name in ("mask", "alpha", "persons", "person_area"))
     keep = [not (mask or alpha or persons or area) for mask, alpha, persons, area in zip(*columns, strict=True)]
-    return table.filter(pa.array(keep, pa.bool_()))
+    empty, forbidden = _permitted(table.filter(pa.array(keep, pa.bool_())), rules=rules)
+    return empty, Counter({PERSON: keep.count(False)}) + forbidden
 
 
-def _refuse_nothing(foregrounds: pa.Table, *, backgrounds: pa.Table, among: pa.Table, where: str) -> None:
-    if not len(foregrounds):
-        raise InputRefused(
-            "there is no foreground: no row has an alpha or a mask, and is not fused already",
-            where=where,
-            remedy="name datasets with persons as --foregrounds, e.g. made by `curate aifenge`",
-        )
-    if not len(backgrounds):
-        told = f"each of the {len(among)} rows shows a person" if len(among) else "the datasets are empty"
-        raise InputRefused(
-            f"there is no background: {told}",
-            where=where,
-            remedy="name datasets without persons as --backgrounds, e.g. made by `curate coco-background`",
-        )
+def _permitted(table: pa.Table, *, rules: LicenseRules | None) -> tuple[pa.Table, Counter[str]]:
+    """Return the rows of photographs that may be fused, and how many may not, by reason."""
+    if rules is not None:
+        kept = allowed_rows(table, rules=rules)
+        return kept, Counter({LICENSE: len(table) - len(kept)})
+    allowed = [not terms_of(text or "").no_derivatives for text in table["license"].to_pylist()]
+    kept = table.filter(pa.array(allowed, pa.bool_()))
+    return kept, Counter({NO_DERIVATIVES: len(table) - len(kept)})
+
+
+def _refuse_nothing(
+    foregrounds: pa.Table, *, counts: Counter[str], backgrounds: pa.Table, unused: Counter[str], where: str
+) -> None:
+    no_person = "no row has an alpha or a mask, and is not fused already"
+    no_scene = f"each of the {unused[PERSON]} rows shows a person" if unused[PERSON] else "the datasets are empty"
+    persons = "with persons as --foregrounds, e.g. made by `curate aifenge`"
+    scenes = "without persons as --backgrounds, e.g. made by `curate coco-background`"
+    for kind, table, left_out, reason, how in (
+        ("foreground", foregrounds, counts, no_person, persons),
+        ("background", backgrounds, unused, no_scene, scenes),
+    ):
+        if not len(table):
+            number = left_out[LICENSE] + left_out[NO_DERIVATIVES]
+            told = f"the licence of each of the {number} that could serve is not allowed" if number else reason
+            remedy = f"name datasets {how}" + ("; or allow these licences with --licenses FILE" if number else "")
+            raise InputRefused(f"there is no {kind}: {told}", where=where, remedy=remedy)
 
 
 def _numbered(rows: Sequence[dict[str, Any]], *, settings: FusionSettings) -> Iterator[tuple[dict[str, Any], int]]:
@@ -206,39 +230,29 @@ def _task_rules(settings: FusionSettings) -> TaskRules:
 def _told(settings: FusionSettings, *, datasets: Sequence[Dataset]) -> dict[str, Any]:
     manifests = [fingerprint_file(dataset.folder / MANIFEST)[:16] for dataset in datasets]
     told = {**asdict(settings), "manifests": manifests}
-    if not settings.second_person:
-        del told["second_person"]  # datasets that were made before there was this setting are known again
+    for name in ("second_person", "licenses"):
+        if not told[name]:
+            del told[name]  # datasets that were made before there was this setting are known again
     return told
 
 
-def _source(items: Sequence[Item], *, datasets: Sequence[Dataset]) -> Source:
-    """Give the source `fused`, with what each of its licences means: all parts, by the names their sources give."""
-    meanings = _license_meanings(datasets)
-    licenses = {}
-    for task in (item.payload for item in items):
-        for made in (task, replace(task, second=None)):  # a second who cannot be seen is left out
-            rows = [photograph.row for photograph in made.photographs().values()]
-            text = joint_license(made.licenses())
-            if text is not None:
-                parts = [meanings.get((row["source"], row["license"]), row["license"]) for row in rows]
-                licenses[text] = joint_license(parts) or text
+def _source(datasets: Sequence[Dataset]) -> Source:
+    """Give the source `fused`."""
     manifests = "".join(fingerprint_file(dataset.folder / MANIFEST) for dataset in datasets)
     fingerprint = hashlib.sha256(manifests.encode()).hexdigest()
     path = " + ".join(dataset.folder.name for dataset in datasets)
-    return Source(name=SOURCE, path=path, fingerprint=fingerprint, licenses=licenses)
+    return Source(name=SOURCE, path=path, fingerprint=fingerprint)
 
 
-def _license_meanings(datasets: Sequence[Dataset]) -> dict[tuple[str, str], str]:
-    return {key: name for dataset in datasets for key, name in license_names(dataset.card).items()}
-
-
-def _notes(items: Sequence[Item], *, pool: dict[str, list[dict[str, Any]]], unused: int) -> dict[str, Any]:
+def _notes(items: Sequence[Item], *, pool: dict[str, list[dict[str, Any]]], unused: Counter[str]) -> dict[str, Any]:
     tasks: list[FusionTask] = [item.payload for item in items]
     seconds = sum(task.second is not None for task in tasks)
+    by_license = {reason: number for reason, number in unused.items() if reason != PERSON}
     return {
         "alpha_from_mask": sum(task.foreground.label == "mask" for task in tasks),
         "without_split": sum(task.foreground.row["split"] is None for task in tasks),
         "backgrounds": {split: len(rows) for split, rows in pool.items()},
-        "backgrounds_with_person": unused,
+        "backgrounds_with_person": unused[PERSON],
+        **({"backgrounds_by_license": by_license} if by_license else {}),
         **({"seconds_drawn": seconds} if seconds else {}),
     }

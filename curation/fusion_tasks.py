@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from curation.files import read_file, safe_join, sha256_of, write_bytes
 from curation.fusion import Fused, FusionRules, finished, generator_for, staged
 from curation.fusion_second import with_second
 from curation.labels import place_labels
+from curation.licenses import joint_license
 from curation.masks import check_alpha, person_area
 from curation.originals import IMAGES
 from curation.pixels import (
@@ -69,9 +69,9 @@ class FusionTask:
         parts = {"foreground": self.foreground, "background": self.background, "second": self.second}
         return {name: photograph for name, photograph in parts.items() if photograph is not None}
 
-    def licenses(self) -> list[str | None]:
+    def licenses(self) -> tuple[str | None, ...]:
         """Give the licence of each of them."""
-        return [photograph.row["license"] for photograph in self.photographs().values()]
+        return tuple(photograph.row["license"] for photograph in self.photographs().values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,16 +137,6 @@ def group_of(row: dict[str, Any]) -> str:
     return row["id"] if group is None else group
 
 
-def joint_license(parts: Sequence[str | None]) -> str | None:
-    """Give the licence of a picture made of several, each once; None where none is known.
-
-    >>> joint_license(["CC BY", None]), joint_license(["CC BY", "CC0", "CC BY"]), joint_license([None, None])
-    ('CC BY + unknown', 'CC BY + CC0', None)
-    """
-    different = list(dict.fromkeys(parts))
-    return different[0] if len(different) == 1 else " + ".join(part or "unknown" for part in different)
-
-
 def _fused(task: FusionTask, *, rules: TaskRules) -> Fused:
     front, id_ = _person(_Key(task.foreground), rules=rules), task.foreground.row["id"]
     background = _scaled_down(_image(task.background), max_side=rules.max_side)
@@ -209,13 +199,7 @@ class _Key:
 @lru_cache(maxsize=2)
 def _person(key: _Key, *, rules: TaskRules) -> _Person:
     photograph = key.photograph
-    image, alpha = _image(photograph), _alpha(photograph)
-    file = str(photograph.path(photograph.label or "image"))
-    if alpha.shape != image.shape[:2]:
-        said = " x ".join(map(str, alpha.shape[::-1]))
-        reason = f"is {said}, its image {image.shape[1]} x {image.shape[0]} (width x height)"
-        raise BadRecord(Code.SIZE_MISMATCH, reason, file=file, record_id=photograph.row["id"])
-    check_alpha(alpha, file=file, threshold=rules.labels.threshold)
+    image, alpha = read_person(photograph, threshold=rules.labels.threshold)
     image, alpha = (_scaled_down(picture, max_side=rules.max_side) for picture in (image, alpha))
     if photograph.label == "mask":
         mask = np.where(alpha > HALF, np.uint8(255), np.uint8(0))
@@ -225,6 +209,21 @@ def _person(key: _Key, *, rules: TaskRules) -> _Person:
         colours = person_colours(image, alpha=alpha) if rules.fusion.estimate else image
     colours.flags.writeable = alpha.flags.writeable = False  # they are shared by all of them
     return _Person(colours=colours, alpha=alpha)
+
+
+def read_person(photograph: Photograph, *, threshold: int) -> tuple[Image, Alpha]:
+    """Return a photograph and its label, checked; an alpha shows a person where it is above `threshold`.
+
+    Raises BadRecord: whatever is wrong with one of them, or with both together.
+    """
+    image, alpha = _image(photograph), _alpha(photograph)
+    file = str(photograph.path(photograph.label or "image"))
+    if alpha.shape != image.shape[:2]:
+        said = " x ".join(map(str, alpha.shape[::-1]))
+        reason = f"is {said}, its image {image.shape[1]} x {image.shape[0]} (width x height)"
+        raise BadRecord(Code.SIZE_MISMATCH, reason, file=file, record_id=photograph.row["id"])
+    check_alpha(alpha, file=file, threshold=threshold)
+    return image, alpha
 
 
 def _image(photograph: Photograph) -> Image:

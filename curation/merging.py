@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from curation.card import Card, Counts
 from curation.checksums import check_row_digest
@@ -28,6 +27,7 @@ from curation.dataset import (
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.files import fingerprint_file, link_or_copy, make_folder, read_file, safe_join
 from curation.joining import Joined, join_tables
+from curation.licenses import FILTERED, LicenseRules, allowed_rows, license_counts
 from curation.quarantine import BadRecord, Code
 from curation.rewriting import rewriting
 from curation.runner import RunnerOptions, run_items
@@ -46,28 +46,31 @@ def plan_merge(
     prefix: bool = False,
     query: str | None = None,
     drop_splits: bool = False,
+    licenses: LicenseRules | None = None,
     limit: int | None = None,
 ) -> Plan:
     """Plan one dataset out of several, or, of one dataset and a query, a selection.
 
     `prefix` puts the folder name of its dataset before each id; groups keep their names, so that what belonged
-    together still does. Rows for which `query` does not hold are filtered as `query`, rows beyond `limit` as `limit`.
+    together still does. Rows for which `query` does not hold are filtered as `query`, rows with a licence that
+    `licenses` does not allow as `license`, rows beyond `limit` as `limit`.
     Raises InputRefused on a dataset named twice, collisions of ids, columns of different types, and groups on two
     sides of a split.
     """
     refuse_twice(datasets)
     prefixes = prefixes_of(datasets, prefix=prefix)
     joined = join_tables(datasets, prefixes=prefixes)
-    kept, filtered = _selected(joined, like=datasets[0], query=query, limit=limit)
+    kept, filtered = _selected(joined, like=datasets[0], query=query, licenses=licenses, limit=limit)
     if drop_splits:
         kept = kept.set_column(
             kept.column_names.index("split"), SCHEMA.field("split"), pa.nulls(len(kept), pa.string())
         )
     refuse_leaks(kept, where=" + ".join(str(dataset.folder) for dataset in datasets), remedy=LEAK_REMEDY)
     manifests = [fingerprint_file(dataset.folder / MANIFEST)[:16] for dataset in datasets]
+    settings = {"prefix": prefix, "where": query, "drop_splits": drop_splits, "limit": limit, "manifests": manifests}
     return Plan(
         command="merge",
-        settings={"prefix": prefix, "where": query, "drop_splits": drop_splits, "limit": limit, "manifests": manifests},
+        settings=settings | ({} if licenses is None else {"licenses": msgspec.to_builtins(licenses)}),
         sources=joined_sources(source for dataset in datasets for source in dataset.card.sources),
         considered=joined.table.num_rows,
         items=[merge_item(row, joined=joined, datasets=datasets, prefixes=prefixes) for row in kept.to_pylist()],
@@ -195,14 +198,16 @@ def refuse_twice(datasets: Sequence[Dataset]) -> None:
 
 
 def _selected(
-    joined: Joined, *, like: Dataset, query: str | None, limit: int | None
+    joined: Joined, *, like: Dataset, query: str | None, licenses: LicenseRules | None, limit: int | None
 ) -> tuple[pa.Table, dict[str, int]]:
     table = joined.table
     if query is not None:
         table = select_rows(Dataset(folder=like.folder, card=like.card, table=table), query)
-    after_query = table.num_rows
+    asked = table.num_rows
+    table = allowed_rows(table, rules=licenses)
+    allowed = table.num_rows
     table = table.sort_by("id").slice(0, limit)
-    counts = {"query": joined.table.num_rows - after_query, "limit": after_query - table.num_rows}
+    counts = {"query": joined.table.num_rows - asked, FILTERED: asked - allowed, "limit": allowed - table.num_rows}
     return table, {reason: number for reason, number in counts.items() if number}
 
 
@@ -216,11 +221,10 @@ def _grown(base: Dataset, *, addition: Dataset, outcomes: Sequence[Outcome], tab
         filtered=_sum(one.counts.filtered, other.counts.filtered),
         quarantined=_sum(one.counts.quarantined, other.counts.quarantined, broken),
     )
-    licenses = pc.value_counts(table["license"]).to_pylist()
     return msgspec.structs.replace(
         one,
         sources=joined_sources([*one.sources, *other.sources]),
-        licenses=dict(sorted((entry["values"] or "unknown", entry["counts"]) for entry in licenses)),
+        licenses=license_counts(table),
         counts=counts,
         records=_sum(one.records, other.records),
         parents=[*one.parents, parent_name(addition)],

@@ -12,6 +12,7 @@ from curation.cutouts import LabelRules, PairRules, place_pair
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.files import check_name
 from curation.folders import Listing, list_folder
+from curation.identity import content_fingerprint, scoped
 from curation.image_header import inspect
 from curation.label_frame import LabelFrame
 from curation.originals import Verify
@@ -55,7 +56,7 @@ class PairsSettings:
     trimap_kernel: str = "none"
     fit: bool = False
     label_frame: LabelFrame | None = None
-    verify: Verify = "structure"
+    verify: Verify = "full"
     limit: int | None = None
 
 
@@ -66,8 +67,11 @@ def plan_pairs(settings: PairsSettings) -> Plan:
     or there is no pair.
     """
     labels_root = _labels_root(settings)
+    images = list_folder(settings.images, elsewhere=labels_root)
+    labels = list_folder(labels_root, elsewhere=settings.images)
+    fingerprint = _fingerprint(images, labels)
     labels_made = LabelRules(
-        source=_source_name(settings),
+        source=_source_name(settings, fingerprint=fingerprint, images=images),
         license=settings.license,
         threshold=settings.threshold,
         trimap_kernel=settings.trimap_kernel,
@@ -76,8 +80,6 @@ def plan_pairs(settings: PairsSettings) -> Plan:
     rules = PairRules(
         labels=labels_made, with_alpha=settings.alphas is not None, frame=settings.label_frame, fit=settings.fit
     )
-    images = list_folder(settings.images, elsewhere=labels_root)
-    labels = list_folder(labels_root, elsewhere=settings.images)
     matching = match(
         by_key(images.files, key=without_suffix, root=settings.images),
         by_key(labels.files, key=without_suffix, root=labels_root),
@@ -91,7 +93,7 @@ def plan_pairs(settings: PairsSettings) -> Plan:
     intake = Intake(
         command=COMMAND,
         settings=settings_of(settings),
-        source=Source(name=labels_made.source, path=str(settings.images), fingerprint=_fingerprint(images, labels)),
+        source=Source(name=labels_made.source, path=str(settings.images), fingerprint=fingerprint),
         inputs=[settings.images, labels_root],
         items=items,
         broken=[*images.broken, *labels.broken, *broken],
@@ -137,15 +139,20 @@ def _labels_root(settings: PairsSettings) -> Path:
     return roots[0]
 
 
-def _source_name(settings: PairsSettings) -> str:
-    name = settings.source if settings.source is not None else settings.images.resolve().name
+def _source_name(settings: PairsSettings, *, fingerprint: str, images: Listing) -> str:
+    """Return the name that is given, or that of the folder, made one of a kind: many folders are called `images`."""
+    folder = settings.images.resolve().name
+    name = settings.source if settings.source is not None else folder
     try:
         check_name(name)
     except BadRecord as problem:
         raise ConfigurationProblem(
             f"{name!r} cannot name a source: {problem.reason}", remedy="give --source NAME"
         ) from problem
-    return name
+    if name != folder:
+        return name
+    content = content_fingerprint(fingerprint, folder=settings.images, names=(file.name for file in images.files))
+    return scoped(name, fingerprint=content)
 
 
 def _fingerprint(images: Listing, labels: Listing) -> str:

@@ -5,8 +5,11 @@ The rules, for everything that comes in:
 - what a decoder can only guess, or complains about, is refused: no grey areas where data is missing;
 - the EXIF orientation is applied, so that all pictures of one file lie the same way;
 - 16-bit values become 8-bit ones by `round(value * 255 / 65535)`; gray is copied to three channels, a palette is
-  looked up, CMYK ink is taken off white (`(255 - ink) * (255 - black) / 255`); colour profiles are not applied;
+  looked up, CMYK ink without a profile is taken off white (`(255 - ink) * (255 - black) / 255`);
+- colours are brought to sRGB where an embedded profile says otherwise (`colours`); values of labels never are;
 - transparency is left out of an image: its colours stay as stored, nothing is composited.
+
+What is encoded is sRGB and says nothing of it, which every program reads as sRGB.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from curation.alpha_scale import check_scale
+from curation.colours import colours_of
 from curation.decoder_complaints import decoder_complaints
 from curation.image_header import ImageHeader, inspect
 from curation.orientation import turned
@@ -47,18 +51,21 @@ DAMAGED_HINT: Final = "fetch the file again; it is damaged"
 
 
 def decode_image(data: bytes, *, file: str) -> Image:
-    """Give the picture in a JPEG, PNG or WebP file as (height, width, 3) uint8 RGB, as displayed.
+    """Give the picture in a JPEG, PNG or WebP file as (height, width, 3) uint8 sRGB, as displayed.
 
     Raises BadRecord: NOT_IMAGE, FORMAT, TRUNCATED, TOO_LARGE, MODE.
     """
     header = inspect(data, file=file)
+    colours = colours_of(data, header=header, file=file)
     if header.mode == "CMYK":
-        return turned(_decode_cmyk(data, file=file), orientation=header.orientation)
+        ink = _decode_ink(data, file=file)
+        image = colours.to_srgb(ink) if colours.is_converted else _off_white(ink)
+        return turned(image, orientation=header.orientation)
     if header.bit_depth == 16:  # OpenCV's own way to 8 bits depends on the libpng it was built with
         image = _to_8_bit(_three_channels(_decode(data, flags=cv2.IMREAD_UNCHANGED, file=file)))
     else:
         image = _decode(data, flags=cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION, file=file)
-    return turned(image, orientation=header.orientation)
+    return turned(colours.to_srgb(image), orientation=header.orientation)
 
 
 def decode_alpha(data: bytes, *, file: str) -> Alpha:
@@ -131,9 +138,10 @@ def encode_mask(mask: Mask) -> bytes:
 def encode_gray(array: Gray) -> bytes:
     """Give an alpha, a trimap or a class map, (height, width) uint8, as an 8-bit one-channel PNG.
 
-    Equal arrays give equal bytes. OpenCV writes the same picture too, 3 to 7 times slower: its time goes into zlib,
-    which long runs of one value do not need. OpenCV's fast bilevel mode writes 1-bit files, which Pillow reads as
-    booleans, so that `> 127` gives an empty mask.
+    Equal arrays give equal bytes: each file has a compressor of its own, whose state begins empty, on one thread. That
+    holds on every x86 processor with SSE 4.2; isal hashes otherwise on others, which give other bytes of the same
+    pixels. zlib, and with it OpenCV, takes 7 to 10 times as long: long runs of one value do not need it. OpenCV's fast
+    bilevel mode writes 1-bit files, which Pillow reads as booleans, so that `> 127` gives an empty mask.
     Source: Portable Network Graphics (W3C), sections 5 (structure), 9 (filtering) and 11.2 (chunks).
     """
     assert array.ndim == 2 and array.dtype == np.uint8, f"expected (h, w) uint8, got {array.shape} {array.dtype}"
@@ -196,11 +204,18 @@ def _decode(data: bytes, *, flags: int, file: str) -> Stored:
     return decoded
 
 
-def _decode_cmyk(data: bytes, *, file: str) -> Image:
-    """Give the RGB of a CMYK or YCCK JPEG, as stored; ink lies inverted in such files, whoever wrote them."""
+def _decode_ink(data: bytes, *, file: str) -> NDArray[np.uint8]:
+    """Return the ink of a CMYK or YCCK JPEG, (height, width, 4), 255 = full.
+
+    It lies inverted in such files, whoever wrote them.
+    """
     _decode(data, flags=cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION, file=file)  # Pillow would not complain
-    ink = _opened_by_pillow(data, kind="JPEG").astype(np.uint32)
-    product = (255 - ink[..., :3]) * (255 - ink[..., 3:])
+    return _opened_by_pillow(data, kind="JPEG")
+
+
+def _off_white(ink: NDArray[np.uint8]) -> Image:
+    wide = ink.astype(np.uint32)
+    product = (255 - wide[..., :3]) * (255 - wide[..., 3:])
     return ((product + 127) // 255).astype(np.uint8)
 
 

@@ -49,7 +49,7 @@ class Portrait2000Settings:
     threshold: int = THRESHOLD
     trimap_kernel: str = TRIMAP_KERNEL
     label_frame: LabelFrame | None = None
-    verify: Verify = "structure"
+    verify: Verify = "full"
     limit: int | None = None
 
 

@@ -39,6 +39,7 @@ class Code(StrEnum):
     NAME = "NAME"
     PATH_ESCAPE = "PATH_ESCAPE"
     SIZE_MISMATCH = "SIZE_MISMATCH"
+    COLOUR_PROFILE = "COLOUR_PROFILE"
     # pairs, alphas, masks, trimaps
     NO_MASK = "NO_MASK"
     ORPHAN_MASK = "ORPHAN_MASK"
@@ -53,6 +54,7 @@ class Code(StrEnum):
     STRAY_FILE = "STRAY_FILE"
     # annotations that came back
     BRUSH_RLE = "BRUSH_RLE"
+    REGION = "REGION"
     AMBIGUOUS_EMPTY = "AMBIGUOUS_EMPTY"
     # photographs
     UNSUITABLE = "UNSUITABLE"
@@ -87,6 +89,7 @@ HINTS: Final[dict[Code, str]] = {
     Code.NAME: "rename the file; the name must be printable UTF-8 that every file system can hold",
     Code.PATH_ESCAPE: "file names must stay inside the images folder",
     Code.SIZE_MISMATCH: "save the label in the size of its image as displayed, or fetch the image that it belongs to",
+    Code.COLOUR_PROFILE: "the sample is used; if its colours look wrong, save the image again with an sRGB profile",
     Code.NO_MASK: "fetch or draw the label of this image, or take the image away",
     Code.ORPHAN_MASK: "fetch the image of this label, or take the label away",
     Code.LABEL_FRAME: "look at both: --label-frame stored turns labels as their images are turned, --label-frame shown "
@@ -100,6 +103,7 @@ HINTS: Final[dict[Code, str]] = {
     Code.KNOWN_BAD: "this record of the public data set is known to be broken; see the catalogue named in the reason",
     Code.STRAY_FILE: "delete the file, or keep it elsewhere",
     Code.BRUSH_RLE: "open the task in Label Studio, correct the mask and submit it again",
+    Code.REGION: "open the task, draw with brush, bitmask, polygon, ellipse or rectangle, and submit it again",
     Code.AMBIGUOUS_EMPTY: "open the task in Label Studio: draw the person, or choose that there is none",
     Code.UNSUITABLE: "take the photograph again, with the whole head and the shoulders in it",
     Code.CONFLICT: "choose another --out, or give --overwrite to replace what is there",

@@ -92,7 +92,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Where data came from: its name, the path given, and a fingerprint that changes when the data does.
 
-    `licenses` maps license ids, as in the `license` column, to what they mean.
+    `licenses` maps ids of licences in this source, or names, to what they mean; a row holds no id, but the meaning.
     """
 
     name: str

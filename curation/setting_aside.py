@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from curation.card import Card
 from curation.dataset import FILE_COLUMNS, Dataset, read_quarantine, write_dataset
 from curation.files import TEMPORARY_PREFIX, link_or_copy, make_folder, safe_join, telling_where
+from curation.licenses import license_counts
 from curation.quarantine import BadRecord
 from curation.rewriting import rewriting
 
@@ -64,11 +65,10 @@ def _files(row: Mapping[str, Any]) -> list[str]:
 def _counted(dataset: Dataset, *, table: pa.Table, problems: list[BadRecord]) -> Card:
     counts = dataset.card.counts
     broken = Counter(counts.quarantined) + Counter(str(problem.code) for problem in problems)
-    licenses = Counter(name or "unknown" for name in table["license"].to_pylist())
     return msgspec.structs.replace(
         dataset.card,
         counts=msgspec.structs.replace(counts, selected=table.num_rows, quarantined=dict(sorted(broken.items()))),
-        licenses=dict(sorted(licenses.items())),
+        licenses=license_counts(table),
     )
 
 

@@ -9,8 +9,9 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from curation.card import Counts, license_names
+from curation.card import Counts
 from curation.dataset import Dataset
+from curation.licenses import flagged_counts, row_licenses
 from curation.samples import COLUMNS
 from curation.splitting import groups_across_splits, leak_groups
 
@@ -44,7 +45,8 @@ class AreaSpread(msgspec.Struct, frozen=True, kw_only=True):
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     """The numbers of one dataset. Each `by_...` counts samples, the largest number first, `none` for null.
 
-    Licences go by the names that their sources give them.
+    `non_commercial` and `no_derivatives` count samples with such a licence of any of their photographs. `reread` counts
+    samples whose source, group or licence does not stand so in the manifest, since it is of an older form.
     `groups` counts what must stay on one side of a split; `groups_across_splits` of them do not.
     """
 
@@ -57,6 +59,8 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     by_source: dict[str, int]
     by_split: dict[str, int]
     by_license: dict[str, int]
+    non_commercial: int
+    no_derivatives: int
     by_label_version: dict[str, int]
     by_persons: dict[str, int]
     person_area: AreaSpread
@@ -69,6 +73,7 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     with_trimap: int
     columns_added: dict[str, str]
     parents: list[str]
+    reread: dict[str, int]
 
 
 def describe(dataset: Dataset) -> Statistics:
@@ -83,7 +88,8 @@ def describe(dataset: Dataset) -> Statistics:
         records=card.records,
         by_source=_counted(table["source"]),
         by_split=_counted(table["split"]),
-        by_license=_counted(_licenses(dataset)),
+        by_license=_counted(table["license"]),
+        **flagged_counts(row_licenses(table)),
         by_label_version=_counted(table["label_version"]),
         by_persons=_counted(table["persons"]),
         person_area=area_spread(table["person_area"].to_pylist()),
@@ -96,6 +102,7 @@ def describe(dataset: Dataset) -> Statistics:
         with_trimap=table.num_rows - table["trimap"].null_count,
         columns_added={field.name: str(field.type) for field in table.schema if field.name not in COLUMNS},
         parents=card.parents,
+        reread=dict(dataset.reread),
     )
 
 
@@ -111,13 +118,6 @@ def area_spread(areas: list[float | None]) -> AreaSpread:
     p5, p50, p95 = (float(np.quantile(known, share)) if known.size else None for share in QUANTILES)
     histogram, _ = np.histogram(known, bins=AREA_BINS, range=(0.0, 1.0))
     return AreaSpread(p5=p5, p50=p50, p95=p95, histogram=histogram.tolist(), unknown=len(areas) - known.size)
-
-
-def _licenses(dataset: Dataset) -> pa.Array:
-    """Give the licence of every sample by the name that its source gives it, as far as there is one."""
-    names = license_names(dataset.card)
-    pairs = zip(*(dataset.table[column].to_pylist() for column in ("source", "license")), strict=True)
-    return pa.array([names.get((source, text), text) for source, text in pairs], pa.string())
 
 
 def _counted(column: pa.ChunkedArray | pa.Array) -> dict[str, int]:

@@ -1,5 +1,7 @@
 """Check that a dataset's files are what its manifest says: there, unchanged, of the right size, with legal values.
 
+Every picture is decoded: a damaged file may have the right structure, and the hash that it had when it was imported.
+
 A dataset that was made before its labels had a SHA-256 is checked without.
 """
 
@@ -22,7 +24,7 @@ from curation.folders import is_os_metadata
 from curation.image_header import inspect
 from curation.labels import FOLDERS
 from curation.originals import IMAGES
-from curation.pixels import decode_gray
+from curation.pixels import decode_gray, decode_image
 from curation.quarantine import BadRecord, Code, QuarantineRecord
 from curation.runner import RunnerOptions, run_items
 from curation.samples import Item, Outcome
@@ -87,9 +89,9 @@ def _check_file(row: dict[str, Any], *, column: str, folder: Path) -> None:
     if column in GRAY:
         _check_gray(data, row=row, column=column, file=path)
     else:
-        header = inspect(data, file=str(path))
+        picture = decode_image(data, file=str(path))
         if column == "white":
-            _check_size((header.height, header.width), row=row, file=path)
+            _check_size((picture.shape[0], picture.shape[1]), row=row, file=path)
     # last: what is wrong with a label says more than that it is another
     check_row_digest(data, row=row, column=column, file=path)
 
@@ -98,6 +100,7 @@ def _check_image(data: bytes, *, row: dict[str, Any], file: Path) -> None:
     check_row_digest(data, row=row, column="image", file=file)
     header = inspect(data, file=str(file))
     _check_size((header.height, header.width), row=row, file=file)
+    decode_image(data, file=str(file))
 
 
 def _check_gray(data: bytes, *, row: dict[str, Any], column: str, file: Path) -> None:

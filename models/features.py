@@ -122,8 +122,8 @@ def _ending_in(output: ValueInfoProto, *, whole: ModelProto) -> bytes:
 def _opened(part: bytes, *, model: ReadyModel, threads: int) -> tuple[Engine, NDArray[Any]]:
     """Give an engine for a part of a model, and what that says of a grey image."""
     try:
-        engine = open_onnxruntime(part, threads=threads)
-        return engine, engine.run(np.zeros(input_shape(model.card), np.float32))
+        engine = open_onnxruntime(part, card=model.card, threads=threads)
+        return engine, engine.run(np.zeros(input_shape(model.card), model.card.dtype or np.float32))
     except Interrupted:
         raise
     except Exception as error:

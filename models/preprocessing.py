@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -35,13 +35,20 @@ def resized_mask(mask: Mask, *, size: tuple[int, int]) -> Mask:
     return np.where(shares >= 128, np.uint8(255), np.uint8(0))
 
 
-def normalised(image: Image, *, card: ModelCard) -> NDArray[np.float32]:
-    """Give an RGB image at the card's size as the model's input: (3, h, w), or (h, w, 3) for NHWC; float32."""
+def normalised(image: Image, *, card: ModelCard) -> NDArray[Any]:
+    """Return an RGB image at the card's size as the model's input: (3, h, w), or (h, w, 3) for NHWC.
+
+    It is of the card's `dtype`, float32 where that is absent; uint8 are the pixels as they are.
+    """
     planes = cv2.split(image)  # plane by plane it takes a tenth of the time
+    if card.dtype == "uint8":
+        pixels = [planes[channel] for channel in ORDERS[card.channels]]
+        return np.stack(pixels, axis=-1 if card.layout == "NHWC" else 0)
     values = np.empty((3, *image.shape[:2]), dtype=np.float32)
     for value, channel, mean, std in zip(values, ORDERS[card.channels], card.mean, card.std):
         np.subtract(planes[channel], np.float32(mean), out=value)
         value /= np.float32(std)
+    values = values.astype(card.dtype or np.float32, copy=False)
     return np.ascontiguousarray(values.transpose(1, 2, 0)) if card.layout == "NHWC" else values
 
 

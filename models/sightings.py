@@ -1,4 +1,4 @@
-"""What a model sees in images that are said to show nobody: the share of each that it takes for a person.
+"""What a model sees in images that are said to show nobody: the blob in each that looks most like a person.
 
 Sightings are kept in a journal of their own for each model, so that the next run predicts only images that are new.
 """
@@ -28,19 +28,25 @@ from models.scoring import PredictFiles
 STAGE: Final = "check-backgrounds"
 LONGEST_PX: Final = 320
 """Of the masks that are kept, which are only looked at."""
+TIMEOUT_S: Final = 900.0
+"""For an image, of which a hundred windows are predicted."""
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model sees in one image: the share that is person, and a small mask of it as PNG, empty without any."""
+    """The strongest blob of one image (see `models.prediction.windows`): how strong, and its share of the image.
+
+    `mask` is a small mask of it as PNG, empty without any.
+    """
 
     id: str
+    strength: float
     area: float
     mask: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SightingOptions:
-    """How images are predicted. What `journal` holds from earlier runs is used; `is_kept` adds to it."""
+    """How the windows of images are predicted. What `journal` holds from earlier runs is used; `is_kept` adds to it."""
 
     predict: PredictFiles
     journal: Path
@@ -57,51 +63,63 @@ class Sightings:
 
 
 def find_persons(pictures: Sequence[Picture], *, dataset: Dataset, options: SightingOptions) -> Sightings:
-    """Predict every picture of a dataset that is not known from earlier runs; a run that was stopped goes on."""
+    """Look at every picture of a dataset that is not known from earlier runs; a run that was stopped goes on."""
     folder = dataset.folder.resolve()
     keys = {key_of(picture, folder=folder): number for number, picture in enumerate(pictures)}
-    journal = Journal(options.journal, kind=Sighting)
-    found: dict[int, Sighting] = {}
-    if options.is_kept:
-        journal.start(run_id=options.journal.stem)
-    if options.journal.exists() and options.journal.stat().st_size > 0:
-        found = {keys[one.id]: one for one in journal.outcomes() if one.id in keys}
     records: list[QuarantineRecord] = []
     files: dict[str, Path] = {}
     for key, number in keys.items():
         try:
-            if number not in found:
-                files[key] = safe_join(folder, str(pictures[number].image))
+            files[key] = safe_join(folder, str(pictures[number].image))
         except BadRecord as problem:
             records.append(problem.record(stage=STAGE, record_id=pictures[number].id))
-    try:
-        for done, seen in enumerate(_seen(files, predict=options.predict), start=len(found) + 1):
-            if isinstance(seen, Sighting):
-                found[keys[seen.id]] = seen
-                if options.is_kept:
-                    journal.add(seen)
-            else:
-                key, broken = seen
-                records.append(broken.record(stage=STAGE, file=files[key], record_id=pictures[keys[key]].id))
-            if options.progress is not None:
-                options.progress(done)
-    finally:
-        journal.commit()
+    found: dict[int, Sighting] = {}
+    for key, seen in look_at_files(files, options=options):
+        if isinstance(seen, Sighting):
+            found[keys[key]] = seen
+        else:
+            records.append(seen.record(stage=STAGE, file=files[key], record_id=pictures[keys[key]].id))
     return Sightings(found=found, records=records)
 
 
-def _seen(files: Mapping[str, Path], *, predict: PredictFiles) -> Iterator[Sighting | tuple[str, BadRecord]]:
+def look_at_files(files: Mapping[str, Path], *, options: SightingOptions) -> Iterator[tuple[str, Sighting | BadRecord]]:
+    """Give what is seen in each file, by its key, which changes with what the file holds; known ones come first."""
+    journal = Journal(options.journal, kind=Sighting)
+    if options.is_kept:
+        journal.start(run_id=options.journal.stem)
+    known = set()
+    if options.journal.exists() and options.journal.stat().st_size > 0:
+        for one in journal.outcomes():
+            if one.id in files:
+                known.add(one.id)
+                yield one.id, one
+    try:
+        new = {key: file for key, file in files.items() if key not in known}
+        for done, (key, seen) in enumerate(_seen(new, predict=options.predict), start=len(known) + 1):
+            if options.is_kept and isinstance(seen, Sighting):
+                journal.add(seen)
+            if options.progress is not None:
+                options.progress(done)
+            yield key, seen
+    finally:
+        journal.commit()
+
+
+def _seen(files: Mapping[str, Path], *, predict: PredictFiles) -> Iterator[tuple[str, Sighting | BadRecord]]:
     if not files:
         return
     keys = list(files)
     with closing(predict(list(files.values()), precision="fp32")) as predictions:
         for prediction in predictions:
+            key = keys[prediction.index]
             if prediction.probability is None:
                 assert prediction.broken is not None, "a file has a prediction, or is broken"
-                yield keys[prediction.index], prediction.broken
+                yield key, prediction.broken
             else:
+                assert prediction.strength is not None, "windows are predicted"
                 mask = mask_of(to_8_bit(prediction.probability))
-                yield Sighting(id=keys[prediction.index], area=person_area(mask), mask=_small(mask))
+                area = person_area(mask)
+                yield key, Sighting(id=key, strength=prediction.strength, area=area, mask=_small(mask))
 
 
 def _small(mask: Mask) -> bytes:

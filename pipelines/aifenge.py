@@ -26,8 +26,8 @@ class AifengeFlags:
     )
     label_frame: LabelFrame | None = setting(LABEL_FRAME_MEANING, default=None)
     verify: Verify = setting(
-        "How photographs are checked: structure (quick, finds files that are cut off), or full (every pixel).",
-        default="structure",
+        "How photographs are checked: full (every pixel is decoded), or structure (quicker, misses damaged pixels).",
+        default="full",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import webbrowser
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from labeling.fiftyone_app import Loaded
 
 HIGHEST_PORT: Final = 65535
+PICTURES: Final = "pictures"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,8 @@ def browse(settings: BrowseFlags, *, run: RunOptions) -> Result:
 
     Set the tag `relabel` or `drop` on samples in the App, then read them back with `curate browse pull D`.
 
-    Everything stays on this machine, on 127.0.0.1. FIFTYONE_DATABASE_URI names a MongoDB of your own; without it one
+    Everything stays on this machine, on 127.0.0.1, and opens only by the address that is printed, which holds a token.
+    Plugins and operators of FiftyOne are not served. FIFTYONE_DATABASE_URI names a MongoDB of your own; without it one
     is started that lives in your data folder, while it is used.
 
     \b
@@ -65,7 +67,7 @@ def browse(settings: BrowseFlags, *, run: RunOptions) -> Result:
             summary=f"would show {total} samples (dry run, nothing is written)",
             data={"command": "browse", "samples": total, "dry_run": True},
         )
-    with browsing_database() as place:
+    with browsing_database(run=run) as place:
         from labeling.fiftyone_database import loading
 
         with loading(place.folder):
@@ -75,14 +77,21 @@ def browse(settings: BrowseFlags, *, run: RunOptions) -> Result:
             from labeling.fiftyone_serving import serving
 
             tell("the App is starting", run=run)
-            with serving(place.folder, uri=place.uri, port=settings.port) as app:
-                url = f"{app.url}/datasets/{loaded.slug}"
-                tell(f"{result.summary}\n  {url}\n  Ctrl-C ends it; the tags that you set are kept", run=run)
+            shown = [*settings.datasets, *_made_folders(settings.datasets, folder=place.folder)]
+            with serving(place.folder, uri=place.uri, loaded=loaded, folders=shown, port=settings.port) as app:
+                told = replace(run, quiet=run.quiet and not settings.no_open)  # without its address it cannot be used
+                tell(f"{result.summary}\n  {app.url}\n  Ctrl-C ends it; the tags that you set are kept", run=told)
                 if not settings.no_open:
-                    webbrowser.open(url)
+                    webbrowser.open(app.url_once)
                 with suppress(KeyboardInterrupt, Interrupted):  # this is how it is meant to end
                     app.wait()
     return result
+
+
+def _made_folders(datasets: Sequence[Path], *, folder: Path) -> list[Path]:
+    from labeling.browsing_pictures import pictures_folder
+
+    return [pictures_folder(dataset, folder=folder / PICTURES) for dataset in datasets]
 
 
 def _load(datasets: Sequence[Dataset], *, folder: Path, run: RunOptions) -> tuple[Loaded, list[QuarantineRecord]]:
@@ -107,7 +116,7 @@ def _prepared(datasets: Sequence[Dataset], *, folder: Path, run: RunOptions) -> 
             before = sum(map(len, datasets[:index]))
             made, lines = pictures_of(
                 dataset,
-                folder=folder / "pictures",
+                folder=folder / PICTURES,
                 workers=run.workers,
                 progress=partial(_show_after, before, show=show),
             )

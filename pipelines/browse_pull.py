@@ -37,7 +37,7 @@ def pull(settings: PullFlags, *, run: RunOptions) -> Result:
     """
     for folder in settings.datasets:
         read_dataset(folder)
-    with browsing_database():
+    with browsing_database(run=run):
         from labeling.fiftyone_app import read_tags
         from labeling.reviews import write_reviews
 

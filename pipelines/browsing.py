@@ -6,9 +6,12 @@ import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from curation.errors import EnvironmentProblem
+from pipelines.options import RunOptions
+from pipelines.progress import tell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +23,8 @@ class Place:
 
 
 @contextmanager
-def browsing_database() -> Iterator[Place]:
-    """Give the database; FiftyOne may be imported inside the block alone.
+def browsing_database(*, run: RunOptions) -> Iterator[Place]:
+    """Return the database; FiftyOne may be imported inside the block alone.
 
     Raises EnvironmentProblem where FiftyOne or its database is missing, RemoteUnavailable when it does not answer.
     """
@@ -30,8 +33,9 @@ def browsing_database() -> Iterator[Place]:
             "FiftyOne is not installed",
             remedy="install the extra: pip install 'portrait-curate[browse]'; `curate gallery` needs neither",
         )
-    from labeling.fiftyone_database import browse_folder, database
+    from labeling.fiftyone_database import database
+    from labeling.mongod import browse_folder
 
     folder = browse_folder()
-    with database(folder) as uri:
+    with database(folder, tell=partial(tell, run=run)) as uri:
         yield Place(folder=folder, uri=uri)

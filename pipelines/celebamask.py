@@ -25,8 +25,8 @@ class CelebamaskFlags:
         default="skip",
     )
     verify: Verify = setting(
-        "How images are checked: structure (quick, finds files that are cut off), or full (every pixel).",
-        default="structure",
+        "How images are checked: full (every pixel is decoded), or structure (quicker, misses damaged pixels).",
+        default="full",
     )
 
 

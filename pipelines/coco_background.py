@@ -21,9 +21,9 @@ class CocoBackgroundFlags:
     supercategories: str = setting(
         "At least one annotation of these COCO supercategories, separated by commas.", default="indoor,outdoor"
     )
-    verify: Literal["structure", "full"] = setting(
-        "How images are checked: structure (quick, finds files that are cut off), or full (every pixel).",
-        default="structure",
+    verify: Literal["full", "structure"] = setting(
+        "How images are checked: full (every pixel is decoded), or structure (quicker, misses damaged pixels).",
+        default="full",
     )
 
 

@@ -28,9 +28,9 @@ class CocoPersonFlags:
         "person_keypoints JSON file, for --portrait; one for each --annotations, in turn.", default=(), metavar="JSON"
     )
     portrait: bool = setting("Keep only half-body portraits: face visible, upper body large.", default=False)
-    verify: Literal["structure", "full"] = setting(
-        "How images are checked: structure (quick, finds files that are cut off), or full (every pixel).",
-        default="structure",
+    verify: Literal["full", "structure"] = setting(
+        "How images are checked: full (every pixel is decoded), or structure (quicker, misses damaged pixels).",
+        default="full",
     )
 
 

@@ -58,7 +58,7 @@ def cutout(settings: CutoutFlags, *, run: RunOptions) -> Result:
     if run.dry_run:
         return told(given, command="cutout", out=settings.out)
     made = MadeFiles(command="cutout", out=settings.out, overwrite=run.overwrite, broken=given.broken)
-    model = ready_model(settings.model, run=run)
+    model = ready_model(settings.model, chosen=given.chosen, run=run)
     picture = None if backdrop.picture is None else fingerprint_file(Path(settings.background))
     shape = {"background": picture or backdrop.colour, "refine": settings.refine}
     recorded = settings_with_model(model, settings=shape)

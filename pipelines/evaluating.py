@@ -18,6 +18,7 @@ from models.evaluation_sets import Choice, EvaluationSet, Model, run_id
 from models.metrics.confusion import THRESHOLD
 from models.metrics.summary import HARD_BELOW
 from models.prediction.protocol import EngineOptions
+from models.prediction.real_pictures import samples_of
 from models.scores import PREDICTIONS
 from models.scoring import Precision, ScoringPlace
 from models.slices import SliceName, slice_meanings
@@ -63,10 +64,25 @@ class Evaluation:
         return self.out if len(self.sets) == 1 else self.out / one.name
 
 
-def evaluated(evaluation: Evaluation, *, work: Path) -> dict[str, Any]:
-    """Score all sets, draw the worst samples, and give `metrics.json`; unfinished work lies in `work`."""
-    model = _checked(evaluation.model, evaluation=evaluation)
-    baseline = None if evaluation.baseline is None else _checked(evaluation.baseline, evaluation=evaluation)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Models:
+    """The models of an evaluation, checked."""
+
+    first: CheckedModel
+    baseline: CheckedModel | None
+
+
+def checked_models(evaluation: Evaluation) -> Models:
+    """Return the models, each on its engine; a dry run looks at no sample. Raises what refuses a model."""
+    return Models(
+        first=_checked(evaluation.model, evaluation=evaluation),
+        baseline=None if evaluation.baseline is None else _checked(evaluation.baseline, evaluation=evaluation),
+    )
+
+
+def evaluated(evaluation: Evaluation, *, models: Models, work: Path) -> dict[str, Any]:
+    """Score all sets, draw the worst samples, and return `metrics.json`; unfinished work lies in `work`."""
+    model, baseline = models.first, models.baseline
     ours, theirs, entries = [], [], {}
     for one in evaluation.sets:
         folder = evaluation.folder(one)
@@ -109,8 +125,9 @@ def _head(evaluation: Evaluation) -> dict[str, Any]:
 def _checked(model: Model, *, evaluation: Evaluation) -> CheckedModel:
     run = evaluation.run
     options = EngineOptions(device=run.device, with_flips=evaluation.with_flips, workers=run.workers)
-    checked = CheckedModel(model, options=options)
-    checked.ready(evaluation.precision)  # refused here, nothing is written yet
+    samples = [] if run.dry_run else samples_of((one.dataset.folder, one.rows) for one in evaluation.sets)
+    checked = CheckedModel(model, options=options, samples=samples)
+    checked.ready(evaluation.precision)
     return checked
 
 

@@ -9,8 +9,10 @@ from typing import Final
 from curation.dataset import read_dataset
 from curation.fusion import FusionRules
 from curation.fusion_planning import MAX_SIDE_PX, FusionSettings, plan_fusion
+from curation.licenses import flagged_counts
 from curation.masks import ALPHA_THRESHOLD
 from curation.samples import Plan
+from pipelines.license_rules import LICENSES_MEANING, read_license_rules, with_flags
 from pipelines.making import make_dataset
 from pipelines.options import Result, RunOptions, setting
 
@@ -39,6 +41,7 @@ class FuseFlags:
         "Do not estimate the person's own colours in soft edges: quicker, but the old background shines through.",
         default=False,
     )
+    licenses: Path | None = setting(LICENSES_MEANING, default=None, metavar="FILE")
     threshold: int = setting(
         "A pixel is of the person where its alpha (0..255) is larger.", default=ALPHA_THRESHOLD, metavar="N"
     )
@@ -64,6 +67,9 @@ def fuse(settings: FuseFlags, *, run: RunOptions) -> Result:
     A fused sample is in the split and the group of its foreground. A background serves one split only: its own, or one
     that it is dealt to. The row names all photographs, their licences and hashes, and what was drawn.
 
+    A fused picture is derived from its photographs: those under a licence that forbids this (CC ND) are left out,
+    unless --licenses names that licence.
+
     \b
     Example:  curate fuse --foregrounds portraits --backgrounds backgrounds --per-foreground 2 --out fused
     """
@@ -86,6 +92,7 @@ def fuse(settings: FuseFlags, *, run: RunOptions) -> Result:
             trimap_kernel=settings.trimap_kernel,
             max_side=settings.max_side,
             limit=run.limit,
+            licenses=read_license_rules(settings.licenses),
         ),
     )
     if rules.estimate and not run.dry_run:
@@ -95,11 +102,17 @@ def fuse(settings: FuseFlags, *, run: RunOptions) -> Result:
         compile_once()
     most_persons = 2 if settings.second_person else 1
     result = make_dataset(plan, out=settings.out, run=run, item_timeout_s=most_persons * SECONDS_PER_PERSON)
+    result = with_flags(result, counts=_flagged(plan), samples=len(plan.items))
     lines = _lines(plan)
     if (drawn := plan.notes.get("seconds_drawn")) and not run.dry_run:
         seconds = read_dataset(settings.out).table["second_id"]
         lines.append(f"  {len(seconds) - seconds.null_count} samples show a second person; {drawn} were to")
     return replace(result, summary="\n".join([result.summary, *lines]))
+
+
+def _flagged(plan: Plan) -> dict[str, int]:
+    """Return how many of the planned samples show a photograph under a licence with restrictions."""
+    return flagged_counts(item.payload.licenses() for item in plan.items)
 
 
 def _lines(plan: Plan) -> list[str]:
@@ -115,4 +128,7 @@ def _lines(plan: Plan) -> list[str]:
         lines.append(f"  {without} of {len(plan.items)} foregrounds have no split: their fused samples are train")
     if with_person := notes["backgrounds_with_person"]:
         lines.append(f"  {with_person} rows of the backgrounds show a person, or may, and are not used")
+    if by_license := notes.get("backgrounds_by_license"):
+        told = ", ".join(f"{reason} {number}" for reason, number in by_license.items())
+        lines.append(f"  backgrounds that are not used because of their licence: {told}")
     return lines

@@ -67,7 +67,7 @@ def group(settings: GroupFlags, *, run: RunOptions) -> Result:
     if run.dry_run:
         return told(given, command="group", out=settings.out)
     made = MadeFiles(command="group", out=settings.out, overwrite=run.overwrite, broken=given.broken)
-    model = ready_model(settings.model, run=run)
+    model = ready_model(settings.model, chosen=given.chosen, run=run)
     behind = backdrop.colour if backdrop.picture is None else fingerprint_file(Path(settings.background))
     shape = {"background": behind, "size": frame, "alike": settings.alike, "refine": settings.refine}
     recorded = settings_with_model(model, settings=shape)

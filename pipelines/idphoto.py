@@ -77,7 +77,7 @@ def idphoto(settings: IdphotoFlags, *, run: RunOptions) -> Result:
     if run.dry_run:
         return told(given, command="idphoto", out=settings.out)
     made = MadeFiles(command="idphoto", out=settings.out, overwrite=run.overwrite, broken=given.broken)
-    model = ready_model(settings.model, run=run)
+    model = ready_model(settings.model, chosen=given.chosen, run=run)
     shape = {**asdict(rules), "dpi": settings.dpi, "max_kb": settings.max_kb, "refine": settings.refine}
     makings = partial(_makings, recorded=settings_with_model(model, settings=shape), settings=settings)
     waiting = waiting_for(given.chosen, made=made, makings=makings)

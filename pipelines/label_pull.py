@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from pipelines.labeling import PATIENCE, PROJECT, SERVER_FOLDER, connected, project_title
+from pipelines.labeling import PATIENCE, PROJECT, SERVER_FOLDER, connected, project_title, unread_warnings
 from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions, setting
 from pipelines.progress import progress_bar
 
@@ -31,6 +31,11 @@ class PullFlags:
         default=(),
         metavar="NAME",
     )
+    other_label: tuple[str, ...] = setting(
+        "A label that means no person, in a project with labels of its own: its regions are left out; may be repeated.",
+        default=(),
+        metavar="NAME",
+    )
     folder: Path | None = setting(SERVER_FOLDER, default=None, metavar="DIR")
     patience: float = setting(PATIENCE, default=60.0, metavar="S")
 
@@ -38,8 +43,9 @@ class PullFlags:
 def pull(settings: PullFlags, *, run: RunOptions) -> Result:
     """Bring what annotators submitted into a dataset, as new label versions; no label is ever written over.
 
-    Of each task the newest submitted annotation counts. Drafts and skipped tasks change nothing; an empty mask is only
-    taken where the annotator chose "no person". A label that was corrected here later than there is kept. Pulling
+    Of each task the newest submitted annotation counts: brush, bitmask, polygons, ellipses and rectangles, united; a
+    task with anything else is set aside. Drafts and skipped tasks change nothing; an empty mask is only taken where the
+    annotator chose "no person". A label that was corrected here later than there is kept. Pulling
     twice changes nothing the second time.
 
     \b
@@ -54,7 +60,14 @@ def pull(settings: PullFlags, *, run: RunOptions) -> Result:
         connected(settings.folder, patience_s=settings.patience) as client,
         progress_bar("pull", total=len(dataset), run=run) as show,
     ):
-        pulled = pull_labels(dataset, client=client, title=title, accepted=settings.person_label, progress=show)
+        pulled = pull_labels(
+            dataset,
+            client=client,
+            title=title,
+            accepted=settings.person_label,
+            others=settings.other_label,
+            progress=show,
+        )
     return _result(pulled, folder=settings.dataset)
 
 
@@ -66,6 +79,12 @@ def _result(pulled: Pulled, *, folder: Path) -> Result:
         f"{applied.already} pulled before, {applied.newer_here} newer here and kept",
         f"  of {pulled.tasks} tasks {pulled.submitted} are submitted, {pulled.skipped} skipped",
     ]
+    if pulled.doubled:
+        lines.append(
+            f"  {pulled.doubled} more tasks are of samples that have one already; of each the newest label counts"
+        )
+    if pulled.unsent:
+        lines.append(f"  {pulled.unsent} were told to be submitted, and came without a label: pull again")
     if pulled.elsewhere:
         lines.append(f"  {pulled.elsewhere} tasks are of samples that this dataset does not hold")
     if pulled.disagreeing:
@@ -76,10 +95,23 @@ def _result(pulled: Pulled, *, folder: Path) -> Result:
             f"  {len(broken)} annotations are broken; each with its reason: {folder}/labeling/quarantine.jsonl"
         )
         lines += [f"    {one.code}  {one.file}: {one.reason}\n      what to do: {one.hint}" for one in broken[:SHOWN]]
-    data: dict[str, Any] = {
+    return Result(
+        summary="\n".join(lines),
+        data=_data(pulled),
+        exit_code=DONE_WITH_QUARANTINE if broken else 0,
+        warnings=unread_warnings(pulled.unread_tools),
+    )
+
+
+def _data(pulled: Pulled) -> dict[str, Any]:
+    applied = pulled.applied
+    return {
         "command": "label pull",
         "project": pulled.project.title,
         "tasks": pulled.tasks,
+        "doubled": pulled.doubled,
+        "unsent": pulled.unsent,
+        "unread_tools": pulled.unread_tools,
         "submitted": pulled.submitted,
         "skipped": pulled.skipped,
         "elsewhere": pulled.elsewhere,
@@ -90,6 +122,5 @@ def _result(pulled: Pulled, *, folder: Path) -> Result:
         "already": applied.already,
         "newer_here": applied.newer_here,
         "disagreeing": dict(pulled.disagreeing),
-        "quarantined": msgspec.to_builtins(broken),
+        "quarantined": msgspec.to_builtins(pulled.broken),
     }
-    return Result(summary="\n".join(lines), data=data, exit_code=DONE_WITH_QUARANTINE if broken else 0)

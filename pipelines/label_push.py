@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from labeling.selection import Strategy
-from pipelines.labeling import PATIENCE, PROJECT, SERVER_FOLDER, connected, project_title
+from pipelines.labeling import PATIENCE, PROJECT, SERVER_FOLDER, connected, project_title, unread_warnings
 from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions, setting
 from pipelines.progress import progress_bar
 
@@ -182,16 +182,23 @@ def _result(pushed: Pushed, *, plan: Push, address: str) -> Result:
     if pushed.golden:
         lines.append(f"  {pushed.golden} of them are known masks; curate label status scores the annotators")
     lines += [f"  {one.code}  {one.file}: {one.reason}\n    what to do: {one.hint}" for one in broken[:SHOWN]]
-    warnings: tuple[str, ...] = ()
+    warnings = unread_warnings(pushed.unread_tools)
+    if pushed.doubled:
+        told = (
+            f"{pushed.doubled} samples became tasks twice, and the second ones stay, since somebody may have worked on"
+        )
+        warnings += (f"{told} them; a pull takes the newest label of each sample",)
     if pushed.replaced_version:
         told = f"the page now starts from {plan.model_version!r}; tasks with masks of {pushed.replaced_version!r} only"
-        warnings = (f"{told} start empty, though their annotators can still choose that mask",)
+        warnings += (f"{told} start empty, though their annotators can still choose that mask",)
     data: dict[str, Any] = {
         "command": "label push",
         "project": pushed.project.title,
         "address": address,
         "counts": {"considered": pushed.considered, "sent": pushed.sent, "there": pushed.there, "broken": len(broken)},
         "golden": pushed.golden,
+        "doubled": pushed.doubled,
+        "unread_tools": pushed.unread_tools,
         "quarantined": msgspec.to_builtins(broken),
     }
     return Result(

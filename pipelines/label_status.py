@@ -49,6 +49,10 @@ def _lines(found: Status) -> list[str]:
         f"  submitted    {found.submitted:>6}   {found.pulled} of them pulled",
         f"  skipped      {found.skipped:>6}",
     ]
+    if found.doubled:
+        lines.append(
+            f"  doubled      {found.doubled:>6}   more tasks of samples that have one; each sample counts once"
+        )
     if found.lost:
         lines.append(f"  lost         {found.lost:>6}   sent from here, no longer there; push again to send them")
     if found.verdicts:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 from curation.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from curation.dataset import Dataset
     from labeling.label_studio.client import Client
 
@@ -54,3 +56,13 @@ def project_title(dataset: Dataset, *, project: str | None) -> str:
         return checked_title(project)
     name = dataset.card.name[:TITLE_LENGTH]
     return name if len(name) >= SHORTEST_TITLE else f"curate {name}"
+
+
+def unread_warnings(tools: Sequence[str]) -> tuple[str, ...]:
+    """Return what is said of a project with tools whose regions are not read, nothing where there is none."""
+    if not tools:
+        return ()
+    return (
+        f"the project has tools whose regions are not read: {', '.join(tools)}; a task on which a person is drawn with "
+        "one is set aside at the pull, with the type of the region",
+    )

@@ -37,13 +37,17 @@ class TestSet(Part, frozen=True, kw_only=True):
 
 
 class DataSection(Part, frozen=True, kw_only=True):
-    """What trains, what judges, what is measured on, and the pool of images from which new labels come."""
+    """What trains, what judges, what is measured on, and the pool of images from which new labels come.
+
+    `licenses` is a file of licences that are allowed in what trains.
+    """
 
     train: tuple[str, ...]
     test: tuple[TestSet, ...]
     val: tuple[str, ...] = ()
     pool: tuple[str, ...] = ()
     hard_weight: int = 2
+    licenses: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a loop that cannot train or measure."""

@@ -17,14 +17,14 @@ from typing import Any, Final
 import msgspec
 
 from curation.errors import InputRefused
-from curation.files import fingerprint_file, make_folder, read_file, sha256_of, telling_where, write_durable
+from curation.files import fingerprint_file, make_folder, sha256_of, write_durable
+from curation.journal import Journal
 from curation.quarantine import BadRecord, Code
 from models.prediction.ready import ReadyModel
 from pipelines.options import DONE_WITH_QUARANTINE, Result
 
 RECORD: Final = ".curate-made.jsonl"
 """Beside the files that it speaks of; the last line of a file counts."""
-MAX_RECORD_BYTES: Final = 1 << 30
 SHOWN: Final = 20
 REMEDY: Final = "choose another --out, or give --overwrite to replace it"
 
@@ -33,9 +33,10 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the record: a file, and what it was made from.
 
     `sources` are the SHA-256 of the photographs, `settings` hold the model's SHA-256 and whatever shapes the result,
-    `sha256` is that of the file itself.
+    `sha256` is that of the file itself; `id` counts the lines.
     """
 
+    id: str
     file: str
     command: str
     sources: tuple[str, ...]
@@ -71,7 +72,7 @@ class MadeFiles:
         self.kept: list[str] = []
         self.warnings: list[str] = []
         self._overwrite = overwrite
-        self._known: dict[Path, dict[str, Made]] = {}
+        self._records: dict[Path, Record] = {}
 
     def is_waiting(self, makings: Mapping[Path, Making]) -> bool:
         """Say whether any of the files that belong together is still to be made; else they are kept.
@@ -95,16 +96,15 @@ class MadeFiles:
         """Write a file whole, and before it the line that says what it was made from."""
         make_folder(path.parent)
         line = Made(
+            id="",
             file=path.name,
             command=making.command,
             sources=_hashes(making.sources),
             settings=dict(making.settings),
             sha256=sha256_of(data),
         )
-        known = self._record_of(path.parent)
-        if known.get(path.name) != line:
-            _append(path.parent / RECORD, line=line)
-            known[path.name] = line
+        record = self._record_of(path.parent)
+        record.note(line)
         write_durable(path, data)
         self.files.append(str(path))
 
@@ -140,15 +140,44 @@ class MadeFiles:
     def _is_there(self, path: Path, *, making: Making) -> bool:
         if not os.path.lexists(path):
             return False
-        known = self._record_of(path.parent).get(path.name)
+        known = self._record_of(path.parent).last.get(path.name)
         if (reason := _conflict(path, known=known, making=making)) is not None:
             raise BadRecord(Code.CONFLICT, reason, file=making.sources[0], field="out", value=str(path), hint=REMEDY)
         return True
 
-    def _record_of(self, folder: Path) -> dict[str, Made]:
-        if folder not in self._known:
-            self._known[folder] = _read_record(folder / RECORD)
-        return self._known[folder]
+    def _record_of(self, folder: Path) -> Record:
+        if folder not in self._records:
+            self._records[folder] = Record(folder / RECORD)
+        return self._records[folder]
+
+
+class Record:
+    """The record of a folder: `last` holds the last line of each file. The file is made with its first line."""
+
+    def __init__(self, path: Path) -> None:
+        self._journal = Journal(path, kind=Made)
+        self.last: dict[str, Made] = {}
+        if path.exists():
+            self._start()
+            self.last = {made.file: made for made in self._journal.outcomes()}
+
+    def note(self, line: Made) -> None:
+        """Bring a line to the disk, unless it is the last of its file already."""
+        if not self._journal.done:
+            self._start()
+        known = self.last.get(line.file)
+        if known is None or msgspec.structs.replace(known, id="") != line:
+            line = msgspec.structs.replace(line, id=str(len(self._journal.done)))
+            self._journal.add(line)
+            self._journal.commit()
+            self.last[line.file] = line
+
+    def _start(self) -> None:
+        try:
+            self._journal.start(run_id=RECORD)
+        except ValueError as error:
+            remedy = "choose another --out, or move this file away"
+            raise InputRefused("not a record of curate", where=self._journal.path, remedy=remedy) from error
 
 
 def _conflict(path: Path, *, known: Made | None, making: Making) -> str | None:
@@ -175,36 +204,3 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     if {"model", "card"}.intersection(names):
         names = ["another model", *(name for name in names if name not in {"model", "card"})]
     return ", ".join(name if name == "another model" else f"{name} {old.get(name)!r}" for name in names)
-
-
-def _read_record(path: Path) -> dict[str, Made]:
-    """Return the lines of a record by file; a line that a kill has torn, or another version wrote, says nothing."""
-    try:
-        lines = read_file(path, max_bytes=MAX_RECORD_BYTES).splitlines()
-    except BadRecord:
-        return {}
-    found = {}
-    for line in lines:
-        try:
-            made = msgspec.json.decode(line, type=Made)
-        except msgspec.DecodeError:
-            continue
-        found[made.file] = made
-    return found
-
-
-def _append(record: Path, *, line: Made) -> None:
-    with telling_where(record), record.open("ab") as stream:
-        stream.write(b"\n" if _is_torn(record) else b"")
-        stream.write(msgspec.json.encode(line) + b"\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _is_torn(path: Path) -> bool:
-    """Say whether the last line of a file lacks its end."""
-    if path.stat().st_size == 0:
-        return False
-    with path.open("rb") as stream:
-        stream.seek(-1, os.SEEK_END)
-        return stream.read(1) != b"\n"

@@ -22,6 +22,7 @@ DECIDED_BY: Final = {
     "person_too_small": "--min-area",
     "too_many_persons": "--max-persons",
     "crowd": "--crowd",
+    "no_keypoints": "--keypoints",
     "not_portrait": "--portrait",
     "no_supercategory": "--supercategories",
 }

@@ -13,6 +13,9 @@ from curation.errors import ConfigurationProblem, InputRefused
 from pipelines.options import Result, RunOptions, setting
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from curation.dataset import Dataset
     from curation.matte_dataset import MatteSettings, TrimapOf
 
 MIN_MEGAPIXELS: Final = 0.01
@@ -92,16 +95,17 @@ def _dataset(settings: MatteFlags, *, run: RunOptions) -> Result:
         raise ConfigurationProblem("--trimap is for one image", remedy="leave it out; the dataset's trimaps are taken")
     dataset = read_dataset(settings.source)
     refuse_own_output([dataset], out=settings.out)
-    plan = plan_matte(dataset, settings=_settings(settings, run=run))
+    plan = plan_matte(dataset, settings=_settings(settings, dataset=dataset, run=run))
     return make_dataset(plan, out=settings.out, run=run, item_timeout_s=settings.seconds)
 
 
-def _settings(settings: MatteFlags, *, run: RunOptions) -> MatteSettings:
+def _settings(settings: MatteFlags, *, dataset: Dataset, run: RunOptions) -> MatteSettings:
     from curation.matte_dataset import MatteSettings
     from curation.matting import MattingRules
 
     rules = MattingRules(method=settings.method, max_pixels=round(settings.max_megapixels * 1e6))
-    trimap_of, described = _predicting(settings)
+    rows = [] if settings.model is None else dataset.table.to_pylist()[: run.limit]
+    trimap_of, described = _predicting(settings, folder=dataset.folder, rows=rows)
     return MatteSettings(
         rules=rules,
         band=settings.band,
@@ -114,16 +118,19 @@ def _settings(settings: MatteFlags, *, run: RunOptions) -> MatteSettings:
     )
 
 
-def _predicting(settings: MatteFlags) -> tuple[TrimapOf | None, dict[str, Any] | None]:
+def _predicting(
+    settings: MatteFlags, *, folder: Path, rows: Sequence[Mapping[str, Any]]
+) -> tuple[TrimapOf | None, dict[str, Any] | None]:
     if settings.model is None:
         return None, None
     if settings.from_masks:
         raise ConfigurationProblem("--model and --from-masks both say where trimaps come from", remedy="give one")
     from models.prediction.preparing import prepare
     from models.prediction.protocol import EngineOptions
+    from models.prediction.real_pictures import samples_of
     from models.prediction.trimaps import TrimapModel, predicted_trimap
 
-    model = prepare(settings.model, options=EngineOptions(device="cpu"))
+    model = prepare(settings.model, options=EngineOptions(device="cpu"), samples=samples_of([(folder, rows)]))
     shared = TrimapModel(sha256=model.sha256, model=model)
     return partial(predicted_trimap, model=shared), {"name": model.name, "sha256": model.sha256}
 
@@ -135,7 +142,8 @@ def _image(settings: MatteFlags, *, run: RunOptions) -> Result:
 
     if (settings.trimap is None) == (settings.model is None):
         raise ConfigurationProblem("an image needs a trimap", remedy="give one of --trimap FILE and --model M")
-    trimap_of, _ = _predicting(settings)
+    rows = [{"image": settings.source.name, "mask": None}]
+    trimap_of, _ = _predicting(settings, folder=settings.source.parent, rows=rows)
     rules = MattingRules(method=settings.method, max_pixels=round(settings.max_megapixels * 1e6))
     asked = MatteFile(image=settings.source, trimap=settings.trimap, trimap_of=trimap_of, cutout=settings.cutouts)
     if settings.out.exists() and not run.overwrite:

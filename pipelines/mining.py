@@ -31,8 +31,9 @@ from labeling.selection import by_miou, by_uncertainty
 from labeling.verdict import VERDICTS
 from models.checked_model import CheckedModel
 from models.dataset_scores import DatasetScores, Part, ScoreOptions, Work, score_parts
-from models.evaluation_sets import Model, identify
+from models.evaluation_sets import identify
 from models.prediction.protocol import EngineOptions
+from models.prediction.real_pictures import samples_of
 from models.scores import PREDICTIONS
 from models.scoring import Row, ScoringPlace
 from models.truth import has_truth
@@ -57,8 +58,8 @@ class Mining:
     origin: Origin
     parts: Sequence[Part]
     filtered: dict[str, int]
-    model: Model
-    second: Sequence[Model]
+    model: CheckedModel
+    second: Sequence[CheckedModel]
     staging: Path
     settings: dict[str, Any]
 
@@ -67,11 +68,17 @@ class Mining:
         """The rows that are scored, with the ids that they have in the result."""
         return [row for part in self.parts for row in part.rows]
 
+    def check_models(self) -> None:
+        """Raise what refuses a model."""
+        for one in (self.model, *self.second):
+            one.ready(self.flags.precision)
+
 
 def mined(flags: MineFlags, *, run: RunOptions) -> Result:
     """Mine, or with a dry run tell what would be scored."""
     mining = _planned(flags, run=run)
     if run.dry_run:
+        mining.check_models()
         return _told(mining)
     from curation.building import run_id
     from curation.workspace import finished_card
@@ -80,12 +87,13 @@ def mined(flags: MineFlags, *, run: RunOptions) -> Result:
     is_done = not run.overwrite and finished_card(flags.out, run=run_id(empty)) is not None
     if is_done:
         return _result(make_dataset(empty, out=flags.out, run=run), mining=mining)
+    mining.check_models()  # before anything is made
     make_folder(mining.staging)
     with exclusive(mining.staging / "lock"):
         plan = _plan(mining, found=_found(mining))
         result = make_dataset(plan, out=flags.out, run=run)
     shutil.rmtree(mining.staging)
-    return _result(result, mining=mining)
+    return _result(replace(result, warnings=(*result.warnings, *_warnings(mining))), mining=mining)
 
 
 def _planned(flags: MineFlags, *, run: RunOptions) -> Mining:
@@ -110,9 +118,9 @@ def _planned(flags: MineFlags, *, run: RunOptions) -> Mining:
         raise InputRefused(
             f"no sample to mine: {told}", where=flags.data[0], remedy="choose other samples, or another data set"
         )
-    model, second = identify(flags.model), [identify(path) for path in flags.second]
+    model, *second = _models(flags, parts=parts, run=run)
     settings = {name: getattr(flags, name) for name in DECISIVE} | {"limit": run.limit, "seed": run.seed}
-    settings |= {"model": model.sha256[:16], "second": [other.sha256[:16] for other in second]}
+    settings |= {"model": model.model.sha256[:16], "second": [other.model.sha256[:16] for other in second]}
     settings |= {"network": flags.network, "epochs": flags.epochs} if flags.folds else {}
     settings |= {"with_scales": True} if flags.with_scales else {}
     return Mining(
@@ -126,6 +134,21 @@ def _planned(flags: MineFlags, *, run: RunOptions) -> Mining:
         staging=staging,
         settings=settings,
     )
+
+
+def _models(flags: MineFlags, *, parts: Sequence[Part], run: RunOptions) -> list[CheckedModel]:
+    """Return the models, the one that is mined with first; a dry run looks at no sample."""
+    samples = [] if run.dry_run else samples_of((part.place.dataset, part.rows) for part in parts)
+    found = []
+    for number, path in enumerate((flags.model, *flags.second)):
+        options = EngineOptions(
+            device=run.device,
+            with_flips=flags.with_flips and number == 0,
+            with_scales=flags.with_scales and number == 0,
+            workers=run.workers,
+        )
+        found.append(CheckedModel(identify(path), options=options, samples=samples))
+    return found
 
 
 def _found(mining: Mining) -> Mined:
@@ -154,23 +177,17 @@ def _first_of_each(records: Any) -> list[QuarantineRecord]:
     return list(found.values())
 
 
-def _scored(mining: Mining, *, model: Model, out: Path, is_main: bool) -> DatasetScores:
+def _scored(mining: Mining, *, model: CheckedModel, out: Path, is_main: bool) -> DatasetScores:
     flags, run = mining.flags, mining.run
-    options = EngineOptions(
-        device=run.device,
-        with_flips=flags.with_flips and is_main,
-        with_scales=flags.with_scales and is_main,
-        workers=run.workers,
-    )
     is_alone = not mining.second and not flags.folds  # else the predictions are judged together, when all are there
     observe = observe_alone if is_alone else None
     places = [replace(part.place, out=out, observe=observe) for part in mining.parts]
     parts = [Part(rows=part.rows, place=place) for part, place in zip(mining.parts, places, strict=True)]
-    identity = sha256_of(msgspec.json.encode([mining.settings, model.sha256, model.card_sha256]))[:16]
-    with progress_bar(f"mine, {model.name}", total=len(mining.rows), run=run) as show:
+    identity = sha256_of(msgspec.json.encode([mining.settings, model.model.sha256, model.model.card_sha256]))[:16]
+    with progress_bar(f"mine, {model.model.name}", total=len(mining.rows), run=run) as show:
         return score_parts(
             [part for part in parts if part.rows],
-            predict=CheckedModel(model, options=options),
+            predict=model,
             work=Work(folder=out / "work", run=identity),
             options=ScoreOptions(
                 precision=flags.precision,
@@ -201,8 +218,8 @@ def _hard(rows: Sequence[Row], *, flags: MineFlags) -> list[str]:
 def _plan(mining: Mining, *, found: Mined) -> Plan:
     counted = Counter(found.scores["verdict"].to_pylist()) if "verdict" in found.scores.column_names else Counter()
     notes = {
-        "model": asdict(mining.model),
-        "second": [asdict(model) for model in mining.second],
+        "model": asdict(mining.model.model),
+        "second": [asdict(one.model) for one in mining.second],
         "scored": found.scores.num_rows,
         "verdicts": {name: counted[name] for name in VERDICTS},
     }
@@ -221,7 +238,18 @@ def _told(mining: Mining) -> Result:
     counts = {"samples": len(mining.rows), "labelled": labelled, "filtered": mining.filtered}
     data = {"command": "mine", "out": str(mining.flags.out), "dry_run": True, **counts}
     line = f"{mining.flags.out}: would score {len(mining.rows)} samples, {labelled} of them labelled, "
-    return Result(summary=f"{line}with {mining.model.name} (dry run, nothing is written)", data=data)
+    return Result(summary=f"{line}with {mining.model.model.name} (dry run, nothing is written)", data=data)
+
+
+def _warnings(mining: Mining) -> tuple[str, ...]:
+    """Say where a choice could mislead."""
+    is_sure = mining.model.ready(mining.flags.precision).card.output == "class_ids"
+    if not is_sure or all(has_truth(row) for row in mining.rows):
+        return ()
+    return (
+        f"{mining.model.model.name} gives classes and no probabilities: how unsure it is of samples without a label is "
+        "not known, and those with the longest outline are kept",
+    )
 
 
 def _result(result: Result, *, mining: Mining) -> Result:

@@ -20,7 +20,10 @@ class PairsFlags:
     out: Path = setting("Dataset to make.", metavar="D")
     masks: Path | None = setting("Folder of binary masks, 255 (or 1) = person.", default=None, metavar="DIR")
     alphas: Path | None = setting("Folder of alphas: RGBA cut-outs or gray mattes.", default=None, metavar="DIR")
-    source: str | None = setting("Name of the source.  [default: the images folder's name]", default=None)
+    source: str | None = setting(
+        "Name of the source.  [default: the images folder's name, made unique]",
+        default=None,
+    )
     split: Split | None = setting("Split of every sample.", default=None)
     license: str | None = setting("Licence of every sample.", default=None)
     threshold: int = setting("With --alphas: a pixel is of the person where its alpha (0..255) is larger.", default=50)
@@ -32,8 +35,8 @@ class PairsFlags:
     fit: bool = setting("Scale a label that has another size than its image but the same shape.", default=False)
     label_frame: LabelFrame | None = setting(LABEL_FRAME_MEANING, default=None)
     verify: Verify = setting(
-        "How images are checked: structure (quick, finds files that are cut off), or full (every pixel).",
-        default="structure",
+        "How images are checked: full (every pixel is decoded), or structure (quicker, misses damaged pixels).",
+        default="full",
     )
 
 

@@ -11,6 +11,7 @@ import cv2
 import msgspec
 import numpy as np
 
+from curation.colours import colour_warning, file_colours
 from curation.errors import InputRefused
 from curation.files import folded, read_file
 from curation.folders import NOT_ENTERED, list_folder
@@ -24,6 +25,7 @@ from models.prediction.files import predict_files
 from models.prediction.preparing import prepare
 from models.prediction.protocol import EngineOptions
 from models.prediction.ready import ReadyModel
+from models.prediction.real_pictures import Sample, few
 from models.prediction.trimaps import TRIMAP_CLASSES, TrimapModel, predicted_trimap
 from pipelines.made_files import SHOWN, MadeFiles, Making
 from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions
@@ -50,7 +52,7 @@ class FoundPerson:
     photograph: Photograph
     image: Image
     alpha: Alpha
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,9 +112,9 @@ def photographs(given: Sequence[Path], *, limit: int | None) -> Given:
     return Given(chosen=named, broken=broken, left_out=left_out, not_entered=not_entered)
 
 
-def ready_model(model: Path, *, run: RunOptions) -> ReadyModel:
-    """Give the model, checked; raises what `prepare` raises."""
-    return prepare(model, options=_options(run))
+def ready_model(model: Path, *, chosen: Sequence[Photograph], run: RunOptions) -> ReadyModel:
+    """Return the model, checked also on some of the photographs; raises what `prepare` raises."""
+    return prepare(model, options=_options(run), samples=[Sample(file=one.file) for one in few(chosen)])
 
 
 def people_in(
@@ -140,21 +142,23 @@ def people_in(
 def _found(one: Photograph, probability: Probability, *, model: ReadyModel, refine: bool) -> FoundPerson | BadRecord:
     file = str(one.file)
     try:
-        image = decode_image(read_file(one.file), file=file)
+        data = read_file(one.file)
+        image, warning = decode_image(data, file=file), colour_warning(file_colours(data, file=file), file=file)
         alpha = alpha_of(probability)
         if not (alpha > 127).any():
             return BadRecord(Code.EMPTY_ALPHA, "the model finds no person in it", file=file, hint=NOBODY)
-        note = ""
+        notes: tuple[str, ...] = ()
         if refine or model.card.classes == TRIMAP_CLASSES:  # whose person ends where the edge begins
-            alpha, note = _refined(image, alpha=alpha, probability=probability, model=model, file=file)
+            alpha, notes = _refined(image, alpha=alpha, probability=probability, model=model, file=file)
     except BadRecord as problem:
         return problem
-    return FoundPerson(photograph=one, image=image, alpha=alpha, note=note)
+    told = () if warning is None else (warning.reason,)
+    return FoundPerson(photograph=one, image=image, alpha=alpha, notes=(*told, *notes))
 
 
 def _refined(
     image: Image, *, alpha: Alpha, probability: Probability, model: ReadyModel, file: str
-) -> tuple[Alpha, str]:
+) -> tuple[Alpha, tuple[str, ...]]:
     """Return the matte of the band around what a model predicts, or of what a model of three classes calls unknown.
 
     `alpha` is what the prediction gives without matting. It is returned, with a note, where no matte can be made, or
@@ -174,14 +178,14 @@ def _refined(
     try:
         found = matte(small, trimap=trimap, file=file)
     except BadRecord as problem:
-        return alpha, f"{UNREFINED}: {problem.reason}"
+        return alpha, (f"{UNREFINED}: {problem.reason}",)
     if loses_a_part(found, mask=mask_of(probability)):
-        return alpha, f"{UNREFINED}: a part of the person would be taken for the background"
+        return alpha, (f"{UNREFINED}: a part of the person would be taken for the background",)
     if found.shape == (height, width):
-        return found, ""
+        return found, ()
     sure = cv2.resize(trimap, (width, height), interpolation=cv2.INTER_NEAREST)
     matted = np.asarray(cv2.resize(found, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
-    return np.where(sure == UNKNOWN, matted, sure), ""
+    return np.where(sure == UNKNOWN, matted, sure), ()
 
 
 def waiting_for(
@@ -230,7 +234,7 @@ def sound(found: Iterator[FoundPerson | BadRecord], *, made: MadeFiles) -> Itera
         if isinstance(one, BadRecord):
             made.broken.append(one)
         else:
-            made.warnings += [f"{one.photograph.file}: {one.note}"] if one.note else []
+            made.warnings += [f"{one.photograph.file}: {note}" for note in one.notes]
             yield one
 
 

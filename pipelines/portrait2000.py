@@ -26,8 +26,8 @@ class Portrait2000Flags:
     )
     label_frame: LabelFrame | None = setting(LABEL_FRAME_MEANING, default=None)
     verify: Verify = setting(
-        "How portraits are checked: structure (quick, finds files that are cut off), or full (every pixel).",
-        default="structure",
+        "How portraits are checked: full (every pixel is decoded), or structure (quicker, misses damaged pixels).",
+        default="full",
     )
 
 

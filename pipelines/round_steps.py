@@ -24,6 +24,7 @@ from pipelines.evaluate import EvaluateFlags, evaluate
 from pipelines.label_pull import PullFlags, pull
 from pipelines.label_push import PushFlags, push
 from pipelines.labeling import connected
+from pipelines.license_rules import read_license_rules
 from pipelines.making import make_dataset
 from pipelines.mine import MineFlags, mine
 from pipelines.options import Result, RunOptions
@@ -106,6 +107,7 @@ def build(work: Work) -> None:
         train=[read_dataset(folder) for folder in loop.train],
         pool=[read_dataset(folder) for folder in loop.pool],
         test=tests,
+        licenses=read_license_rules(loop.licenses),
     )
     plan = plan_training_set(parts, hard=hard_cases(work), weight=loop.config.data.hard_weight)
     make_dataset(plan, out=out, run=replace(work.run, overwrite=True))
@@ -133,6 +135,7 @@ def training_settings(work: Work) -> TrainSettings:
         seed=loop.config.seed,
         weights=_starting_weights(work),
         val=tuple(map(str, loop.places(loop.config.data.val))),
+        licenses=read_license_rules(loop.licenses),
         stages=tuple(
             msgspec.structs.replace(stage, data=data, backgrounds=tuple(map(str, loop.places(stage.backgrounds))))
             for stage in told.stages

@@ -20,6 +20,7 @@ from curation.files import fingerprint_file, make_folder, read_file, sha256_of, 
 from curation.quarantine import BadRecord
 from curation.workspace import WORKSPACE
 from models.prediction.finding import REGISTERED
+from pipelines.license_rules import read_license_rules
 from pipelines.loop_config import LoopConfig
 from reports.round_record import ROUND, Round, read_round
 
@@ -75,6 +76,12 @@ class Loop:
         return self.places(self.config.data.train)
 
     @property
+    def licenses(self) -> Path | None:
+        """The file of licences that may train."""
+        name = self.config.data.licenses
+        return None if name is None else self.place(name)
+
+    @property
     def pool(self) -> list[Path]:
         """The datasets from which samples are labelled, without those that train anyway."""
         known = {folder.resolve() for folder in self.train}
@@ -121,12 +128,16 @@ def inputs_of(loop: Loop, *, champion: str) -> dict[str, str]:
         except BadRecord as problem:
             remedy = f"make it, or name another in {loop.file}"
             raise InputRefused(f"not a dataset: {problem.reason}", where=folder, remedy=remedy) from problem
+    if loop.licenses is not None:
+        found[str(loop.config.data.licenses)] = _digest(msgspec.to_builtins(read_license_rules(loop.licenses)))
     return {**found, CHAMPION_INPUT: champion}
 
 
 def configuration_of(loop: Loop) -> dict[str, str]:
     """Give the hash of each part of the configuration that changes what a round does."""
     told: dict[str, Any] = msgspec.to_builtins(loop.config)
+    if loop.config.data.licenses is None:
+        del told["data"]["licenses"]  # a loop from before there was this key goes on
     return {f"{name} in the configuration": _digest(told[name]) for name in DECISIVE}
 
 

@@ -1,8 +1,9 @@
 """When slots come. The only door to APScheduler.
 
-Why a library: cron, clocks that are put back, and waking up in time are easy to get wrong. Why APScheduler: it lives in
-one process and needs no server, no broker and no database of its own, so that `pip install` is all the set-up there is.
-Its stores keep jobs as pickles, which run what they hold when they are read; the store here keeps JSON.
+Why APScheduler: it lives in one process and needs no server, no broker and no database of its own, so that `pip
+install` is all the set-up there is. Its stores keep jobs as pickles, which run what they hold when they are read; the
+store here keeps JSON. Its own cron loses midnights, and whole months, where clocks change: see `timetable`.
+All of it reckons in UTC: Python compares times of one zone by what clocks show, which an hour that comes twice defeats.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,14 +21,14 @@ from apscheduler.executors.base import BaseExecutor, MaxInstancesReachedError  #
 from apscheduler.executors.pool import ThreadPoolExecutor  # type: ignore[import-untyped]
 from apscheduler.jobstores.memory import MemoryJobStore  # type: ignore[import-untyped]
 from apscheduler.schedulers.blocking import BlockingScheduler  # type: ignore[import-untyped]
+from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped]
 from apscheduler.triggers.combining import OrTrigger  # type: ignore[import-untyped]
-from apscheduler.triggers.cron import CronTrigger  # type: ignore[import-untyped]
 from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import-untyped]
 
 from curation.errors import EnvironmentProblem
 from curation.files import write_durable
 from pipelines.schedule_slots import Tell
-from pipelines.timetable import Timetable
+from pipelines.timetable import CronRule, Timetable, next_time
 
 NEXT: Final = "next.json"
 ROUNDS: Final = "rounds"
@@ -61,16 +62,14 @@ class Calendar:
         self._listener = listener
         self._folder = folder
         self._scheduler = BlockingScheduler(
-            timezone=timetable.zone,
+            timezone=UTC,
             jobstores={ROUNDS: KeptStore(folder / NEXT, tell=listener.tell)},
             executors={ROUNDS: RoundExecutor(listener), "default": ThreadPoolExecutor(max_workers=1)},
         )
 
     def ask_every(self, seconds: float, *, ask: Callable[[], None]) -> None:
         """Call `ask` now and then; it has to deal with its own errors."""
-        self._scheduler.add_job(
-            ask, IntervalTrigger(seconds=seconds, timezone=self._timetable.zone), misfire_grace_time=None
-        )
+        self._scheduler.add_job(ask, IntervalTrigger(seconds=seconds, timezone=UTC), misfire_grace_time=None)
 
     def start(self, *, owed: datetime | None) -> None:
         """Begin: with the slot that is owed, else the one that was noted, else the next of a new timetable."""
@@ -124,6 +123,19 @@ class RoundExecutor(BaseExecutor):  # type: ignore[misc]
             raise MaxInstancesReachedError(job)
 
 
+class CronTimes(BaseTrigger):  # type: ignore[misc]
+    """The times of a rule of cron, for APScheduler."""
+
+    def __init__(self, rule: CronRule, *, zone: tzinfo) -> None:
+        self._rule = rule
+        self._zone = zone
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        """Return the time after the one before, or without one the next from now on, in UTC."""
+        after = now - timedelta(microseconds=1) if previous_fire_time is None else previous_fire_time
+        return next_time(self._rule, after=after.astimezone(UTC), zone=self._zone)
+
+
 class KeptStore(MemoryJobStore):  # type: ignore[misc]
     """Keeps the next slot on the disk, as JSON."""
 
@@ -158,37 +170,26 @@ def read_noted(folder: Path) -> Noted | None:
 
 
 def slots_of(timetable: Timetable, *, first: datetime | None = None) -> Iterator[datetime]:
-    """Give the slots from `first` on, or from now on, one after the other, without end."""
+    """Return the slots from `first` on, or from now on, one after the other, without end, in the zone of the rule."""
     trigger = _trigger(timetable)
-    slot = first or trigger.get_next_fire_time(None, datetime.now(timetable.zone))
+    slot = first or trigger.get_next_fire_time(None, datetime.now(UTC))
     while slot is not None:
-        yield slot
+        yield slot.astimezone(timetable.zone)
         slot = trigger.get_next_fire_time(slot, slot)
 
 
 def _first(timetable: Timetable, *, trigger: Any, noted: Noted | None) -> datetime:
     """Give the noted slot; but the next from now on where the timetable is another, or the clock was put back."""
-    fresh: datetime = trigger.get_next_fire_time(None, datetime.now(timetable.zone))
+    fresh: datetime = trigger.get_next_fire_time(None, datetime.now(UTC))
     if noted is None or noted.timetable != timetable.told:
         return fresh
-    return min(noted.next.astimezone(timetable.zone), fresh)
+    return min(noted.next.astimezone(UTC), fresh)
 
 
 def _trigger(timetable: Timetable) -> Any:
-    zone = timetable.zone
-    triggers = [
-        CronTrigger(
-            minute=rule.minute,
-            hour=rule.hour,
-            day=rule.day,
-            month=rule.month,
-            day_of_week=rule.weekday,
-            timezone=zone,
-        )
-        for rule in timetable.rules
-    ]
+    triggers = [] if timetable.rule is None else [CronTimes(timetable.rule, zone=timetable.zone)]
     if timetable.every is not None:
-        triggers.append(IntervalTrigger(seconds=timetable.every.total_seconds(), timezone=zone))
+        triggers.append(IntervalTrigger(seconds=timetable.every.total_seconds(), timezone=UTC))
     return OrTrigger(triggers)
 
 

@@ -9,6 +9,8 @@ from typing import Any, Final
 import msgspec
 
 from curation.dataset import Dataset, read_dataset
+from curation.dataset_colours import DatasetColours, dataset_colours
+from curation.licenses import RESTRICTIONS
 from curation.quarantine import QuarantineRecord
 from curation.runner import RunnerOptions
 from curation.statistics import AreaSpread, Range, Statistics, describe
@@ -28,13 +30,16 @@ class StatsFlags:
     """What to look at, and how closely."""
 
     datasets: tuple[Path, ...] = setting("The datasets to look at.", positional=True, metavar="D...")
-    verify: bool = setting("Read every file again and check hash, size and values; nothing is changed.", default=False)
+    verify: bool = setting(
+        "Read every file again and check hash, size, pixels and values; nothing is changed.", default=False
+    )
 
 
 def stats(settings: StatsFlags, *, run: RunOptions) -> Result:
     """Print what is in a dataset: counts, sources, splits, licences, person areas, sizes.
 
-    With --verify each file is read again: the hash of every image, the size and values of every mask. Problems are
+    With --verify each file is read and decoded again: the hash of every image, the size and values of every mask; and
+    it is told which images have colours that are not sRGB. Problems are
     listed and the exit code is 4; nothing on the disk is changed.
 
     \b
@@ -52,6 +57,9 @@ def stats(settings: StatsFlags, *, run: RunOptions) -> Result:
             found = _verify(dataset, run=run)
             told["problems"] = msgspec.to_builtins(found)
             lines += problem_lines(found, samples=len(dataset))
+            colours = _colours(dataset, run=run)
+            told["colours"] = msgspec.to_builtins(colours)
+            lines += colour_lines(colours)
             problems += len(found)
         data.append(told)
     return Result(
@@ -70,6 +78,7 @@ def statistic_lines(statistics: Statistics) -> list[str]:
         _line("sources", s.by_source),
         _line("splits", s.by_split),
         _line("licences", s.by_license, between=f"\n{'':15}"),
+        *_restriction_lines(s),
         _line("labels", {f"version {version}": number for version, number in s.by_label_version.items()}),
         _line("persons", s.by_persons),
         f"  {'files':<12} {s.with_mask} masks, {s.with_alpha} alphas, {s.with_trimap} trimaps",
@@ -80,9 +89,17 @@ def statistic_lines(statistics: Statistics) -> list[str]:
         lines.append(f"  LEAK         {s.groups_across_splits} groups lie in more than one split; see curate split -h")
     if s.columns_added:
         lines.append(f"  {'added':<12} " + ", ".join(f"{name} ({kind})" for name, kind in s.columns_added.items()))
+    if s.reread:
+        told = ", ".join(f"{name.replace('_', ' ')} of {number}" for name, number in s.reread.items())
+        lines.append(f"  {'older form':<12} read anew: {told}; `curate merge` or `split` writes them so")
     if s.parents:
         lines.append(f"  {'parents':<12} " + ", ".join(s.parents))
     return [*lines, *area_lines(s.person_area)]
+
+
+def _restriction_lines(statistics: Statistics) -> list[str]:
+    numbers = {said: getattr(statistics, name) for name, said in RESTRICTIONS.items()}
+    return [f"  {'LICENCE':<12} {number} samples {said}" for said, number in numbers.items() if number]
 
 
 def area_lines(spread: AreaSpread) -> list[str]:
@@ -110,6 +127,23 @@ def problem_lines(problems: list[QuarantineRecord], *, samples: int) -> list[str
     remedy = "restore these files, or leave the samples out: curate merge D --where 'id not in [...]' --out D2"
     lines.append(f"    {remedy}")
     return lines
+
+
+def colour_lines(colours: DatasetColours) -> list[str]:
+    """Return what `--verify` found of colours that are not sRGB as lines for people; nothing where all are."""
+    lines = []
+    if colours.converted:
+        names = _line("", dict(colours.converted)).strip()
+        lines.append(f"  colours      {colours.number_converted} images are brought to sRGB by their profile: {names}")
+    if colours.unused:
+        lines.append(f"  colours      {len(colours.unused)} images are read as sRGB: their profile cannot be used")
+        lines += [f"    {record.file}: {record.reason}" for record in colours.unused[:NAMES_SHOWN]]
+    return lines
+
+
+def _colours(dataset: Dataset, *, run: RunOptions) -> DatasetColours:
+    with progress_bar("colours", total=len(dataset), run=run) as show:
+        return dataset_colours(dataset, runner=RunnerOptions(workers=run.workers), progress=show)
 
 
 def _verify(dataset: Dataset, *, run: RunOptions) -> list[QuarantineRecord]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
-from datetime import UTC, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -14,6 +16,8 @@ LONGEST_MONTHS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 PART: Final = re.compile(r"(\*|\w+)(?:-(\w+))?(?:/(\d+))?")
 INTERVAL: Final = re.compile(r"([1-9]\d*)\s*(minute|hour|day|week)s?")
 LONGEST: Final = timedelta(days=3660)
+MOST_DAYS: Final = 366 * 41
+"""So long may it be from one 29 February on a given weekday to the next: over 2100, forty years."""
 SUNDAY: Final = 7
 """Cron counts Sunday as 0, and as 7 too."""
 
@@ -39,20 +43,32 @@ FIELDS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CronRule:
-    """Times that fit all fields; each is `*`, or numbers with commas between, weekdays as their short names."""
+    """Times that fit all fields, weekdays from 0, Sunday; of the two kinds of days, with `either_day` one will do.
 
-    minute: str
-    hour: str
-    day: str
-    month: str
-    weekday: str
+    `in_real_hours` says that the hour was written with `*` or a step: then such a time comes as often as clocks show
+    it, twice in an hour that comes twice, and never in one that is skipped.
+    """
+
+    minutes: tuple[int, ...]
+    hours: tuple[int, ...]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+    either_day: bool
+    in_real_hours: bool
+
+    def is_on(self, day: date) -> bool:
+        """Tell whether the rule names this day."""
+        is_day, is_weekday = day.day in self.days, day.isoweekday() % SUNDAY in self.weekdays
+        fits = is_day or is_weekday if self.either_day else is_day and is_weekday
+        return fits and day.month in self.months
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timetable:
-    """The times of rounds: those of any rule, and one interval after the slot before; `told` is how it was written."""
+    """The times of rounds: those of a rule, and one interval after the slot before; `told` is how it was written."""
 
-    rules: tuple[CronRule, ...] = ()
+    rule: CronRule | None = None
     every: timedelta | None = None
     zone: tzinfo = UTC
     told: str = ""
@@ -60,27 +76,28 @@ class Timetable:
     @property
     def is_empty(self) -> bool:
         """Whether no time is named."""
-        return not self.rules and self.every is None
+        return self.rule is None and self.every is None
 
 
 def read_timetable(*, cron: str | None, every: str | None, zone: str) -> Timetable:
     """Give the timetable of a schedule; raises ValueError for what nobody can read."""
     told = [f"{word} {text}" for word, text in (("cron", cron), ("every", every)) if text is not None]
     return Timetable(
-        rules=() if cron is None else read_cron(cron),
+        rule=None if cron is None else read_cron(cron),
         every=None if every is None else read_interval(every),
         zone=read_zone(zone),
         told=f"{' and '.join(told)} ({zone})" if told else "",
     )
 
 
-def read_cron(text: str) -> tuple[CronRule, ...]:
-    """Give the rules that crontab(5) means: two where day of month and day of week are both limited, else one.
+def read_cron(text: str) -> CronRule:
+    """Return the rule that crontab(5) means; where day of month and day of week are both limited, either will do.
 
     Raises ValueError, naming the field.
 
-    >>> read_cron("*/30 3 * * 1-5")
-    (CronRule(minute='0,30', hour='3', day='*', month='*', weekday='mon,tue,wed,thu,fri'),)
+    >>> rule = read_cron("*/30 3 * * 1-5")
+    >>> rule.minutes, rule.hours, sorted(rule.weekdays)
+    ((0, 30), (3,), [1, 2, 3, 4, 5])
     """
     words = text.lower().split()
     if len(words) != len(FIELDS):
@@ -90,15 +107,59 @@ def read_cron(text: str) -> tuple[CronRule, ...]:
     has_days, has_weekdays = not words[2].startswith("*"), not words[4].startswith("*")
     if not has_weekdays and min(days) > max(LONGEST_MONTHS[month - 1] for month in months):
         raise ValueError(f"cron must name a day that comes; no such month has {min(days)} days - got {text!r}")
-    by_day, by_weekday = _written(days, field=FIELDS[2]), _written(weekdays, field=FIELDS[4])
-    rest = {
-        "minute": _written(minutes, field=FIELDS[0]),
-        "hour": _written(hours, field=FIELDS[1]),
-        "month": _written(months, field=FIELDS[3]),
-    }
-    if has_days and has_weekdays:
-        return CronRule(**rest, day=by_day, weekday="*"), CronRule(**rest, day="*", weekday=by_weekday)
-    return (CronRule(**rest, day=by_day, weekday=by_weekday),)
+    return CronRule(
+        minutes=tuple(sorted(minutes)),
+        hours=tuple(sorted(hours)),
+        days=frozenset(days),
+        months=frozenset(months),
+        weekdays=frozenset(weekdays),
+        either_day=has_days and has_weekdays,
+        in_real_hours="*" in words[1] or "/" in words[1],
+    )
+
+
+def next_time(rule: CronRule, *, after: datetime, zone: tzinfo) -> datetime | None:
+    """Return the first time of a rule later than `after`, in UTC; None where none comes in forty years.
+
+    A time that clocks skip comes when they have been put forward, and one that they show twice, the first time only:
+    so cron(8) has it, for all but what it runs at any hour, see `CronRule`.
+
+    >>> berlin = ZoneInfo("Europe/Berlin")
+    >>> evening = datetime(2026, 3, 28, 20, tzinfo=berlin)
+    >>> next_time(read_cron("30 2 * * *"), after=evening, zone=berlin).astimezone(berlin).isoformat()
+    '2026-03-29T03:00:00+02:00'
+    """
+    # from the day before: a time that was skipped at midnight comes a day later
+    first = after.astimezone(zone).date() - timedelta(days=1)
+    for number in range(MOST_DAYS):
+        day = first + timedelta(days=number)
+        found = []
+        for one in (day, day + timedelta(days=1)):  # clocks put back after midnight show the day before again
+            times = _times(rule, one, zone)
+            found += times[bisect_right(times, after) :][:1]
+        if found:
+            return min(found)
+    return None
+
+
+@lru_cache(maxsize=8)
+def _times(rule: CronRule, day: date, zone: tzinfo) -> list[datetime]:
+    """Return the times of a rule on a day as clocks show it, in UTC, in order."""
+    found: set[datetime] = set()
+    if rule.is_on(day):
+        for wall in (datetime.combine(day, time(hour, minute)) for hour in rule.hours for minute in rule.minutes):
+            if not rule.in_real_hours:
+                while _is_skipped(wall, zone=zone):
+                    wall += timedelta(minutes=1)
+                found.add(wall.replace(tzinfo=zone).astimezone(UTC))
+            elif not _is_skipped(wall, zone=zone):
+                found |= {wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)}
+    return sorted(found)
+
+
+def _is_skipped(wall: datetime, *, zone: tzinfo) -> bool:
+    """Tell whether clocks are put forward over this time."""
+    return wall.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).replace(tzinfo=None, fold=0) != wall
 
 
 def read_interval(text: str) -> timedelta:
@@ -159,9 +220,3 @@ def _unread(part: str, *, field: Field) -> str:
         f"cron must have, as {field.name}, numbers from {field.least} to {field.most}, "
         f"as in 5 or 1-5 or */2 or 1,3 - got {part!r}"
     )
-
-
-def _written(numbers: set[int], *, field: Field) -> str:
-    if len(numbers) == field.most - field.least + (field.most != SUNDAY):
-        return "*"
-    return ",".join(field.words[number] if field.words is DAYS else str(number) for number in sorted(numbers))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from curation.errors import ConfigurationProblem
+from pipelines.license_rules import LICENSES_MEANING, read_license_rules
 from pipelines.options import Result, RunOptions, setting
 from pipelines.progress import progress_bar, tell
 
@@ -74,6 +75,7 @@ class TrainFlags:
     )
     precision: Literal["32", "bf16", "16"] | None = setting("Bits to compute in.  [default: 32]", default=None)
     where: str | None = setting("A pandas query on the rows that train, e.g. 'person_area > 0.1'.", default=None)
+    licenses: Path | None = setting(LICENSES_MEANING, default=None, metavar="FILE")
     fusion_ratio: float | None = setting(
         "Share of the samples laid on new backgrounds.  [default: 0.3 with --backgrounds, else 0]", default=None
     )
@@ -111,7 +113,7 @@ def train(settings: TrainFlags, *, run: RunOptions) -> Result:
         report = train_plan(
             plan, out=settings.out, options=_options(settings, run=run), told=lambda progress: show(progress.batches)
         )
-    return _result(report, out=settings.out)
+    return _result(report, plan=plan, out=settings.out)
 
 
 def _settings(flags: TrainFlags, *, run: RunOptions) -> TrainSettings:
@@ -129,6 +131,8 @@ def _settings(flags: TrainFlags, *, run: RunOptions) -> TrainSettings:
         base["precision"] = PRECISIONS[base["precision"]]
     if run.limit is not None:
         base["limit"] = run.limit
+    if (rules := read_license_rules(flags.licenses)) is not None:
+        base["licenses"] = msgspec.to_builtins(rules)
     if run.seed or flags.config is None:
         base["seed"] = run.seed
     try:
@@ -244,10 +248,14 @@ def _told(plan: TrainingPlan, *, out: Path) -> Result:
         "batches": plan.batches,
         "stages": stages,
     }
-    return Result(summary="\n".join(lines), data=data)
+    return Result(summary="\n".join(lines), data=data, warnings=_warnings(plan))
 
 
-def _result(report: Report, *, out: Path) -> Result:
+def _warnings(plan: TrainingPlan) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(warning for chosen in plan.chosen for warning in chosen.warnings))
+
+
+def _result(report: Report, *, plan: TrainingPlan, out: Path) -> Result:
     numbers = report.metrics
     lines = [
         f"{out}: {numbers['network']}, validation mIoU {numbers['miou_image']:.4f} "
@@ -257,4 +265,4 @@ def _result(report: Report, *, out: Path) -> Result:
         f"  measure it: curate evaluate --model {out} --data D --out DIR",
     ]
     data = {"command": "train", "out": str(out), **numbers}
-    return Result(summary="\n".join(lines), data=data, warnings=report.complaints)
+    return Result(summary="\n".join(lines), data=data, warnings=(*report.complaints, *_warnings(plan)))

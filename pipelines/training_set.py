@@ -12,6 +12,7 @@ import pyarrow as pa
 from curation.dataset import MANIFEST, Dataset, of_ids
 from curation.files import fingerprint_file
 from curation.joining import join_tables
+from curation.licenses import FILTERED, LicenseRules, licenses_of
 from curation.merging import (
     joined_sources,
     merge_item,
@@ -38,11 +39,12 @@ Row = Mapping[str, Any]
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrainingParts:
     """Where a training set comes from: datasets that train, pools of which only what a person labelled does, and rows
-    of test sets, which nothing that trains may share a photograph with."""
+    of test sets, which nothing that trains may share a photograph with. `licenses` says what else may not train."""
 
     train: Sequence[Dataset]
     pool: Sequence[Dataset]
     test: Sequence[pa.Table]
+    licenses: LicenseRules | None = None
 
 
 def plan_training_set(parts: TrainingParts, *, hard: Mapping[tuple[str, str], str | None], weight: int) -> Plan:
@@ -59,7 +61,7 @@ def plan_training_set(parts: TrainingParts, *, hard: Mapping[tuple[str, str], st
     pool = frozenset(range(len(parts.train), len(datasets)))
     rows: list[dict[str, Any]] = joined.table.to_pylist()
     filtered = Counter[str]()
-    for reason, is_left_out in _rules(joined.owner, pool=pool).items():
+    for reason, is_left_out in _rules(joined.owner, pool=pool, licenses=parts.licenses).items():
         kept = [row for row in rows if not is_left_out(row)]
         filtered[reason] += len(rows) - len(kept)
         rows = kept
@@ -89,13 +91,16 @@ def plan_training_set(parts: TrainingParts, *, hard: Mapping[tuple[str, str], st
     )
 
 
-def _rules(owner: Mapping[str, int], *, pool: frozenset[int]) -> dict[str, Callable[[Row], bool]]:
+def _rules(
+    owner: Mapping[str, int], *, pool: frozenset[int], licenses: LicenseRules | None
+) -> dict[str, Callable[[Row], bool]]:
     return {
         "test": lambda row: row["split"] == "test",
         "not_labelled_by_a_person": lambda row: owner[row["id"]] in pool and row.get(STATUS) not in LABELLED,
         "dropped": lambda row: row.get(REVIEW) == DROP,
         "set_aside": lambda row: row.get(STATUS) in SET_ASIDE,
         "no_mask": lambda row: row["mask"] is None,
+        FILTERED: lambda row: licenses is not None and not licenses.allow_all(licenses_of(row)),
     }
 
 

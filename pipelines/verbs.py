@@ -105,7 +105,7 @@ VERBS: Final[dict[str, Entry]] = {
         module="pipelines.check_backgrounds",
         function="check_backgrounds",
         meaning="Person-free images in which a model sees a person.",
-        idle=("seed", "overwrite"),
+        idle=("overwrite",),
     ),
     "gallery": Entry(
         module="pipelines.gallery",

@@ -44,12 +44,12 @@ class ConfigText:
         return ConfigurationProblem(reason, where=f"{self.where}, line {line}", remedy=told)
 
 
-def read_config_text(path: Path, *, hint: str = "") -> ConfigText:
-    """Give the text of a configuration file; raises ConfigurationProblem."""
+def read_config_text(path: Path, *, flag: str = "--config", hint: str = "") -> ConfigText:
+    """Give the text of a configuration file that a flag names; raises ConfigurationProblem."""
     try:
         return ConfigText(text=read_file(path, max_bytes=MAX_CONFIG_BYTES), where=path, hint=hint)
     except BadRecord as problem:
-        remedy = "; ".join(part for part in ("name a YAML file with --config", hint) if part)
+        remedy = "; ".join(part for part in (f"name a YAML file with {flag}", hint) if part)
         raise ConfigurationProblem(problem.reason, where=path, remedy=remedy) from problem
 
 

@@ -1,8 +1,8 @@
-"""The images in which a model sees a person, as one HTML page: the outline of what it saw, most first. No script."""
+"""The images in which a model sees a person, as one HTML page, the strongest first, each with an outline. No script."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,11 @@ from curation.dataset import Dataset
 from curation.duplicates_looks import Picture
 from curation.files import write_durable
 from curation.pixels import decode_mask
+from curation.quarantine import QuarantineRecord
 from curation.runner import RunnerOptions, run_items
 from curation.safe_id import SafeId
 from curation.samples import Item
-from models.sightings import Sightings
+from models.sightings import Sighting
 from reports.drawing import outline_path
 from reports.duplicates import QUARANTINE_SHOWN, STYLES
 from reports.gallery import draw_sample
@@ -26,14 +27,20 @@ from reports.pages import page_templates, policy_hash
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BackgroundsPage:
-    """What stands on the page: the first `images` of the `listed` pictures, of all that were looked at."""
+    """What stands on the page: the first `images` of the `listed` pictures, of all that were looked at.
+
+    `listed` holds numbers of pictures, the strongest first, each with the share of clean images that look as much like
+    a person, None where the model is not calibrated; `trust` says how far the order can be trusted.
+    """
 
     dataset: Dataset
     model: str
     pictures: Sequence[Picture]
-    seen: Sightings
-    listed: Sequence[int]
-    min_area: float
+    seen: Mapping[int, Sighting]
+    records: Sequence[QuarantineRecord]
+    listed: Mapping[int, float | None]
+    trust: str
+    is_calibrated: bool
     images: int
 
 
@@ -42,7 +49,7 @@ def write_backgrounds_page(
 ) -> None:
     """Draw the listed pictures and write the page to the file `out`."""
     folder = page.dataset.folder.resolve()
-    cards = {SafeId(str(number)): _card(page, number=number) for number in page.listed[: page.images]}
+    cards = {SafeId(str(number)): _card(page, number=number) for number in list(page.listed)[: page.images]}
     items = [
         Item(id=name, payload={"folder": str(folder), "row": card["row"]}, file=str(folder / card["row"]["image"]))
         for name, card in cards.items()
@@ -63,17 +70,25 @@ def _card(page: BackgroundsPage, *, number: int) -> dict[str, Any]:
     picture = page.pictures[number]
     (row,) = page.dataset.table.slice(picture.row, 1).to_pylist()
     row |= {"mask": None, "alpha": None, "trimap": None}
-    sighting = page.seen.found[number]
-    return {"id": picture.id, "split": picture.split, "row": row, "area": sighting.area, "source": row["source"]}
+    sighting, clean = page.seen[number], page.listed[number]
+    return {
+        "id": picture.id,
+        "split": picture.split,
+        "row": row,
+        "strength": sighting.strength,
+        "area": sighting.area,
+        "clean": clean,
+        "source": row["source"],
+    }
 
 
 def _outline(page: BackgroundsPage, *, number: int, drawn: dict[str, Any]) -> str:
-    data = page.seen.found[number].mask
+    data = page.seen[number].mask
     return outline_path(decode_mask(data, file="sighting"), size=(drawn["height"], drawn["width"])) if data else ""
 
 
 def _rendered(page: BackgroundsPage, *, cards: Sequence[dict[str, Any]]) -> str:
-    records = page.seen.records
+    records = page.records
     return (
         page_templates()
         .get_template("backgrounds.html.j2")
@@ -81,7 +96,8 @@ def _rendered(page: BackgroundsPage, *, cards: Sequence[dict[str, Any]]) -> str:
             kind="check-backgrounds",
             title=page.dataset.folder.resolve().name,
             model=page.model,
-            min_area=page.min_area,
+            trust=page.trust,
+            is_calibrated=page.is_calibrated,
             figures=[
                 ("images", len(page.pictures), False),
                 ("with a person, says the model", len(page.listed), True),

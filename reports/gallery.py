@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from curation.card import license_names, tool_version
+from curation.card import tool_version
 from curation.dataset import Dataset, read_quarantine, select_rows
 from curation.errors import InputRefused
 from curation.files import read_file, safe_join, write_durable
@@ -86,8 +86,7 @@ def write_gallery(
         cards[outcome.id] = _card_of(outcome)
         if progress is not None:
             progress(len(cards))
-    licenses = [license_names(dataset.card) for dataset in datasets]
-    rows = [_facts(item.payload, licenses=licenses) | cards[item.id] for item in items]
+    rows = [_facts(item.payload) | cards[item.id] for item in items]
     page = "".join(render(datasets, rows=rows, options=options)).encode()
     write_durable(out, page)
     failed = sum("problem" in row for row in rows)
@@ -211,11 +210,8 @@ def _summary(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _facts(payload: dict[str, Any], *, licenses: Sequence[dict[tuple[str, str], str]]) -> dict[str, Any]:
-    """Give what a card says about its sample; numbers that commands added become `scores`.
-
-    `licenses` holds, for each dataset, the names of its licences by source and text.
-    """
+def _facts(payload: dict[str, Any]) -> dict[str, Any]:
+    """Give what a card says about its sample; numbers that commands added become `scores`."""
     row = payload["row"]
     scores = {
         name: float(f"{value:.{SIGNIFICANT_DIGITS}g}")
@@ -231,7 +227,7 @@ def _facts(payload: dict[str, Any], *, licenses: Sequence[dict[tuple[str, str], 
         "split": row["split"],
         "source": row["source"],
         "source_id": row["source_id"],
-        "license": licenses[payload["dataset"]].get((row["source"], row["license"]), row["license"]),
+        "license": row["license"],
         "version": row["label_version"],
         "scores": scores,
         "notes": {name: row[name] for name in NOTES if isinstance(row.get(name), str)},

@@ -14,6 +14,7 @@ import msgspec
 from curation.dataset import read_dataset
 from curation.errors import InputRefused
 from curation.files import read_file, write_durable
+from curation.licenses import flagged_counts, row_licenses
 from curation.quarantine import BadRecord
 from models.gate import Decision
 from models.metrics.intervals import Interval
@@ -23,7 +24,10 @@ MAX_BYTES: Final = 64 << 20
 
 
 class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A data set in a few numbers: how many samples by source, licence and label version, and what was left out."""
+    """A data set in a few numbers: how many samples by source, licence and label version, and what was left out.
+
+    `non_commercial` and `no_derivatives` count samples with a licence that forbids commercial use, or derived pictures.
+    """
 
     name: str
     folder: str
@@ -35,6 +39,8 @@ class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
     label_versions: dict[str, int]
     filtered: dict[str, int]
     quarantined: dict[str, int]
+    non_commercial: int = 0
+    no_derivatives: int = 0
 
 
 class LabelFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,4 +127,5 @@ def data_facts(folder: Path) -> DataFacts:
         label_versions=counted("label_version"),
         filtered=dict(card.counts.filtered),
         quarantined=dict(card.counts.quarantined),
+        **flagged_counts(row_licenses(table)),
     )

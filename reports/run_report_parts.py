@@ -70,11 +70,19 @@ def data_rows(data: Sequence[DataFacts], *, before: Mapping[str, DataFacts], has
                 "state": state,
                 "change": 0 if old is None else facts.samples - old.samples,
                 "versions": old.label_versions if old is not None and has_other_labels else None,
+                "flagged": _flagged(facts),
             }
         )
     names = {facts.name for facts in data}
     gone = [old for name, old in before.items() if name not in names]
-    return rows + [{"facts": old, "state": "gone", "change": -old.samples, "versions": None} for old in gone]
+    nothing: dict[str, Any] = {"state": "gone", "versions": None, "flagged": {}}
+    return rows + [{"facts": old, "change": -old.samples, **nothing} for old in gone]
+
+
+def _flagged(facts: DataFacts) -> dict[str, int]:
+    """Give how many samples are under licences with restrictions, by the words of the page."""
+    found = {"non-commercial": facts.non_commercial, "no derivatives": facts.no_derivatives}
+    return {name: number for name, number in found.items() if number}
 
 
 def label_facts(labels: LabelFacts | None, *, decision: Decision | None) -> list[tuple[str, str]]:

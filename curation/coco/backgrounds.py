@@ -20,6 +20,7 @@ from curation.coco.sources import (
 )
 from curation.coco.unnamed import unnamed_note
 from curation.errors import InputRefused
+from curation.identity import photo_group
 from curation.originals import Verify, check_original, place_original
 from curation.quarantine import BadRecord
 from curation.samples import Item, Outcome, Plan, Sample
@@ -37,8 +38,8 @@ class BackgroundSelection:
     """The images folder of each annotation file, in the same order."""
     supercategories: tuple[str, ...] = ("indoor", "outdoor")
     """Keep an image with at least one object of these supercategories of COCO."""
-    verify: Verify = "structure"
-    """How closely each image is checked: its structure, or every pixel (full)."""
+    verify: Verify = "full"
+    """How closely each image is checked: every pixel (full), or its structure alone."""
     limit: int | None = None
     """Take only so many images, the first by image id."""
 
@@ -118,12 +119,13 @@ def work_background(item: Item, folder: Path) -> Outcome:
         source_id=str(task.image_id),
         person_area=0.0,
         persons=0,
-        group=f"coco/{task.image_id}",  # the sets of 2014 and 2017 share photographs, under one id
+        group=photo_group(task.source, source_id=str(task.image_id), sha256=original.sha256),
         license=task.license,
         sha256=original.sha256,
         extra={"broken_parts": task.broken_parts},
     )
-    return Outcome(id=item.id, sample=sample)
+    lines = original.lines(record_id=task.image_id)
+    return Outcome(id=item.id, sample=sample, records=lines)
 
 
 def _reasons(source: CocoSource, *, supercategories: tuple[str, ...]) -> list[str | None]:
@@ -160,7 +162,7 @@ def _item(image: ImageEntry, *, source: CocoSource, broken_parts: int, verify: V
         size=(image.height, image.width),
         broken_parts=broken_parts,
         source=source.name,
-        license=None if image.license is None else str(image.license),
+        license=source.license_of(image),
         verify=verify,
     )
     return Item(id=source.sample_id(image), payload=task, file=path)

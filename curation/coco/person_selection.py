@@ -30,8 +30,8 @@ class PersonSelection:
     """COCO person keypoints files, one for each annotation file; needed for --portrait."""
     portrait: bool = False
     """Keep only images whose largest person is framed like a half-body portrait."""
-    verify: Verify = "structure"
-    """How closely each image is checked: its structure, or every pixel (full)."""
+    verify: Verify = "full"
+    """How closely each image is checked: every pixel (full), or its structure alone."""
     limit: int | None = None
     """Take only so many images, the first by image id."""
 

@@ -15,6 +15,7 @@ from curation.checksums import digest_column
 from curation.coco.entries import RawPerson
 from curation.coco.people import Person, read_person
 from curation.coco.raster import RunLengths, count_pixels, merge, to_array
+from curation.identity import photo_group
 from curation.labels import FOLDERS, place_labels
 from curation.originals import Verify, check_original, place_original
 from curation.pixels import Mask, encode_gray, encode_mask
@@ -90,11 +91,12 @@ def work_person(item: Item, folder: Path) -> Outcome:
         source_id=str(task.image_id),
         person_area=person_area,
         persons=sum(bool(person.parts) for person in people),
-        group=f"coco/{task.image_id}",  # the sets of 2014 and 2017 share photographs, under one id
+        group=photo_group(task.source, source_id=str(task.image_id), sha256=original.sha256),
         license=task.license,
         sha256=original.sha256,
         extra={**extra, **placed.digests, "broken_parts": broken_parts},
     )
+    records += original.lines(record_id=task.image_id)
     return Outcome(id=item.id, sample=sample, records=records)
 
 

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 
@@ -82,10 +83,10 @@ def plan_persons(selection: PersonSelection, *, is_preview: bool = False, worker
     """Choose the images whose people, crowds aside, cover at least `min_area` of the frame.
 
     Filter reasons, the first that holds: `crowd`, `no_person`, `persons_unlinked` (no person, but the file has some
-    whose image is not known), `person_too_small`, `too_many_persons`, `not_portrait`, `limit`. An image is broken
-    where every person is, or where nobody can tell where the outline of one belongs. Broken annotations of images that
-    are kept get their line from the work. A preview decides the same, and cannot be worked on: its items hold nothing
-    but their id.
+    whose image is not known), `person_too_small`, `too_many_persons`, `no_keypoints`, `not_portrait`, `limit`. An image
+    is broken where every person is, or where nobody can tell where the outline of one belongs. Broken annotations of
+    images that are kept get their line from the work. A preview decides the same, and cannot be worked on: its items
+    hold nothing but their id.
     The outlines of a large file are drawn by `workers` processes.
     Raises InputRefused, ConfigurationProblem, EnvironmentProblem.
     """
@@ -96,8 +97,8 @@ def plan_persons(selection: PersonSelection, *, is_preview: bool = False, worker
     with processes(selection.annotations, workers=workers) as pool:
         sources = read_sources(selection.annotations, images=selection.images, stage=COMMAND, pool=pool)
         for number, source in enumerate(sources):
-            portraits = _portraits(selection, number=number, source=source)
-            _add_source(found, source=source, portraits=portraits, pool=pool)
+            keypoints = selection.keypoints[number] if selection.portrait else None
+            _add_source(found, source=source, keypoints=keypoints, pool=pool)
     refuse_changed_files(sources)
     if not is_preview:
         refuse_wrong_folders(sources)
@@ -122,15 +123,18 @@ def plan_persons(selection: PersonSelection, *, is_preview: bool = False, worker
     )
 
 
-def _portraits(selection: PersonSelection, *, number: int, source: CocoSource) -> Portraits | None:
-    if not selection.portrait:
+def _portraits(path: Path | None, *, source: CocoSource, by_image: Mapping[int, _People]) -> Portraits | None:
+    if path is None:
         return None
-    return read_portraits(selection.keypoints[number], widths={image.id: image.width for image in source.images})
+    frames = {image.id: (image.height, image.width) for image in source.images}
+    persons = {one.id: image_id for image_id in frames if image_id in by_image for one in by_image[image_id].people}
+    return read_portraits(path, frames=frames, persons=persons)
 
 
-def _add_source(found: _Found, *, source: CocoSource, portraits: Portraits | None, pool: Executor | None) -> None:
+def _add_source(found: _Found, *, source: CocoSource, keypoints: Path | None, pool: Executor | None) -> None:
     person = source.file.category_named("person")
     by_image = _people_by_image(source.file, person=person)
+    portraits = _portraits(keypoints, source=source, by_image=by_image)
     nobody = "persons_unlinked" if source.file.has_unlinked(person) else "no_person"
     found.quarantined += source.quarantined
     found.records += [broken.line for broken in source.file.broken_annotations]
@@ -216,7 +220,7 @@ def _image_line(what: str, line: QuarantineRecord, *, image: ImageEntry, source:
 def _reason_against(image: ImageEntry, *, persons: int, selection: PersonSelection, portraits: Portraits | None) -> str:
     if selection.max_persons is not None and persons > selection.max_persons:
         return "too_many_persons"
-    return "not_portrait" if portraits is not None and image.id not in portraits.image_ids else ""
+    return "" if portraits is None else portraits.reason_against(image.id) or ""
 
 
 def _item(image: ImageEntry, *, people: _People, place: _Place, found: _Found) -> Item:
@@ -234,7 +238,7 @@ def _item(image: ImageEntry, *, people: _People, place: _Place, found: _Found) -
         crowds=tuple(map(place.outline, people.crowds)),
         doubtful=tuple(record.outline for record in people.broken),
         source=source.name,
-        license=None if image.license is None else str(image.license),
+        license=source.license_of(image),
         min_area=found.selection.min_area,
         with_ignore=found.selection.crowd == "ignore",
         verify=found.selection.verify,

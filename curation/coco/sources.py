@@ -16,7 +16,9 @@ from curation.coco.entries import CocoFile, ImageEntry
 from curation.coco.file import read_coco
 from curation.errors import InputRefused
 from curation.files import fingerprint_file, folded, safe_join
+from curation.identity import COCO, content_fingerprint, own_coco_set, scoped
 from curation.image_header import DEFAULT_LIMITS
+from curation.licenses import license_text
 from curation.quarantine import BadRecord, Code, QuarantineRecord
 from curation.safe_id import MAX_ID_BYTES, SafeId, safe_id
 from curation.samples import Item, Source
@@ -33,18 +35,17 @@ PLAIN_NAMES: Final = re.compile(rf"{PLAIN_NAME.pattern}(?:\n{PLAIN_NAME.pattern}
 class CocoSource:
     """One pair as a command needs it. `images` are those that can be selected, by ascending id.
 
+    `name` is the value of the `source` column: `coco/train2017` for a set of COCO's own, else one that no other file
+    has, such as `coco/images@3f2a9c1e`. `fingerprint` is the SHA-256 of the file as far as the name needed it.
     `quarantined` holds a line for every other image of the file.
     """
 
+    name: str
+    fingerprint: str
     file: CocoFile
     folder: Path
     images: Sequence[ImageEntry]
     quarantined: Sequence[QuarantineRecord]
-
-    @property
-    def name(self) -> str:
-        """The value of the `source` column, such as `coco/train2017`."""
-        return f"coco/{folder_name(self.folder)}"
 
     @property
     def considered(self) -> int:
@@ -59,12 +60,17 @@ class CocoSource:
         """Give the id of the sample made from `image`."""
         return SafeId(sample_id(image.file_name, folder=self.folder))
 
+    def license_of(self, image: ImageEntry) -> str | None:
+        """Return name and URL of the licence of an image, since its id means something in this file only."""
+        id_ = None if image.license is None else str(image.license)
+        return None if id_ is None else license_text(self.file.licenses.get(id_), id_=id_, source=self.name)
+
     def provenance(self, *, is_preview: bool) -> Source:
         """Give the source for the dataset's card; for a preview without the fingerprint, which reads the file again."""
         return Source(
             name=self.name,
             path=str(self.file.path),
-            fingerprint="" if is_preview else fingerprint_file(self.file.path),
+            fingerprint="" if is_preview else self.fingerprint or fingerprint_file(self.file.path),
             licenses=self.file.licenses,
         )
 
@@ -163,7 +169,25 @@ def _read_source(path: Path, *, folder: Path, stage: str, pool: Executor | None)
     found = list(file.images)
     if crowded or not _are_plain(found) or not PLAIN_NAME.fullmatch(folder_name(folder)):
         found = _sound_images(file, folder=folder, crowded=crowded, stage=stage, lines=lines)
-    return CocoSource(file=file, folder=folder, images=sorted(found, key=attrgetter("id")), quarantined=lines)
+    name, fingerprint = _named(file, folder=folder)
+    return CocoSource(
+        name=name,
+        fingerprint=fingerprint,
+        file=file,
+        folder=folder,
+        images=sorted(found, key=attrgetter("id")),
+        quarantined=lines,
+    )
+
+
+def _named(file: CocoFile, *, folder: Path) -> tuple[str, str]:
+    """Return the name of a source, and the fingerprint that the name is made of, if any."""
+    own = own_coco_set(str(file.path), images=((image.id, image.file_name) for image in file.images))
+    if own is not None:
+        return f"{COCO}/{own}", ""
+    fingerprint = fingerprint_file(file.path)
+    content = content_fingerprint(fingerprint, folder=folder, names=(image.file_name for image in file.images))
+    return scoped(f"{COCO}/{folder_name(folder)}", fingerprint=content), fingerprint
 
 
 def _are_plain(images: Sequence[ImageEntry]) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Meta
 
 from curation.errors import ConfigurationProblem, InputRefused, RemoteUnavailable
 from curation.files import make_folder, write_durable
@@ -40,7 +41,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     """A server that was started: the process that holds it, and where it listens."""
 
     pid: int
-    url: str
+    url: Annotated[str, Meta(pattern=r"^http://127\.0\.0\.1:[0-9]{1,5}\Z")]
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,8 +116,12 @@ def read_running(folder: Path) -> Running | None:
 
 
 def _checked(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        is_address = False
+    if not is_address:
         raise ConfigurationProblem(
             f"{URL} is {url!r}, no address of a server" if url else f"{API_KEY} is set, and {URL} is not",
             remedy=f"set {URL} to an address such as https://label-studio.example.org",

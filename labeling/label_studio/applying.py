@@ -14,6 +14,7 @@ import pyarrow as pa
 from curation.card import QUARANTINE
 from curation.checksums import digest_column
 from curation.dataset import Dataset, read_quarantine, with_columns, write_dataset
+from curation.errors import InputRefused
 from curation.files import make_folder, read_file, safe_join, sha256_of, write_bytes
 from curation.labels import FOLDERS
 from curation.masks import person_area
@@ -112,7 +113,14 @@ def _is_newer_here(row: Mapping[str, Any], *, came: Came) -> bool:
 
 
 def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputRefused(
+            f"{text!r} is no time",
+            where=f"column {ANNOTATED_AT}",
+            remedy="restore the manifest, or the journal, of the dataset",
+        ) from error
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 

@@ -5,25 +5,28 @@ from __future__ import annotations
 import io
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
 
 from curation.image_header import inspect
 from curation.pixels import Image, Mask, encode_image
+from curation.quarantine import BadRecord, printable
+from labeling.label_studio.answers import Annotation, WholeTask
 from labeling.label_studio.client import Client
 from labeling.label_studio.config import VERDICT, Verdict
 from labeling.label_studio.delivery import Delivery, Images, delivery_for
-from labeling.label_studio.project import Project, open_project
-from labeling.label_studio.reading import Frame, read_annotations
+from labeling.label_studio.project import Project, find_project, open_project
+from labeling.label_studio.reading import read_annotations
+from labeling.label_studio.regions import Frame
 from labeling.label_studio.sending import send_tasks
 from labeling.label_studio.sharing import shared_picture
 from labeling.label_studio.stand_in import submit
-from labeling.label_studio.tasks import fetch_annotations, prediction_of, task_of
+from labeling.label_studio.tasks import UID_DIGITS, fetch_annotations, prediction_of, task_of
 
 TURNED: Final = 6
 """The EXIF orientation of a telephone that was held upright."""
@@ -55,12 +58,12 @@ def check_server(client: Client, *, images: Images) -> list[Found]:
         delivery = delivery_for(client, project=project, images=images)
         addresses, ids = _send(probes, client=client, project=project, delivery=delivery)
         for probe in probes:
-            _submit(client, task=ids[f"{probe.name}@{'0' * 16}"])
+            _submit(client, task=ids[_uid(probe)])
         came = fetch_annotations(client, project=project.id, tasks=list(ids.values()))
         return [
             _compare(
                 probe,
-                annotations=came.get(ids[f"{probe.name}@{'0' * 16}"], []),
+                annotations=came.get(ids[_uid(probe)], []),
                 picture=client.get_bytes(addresses[probe.name]),
             )
             for probe in probes
@@ -101,12 +104,18 @@ def _turned_jpeg(*, height: int, width: int) -> bytes:
 
 @contextmanager
 def _probe_project(client: Client) -> Iterator[Project]:
-    project = open_project(client, title=f"curate check {uuid.uuid4().hex[:8]}")
+    """Open a project for a moment; only a project and a folder that were not there before are deleted."""
+    title = f"curate check {uuid.uuid4().hex}"
+    project = open_project(client, title=title)
+    place = None if client.access.files is None else client.access.files / project.identity
+    if project.title != title or (place is not None and place.exists()):
+        raise client.unusable(f"a new project {title!r} was asked for, and {project.title!r} is an old one")
     try:
         yield project
     finally:
-        client.delete(f"/api/projects/{project.id}/")
-        if client.access.files is not None and (place := client.access.files / project.identity).is_dir():
+        if find_project(client, title=title) == project:
+            client.delete(f"/api/projects/{project.id}/")
+        if place is not None and place.is_dir():
             shutil.rmtree(place)
 
 
@@ -128,24 +137,32 @@ def _send(
     return addresses, send_tasks(client, project=project.id, tasks=tasks, after=0)
 
 
+def _uid(probe: Probe) -> str:
+    return f"{probe.name}@{'0' * UID_DIGITS}"
+
+
 def _submit(client: Client, *, task: int) -> None:
     """Submit what the server holds as the pre-annotation of a task, as an annotator would who finds it right."""
-    kept: dict[str, Any] = client.get(f"/api/tasks/{task}/")["predictions"][0]
+    predictions = client.get(f"/api/tasks/{task}/", kind=WholeTask).predictions
+    kept = predictions[0].result if predictions else None
     choice = {"from_name": VERDICT, "to_name": "image", "type": "choices", "value": {"choices": [Verdict.RIGHT]}}
-    submit(client, task=task, body={"result": [*kept["result"], choice], "lead_time": 1.0})
+    submit(client, task=task, body={"result": [*(kept or []), choice], "lead_time": 1.0})
 
 
-def _compare(probe: Probe, *, annotations: list[dict[str, Any]], picture: bytes) -> Found:
+def _compare(probe: Probe, *, annotations: Sequence[Annotation], picture: bytes) -> Found:
     height, width = probe.mask.shape
     frame = Frame(height=height, width=width, name=probe.name)
-    reading = read_annotations(annotations, frame=frame)
-    header = inspect(picture, file=probe.name)
     reasons = []
-    if reading is None or reading.mask is None or not np.array_equal(reading.mask, probe.mask):
-        reasons.append("the mask is another")
-    if (header.stored_height, header.stored_width, header.orientation) != (height, width, 1):
-        reasons.append(
-            f"the picture is {header.stored_width} x {header.stored_height} with EXIF orientation "
-            f"{header.orientation}, the mask {width} x {height}"
-        )
+    try:
+        reading = read_annotations(annotations, frame=frame)
+        if reading is None or reading.mask is None or not np.array_equal(reading.mask, probe.mask):
+            reasons.append("the mask is another")
+        header = inspect(picture, file=probe.name)
+        if (header.stored_height, header.stored_width, header.orientation) != (height, width, 1):
+            reasons.append(
+                f"the picture is {header.stored_width} x {header.stored_height} with EXIF orientation "
+                f"{header.orientation}, the mask {width} x {height}"
+            )
+    except BadRecord as problem:
+        reasons.append(printable(problem.reason))
     return Found(name=probe.name, is_equal=not reasons, reason="; ".join(reasons))

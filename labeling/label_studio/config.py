@@ -6,13 +6,26 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
+import msgspec
+
 from curation.errors import InputRefused
 from curation.files import sha256_of
+from curation.quarantine import printable
+from labeling.label_studio.answers import Control
 
 IMAGE: Final = "image"
 BRUSH: Final = "mask"
 VERDICT: Final = "verdict"
 PERSON: Final = "person"
+DRAWN: Final = frozenset({"brush", "bitmask", "polygon", "ellipse", "rectangle"})
+"""What can be drawn that we read: tags and types of regions are named after it, as `PolygonLabels` and `polygon`."""
+LABELS: Final = "labels"
+SAID: Final = frozenset(
+    {"choices", "textarea", "rating", "number", "datetime", "taxonomy", "pairwise", "ranker", "relation"}
+)
+"""What is said of a picture or of a region, and draws nothing."""
+HELPERS: Final = frozenset({"magicwand"})
+"""Tools that draw regions of another tool, here of the brush."""
 
 
 class Verdict(StrEnum):
@@ -49,14 +62,25 @@ INSTRUCTION: Final = (
 )
 
 
-def person_labels(parsed: Mapping[str, Any], *, accepted: Iterable[str], where: str) -> frozenset[str]:
-    """Give the labels that mean a person in a project, whose config Label Studio has parsed.
+def tool_of(name: str) -> str:
+    """Return what a tag or a type of region draws with; `labels` alone names what another tool has drawn.
+
+    >>> tool_of("PolygonLabels"), tool_of("polygon"), tool_of("Labels")
+    ('polygon', 'polygon', 'labels')
+    """
+    return name.lower().removesuffix(LABELS) or LABELS
+
+
+def person_labels(
+    controls: Mapping[str, Control | Mapping[str, Any]], *, accepted: Iterable[str], where: str
+) -> frozenset[str]:
+    """Return the labels that mean a person in a project, whose config Label Studio has parsed.
 
     `accepted` are names that the user says mean the same, for a project whose labels were renamed.
-    Raises InputRefused when the project has labels or choices that we do not know.
+    Raises InputRefused when our brush or our choices have names that we do not know.
     """
     known = frozenset({PERSON, *accepted})
-    brush, choices = _labels(parsed, name=BRUSH), _labels(parsed, name=VERDICT)
+    brush, choices = (_labels(controls, name=name) for name in (BRUSH, VERDICT))
     if unknown := sorted(brush - known):
         raise unknown_labels(unknown, where=where)
     if not brush:
@@ -74,17 +98,30 @@ def person_labels(parsed: Mapping[str, Any], *, accepted: Iterable[str], where: 
     return known
 
 
+def unread_tools(controls: Mapping[str, Control | Mapping[str, Any]]) -> list[str]:
+    """Return the tools of a project whose regions are not read, each with its name and its tag."""
+    read = DRAWN | SAID | HELPERS | {LABELS}
+    types = {name: control.type for name, control in _known(controls).items()}
+    return sorted(printable(f"{name} ({type_})") for name, type_ in types.items() if tool_of(type_) not in read)
+
+
 def unknown_labels(unknown: Iterable[str], *, where: str) -> InputRefused:
     """Say that labels came back which nobody said the meaning of."""
     names = sorted(unknown)
-    hint = " ".join(f"--person-label {name!r}" for name in names)
+    hints = [" ".join(f"--{flag}-label {name!r}" for name in names) for flag in ("person", "other")]
     return InputRefused(
-        f"the label config was changed since the push: {', '.join(map(repr, names))} is none of our labels",
+        f"the project has labels that are not ours: {', '.join(map(repr, names))}",
         where=where,
-        remedy=f"where that means a person, pull with {hint}; else name it {PERSON!r} again. Nothing was changed",
+        remedy=f"where that means a person, pull with {hints[0]}; where it means something else, with {hints[1]}, and "
+        f"its regions are left out. Or name it {PERSON!r} again. Nothing was changed",
     )
 
 
-def _labels(parsed: Mapping[str, Any], *, name: str) -> set[str]:
-    control = parsed.get(name) or {}
-    return set(control.get("labels") or ())
+def _labels(controls: Mapping[str, Control | Mapping[str, Any]], *, name: str) -> set[str]:
+    known = _known(controls)
+    return set(known[name].labels) if name in known else set()
+
+
+def _known(controls: Mapping[str, Control | Mapping[str, Any]]) -> dict[str, Control]:
+    """Return the tools as they are known; those that are such already pass as they are."""
+    return msgspec.convert(controls, dict[str, Control])

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Final, Literal, Protocol
 from urllib.parse import quote
 
+import msgspec
+
 from curation.errors import ConfigurationProblem
 from curation.files import make_folder, write_bytes
-from labeling.label_studio.client import Client, OutcomeUnknown
+from labeling.label_studio.answers import Storage, Upload, Uploaded
+from labeling.label_studio.client import Client, Outage, OutcomeUnknown
 from labeling.label_studio.project import Project
 
 Images = Literal["auto", "local", "upload", "url"]
@@ -48,17 +51,16 @@ class ByFolder:
         """Let the server show the folder to who may see the project."""
         place = self.folder / self.project.identity
         make_folder(place)
-        outage = self.client.outage()
         body = {"project": self.project.id, "path": str(place), "title": "curate", "use_blob_urls": True}
-        while not self._is_open(place):
-            try:
-                self.client.post("/api/storages/localfiles/", outage=outage, json=body)
-            except OutcomeUnknown as error:
-                outage.wait(error)
 
-    def _is_open(self, place: Path) -> bool:
-        storages = self.client.get("/api/storages/localfiles/", project=self.project.id)
-        return any(storage["path"] == str(place) for storage in storages)
+        def make(outage: Outage) -> None:
+            self.client.post("/api/storages/localfiles/", kind=msgspec.Raw, outage=outage, json=body)
+
+        self.client.make_sure(lambda: self._is_open(place), make=make, what=f"the storage of {place}")
+
+    def _is_open(self, place: Path) -> bool | None:
+        storages = self.client.get("/api/storages/localfiles/", kind=list[Storage], project=self.project.id)
+        return any(storage.path == str(place) for storage in storages) or None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,15 +86,20 @@ class ByUpload:
         while left := {name: data for name, data in pictures.items() if name not in found}:
             files = [(f"file{number}", (name, data)) for number, (name, data) in enumerate(left.items())]
             try:
-                answer = self.client.post(path, outage=outage, params={"commit_to_project": "false"}, files=files)
-                query = {"ids": json.dumps(answer["file_upload_ids"])}
+                params = {"commit_to_project": "false"}
+                answer = self.client.post(path, kind=Uploaded, outage=outage, params=params, files=files)
+                query = {"ids": json.dumps(answer.file_upload_ids)}
             except OutcomeUnknown as error:
                 outage.wait(error)
                 query = {"all": "true"}
-            uploads = self.client.get(f"/api/projects/{self.project.id}/file-uploads", **query)
+            place = f"/api/projects/{self.project.id}/file-uploads"
+            uploads = self.client.get(place, kind=list[Upload], **query)
             # the server puts eight digits of its own and a hyphen before the name
-            listed = {upload["file"].rpartition("/")[2].partition("-")[2]: upload["file"] for upload in uploads}
-            found |= {name: f"/data/{listed[name]}" for name in left if name in listed}
+            listed = {upload.file.rpartition("/")[2].partition("-")[2]: upload.file for upload in uploads}
+            arrived = {name: f"/data/{listed[name]}" for name in left if name in listed}
+            if not arrived:
+                outage.wait("the pictures were taken, and are not there")
+            found |= arrived
         return found
 
 

@@ -7,18 +7,22 @@ pull has nothing to do, and one that was killed goes on.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 from curation.files import make_folder
 from curation.journal import Journal
 from curation.quarantine import QuarantineRecord
+from labeling.label_studio.answers import Id
 
 FOLDER: Final = "labeling"
 STAGED: Final = "staged"
 QUARANTINE: Final = "quarantine.jsonl"
 IDENTITY_DIGITS: Final = 12
+StagedName = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,18}\.png\Z")]
+"""The number of an annotation, and nothing that could lead to another folder, whoever wrote the journal."""
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +32,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    task: int
+    task: Id
     config: str
     model_version: str | None = None
     golden: str | None = None
@@ -44,14 +48,14 @@ class Came(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     uid: str
     sample_id: str
-    task: int
-    annotation: int | None = None
+    task: Id
+    annotation: Id | None = None
     annotator: str | None = None
     verdict: str | None = None
     seconds: float | None = None
     annotated_at: str | None = None
     agreement: float | None = None
-    staged: str | None = None
+    staged: StagedName | None = None
     label_version: int = 0
     label_sha256: str | None = None
     problem: QuarantineRecord | None = None

@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
+
+import msgspec
 
 from curation.errors import InputRefused
-from labeling.label_studio.client import Client, OutcomeUnknown
+from labeling.label_studio.answers import Control, ProjectEntry, ProjectPage
+from labeling.label_studio.client import Client, Outage
 from labeling.label_studio.config import CONFIG, INSTRUCTION
 
 IDENTITY: Final = re.compile(r"curate:([0-9a-f]{32})")
 DESCRIPTION: Final = "Made by curate, which knows this project by the next line.\ncurate:{identity}"
 FIELDS: Final = "id,title,description,parsed_label_config,model_version"
 PAGE: Final = 100
+MAX_PAGES: Final = 1000
 LONGEST_TITLE: Final = 50
 """Of Label Studio's own limit."""
 
@@ -26,7 +30,7 @@ class Project:
     id: int
     title: str
     identity: str
-    labels: dict[str, Any]
+    controls: dict[str, Control]
     model_version: str | None
 
 
@@ -60,7 +64,6 @@ def the_project(client: Client, *, title: str) -> Project:
 
 def open_project(client: Client, *, title: str) -> Project:
     """Give the project of this title, and make it where there is none; never a second one, whatever fails."""
-    outage = client.outage()
     body = {
         "title": title,
         "label_config": CONFIG,
@@ -70,12 +73,11 @@ def open_project(client: Client, *, title: str) -> Project:
         "sampling": "Sequential sampling",
         "description": DESCRIPTION.format(identity=uuid.uuid4().hex),
     }
-    while (project := find_project(client, title=title)) is None:
-        try:
-            client.post("/api/projects", outage=outage, json=body)
-        except OutcomeUnknown as error:
-            outage.wait(error)
-    return project
+
+    def make(outage: Outage) -> None:
+        client.post("/api/projects", kind=msgspec.Raw, outage=outage, json=body)
+
+    return client.make_sure(lambda: find_project(client, title=title), make=make, what=f"the project {title!r}")
 
 
 def checked_title(title: str) -> str:
@@ -85,25 +87,28 @@ def checked_title(title: str) -> str:
     return title
 
 
-def _titled(client: Client, *, title: str) -> list[dict[str, Any]]:
-    entries: list[dict[str, Any]] = []
-    page = 1
-    while True:
-        answer = client.get("/api/projects", title=title, page=page, page_size=PAGE, include=FIELDS)
-        entries += answer["results"]
-        if len(entries) >= answer["count"] or not answer["results"]:
-            return [entry for entry in entries if entry["title"] == title]
-        page += 1
+def _titled(client: Client, *, title: str) -> list[ProjectEntry]:
+    """Return the projects of this very title; the server also lists those that have it in theirs."""
+    found: dict[int, ProjectEntry] = {}
+    for page in range(1, MAX_PAGES + 1):
+        answer = client.get("/api/projects", kind=ProjectPage, title=title, page=page, page_size=PAGE, include=FIELDS)
+        new = {entry.id: entry for entry in answer.results if entry.id not in found}
+        found |= new
+        if len(found) >= answer.count or not answer.results:
+            return [entry for entry in found.values() if entry.title == title]
+        if not new:
+            raise client.unusable(f"page {page} of the projects holds those of the pages before it")
+    raise client.unusable(f"the projects named like {title!r} have more than {MAX_PAGES} pages")
 
 
-def _project(entry: dict[str, Any]) -> Project | None:
-    known = IDENTITY.search(entry.get("description") or "")
+def _project(entry: ProjectEntry) -> Project | None:
+    known = IDENTITY.search(entry.description or "")
     if known is None:
         return None
     return Project(
-        id=entry["id"],
-        title=entry["title"],
+        id=entry.id,
+        title=entry.title,
         identity=known.group(1),
-        labels=entry.get("parsed_label_config") or {},
-        model_version=entry.get("model_version") or None,
+        controls=entry.parsed_label_config or {},
+        model_version=entry.model_version or None,
     )

@@ -6,7 +6,7 @@ So nothing is half-applied, and a pull that was killed goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -19,9 +19,10 @@ from curation.journal import Journal
 from curation.lock import exclusive
 from curation.pixels import encode_mask
 from curation.quarantine import BadRecord, QuarantineRecord
+from labeling.label_studio.answers import Annotation
 from labeling.label_studio.applying import Applied, apply_labels
 from labeling.label_studio.client import Client
-from labeling.label_studio.config import person_labels, unknown_labels
+from labeling.label_studio.config import person_labels, unknown_labels, unread_tools
 from labeling.label_studio.ledger import (
     FOLDER,
     IDENTITY_DIGITS,
@@ -34,8 +35,9 @@ from labeling.label_studio.ledger import (
     sent_journal,
 )
 from labeling.label_studio.project import Project, the_project
-from labeling.label_studio.reading import Frame, labels_in, read_annotations, submitted_of
-from labeling.label_studio.tasks import Task, fetch_annotations, list_tasks, uid_of
+from labeling.label_studio.reading import labels_in, read_annotations, submitted_of, told
+from labeling.label_studio.regions import Frame
+from labeling.label_studio.tasks import Task, by_sample, fetch_annotations, list_tasks, uid_of
 
 STAGE: Final = "pull"
 PAGE: Final = 100
@@ -44,10 +46,17 @@ PAGE: Final = 100
 
 @dataclass(slots=True, kw_only=True)
 class Pulled:
-    """What became of a pull. `elsewhere` counts tasks of samples that this dataset does not hold."""
+    """What became of a pull. All count samples, of which each is a task, or several where it is there more than once.
+
+    `doubled` counts the tasks beyond the first of each; `elsewhere` samples that this dataset does not hold; `unsent`
+    those of which the server told that they are submitted, and then sent nothing that is; `unread_tools` the tools of
+    the project whose regions are not read.
+    """
 
     project: Project
     tasks: int = 0
+    doubled: int = 0
+    unsent: int = 0
     submitted: int = 0
     skipped: int = 0
     golden: int = 0
@@ -55,6 +64,7 @@ class Pulled:
     read: int = 0
     broken: list[QuarantineRecord] = field(default_factory=list)
     disagreeing: list[tuple[str, float]] = field(default_factory=list)
+    unread_tools: list[str] = field(default_factory=list)
     applied: Applied = field(default_factory=Applied)
 
 
@@ -64,39 +74,47 @@ def pull(
     client: Client,
     title: str,
     accepted: Sequence[str] = (),
+    others: Sequence[str] = (),
     progress: Callable[[int], None] | None = None,
 ) -> Pulled:
-    """Bring what was submitted into the dataset; `accepted` are labels that mean a person as well.
+    """Bring what was submitted into the dataset; `accepted` are labels that mean a person too, `others` that mean none.
 
     Raises InputRefused for labels that nobody told the meaning of, RemoteUnavailable when the server is lost.
     """
     with exclusive(lock_of(dataset.folder)):
         project = the_project(client, title=title)
-        labels = person_labels(project.labels, accepted=accepted, where=client.access.url)
-        pulled = Pulled(project=project)
+        persons = person_labels(project.controls, accepted=accepted, where=client.access.url)
+        pulled = Pulled(project=project, unread_tools=unread_tools(project.controls))
         rows = {uid_of(row): row for row in dataset.table.to_pylist()}
         sent = {one.id: one for one in sent_journal(dataset.folder, identity=project.identity).outcomes()}
-        tasks = list(_wanted(list_tasks(client, project=project.id), rows=rows, sent=sent, pulled=pulled))
+        samples = by_sample(list_tasks(client, project=project.id))
+        wanted = list(_wanted(samples, rows=rows, sent=sent, pulled=pulled))
         journal = came_journal(dataset.folder, identity=project.identity)
         reader = _Reader(
-            client=client, project=project, rows=rows, labels=labels, journal=journal, folder=dataset.folder
+            client=client,
+            project=project,
+            rows=rows,
+            persons=persons,
+            others=frozenset(others),
+            journal=journal,
+            folder=dataset.folder,
         )
-        new = [task for task in tasks if key_of(task) not in journal.done]
+        new = [tasks for tasks in wanted if key_of(tasks) not in journal.done]
         for start in range(0, len(new), PAGE):
-            reader.read(new[start : start + PAGE])
+            pulled.unsent += reader.read(new[start : start + PAGE])
             pulled.read = min(len(new), start + PAGE)
             if progress is not None:
                 progress(pulled.read)
-        current = {key_of(task) for task in tasks}
+        current = {key_of(tasks) for tasks in wanted}
         came = [one for one in journal.outcomes() if one.id in current]
         pulled.applied = apply_labels(dataset.folder, came=came, rows_by_uid=_ids(rows), identity=project.identity)
         _tell(pulled, came=came, folder=dataset.folder)
     return pulled
 
 
-def key_of(task: Task) -> str:
-    """Give what a state of a task is known by: each later change gives another."""
-    return f"{task.id}@{task.updated_at}"
+def key_of(tasks: Sequence[Task]) -> str:
+    """Return what the state of a sample's submitted tasks is known by: each later change gives another."""
+    return "+".join(f"{task.id}@{told(task.updated_at)}" for task in tasks)
 
 
 def staged_folder(folder: Path, *, identity: str) -> Path:
@@ -111,27 +129,43 @@ class _Reader:
     client: Client
     project: Project
     rows: Mapping[str, Mapping[str, Any]]
-    labels: frozenset[str]
+    persons: frozenset[str]
+    others: frozenset[str]
     journal: Journal[Came]
     folder: Path
 
-    def read(self, tasks: Sequence[Task]) -> None:
-        """Read one page. Raises InputRefused for a label that nobody told the meaning of."""
-        found = fetch_annotations(self.client, project=self.project.id, tasks=[task.id for task in tasks])
-        if unknown := {label for one in found.values() for label in labels_in(submitted_of(one))} - self.labels:
+    def read(self, samples: Sequence[Sequence[Task]]) -> int:
+        """Read one page, and return of how many samples nothing submitted came; these are asked for again next time.
+
+        Raises InputRefused for a label that nobody told the meaning of.
+        """
+        asked = [task.id for tasks in samples for task in tasks]
+        found = fetch_annotations(self.client, project=self.project.id, tasks=asked)
+        submitted = {task: submitted_of(annotations) for task, annotations in found.items()}
+        labels = {label for one in submitted.values() for label in labels_in(one, persons=self.persons)}
+        if unknown := labels - self.others:
             raise unknown_labels(unknown, where=f"{self.client.access.url}, project {self.project.title!r}")
         place = staged_folder(self.folder, identity=self.project.identity)
         make_folder(place)
-        for task in tasks:
-            self.journal.add(self._one(task, annotations=found.get(task.id, []), place=place))
+        unsent = 0
+        for tasks in samples:
+            if any(submitted.get(task.id) for task in tasks):
+                self.journal.add(self._one(tasks, submitted=submitted, place=place))
+            else:
+                unsent += 1
         self.journal.commit()
+        return unsent
 
-    def _one(self, task: Task, *, annotations: Sequence[Mapping[str, Any]], place: Path) -> Came:
+    def _one(self, tasks: Sequence[Task], *, submitted: Mapping[int, Sequence[Annotation]], place: Path) -> Came:
+        """Read the annotations of a sample, of all its tasks together: the newest counts."""
+        of_task = {one.id: task for task in tasks for one in submitted.get(task.id, ())}
+        annotations = submitted_of(one for task in tasks for one in submitted.get(task.id, ()))
+        task = of_task[annotations[0].id]
         row = self.rows[task.uid]
         name = f"{self.client.access.url}, task {task.id}"
         frame = Frame(height=row["height"], width=row["width"], name=name)
         came = Came(
-            id=key_of(task),
+            id=key_of(tasks),
             uid=task.uid,
             sample_id=row["id"],
             task=task.id,
@@ -139,11 +173,10 @@ class _Reader:
             label_sha256=task.label_sha256,
         )
         try:
-            reading = read_annotations(annotations, frame=frame)
+            reading = read_annotations(annotations, frame=frame, persons=self.persons)
         except BadRecord as problem:
             return msgspec.structs.replace(came, problem=problem.record(stage=STAGE, record_id=row["id"]))
-        if reading is None:
-            return came
+        assert reading is not None, "something is submitted"
         staged = None
         if reading.mask is not None:
             staged = f"{reading.annotation}.png"
@@ -161,19 +194,25 @@ class _Reader:
 
 
 def _wanted(
-    tasks: Iterable[Task], *, rows: Mapping[str, Mapping[str, Any]], sent: Mapping[str, Sent], pulled: Pulled
-) -> Iterator[Task]:
-    """Give the tasks with something submitted for a sample of this dataset, and count the others."""
-    for task in tasks:
+    samples: Mapping[str, Sequence[Task]],
+    *,
+    rows: Mapping[str, Mapping[str, Any]],
+    sent: Mapping[str, Sent],
+    pulled: Pulled,
+) -> Iterator[list[Task]]:
+    """Give the submitted tasks of each sample of this dataset that has one, and count the other samples."""
+    for uid, tasks in samples.items():
+        submitted = [task for task in tasks if task.submitted]
         pulled.tasks += 1
-        pulled.skipped += task.submitted == 0 and task.skipped > 0
-        pulled.submitted += task.submitted > 0
-        if task.uid in sent and sent[task.uid].golden is not None:
+        pulled.doubled += len(tasks) - 1
+        pulled.skipped += not submitted and all(task.skipped for task in tasks)
+        pulled.submitted += bool(submitted)
+        if uid in sent and sent[uid].golden is not None:
             pulled.golden += 1
-        elif task.uid not in rows:
+        elif uid not in rows:
             pulled.elsewhere += 1
-        elif task.submitted:
-            yield task
+        elif submitted:
+            yield submitted
 
 
 def _ids(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

@@ -13,15 +13,16 @@ from curation.journal import Journal
 from curation.lock import exclusive
 from curation.quarantine import BadRecord, QuarantineRecord
 from labeling.label_studio.client import Client
-from labeling.label_studio.config import CONFIG_HASH, person_labels
+from labeling.label_studio.config import CONFIG_HASH, person_labels, unread_tools
 from labeling.label_studio.delivery import Delivery, Images, delivery_for
+from labeling.label_studio.doubles import settle_doubles
 from labeling.label_studio.golden import Golden
 from labeling.label_studio.ledger import Sent, lock_of, sent_journal
 from labeling.label_studio.prefill import Findings, Prefill, has_prediction, prefill_mask, score_of
 from labeling.label_studio.project import Project, open_project
-from labeling.label_studio.sending import missing_of, send_tasks, settle_doubles
+from labeling.label_studio.sending import missing_of, send_tasks
 from labeling.label_studio.sharing import shared_picture
-from labeling.label_studio.tasks import list_tasks, prediction_of, task_of, uid_of
+from labeling.label_studio.tasks import by_sample, list_tasks, prediction_of, task_of, uid_of
 
 STAGE: Final = "push"
 CHUNK_TASKS: Final = 200
@@ -51,15 +52,22 @@ class Push:
 
 @dataclass(slots=True, kw_only=True)
 class Pushed:
-    """What became of a push; `there` were on the server before it."""
+    """What became of a push; `there` were on the server before it, `prefilled` are the tasks with a mask to start from.
+
+    `doubled` counts tasks beyond the first of their sample, that stay since somebody may have worked on them;
+    `unread_tools` the tools of the project whose regions a pull does not read.
+    """
 
     project: Project
     considered: int = 0
     sent: int = 0
+    prefilled: set[int] = field(default_factory=set)
     there: int = 0
     golden: int = 0
     broken: list[QuarantineRecord] = field(default_factory=list)
     replaced_version: str | None = None
+    doubled: int = 0
+    unread_tools: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +93,10 @@ def push(plan: Push, *, client: Client, progress: Callable[[int], None] | None =
     """
     with exclusive(lock_of(plan.dataset.folder)):
         project = open_project(client, title=plan.title)
-        person_labels(project.labels, accepted=(), where=client.access.url)
-        known = {task.uid: task.id for task in list_tasks(client, project=project.id)}
+        person_labels(project.controls, accepted=(), where=client.access.url)
+        known = {uid: tasks[0].id for uid, tasks in by_sample(list_tasks(client, project=project.id)).items()}
         pushed = Pushed(project=project, considered=len(plan.rows) + len(plan.golden))
+        pushed.unread_tools = unread_tools(project.controls)
         journal = sent_journal(plan.dataset.folder, identity=project.identity)
         after = max(known.values(), default=0)
         waiting = [one for one in _in_order(plan) if uid_of(one[0]) not in known]
@@ -139,8 +148,10 @@ class _Run:
             done += looked_at
             if progress is not None:
                 progress(self.pushed.there + done)
-        kept = settle_doubles(self.client, project=self.project.id, known=known, after=self.after)
-        lost = set(missing_of(confirmed, present=kept))
+        settled = settle_doubles(self.client, project=self.project.id, known=known, after=self.after)
+        self.pushed.doubled = settled.doubled
+        self.pushed.prefilled &= {task.id for task in settled.kept.values()}
+        lost = set(missing_of(confirmed, present=settled.kept))
         self.pushed.sent += len(confirmed) - len(lost)
         return [one for one in waiting if uid_of(one[0]) in lost]
 
@@ -184,6 +195,7 @@ class _Run:
                 Sent(id=uid, task=arrived[uid], config=CONFIG_HASH, model_version=version, golden=ready.golden)
             )
             self.pushed.golden += ready.golden is not None
+            self.pushed.prefilled |= set() if ready.prediction is None else {arrived[uid]}
         self.journal.commit()
         return arrived
 
@@ -213,7 +225,7 @@ def _chunks(samples: Iterator[Ready | None]) -> Iterator[tuple[list[Ready], int]
 
 
 def _show_predictions(plan: Push, *, client: Client, project: Project, pushed: Pushed) -> None:
-    """Have the page begin with our masks: it shows those of one version only."""
-    if plan.model_version and pushed.sent and project.model_version != plan.model_version:
+    """Have the page begin with our masks: it shows one version only, and none that has no mask."""
+    if plan.model_version and pushed.prefilled and project.model_version != plan.model_version:
         client.patch(f"/api/projects/{project.id}/", body={"model_version": plan.model_version})
         pushed.replaced_version = project.model_version

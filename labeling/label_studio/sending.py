@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from curation.errors import InputRefused
+from curation.quarantine import printable
+from labeling.label_studio.answers import Imported, LaterImport
 from labeling.label_studio.client import Client, Outage, OutcomeUnknown
-from labeling.label_studio.tasks import Task, list_tasks
+from labeling.label_studio.tasks import list_tasks
 
 IMPORT_FAILED: Final = "failed"
 IMPORT_DONE: Final = "completed"
@@ -29,7 +30,7 @@ def send_tasks(client: Client, *, project: int, tasks: Sequence[Mapping[str, Any
         except OutcomeUnknown as error:
             outage.wait(error)
             ids = []
-        if len(ids) == len(waiting):
+        if len(set(ids)) == len(ids) == len(waiting) and min(ids) > after:
             return arrived | dict(zip(waiting, ids, strict=True))
         # the outcome is unknown, or the import was partial, or the server imports later and gives no ids
         found = {task.uid: task.id for task in list_tasks(client, project=project, after=after)}
@@ -43,25 +44,6 @@ def send_tasks(client: Client, *, project: int, tasks: Sequence[Mapping[str, Any
     return arrived
 
 
-def settle_doubles(client: Client, *, project: int, known: Mapping[str, int], after: int) -> dict[str, Task]:
-    """Give the tasks above the id `after` by uid, once of each that is there several times all but the oldest are gone.
-
-    An import that was given up may still have been carried out, and another machine may have pushed the same samples.
-    `known` are the tasks up to `after`. A task that somebody worked on is never deleted.
-    """
-    by_uid: defaultdict[str, list[Task]] = defaultdict(list)
-    for task in list_tasks(client, project=project, after=after):
-        by_uid[task.uid].append(task)
-    kept: dict[str, Task] = {}
-    for uid, tasks in by_uid.items():
-        first, *rest = tasks
-        for task in tasks if uid in known else rest:
-            if not task.submitted and not task.skipped:
-                client.delete(f"/api/tasks/{task.id}/")
-        kept[uid] = first
-    return kept
-
-
 def missing_of(uids: Iterable[str], *, present: Iterable[str]) -> list[str]:
     """Give the uids that are not present, in their order."""
     there = set(present)
@@ -70,16 +52,22 @@ def missing_of(uids: Iterable[str], *, present: Iterable[str]) -> list[str]:
 
 def _import(client: Client, *, project: int, tasks: list[Mapping[str, Any]], outage: Outage) -> list[int]:
     answer = client.post(
-        f"/api/projects/{project}/import", outage=outage, params={"return_task_ids": "true"}, json=tasks
+        f"/api/projects/{project}/import",
+        kind=Imported,
+        outage=outage,
+        params={"return_task_ids": "true"},
+        json=tasks,
     )
-    if "import" in answer:  # the server imports in its own time, as Label Studio Enterprise does
-        _wait_for_import(client, project=project, number=answer["import"], outage=outage)
-    ids: list[int] = answer.get("task_ids") or []
-    return ids
+    if answer.later is not None:  # the server imports in its own time, as Label Studio Enterprise does
+        _wait_for_import(client, project=project, number=answer.later, outage=outage)
+    return answer.task_ids or []
 
 
 def _wait_for_import(client: Client, *, project: int, number: int, outage: Outage) -> None:
-    while (found := client.get(f"/api/projects/{project}/imports/{number}"))["status"] != IMPORT_DONE:
-        if found["status"] == IMPORT_FAILED:
-            raise InputRefused(f"Label Studio refuses an import: {found.get('error')}", where=client.access.url)
-        outage.wait(f"import {number} is {found['status']}")
+    path = f"/api/projects/{project}/imports/{number}"
+    while (found := client.get(path, kind=LaterImport)).status != IMPORT_DONE:
+        if found.status == IMPORT_FAILED:
+            raise InputRefused(
+                f"Label Studio refuses an import: {printable(str(found.error))}", where=client.access.url
+            )
+        outage.wait(f"import {number} is {found.status}")

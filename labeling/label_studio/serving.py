@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -22,7 +23,7 @@ from curation.errors import EnvironmentProblem
 from curation.files import make_folder, write_durable
 from curation.lock import exclusive
 from labeling.label_studio.access import FILES, RUNNING, Running, Secrets, make_secrets, read_running
-from labeling.local_server import LOOPBACK, free_port, start_server, stop_server
+from labeling.local_server import LOOPBACK, free_port, is_ours, start_server, stop_server
 
 USUAL_PORTS: Final = range(8080, 8180)
 START_S: Final = 1200.0
@@ -128,6 +129,8 @@ def _wait_until_up(folder: Path, *, process: subprocess.Popen[bytes], tell: Call
 
 
 def _answers(url: str) -> bool:
+    if not is_ours(urlsplit(url).port or 0):
+        return False
     try:
         with httpx.Client(trust_env=False, timeout=5.0) as client:
             return "UP" in client.get(f"{url}/health").text

@@ -6,13 +6,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from curation.pixels import Mask
-from labeling.label_studio.brush import decode_brush
+from labeling.label_studio.answers import Annotation, WholeTask
 from labeling.label_studio.client import Client, OutcomeUnknown
 from labeling.label_studio.config import IMAGE, VERDICT, Verdict
 from labeling.label_studio.project import the_project
+from labeling.label_studio.regions import Frame, draw, regions_of
 from labeling.label_studio.tasks import Task, list_tasks, region_of
 
 Truth = Callable[[Task], Mask]
@@ -43,11 +45,10 @@ def annotate(client: Client, *, title: str, truth: Truth) -> int:
 
 def _shown(client: Client, *, task: Task, like: Mask) -> Mask | None:
     """Give the mask that the page begins with."""
-    predictions = client.get(f"/api/tasks/{task.id}/")["predictions"]
-    regions = predictions[0]["result"] if predictions else []
-    if not regions:
-        return None
-    return decode_brush(regions[0]["value"]["rle"], height=like.shape[0], width=like.shape[1])
+    predictions = client.get(f"/api/tasks/{task.id}/", kind=WholeTask).predictions
+    frame = Frame(height=like.shape[0], width=like.shape[1], name=f"task {task.id}")
+    regions = regions_of(predictions[0].result, name=frame.name) if predictions else []
+    return draw(regions[0], frame=frame) if regions else None
 
 
 def submit(client: Client, *, task: int, body: dict[str, Any]) -> None:
@@ -55,9 +56,9 @@ def submit(client: Client, *, task: int, body: dict[str, Any]) -> None:
     outage = client.outage()
     while True:
         try:
-            client.post(f"/api/tasks/{task}/annotations/", outage=outage, json=body)
+            client.post(f"/api/tasks/{task}/annotations/", kind=msgspec.Raw, outage=outage, json=body)
             return
         except OutcomeUnknown as error:
             outage.wait(error)
-            if client.get(f"/api/tasks/{task}/annotations/"):
+            if client.get(f"/api/tasks/{task}/annotations/", kind=list[Annotation]):
                 return

@@ -6,7 +6,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -18,8 +18,9 @@ from labeling.label_studio.applying import AGREEMENT, ANNOTATION, ANNOTATOR, SEC
 from labeling.label_studio.client import Client
 from labeling.label_studio.ledger import IDENTITY_DIGITS, Sent, sent_journal
 from labeling.label_studio.project import Project, find_project, the_project
-from labeling.label_studio.reading import Frame, annotator_of, drawn_mask, mask_iou, submitted_of
-from labeling.label_studio.tasks import Task, fetch_annotations, list_tasks, uid_of
+from labeling.label_studio.reading import annotator_of, drawn_mask, in_utc, mask_iou, submitted_of
+from labeling.label_studio.regions import Frame
+from labeling.label_studio.tasks import Task, by_sample, fetch_annotations, list_tasks, uid_of
 
 PAGE: Final = 100
 SECONDS_PER_MINUTE: Final = 60.0
@@ -36,15 +37,17 @@ class GoldenScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """Where the tasks of this dataset's samples are; golden tasks are counted apart.
+    """Where this dataset's samples are that became tasks, each once; golden ones are counted apart.
 
-    `waiting`, `in_progress` (a draft), `submitted` and `skipped` add up to `tasks`. `pulled` of the submitted are in
-    the dataset. `lost` were sent from here and are no longer on the server. `agreement` is the mean IoU of the samples
-    that several annotators drew. Times are of what was pulled.
+    `waiting`, `in_progress` (a draft), `submitted` and `skipped` add up to `tasks`; `doubled` counts the tasks beyond
+    the first of each sample. `pulled` of the submitted are in the dataset. `lost` were sent from here and are no longer
+    on the server. `agreement` is the mean IoU of the samples that several annotators drew. Times are of what was
+    pulled.
     """
 
     project: str
     tasks: int
+    doubled: int
     waiting: int
     in_progress: int
     submitted: int
@@ -66,24 +69,25 @@ def status_of(dataset: Dataset, *, client: Client, title: str) -> Status:
     project = the_project(client, title=title)
     sent = {one.id: one for one in sent_journal(dataset.folder, identity=project.identity).outcomes()}
     uids = {uid_of(row) for row in dataset.table.to_pylist()} | sent.keys()
-    tasks = [task for task in list_tasks(client, project=project.id) if task.uid in uids]
-    golden = [task for task in tasks if _is_golden(task, sent=sent)]
-    own = [task for task in tasks if not _is_golden(task, sent=sent)]
+    samples = {uid: tasks for uid, tasks in by_sample(list_tasks(client, project=project.id)).items() if uid in uids}
+    golden = [task for uid, tasks in samples.items() if _is_golden(uid, sent=sent) for task in tasks]
+    own = [tasks for uid, tasks in samples.items() if not _is_golden(uid, sent=sent)]
     drafts = {task.id for task in list_tasks(client, project=project.id, drafts_only=True)}
-    states = [_state(task, has_draft=task.id in drafts) for task in own]
+    states = [_state(tasks, drafts=drafts) for tasks in own]
     rows = [row for row in dataset.table.to_pylist() if _came_from(row.get(ANNOTATION), project=project)]
     minutes = [row[SECONDS] / SECONDS_PER_MINUTE for row in rows if row.get(SECONDS) is not None]
     agreement = [row[AGREEMENT] for row in rows if row.get(AGREEMENT) is not None]
     return Status(
         project=project.title,
         tasks=len(own),
+        doubled=sum(map(len, own)) - len(own),
         waiting=states.count("waiting"),
         in_progress=states.count("in_progress"),
         submitted=states.count("submitted"),
         skipped=states.count("skipped"),
         pulled=len(rows),
-        golden=len(golden),
-        lost=len(sent.keys() - {task.uid for task in tasks}),
+        golden=len(samples) - len(own),
+        lost=len(sent.keys() - samples.keys()),
         agreement=statistics.fmean(agreement) if agreement else None,
         agreement_samples=len(agreement),
         minutes_median=statistics.median(minutes) if minutes else None,
@@ -95,32 +99,27 @@ def status_of(dataset: Dataset, *, client: Client, title: str) -> Status:
 
 
 def submitted_since(moment: datetime | None, *, client: Client, title: str) -> int:
-    """Give how many tasks of a project have a submitted annotation and were changed after a moment, None for ever.
+    """Give how many samples of a project have a submitted task that was changed after a moment, None for ever.
 
     Where there is no such project yet, nothing was submitted.
     """
     project = find_project(client, title=title)
     tasks = () if project is None else list_tasks(client, project=project.id, since=moment)
-    return sum(1 for task in tasks if task.submitted and (moment is None or _moment(task.updated_at) > moment))
+    submitted = (task for task in tasks if task.submitted)
+    return len({task.uid for task in submitted if moment is None or in_utc(task.updated_at) > moment})
 
 
-def _moment(text: str) -> datetime:
-    """Give a time of the server, which is of UTC where it does not say."""
-    told = datetime.fromisoformat(text)
-    return told if told.tzinfo else told.replace(tzinfo=UTC)
+def _is_golden(uid: str, *, sent: dict[str, Sent]) -> bool:
+    return uid in sent and sent[uid].golden is not None
 
 
-def _is_golden(task: Task, *, sent: dict[str, Sent]) -> bool:
-    return task.uid in sent and sent[task.uid].golden is not None
-
-
-def _state(task: Task, *, has_draft: bool) -> str:
-    """Give where a task is: a draft counts only where nothing was submitted, a skip only where nothing else is."""
-    if task.submitted:
+def _state(tasks: Sequence[Task], *, drafts: set[int]) -> str:
+    """Give where a sample is: a draft counts only where nothing was submitted, a skip only where nothing else is."""
+    if any(task.submitted for task in tasks):
         return "submitted"
-    if has_draft:
+    if any(task.id in drafts for task in tasks):
         return "in_progress"
-    return "skipped" if task.skipped else "waiting"
+    return "skipped" if all(task.skipped for task in tasks) else "waiting"
 
 
 def _came_from(annotation: str | None, *, project: Project) -> bool:
@@ -149,7 +148,7 @@ def _golden_scores(
                 mask = decode_mask(read_file(truth), file=str(truth))
                 frame = Frame(height=mask.shape[0], width=mask.shape[1], name=f"task {task.id}")
                 for one in submitted_of(annotations.get(task.id, [])):
-                    found[annotator_of(one)].append(mask_iou(drawn_mask(one, frame=frame), second=mask))
+                    found[annotator_of(one)].append(mask_iou(drawn_mask(one, frame=frame)[0], second=mask))
             except BadRecord:  # the known mask was moved, or what was drawn is damaged: no score
                 continue
     return tuple(

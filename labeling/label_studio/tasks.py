@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
+
 from curation.pixels import Mask
+from labeling.label_studio.answers import AnnotatedPage, Annotation, TaskData, TaskEntry, TaskPage
 from labeling.label_studio.brush import encode_brush
 from labeling.label_studio.client import Client
 from labeling.label_studio.config import BRUSH, CONFIG_HASH, IMAGE, PERSON
@@ -22,6 +25,9 @@ LISTED: Final = 500
 """Tasks in one page of a listing; a page costs the server about a second, whatever it holds."""
 SERVER_TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 UID_DIGITS: Final = 16
+UID: Final = re.compile(rf"@[0-9a-f]{{{UID_DIGITS}}}\Z")
+MAX_TASKS: Final = 1_000_000
+"""Of one project; nobody labels as many by hand, and a server that makes tasks up must end somewhere."""
 LISTED_FIELDS: Final = "id,data,updated_at,total_annotations,cancelled_annotations"
 
 
@@ -37,7 +43,7 @@ class Task:
     label_sha256: str | None
     submitted: int
     skipped: int
-    updated_at: str
+    updated_at: datetime
 
 
 def uid_of(row: Mapping[str, Any]) -> str:
@@ -98,18 +104,27 @@ def list_tasks(
         items.append({"filter": "filter:tasks:updated_at", "operator": "greater", "type": "Datetime", "value": told})
     if drafts_only:
         items.append({"filter": "filter:tasks:draft_exists", "operator": "equal", "type": "Boolean", "value": "true"})
-    for entry in _pages(client, project=project, items=items, include=LISTED_FIELDS):
-        if (task := _task(entry)) is not None:
+    for entry in _pages(client, project=project, items=items, include=LISTED_FIELDS, after=after):
+        if (task := _task(entry, client=client)) is not None:
             yield task
 
 
-def fetch_annotations(client: Client, *, project: int, tasks: list[int]) -> dict[int, list[dict[str, Any]]]:
-    """Give the annotations of some tasks by the task's id, in one call.
+def by_sample(tasks: Iterable[Task]) -> dict[str, list[Task]]:
+    """Return the tasks of each sample by its uid: one, or several where two pushes met or an import came late."""
+    found: dict[str, list[Task]] = {}
+    for task in tasks:
+        found.setdefault(task.uid, []).append(task)
+    return found
+
+
+def fetch_annotations(client: Client, *, project: int, tasks: list[int]) -> dict[int, list[Annotation]]:
+    """Return the annotations of some tasks by the task's id, in one call; a task that is gone by now is left out.
 
     Asked for as a review, since the server would else also compute the texts of all columns that its page shows.
     """
     answer = client.get(
         "/api/tasks",
+        kind=AnnotatedPage,
         project=project,
         page_size=len(tasks),
         fields="all",
@@ -118,43 +133,65 @@ def fetch_annotations(client: Client, *, project: int, tasks: list[int]) -> dict
         include="id,annotations,result,completed_by,was_cancelled,lead_time,updated_at",
         query=json.dumps({"selectedItems": {"all": False, "included": tasks}}),
     )
-    return {entry["id"]: entry.get("annotations") or [] for entry in answer["tasks"]}
+    asked = set(tasks)
+    return {entry.id: entry.annotations or [] for entry in answer.tasks if entry.id in asked}
 
 
-def _pages(client: Client, *, project: int, items: list[dict[str, Any]], include: str) -> Iterator[dict[str, Any]]:
+def _pages(
+    client: Client, *, project: int, items: list[dict[str, Any]], include: str, after: int
+) -> Iterator[TaskEntry]:
     """Give all tasks for which the conditions hold, each page starting after the last id of the one before.
 
     Pages by number would skip tasks while others are deleted.
     """
-    while True:
+    for _ in range(MAX_TASKS // LISTED):
         query = {"filters": {"conjunction": "and", "items": items}, "ordering": ["tasks:id"]}
         page = client.get(
             "/api/tasks",
+            kind=TaskPage,
             project=project,
             page_size=LISTED,
             resolve_uri="false",
             include=include,
             query=json.dumps(query),
-        )["tasks"]
-        yield from page
+        ).tasks
+        for entry in page:
+            if entry.id <= after:
+                raise client.unusable(f"task {entry.id} is listed, though those above {after} were asked for, in order")
+            after = entry.id
+            yield entry
         if len(page) < LISTED:
             return
-        items = [{**items[0], "value": page[-1]["id"]}, *items[1:]]
+        items = [{**items[0], "value": after}, *items[1:]]
+    raise client.unusable(f"project {project} lists more than {MAX_TASKS:,} tasks")
 
 
-def _task(entry: dict[str, Any]) -> Task | None:
-    data = entry.get("data") or {}
-    uid = data.get("sample_uid")
-    if not isinstance(uid, str) or not re.search(rf"@[0-9a-f]{{{UID_DIGITS}}}$", uid):
+def _task(entry: TaskEntry, *, client: Client) -> Task | None:
+    """Return a task that curate made, None for another."""
+    if (data := data_of(entry.data, task=entry.id, client=client)) is None:
         return None
     return Task(
-        id=entry["id"],
-        uid=uid,
-        sample_id=str(data.get("sample_id")),
-        config=str(data.get("config")),
-        label_version=int(data.get("label_version") or 0),
-        label_sha256=data.get("label_sha256"),
-        submitted=entry["total_annotations"],
-        skipped=entry["cancelled_annotations"],
-        updated_at=entry["updated_at"],
+        id=entry.id,
+        uid=data.sample_uid,
+        sample_id=data.sample_id,
+        config=data.config,
+        label_version=data.label_version or 0,
+        label_sha256=data.label_sha256,
+        submitted=entry.total_annotations,
+        skipped=entry.cancelled_annotations,
+        updated_at=entry.updated_at,
     )
+
+
+def data_of(data: Any, *, task: int, client: Client) -> TaskData | None:
+    """Return the data of a task that curate made, None for another.
+
+    Raises RemoteUnavailable for one of ours that somebody changed: to leave it out would lose its label in silence.
+    """
+    uid = data.get("sample_uid") if isinstance(data, dict) else None
+    if not isinstance(uid, str) or not UID.search(uid):
+        return None
+    try:
+        return msgspec.convert(data, TaskData)
+    except msgspec.ValidationError as error:
+        raise client.unusable(f"the data of task {task} was changed: {error}") from error

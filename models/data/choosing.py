@@ -9,10 +9,19 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.checksums import digest_column
 from curation.dataset import Dataset, select_rows
 from curation.errors import InputRefused
+from curation.licenses import (
+    FILTERED,
+    LicenseRules,
+    allowed_rows,
+    flagged_counts,
+    license_warnings,
+    row_licenses,
+)
 from curation.splitting import IDENTITY_COLUMNS, leak_groups
 from models.truth import is_incomplete
 
@@ -45,20 +54,26 @@ class LabelledImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """The samples of one training, and how many rows of the datasets were left out of it, by reason."""
+    """The samples of one training, and how many rows of the datasets were left out of it, by reason.
+
+    `warnings` tell of rows that train under a licence with restrictions.
+    """
 
     training: tuple[LabelledImage, ...]
     validation: tuple[LabelledImage, ...]
     left_out: Mapping[str, int]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What to choose by: a query on the rows that train, the classes of the network, and at most how many samples."""
+    """What to choose by: the classes of the network, at most how many samples, and of the rows that train a query and
+    the licences that are allowed."""
 
     classes: int = 1
     query: str | None = None
     limit: int | None = None
+    licenses: LicenseRules | None = None
 
 
 def choose_samples(training: Sequence[Dataset], *, validation: Sequence[Dataset], choice: Choice) -> Chosen:
@@ -80,7 +95,7 @@ def choose_samples(training: Sequence[Dataset], *, validation: Sequence[Dataset]
             where=_places(validation or training),
             remedy="name a dataset with --val D, or split one: curate split D --val 0.1",
         )
-    tables = [_asked_for(dataset, query=choice.query, left_out=left_out) for dataset in training]
+    tables = [_asked_for(dataset, choice=choice, left_out=left_out) for dataset in training]
     held_out = [*judging, *(_held_out(dataset.table) for dataset in (*training, *validation))]
     kept = apart(tables, held_out=held_out)
     left_out["in_validation"] += sum(map(len, tables)) - sum(map(len, kept))
@@ -95,7 +110,13 @@ def choose_samples(training: Sequence[Dataset], *, validation: Sequence[Dataset]
             where=_places(training),
             remedy="name other data, or split it so that some of it trains: curate split D --val 0.1",
         )
-    return Chosen(training=samples, validation=judges, left_out=dict(sorted(left_out.items())))
+    licenses = [texts for table in kept for texts in row_licenses(table.filter(pc.is_valid(table[column])))]
+    return Chosen(
+        training=samples,
+        validation=judges,
+        left_out=dict(sorted(left_out.items())),
+        warnings=license_warnings(flagged_counts(licenses), samples=len(licenses)),
+    )
 
 
 def of_split(table: pa.Table, *splits: str | None) -> pa.Table:
@@ -125,14 +146,16 @@ def _held_out(table: pa.Table) -> pa.Table:
     return of_split(table, *HELD_OUT)
 
 
-def _asked_for(dataset: Dataset, *, query: str | None, left_out: Counter[str]) -> pa.Table:
+def _asked_for(dataset: Dataset, *, choice: Choice, left_out: Counter[str]) -> pa.Table:
     table = of_split(dataset.table, "train", None)
     left_out["other_split"] += len(dataset.table) - len(table)
-    if query is None or not len(table):
-        return table
-    kept = select_rows(Dataset(folder=dataset.folder, card=dataset.card, table=table), query)
-    left_out["query"] += len(table) - len(kept)
-    return kept
+    if choice.query is not None and len(table):
+        kept = select_rows(Dataset(folder=dataset.folder, card=dataset.card, table=table), choice.query)
+        left_out["query"] += len(table) - len(kept)
+        table = kept
+    allowed = allowed_rows(table, rules=choice.licenses)
+    left_out[FILTERED] += len(table) - len(allowed)
+    return allowed
 
 
 def _identities(table: pa.Table, *, prefix: int) -> pa.Table:

@@ -21,6 +21,7 @@ from curation.dataset import Dataset
 from curation.errors import InputRefused
 from curation.files import read_file, safe_join
 from curation.fusion import FusionRules, fuse
+from curation.licenses import LicenseRules, allowed_rows
 from curation.pixels import Alpha, Image, Mask, decode_image
 from curation.placement import BACKGROUND_ZOOM
 from curation.splitting import IDENTITY_COLUMNS, leak_groups
@@ -70,16 +71,20 @@ def _background(path: Path, *, least_px: int) -> Image:
 
 
 def choose_backgrounds(
-    backgrounds: Sequence[Dataset], *, training: Sequence[Dataset], validation: Sequence[Dataset]
+    backgrounds: Sequence[Dataset],
+    *,
+    training: Sequence[Dataset],
+    validation: Sequence[Dataset],
+    licenses: LicenseRules | None = None,
 ) -> tuple[Path, ...]:
     """Give the images that may lie behind samples that train: split `train` or none, and without a person.
 
-    None shares an image or a group with the splits val and test of any of these datasets, or with what judges.
-    Raises InputRefused when none is left.
+    None shares an image or a group with the splits val and test of any of these datasets, or with what judges, and the
+    licence of each is allowed. Raises InputRefused when none is left.
     """
     held_out = [_held_out(dataset.table) for dataset in (*backgrounds, *training)]
     held_out += [_not_training(dataset.table) for dataset in validation]
-    tables = [_personless(dataset.table) for dataset in backgrounds]
+    tables = [allowed_rows(_personless(dataset.table), rules=licenses) for dataset in backgrounds]
     parts = [_identities(table) for table in (*tables, *held_out)]
     groups = leak_groups(pa.concat_tables(parts, promote_options="default"))
     rows = [(dataset, path) for dataset, table in zip(backgrounds, tables) for path in table["image"].to_pylist()]
@@ -87,7 +92,8 @@ def choose_backgrounds(
     free = [safe_join(dataset.folder, path) for (dataset, path), group in zip(rows, groups) if group not in taken]
     if not free:
         raise InputRefused(
-            "no background is left that may train: each shows a person, or belongs to the splits val or test",
+            "no background is left that may train: each shows a person, belongs to the splits val or test, "
+            "or is under a licence that is not allowed",
             where=", ".join(str(dataset.folder) for dataset in backgrounds),
             remedy="name other datasets with --backgrounds, e.g. made by `curate coco-background`",
         )

@@ -59,7 +59,8 @@ def _answers(model: ReadyModel, *, threads: int) -> tuple[dict[EngineName, Score
     for name in (name for name, is_installed in installed.items() if is_installed):
         try:
             answers[name] = _answer(replace(model, engine=name), threads=threads)
-        except InputRefused:
+        except InputRefused as error:
+            error.where = error.where or str(model.file)
             raise
         except Exception as error:  # noqa: BLE001 - runtimes raise whatever they like of a graph that they cannot run
             failures.append(f"{name} cannot run it: {' '.join(str(error).split())[:300]}")

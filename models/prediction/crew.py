@@ -73,6 +73,7 @@ class Crew:
             threads=max(1, options.workers // self.size),
             with_flips=options.with_flips,
             with_scales=options.with_scales,
+            with_windows=options.with_windows,
             memory_bytes=WORKER_MEMORY_BYTES + 8 * len(model.data) if on_cpu else resource.RLIM_INFINITY,
         )
         self._members: list[Member] = []

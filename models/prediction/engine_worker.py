@@ -20,7 +20,7 @@ from curation.files import read_file
 from curation.pixels import Image, decode_image
 from curation.quarantine import BadRecord, Code
 from curation.worker_process import prepare_worker
-from models.prediction.outputs import WrongShape
+from models.prediction.output_axes import WrongShape
 from models.prediction.predictor import Answer, EnginePredictor
 from models.prediction.protocol import Probability
 from models.prediction.ready import ReadyModel
@@ -39,6 +39,7 @@ class WorkerSettings:
     threads: int
     with_flips: bool
     with_scales: bool
+    with_windows: bool
     memory_bytes: int
 
 
@@ -46,13 +47,15 @@ class WorkerSettings:
 class FileResult:
     """What became of one file: the probability of person at the size of the model's output, or why there is none.
 
-    `disagreement` is that of the views of the image, None for one alone.
+    `disagreement` is that of the views of the image, None for one alone; `strength` that of the strongest blob where
+    windows were predicted.
     """
 
     index: int
     size: Size = (0, 0)
     probability: Probability | None = None
     disagreement: float | None = None
+    strength: float | None = None
     broken: BadRecord | None = None
 
 
@@ -66,7 +69,10 @@ def serve(pipe: Connection, settings: WorkerSettings) -> None:
         return  # the parent needs no more
     try:
         predictor = model.predictor(
-            threads=settings.threads, with_flips=settings.with_flips, with_scales=settings.with_scales
+            threads=settings.threads,
+            with_flips=settings.with_flips,
+            with_scales=settings.with_scales,
+            with_windows=settings.with_windows,
         )
         pipe.send(READY)
         while tasks := _next_tasks(pipe, most=predictor.batch):
@@ -107,7 +113,7 @@ def send_result(pipe: Connection, result: FileResult) -> None:
     """Send a result; its array as it lies in memory, which costs a tenth of pickling it."""
     probability = result.probability
     shape = None if probability is None else probability.shape
-    pipe.send((result.index, result.size, shape, result.disagreement, result.broken))
+    pipe.send((result.index, result.size, shape, result.disagreement, result.strength, result.broken))
     if probability is not None:
         pipe.send_bytes(np.ascontiguousarray(probability).data.cast("B"))
 
@@ -118,9 +124,11 @@ def receive(pipe: Connection) -> FileResult | CurateError | str:
     if not isinstance(message, tuple):
         told: CurateError | str = message
         return told
-    index, size, shape, disagreement, broken = message
+    index, size, shape, disagreement, strength, broken = message
     probability = None if shape is None else np.frombuffer(pipe.recv_bytes(), dtype=np.float32).reshape(shape)
-    return FileResult(index=index, size=size, probability=probability, disagreement=disagreement, broken=broken)
+    return FileResult(
+        index=index, size=size, probability=probability, disagreement=disagreement, strength=strength, broken=broken
+    )
 
 
 def _result(index: int, file: Path, *, image: Image, answer: Answer | None) -> FileResult:
@@ -131,7 +139,13 @@ def _result(index: int, file: Path, *, image: Image, answer: Answer | None) -> F
     probability = answer.probability
     if size[0] * size[1] < probability.size:  # the smaller of the two travels
         probability = at_size(probability, size=size)
-    return FileResult(index=index, size=size, probability=probability, disagreement=answer.disagreement)
+    return FileResult(
+        index=index,
+        size=size,
+        probability=probability,
+        disagreement=answer.disagreement,
+        strength=answer.strength,
+    )
 
 
 def _next_tasks(pipe: Connection, *, most: int) -> list[Task]:

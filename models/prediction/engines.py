@@ -1,7 +1,8 @@
 """The runtimes that compute a network: torch, ONNX Runtime, OpenVINO. The only file that imports the last two.
 
-An engine takes (n, 3, h, w) or (n, h, w, 3) float32, n at most its `batch`, and gives the model's first output as it
-is. Threads that wait do so without spinning: engines stand beside others, and beside processes that decode.
+An engine takes (n, 3, h, w) or (n, h, w, 3) of the type of its card, n at most its `batch`, and gives the model's
+first output as it is. Threads that wait do so without spinning: engines stand beside others, and beside processes that
+decode.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.card import ModelCard
+from models.prediction.output_axes import WrongShape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,8 +34,30 @@ class Engine(Protocol):
 
     batch: int
 
-    def run(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
-        """Give the first output of the network for prepared images."""
+    def run(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        """Return the first output of the network for prepared images."""
+
+
+class Padded:
+    """An engine that takes so many images at once, no more and no less: the last one stands for those that lack."""
+
+    def __init__(self, engine: Engine, *, batch: int) -> None:
+        self._engine = engine
+        self.batch = batch
+
+    def run(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        """Return the first output of the network for prepared images, at most `batch`."""
+        if len(inputs) == self.batch:
+            return self._engine.run(inputs)
+        lacking = np.repeat(inputs[-1:], self.batch - len(inputs), axis=0)
+        found = self._engine.run(np.concatenate([inputs, lacking]))
+        if found.shape[:1] != (self.batch,):
+            raise WrongShape(
+                f"the model takes {self.batch} images at once and gives an output of shape {found.shape}, which is not "
+                "one plane for each of them",
+                remedy="export the model again with a batch of one image",
+            )
+        return found[: len(inputs)]
 
 
 class OpenVino:
@@ -44,8 +68,8 @@ class OpenVino:
     def __init__(self, request: Any) -> None:
         self._request = request
 
-    def run(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
-        """Give the first output of the network for one prepared image."""
+    def run(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        """Return the first output of the network for one prepared image."""
         found: NDArray[Any] = self._request.infer([inputs], share_inputs=True)[0]
         return found
 
@@ -60,8 +84,8 @@ class OnnxRuntime:
         self._input = session.get_inputs()[0].name
         self._output = session.get_outputs()[0].name
 
-    def run(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
-        """Give the first output of the network for one prepared image."""
+    def run(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        """Return the first output of the network for one prepared image."""
         found: NDArray[Any] = self._session.run([self._output], {self._input: inputs})[0]
         return found
 
@@ -92,8 +116,8 @@ class Torch:
         return found
 
 
-def open_openvino(data: bytes, *, card: ModelCard, threads: int, with_bfloat16: bool = False) -> OpenVino:
-    """Give OpenVINO with an ONNX model, on the CPU. Raises RuntimeError when it cannot run it."""
+def open_openvino(data: bytes, *, card: ModelCard, threads: int, with_bfloat16: bool = False) -> Engine:
+    """Return OpenVINO with an ONNX model, on the CPU. Raises RuntimeError when it cannot run it."""
     core = _openvino().Core()
     model = core.read_model(data)
     model.reshape({model.inputs[0]: list(input_shape(card))})
@@ -104,11 +128,11 @@ def open_openvino(data: bytes, *, card: ModelCard, threads: int, with_bfloat16: 
         "PERFORMANCE_HINT": "LATENCY",
         "ENABLE_CPU_PINNING": False,  # pinned, processes beside each other would share the first core
     }
-    return OpenVino(core.compile_model(model, "CPU", settings).create_infer_request())
+    return _padded(OpenVino(core.compile_model(model, "CPU", settings).create_infer_request()), card=card)
 
 
-def open_onnxruntime(data: bytes, *, threads: int, device: str = "cpu") -> OnnxRuntime:
-    """Give ONNX Runtime with an ONNX model, on `cpu` or `cuda:N`. Raises exceptions of its own where it cannot run."""
+def open_onnxruntime(data: bytes, *, card: ModelCard, threads: int, device: str = "cpu") -> Engine:
+    """Return ONNX Runtime with an ONNX model, on `cpu` or `cuda:N`. Raises exceptions of its own."""
     import onnxruntime  # type: ignore[import-untyped]
 
     options = onnxruntime.SessionOptions()
@@ -118,7 +142,8 @@ def open_onnxruntime(data: bytes, *, threads: int, device: str = "cpu") -> OnnxR
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     number = int(device.partition(":")[2] or 0)
     on_gpu = [("CUDAExecutionProvider", {"device_id": number})] if device != "cpu" else []
-    return OnnxRuntime(onnxruntime.InferenceSession(data, options, providers=[*on_gpu, "CPUExecutionProvider"]))
+    session = onnxruntime.InferenceSession(data, options, providers=[*on_gpu, "CPUExecutionProvider"])
+    return _padded(OnnxRuntime(session), card=card)
 
 
 def open_torch(network: nn.Module, *, threads: int, device: str, with_bfloat16: bool) -> Torch:
@@ -131,9 +156,13 @@ def open_torch(network: nn.Module, *, threads: int, device: str, with_bfloat16: 
 
 
 def input_shape(card: ModelCard) -> tuple[int, int, int, int]:
-    """Give the shape of one prepared image, batch axis included."""
-    height, width = card.input_size
-    return (1, 3, height, width) if card.layout == "NCHW" else (1, height, width, 3)
+    """Return the shape of what the network takes: one prepared image, or as many as its card says."""
+    (height, width), batch = card.input_size, card.batch or 1
+    return (batch, 3, height, width) if card.layout == "NCHW" else (batch, height, width, 3)
+
+
+def _padded(engine: Engine, *, card: ModelCard) -> Engine:
+    return engine if card.batch in {None, 1} else Padded(engine, batch=card.batch or 1)
 
 
 def has_openvino() -> bool:

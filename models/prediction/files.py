@@ -27,12 +27,14 @@ class FilePrediction:
 
     Broken are files that hold no whole image, and images for which the model gives what is not finite
     (MODEL_NONFINITE) or ends its process (WORKER_DIED). `disagreement` is that of the views of the image, None for one.
+    `strength` is that of the strongest blob where windows were predicted; `probability` is 1 in it then, 0 elsewhere.
     """
 
     index: int
     probability: Probability | None
     broken: BadRecord | None
     disagreement: float | None = None
+    strength: float | None = None
 
 
 def predict_files(
@@ -55,7 +57,12 @@ def _in_this_process(
 ) -> Generator[FilePrediction, None, None]:
     if not files:
         return
-    predictor = model.predictor(threads=1, with_flips=options.with_flips, with_scales=options.with_scales)
+    predictor = model.predictor(
+        threads=1,
+        with_flips=options.with_flips,
+        with_scales=options.with_scales,
+        with_windows=options.with_windows,
+    )
     tasks = list(enumerate(files))
     for start in range(0, len(tasks), predictor.batch):
         results = results_of(tasks[start : start + predictor.batch], predictor=predictor)
@@ -138,4 +145,10 @@ def _prediction(result: FileResult) -> FilePrediction:
     if result.probability is None:
         return FilePrediction(index=result.index, probability=None, broken=result.broken)
     probability = at_size(result.probability, size=result.size)
-    return FilePrediction(index=result.index, probability=probability, broken=None, disagreement=result.disagreement)
+    return FilePrediction(
+        index=result.index,
+        probability=probability,
+        broken=None,
+        disagreement=result.disagreement,
+        strength=result.strength,
+    )

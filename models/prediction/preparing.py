@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import resource
+from collections.abc import Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
 from multiprocessing import get_context
@@ -24,11 +25,12 @@ from models.card import ModelCard, read_card
 from models.prediction import engines
 from models.prediction.choosing import choose_engine
 from models.prediction.finding import FoundModel, find_model, read_model_file, refuse_other_hash
-from models.prediction.graph_card import refuse_other_graph
+from models.prediction.graph_card import agreed, refuse_other_graph
 from models.prediction.onnx_cache import keep_onnx, kept_onnx
 from models.prediction.onnx_safety import REEXPORT, checked_onnx
 from models.prediction.protocol import EngineOptions
 from models.prediction.ready import ReadyModel
+from models.prediction.real_pictures import Sample, few, refuse_misread
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,9 +43,10 @@ BYTES_PER_MODEL_BYTE: Final = 8
 MORE_ROOM: Final = "free some memory, or train at a smaller --input-size; then run the same command again"
 
 
-def prepare(model: Path, *, options: EngineOptions) -> ReadyModel:
-    """Give the model that a path names, checked, with its engine chosen.
+def prepare(model: Path, *, options: EngineOptions, samples: Sequence[Sample] = ()) -> ReadyModel:
+    """Return the model that a path names, checked, with its engine chosen.
 
+    What a foreign model says of a few of the `samples` has to fit its card, see `real_pictures`.
     Raises SecurityRefused: a format that can carry code, or an ONNX file that is unsafe, or exhausts memory or time;
     InputRefused: no model, damaged, not as its card says, no finite answer; ConfigurationProblem: the device.
     """
@@ -59,7 +62,9 @@ def prepare(model: Path, *, options: EngineOptions) -> ReadyModel:
     )
     try:
         with signals_held():  # the first task starts the pool
-            future = pool.schedule(checked_model, args=(found, card, options), timeout=OPENING_TIMEOUT_S)
+            future = pool.schedule(
+                checked_model, args=(found, card, options), kwargs={"samples": few(samples)}, timeout=OPENING_TIMEOUT_S
+            )
         outcome: ReadyModel | CurateError = future.result()
     except ProcessExpired as error:
         raise _unsafe(found, f"the process that opened it ended with exit code {error.exitcode}") from error
@@ -73,11 +78,14 @@ def prepare(model: Path, *, options: EngineOptions) -> ReadyModel:
     return outcome
 
 
-def checked_model(found: FoundModel, card: ModelCard, options: EngineOptions) -> ReadyModel | CurateError:
+def checked_model(
+    found: FoundModel, card: ModelCard, options: EngineOptions, *, samples: Sequence[Sample] = ()
+) -> ReadyModel | CurateError:
     """Check a model and choose its engine, in a process of its own; what stops the command comes back as a value."""
     try:
         if found.is_onnx:
-            return _from_onnx(found, card=card, options=options)
+            model = _from_onnx(found, card=card, options=options)
+            return refuse_misread(model, samples=samples, threads=max(1, options.workers))
         return _from_run_folder(found, card=card, options=options)
     except CurateError as error:
         return error
@@ -88,8 +96,8 @@ def checked_model(found: FoundModel, card: ModelCard, options: EngineOptions) ->
 def _from_onnx(found: FoundModel, *, card: ModelCard, options: EngineOptions) -> ReadyModel:
     data = read_model_file(found.weights)
     refuse_other_hash(data, card=card, file=found.weights)
-    checked = checked_onnx(data, file=found.weights)
-    refuse_other_graph(checked, card=card, file=found.weights)
+    sha256 = sha256_of(data)
+    data, card = agreed(checked_onnx(data, file=found.weights), card=card, file=found.weights)
     device = "cpu" if options.device == "auto" else options.device
     if device != "cpu" and not engines.has_onnxruntime(on_cuda=True):
         raise ConfigurationProblem(
@@ -100,9 +108,9 @@ def _from_onnx(found: FoundModel, *, card: ModelCard, options: EngineOptions) ->
     model = ReadyModel(
         name=found.name,
         file=found.weights,
-        sha256=sha256_of(data),
+        sha256=sha256,
         card=card,
-        data=checked,
+        data=data,
         engine="onnxruntime",
         device=device,
     )

@@ -15,7 +15,7 @@ import numpy as np
 from curation.errors import InputRefused
 from curation.pixels import Image
 from models.card import ModelCard
-from models.prediction.outputs import Scores
+from models.prediction.outputs import SQUASHED, Scores
 
 PROBE_SIZE: Final = (200, 150)
 """Height and width in pixels: of no network's own size, so that resizing is tested too."""
@@ -51,7 +51,7 @@ def probe_numbers(score: Scores, *, card: ModelCard) -> tuple[float, ...]:
     Probabilities become log-odds first, so that a logit which the card calls a probability does not pass.
     """
     values = score.astype(np.float64)
-    if card.output == "probability":
+    if card.output not in SQUASHED:
         inside = np.clip(values, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
         values = np.log(inside / (1 - inside))
     means = cv2.resize(values, (CELLS, CELLS), interpolation=cv2.INTER_AREA)

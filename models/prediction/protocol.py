@@ -23,6 +23,8 @@ class EngineOptions:
     `device` is auto, cpu, cuda or cuda:N. `precision` "fast" takes bfloat16 where the processor computes with it, and
     is "fp32" elsewhere. `with_flips` averages the prediction with that of the mirrored image, at twice the cost.
     `with_scales` predicts the image shrunk as well, only to tell how far the views disagree: no prediction changes.
+    `with_windows` predicts windows of the image instead of the whole, about a hundred, and gives where and how strong
+    the strongest blob is that they see.
     `workers` is the number of processes that predict files (0: this process, without isolation), and of threads in
     this process otherwise. A chunk of files that takes longer than `item_timeout_s` for each is given up.
     """
@@ -31,6 +33,7 @@ class EngineOptions:
     precision: Literal["fp32", "fast"] = "fp32"
     with_flips: bool = False
     with_scales: bool = False
+    with_windows: bool = False
     workers: int = len(os.sched_getaffinity(0))
     item_timeout_s: float = 30.0
 

@@ -36,10 +36,12 @@ class ReadyModel:
 
     @property
     def batch(self) -> int:
-        """Give how many images at once keep the engine busy."""
-        return engines.CUDA_BATCH if self.engine == "torch" and self.device != "cpu" else 1
+        """Return how many images at once keep the engine busy, or fill what it takes."""
+        return engines.CUDA_BATCH if self.engine == "torch" and self.device != "cpu" else self.card.batch or 1
 
-    def predictor(self, *, threads: int, with_flips: bool = False, with_scales: bool = False) -> EnginePredictor:
+    def predictor(
+        self, *, threads: int, with_flips: bool = False, with_scales: bool = False, with_windows: bool = False
+    ) -> EnginePredictor:
         """Open the engine in this process, and give the model on it."""
         return EnginePredictor(
             self._open(threads=threads),
@@ -47,13 +49,14 @@ class ReadyModel:
             name=self.name,
             with_flips=with_flips,
             with_scales=with_scales,
+            with_windows=with_windows,
         )
 
     def _open(self, *, threads: int) -> Engine:
         if self.engine == "openvino":
             return engines.open_openvino(self.data, card=self.card, threads=threads, with_bfloat16=self.with_bfloat16)
         if self.engine == "onnxruntime":
-            return engines.open_onnxruntime(self.data, threads=threads, device=self.device)
+            return engines.open_onnxruntime(self.data, card=self.card, threads=threads, device=self.device)
         from models.weights import load_network
 
         network, _ = load_network(self.file.parent)

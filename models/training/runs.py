@@ -231,7 +231,7 @@ def _mean_mask(plan: TrainingPlan) -> torch.Tensor:
 
 
 def _chosen(stage: Stage, *, settings: TrainSettings, datasets: dict[str, Dataset]) -> Chosen:
-    choice = Choice(classes=settings.classes, query=stage.where, limit=settings.limit)
+    choice = Choice(classes=settings.classes, query=stage.where, limit=settings.limit, licenses=settings.licenses)
     training = [datasets[name] for name in stage.data]
     validation = [datasets[name] for name in settings.val]
     return choose_samples(training, validation=validation, choice=choice)
@@ -243,7 +243,7 @@ def _fusion(stage: Stage, *, settings: TrainSettings, datasets: dict[str, Datase
     backgrounds, training, validation = (
         [datasets[name] for name in names] for names in (stage.backgrounds, stage.data, settings.val)
     )
-    chosen = choose_backgrounds(backgrounds, training=training, validation=validation)
+    chosen = choose_backgrounds(backgrounds, training=training, validation=validation, licenses=settings.licenses)
     return TrainingFusion(backgrounds=chosen, ratio=stage.fusion_ratio)
 
 

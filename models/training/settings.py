@@ -12,6 +12,7 @@ import yaml
 
 from curation.errors import ConfigurationProblem
 from curation.files import read_file
+from curation.licenses import LicenseRules
 from curation.quarantine import BadRecord
 
 MIN_SIDE_PX: Final = 32
@@ -73,7 +74,8 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     `input_size` is (height, width) in pixels. `weights` is None (random), `imagenet`, or a run folder or safetensors
     file to start from. `ema` is the decay of the averaged weights that are judged and published, 0 for none.
     `patience` stops a stage after so many epochs without a better validation mIoU. `keep` says which weights of a stage
-    go on: those of its best epoch on the validation data, or of its last, where few images judge.
+    go on: those of its best epoch on the validation data, or of its last, where few images judge. Photographs that
+    train, and backgrounds, are taken as `licenses` allows.
     """
 
     network: str
@@ -90,6 +92,7 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     precision: Precision = "32-true"
     checkpoint_every_steps: int = 200
     limit: int | None = None
+    licenses: LicenseRules | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained."""
@@ -173,6 +176,8 @@ def _told(settings: TrainSettings) -> dict[str, Any]:
     told: dict[str, Any] = msgspec.to_builtins(settings)
     if settings.keep == "best":
         del told["keep"]
+    if settings.licenses is None:
+        del told["licenses"]
     for stage in told["stages"]:
         if not stage["fusion_ratio"]:
             del stage["fusion_ratio"], stage["backgrounds"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -30,6 +32,9 @@ LINKS: Final = ("gloo", "NCCL", "Connection")
 """One of these stands in what torch says of a process that it does not reach any more."""
 FIRST: Final = "CURATE_FIRST_PROCESS"
 """Names the first process to those that it starts."""
+MEETING: Final = "CURATE_MEETING"
+"""Names the file by which the processes of one machine find each other."""
+LOOPBACK: Final = "lo"
 POLL_S: Final = 0.5
 PATIENCE_S: Final = 10.0
 """Time that torch has to notice itself that a process was lost. Waiting for one on a GPU, it may never."""
@@ -56,8 +61,10 @@ def launched(options: RunOptions, *, precision: Precision) -> Fabric:
     if isinstance(fabric.strategy, ParallelStrategy):
         environment = fabric.strategy.cluster_environment
         if environment is not None and not environment.creates_processes_externally:  # as torchrun or SLURM do
-            _start_others(options.devices, environment=environment)
+            _start_others(options, environment=environment)
     with _signals_by_default():
+        if MEETING in os.environ:
+            _meet(fabric, world_size=options.devices)
         fabric.launch()
     if not fabric.is_global_zero:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -111,7 +118,25 @@ def telling_of_loss(fabric: Fabric) -> Iterator[None]:
         raise _lost() from error
 
 
-def _start_others(devices: int, *, environment: ClusterEnvironment) -> None:
+def _meet(fabric: Fabric, *, world_size: int) -> None:
+    """Join the processes of this machine by a file that only its user can open, on 127.0.0.1 alone.
+
+    The meeting place that torch has by itself is a port on all addresses of the machine, open to whoever finds it.
+    """
+    is_on_gpu = fabric.device.type == "cuda"
+    os.environ |= {"GLOO_SOCKET_IFNAME": LOOPBACK, "NCCL_SOCKET_IFNAME": LOOPBACK}
+    torch.distributed.init_process_group(
+        "nccl" if is_on_gpu else "gloo",
+        store=torch.distributed.FileStore(os.environ[MEETING], world_size),  # type: ignore[attr-defined]
+        rank=int(os.environ["LOCAL_RANK"]),
+        world_size=world_size,
+        device_id=fabric.device if is_on_gpu else None,
+    )
+    if is_on_gpu:
+        atexit.register(torch.distributed.destroy_process_group)
+
+
+def _start_others(options: RunOptions, *, environment: ClusterEnvironment) -> None:
     """Start the same command once for each further device. Lightning's own start kills us, unheard, when one is lost.
 
     Source: the variables are those of Lightning's `LightningEnvironment`, for processes that it did not start.
@@ -121,10 +146,14 @@ def _start_others(devices: int, *, environment: ClusterEnvironment) -> None:
         "MASTER_ADDR": environment.main_address,
         "MASTER_PORT": str(environment.main_port),
     }
+    if options.nodes == 1:
+        place = tempfile.TemporaryDirectory(prefix="curate-")
+        atexit.register(place.cleanup)
+        os.environ[MEETING] = f"{place.name}/meeting"
     command = [sys.executable, *sys.orig_argv[1:]]
     others = [
         subprocess.Popen(command, env={**os.environ, "LOCAL_RANK": str(rank), FIRST: str(os.getpid())})
-        for rank in range(1, devices)
+        for rank in range(1, options.devices)
     ]
     threading.Thread(target=_watch, args=(others,), name="lost processes", daemon=True).start()
 

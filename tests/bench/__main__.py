@@ -1,7 +1,8 @@
 """`make bench`: prints the figures that README quotes, as ratios within one run.
 
-The trainings take more than an hour, the schedule half an hour, and they are run by name:
-`python -m tests.bench best ablation relabelling verdicts round schedule`.
+The trainings take more than an hour, the schedule and the backgrounds half an hour, and they are run by name:
+`python -m tests.bench best ablation relabelling verdicts round schedule backgrounds`. `kills` is for every night: `make
+nightly`.
 
 Data are real where `$CURATE_REAL_DATA` (default `../shared`) has them, else drawn.
 """
@@ -23,6 +24,7 @@ USUAL = (
     "start",
     "coco",
     "aifenge",
+    "pixels",
     "memory",
     "matting",
     "duplicates",
@@ -32,6 +34,7 @@ USUAL = (
     "fusion",
     "mining",
     "browse",
+    "portraits",
 )
 
 
@@ -52,6 +55,7 @@ def _benches(folder: Path) -> dict[str, Callable[[], None]]:
         "start": start,
         "coco": lambda: _bench("coco").bench(folder),
         "aifenge": lambda: _bench("aifenge").bench(folder),
+        "pixels": lambda: _bench("pixels").bench(folder),
         "memory": lambda: _bench("memory").bench(folder),
         "matting": lambda: _bench("matting").bench(folder),
         "duplicates": lambda: _bench("duplicates").bench(),
@@ -61,6 +65,8 @@ def _benches(folder: Path) -> dict[str, Callable[[], None]]:
         "fusion": lambda: _bench("fusion").bench(folder),
         "mining": lambda: _bench("mining").bench(folder),
         "browse": lambda: _bench("browse").bench(folder),
+        "backgrounds": lambda: _bench("backgrounds").bench(folder),
+        "portraits": lambda: _bench("portraits").bench(),
         "best": lambda: _bench("recipes").bench_best(),
         "ablation": lambda: _bench("recipes").bench_ablation(),
         "relabelling": lambda: _bench("relabelling").bench(),
@@ -69,6 +75,7 @@ def _benches(folder: Path) -> dict[str, Callable[[], None]]:
         "frames": lambda: _bench("frames").bench(),
         "round": lambda: _bench("round").bench(),
         "schedule": lambda: _bench("schedule").bench_schedule(),
+        "kills": lambda: _bench("kills").bench(folder),
     }
 
 

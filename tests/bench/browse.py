@@ -17,7 +17,7 @@ import pyarrow as pa
 from curation.card import Card, Counts
 from curation.dataset import SCHEMA, write_dataset
 from curation.pixels import encode_gray, encode_image, encode_mask
-from labeling.fiftyone_database import find_mongod
+from labeling.mongod import find_mongod
 from tests.bench.measuring import CURATE, REAL_DATA, run_measured, say
 
 SAMPLES: Final = 34_000

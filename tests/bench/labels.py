@@ -24,7 +24,8 @@ from curation.errors import RemoteUnavailable
 from labeling.label_studio.access import Access, default_folder, find_access
 from labeling.label_studio.client import Client
 from labeling.label_studio.project import Project, open_project
-from labeling.label_studio.reading import Frame, drawn_mask, submitted_of
+from labeling.label_studio.reading import drawn_mask, submitted_of
+from labeling.label_studio.regions import Frame
 from labeling.label_studio.sending import send_tasks
 from labeling.label_studio.tasks import fetch_annotations, list_tasks, prediction_of, task_of
 from tests.bench.measuring import REAL_DATA, say
@@ -102,7 +103,7 @@ def _take(client: Client, *, project: Project, masks: list[np.ndarray]) -> None:
         for task in page:
             truth = masks[int(task.sample_id)]
             frame = Frame(height=truth.shape[0], width=truth.shape[1], name="")
-            assert np.array_equal(drawn_mask(submitted_of(came[task.id])[0], frame=frame), truth)
+            assert np.array_equal(drawn_mask(submitted_of(came[task.id])[0], frame=frame)[0], truth)
 
 
 def _unpack(data: bytes) -> None:

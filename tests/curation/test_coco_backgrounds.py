@@ -24,7 +24,8 @@ def test_backgrounds_have_the_supercategory_and_no_person_of_any_kind(tmp_path: 
     assert plan.filtered == {"person": 2, "no_supercategory": 2}
     [sample, _] = [outcome.sample for outcome in run(plan, tmp_path / "out")]
     assert sample is not None
-    assert (sample.mask, sample.person_area, sample.persons, sample.license) == (None, 0.0, 0, "3")
+    assert (sample.mask, sample.person_area, sample.persons) == (None, 0.0, 0)
+    assert sample.license == f"unknown (id 3 of {plan.sources[0].name})"
     limited = plan_backgrounds(BackgroundSelection(annotations=pair.annotations, images=pair.images, limit=1))
     assert limited.filtered == {"person": 2, "no_supercategory": 2, "limit": 1}
 

@@ -81,9 +81,9 @@ def test_a_sample_says_where_it_came_from(tmp_path: Path) -> None:
     [outcome] = run(plan, tmp_path / "out")
     sample = outcome.sample
     assert sample is not None
-    assert (sample.id, sample.source, sample.source_id) == ("train2017_000000000001", "coco/train2017", "1")
+    assert (sample.id, sample.source, sample.source_id) == ("train2017_000000000001", plan.sources[0].name, "1")
     assert (sample.width, sample.height, sample.persons, sample.person_area) == (WIDTH, HEIGHT, 2, 0.25)
-    assert (sample.license, sample.group, sample.label_version) == ("3", "coco/1", 0)
+    assert (sample.license, sample.label_version) == (f"unknown (id 3 of {sample.source})", 0)
     original = tmp_path / "train2017" / "000000000001.jpg"
     assert (tmp_path / "out" / sample.image).read_bytes() == original.read_bytes()
     mask = cv2.imread(str(tmp_path / "out" / str(sample.mask)), cv2.IMREAD_UNCHANGED)

@@ -1,6 +1,10 @@
 """Encoding: what is written is read back the same by OpenCV and by Pillow."""
 
 import io
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,6 +17,7 @@ from hypothesis.extra.numpy import arrays
 from curation.pixels import decode_image, decode_mask, decode_matte, encode_gray, encode_image, encode_mask
 from tests.curation.test_pixels import picture
 
+REPOSITORY = Path(__file__).parents[2]
 GRAYS = arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40)))
 
 
@@ -64,3 +69,51 @@ def test_arrays_of_another_kind_are_our_own_mistake(array: np.ndarray) -> None:
 def test_a_picture_without_channels_is_our_own_mistake() -> None:
     with pytest.raises(AssertionError, match="expected"):
         encode_image(np.zeros((2, 2), np.uint8))
+
+
+# --- equal arrays, equal bytes: a build that was stopped and goes on encodes again what another process had encoded
+
+
+def soft_alphas() -> list[np.ndarray]:
+    """Draw alphas large enough that the compressor goes through its own buffers, flat ones, and noise."""
+    rng = np.random.default_rng(4)
+    noise = [rng.integers(0, 256, (300, 401), dtype=np.uint8) for _ in range(3)]
+    soft = [cv2.GaussianBlur(one, (0, 0), sigma) for one, sigma in zip(noise, (1, 2, 4), strict=True)]
+    return [*soft, noise[0], (soft[1] > 127) * np.uint8(255), np.zeros((200, 300), np.uint8), noise[1][:1, :5]]
+
+
+def test_the_bytes_do_not_hang_on_what_was_encoded_before() -> None:
+    alphas = soft_alphas()
+    first = [encode_gray(alpha) for alpha in alphas]
+    for order in (range(len(alphas)), reversed(range(len(alphas)))):
+        assert all(encode_gray(alphas[index]) == first[index] for index in order)
+
+
+def test_the_bytes_do_not_hang_on_where_an_array_lies_and_what_lies_around_it() -> None:
+    rng = np.random.default_rng(5)
+    for alpha in soft_alphas():
+        expected = encode_gray(alpha)
+        for before in (0, 1, 7, 33, 64):
+            memory = rng.integers(0, 256, before + alpha.size + 600, dtype=np.uint8)
+            memory[before : before + alpha.size] = alpha.ravel()
+            assert encode_gray(memory[before : before + alpha.size].reshape(alpha.shape)) == expected
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc fills memory as it is told")
+def test_the_bytes_do_not_hang_on_what_memory_held_before() -> None:
+    """glibc fills memory that is handed out: a compressor that reads what nobody wrote gives other bytes."""
+    program = (
+        "import hashlib\nfrom curation.pixels import encode_gray, encode_image, encode_webp\n"
+        "from tests.curation.test_encoding import soft_alphas\nfrom tests.curation.test_pixels import picture\n"
+        "made = [encode_gray(one) for one in soft_alphas()]\n"
+        "made += [encode_image(picture()), encode_image(picture(), quality=90), encode_webp(picture(), quality=80)]\n"
+        "print(hashlib.sha256(b''.join(made)).hexdigest())"
+    )
+    seen = set()
+    for pattern in ("0", "85", "255"):
+        settings = {"PYTHONMALLOC": "malloc", "MALLOC_PERTURB_": pattern, "PYTHONPATH": str(REPOSITORY)}
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=os.environ | settings, capture_output=True, check=True
+        )
+        seen.add(done.stdout)
+    assert len(seen) == 1

@@ -113,8 +113,6 @@ def test_a_sample_tells_of_its_second_person(tmp_path: Path) -> None:
         assert np.array_equal(mask > 0, alpha > 50)
         assert np.array_equal(trimap == 255, trimap > 128) and (alpha[trimap == 0] <= 50).all()
         assert row["person_area"] == np.count_nonzero(mask) / mask.size
-    (source,) = [source for source in result.card.sources if source.name == "fused"]
-    assert {row["license"] for row in rows(result)} <= set(source.licenses)
 
 
 def test_one_count_of_persons_that_is_unknown_makes_the_sum_unknown(tmp_path: Path) -> None:

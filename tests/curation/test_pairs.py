@@ -67,7 +67,7 @@ def test_pairs_are_made_by_name_and_images_stay_as_they_are(tmp_path: Path) -> N
         assert np.array_equal(cv2.imread(str(dataset.path(row["mask"])), cv2.IMREAD_UNCHANGED), person(top=top))
         assert row["person_area"] == pytest.approx((H - top) * 24 / (H * W))
         assert (row["source"], row["split"], row["license"]) == ("own", "val", "CC0")
-        assert (row["width"], row["height"], row["group"]) == (W, H, f"own/{row['id']}")
+        assert (row["width"], row["height"], row["group"]) == (W, H, f"own/{row['id']}@{row['sha256'][:8]}")
         assert row["alpha"] is row["trimap"] is row["persons"] is None
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from curation.card import Card, Counts
 from curation.dataset import SCHEMA, Dataset
-from curation.samples import Source
 from curation.statistics import Range, area_spread, describe
 
 
@@ -40,20 +39,16 @@ def test_numbers_of_a_small_dataset_are_those_counted_by_hand() -> None:
     assert numbers.counts == counts
 
 
-def test_licences_go_by_the_names_that_their_sources_give_them() -> None:
-    rows = [("coco", "1"), ("coco", "1"), ("coco", "9"), ("own", "1"), ("twice", "1"), ("own", None)]
-    table = pa.Table.from_pylist([{"id": str(n), "source": s, "license": t} for n, (s, t) in enumerate(rows)], SCHEMA)
-    sources = [
-        Source(name="coco", path="a", fingerprint="a", licenses={"1": "CC BY", "2": "CC BY-SA"}),
-        Source(name="twice", path="b", fingerprint="b", licenses={"1": "CC BY"}),
-        Source(name="twice", path="c", fingerprint="c", licenses={"1": "MIT"}),
-    ]
-    counts = Counts(considered=6, selected=6, filtered={}, quarantined={})
+def test_samples_under_licences_with_restrictions_are_counted_once_each() -> None:
+    licenses = ["CC BY 4.0", "CC BY-NC-ND 2.0", "CC BY-NC-ND 2.0", "Attribution-NoDerivs License", None]
+    table = pa.Table.from_pylist([{"id": str(number), "license": text} for number, text in enumerate(licenses)], SCHEMA)
+    counts = Counts(considered=5, selected=5, filtered={}, quarantined={})
     card = Card(
-        name="d", command="merge", settings={}, tool_version="1", run="r", sources=sources, licenses={}, counts=counts
+        name="d", command="merge", settings={}, tool_version="1", run="r", sources=[], licenses={}, counts=counts
     )
     numbers = describe(Dataset(folder=Path("d"), card=card, table=table))
-    assert numbers.by_license == {"1": 2, "CC BY": 2, "9": 1, "none": 1}
+    assert (numbers.non_commercial, numbers.no_derivatives) == (2, 3)
+    assert numbers.by_license["CC BY-NC-ND 2.0"] == 2
 
 
 def test_quantiles_are_linear_between_neighbours() -> None:

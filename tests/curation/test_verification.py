@@ -77,6 +77,21 @@ def test_every_flipped_byte_of_an_image_is_caught(sound: Dataset) -> None:
         assert [(p.code, p.record_id) for p in find_problems(sound, runner=HERE)] == [("CHECKSUM", "b")]
 
 
+@pytest.mark.parametrize("column", ["image", "white", "classes"])
+def test_a_picture_that_does_not_decode_is_found_though_its_sha256_is_that_of_the_manifest(
+    sound: Dataset, column: str
+) -> None:
+    cut = encoded(np.asarray(np.random.default_rng(0).integers(0, 255, (30, 40, 3)), np.uint8), "JPEG")
+    closed = cut[: len(cut) // 2] + b"\xff\xd9"  # its structure is sound
+    rows = [{column: None, f"{column}_sha256": None} | row for row in sound.table.to_pylist()]
+    path = rows[1]["image"] if column == "image" else "images/x.jpg"
+    rows[1] |= {column: path, "sha256" if column == "image" else f"{column}_sha256": sha256(closed).hexdigest()}
+    sound.path(path).write_bytes(closed)
+    write_dataset(sound.folder, card=sound.card, table=pa.Table.from_pylist(rows), quarantine=[])
+    (problem,) = find_problems(read_dataset(sound.folder), runner=HERE)
+    assert (problem.code, problem.record_id, Path(problem.file).name) == ("TRUNCATED", "b", Path(path).name)
+
+
 Damage = Callable[[Dataset], None]
 DAMAGES: dict[str, tuple[str, Damage]] = {
     "image gone": ("MISSING_FILE", lambda d: d.path("images/b.jpg").unlink()),

@@ -14,10 +14,11 @@ import pytest
 
 from curation.errors import ConfigurationProblem, EnvironmentProblem, InputRefused, RemoteUnavailable
 from labeling import fiftyone_database
-from labeling.fiftyone_database import FOLDER, URI, browse_folder, database, in_use, loading
+from labeling.fiftyone_database import URI, database, in_use, loading
 from labeling.fiftyone_guard import USERS
 from labeling.fiftyone_serving import USUAL_PORTS
 from labeling.local_server import free_port
+from labeling.mongod import FOLDER, Mongod, browse_folder
 
 pytest.importorskip("pymongo", reason="the extra browse is not installed")
 
@@ -51,7 +52,7 @@ def test_a_guard_waits_for_each_of_those_that_start_together(tmp_path: Path) -> 
 
 
 def test_without_mongod_the_remedy_names_the_package_and_the_way_without(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentProblem, match="mongod") as caught, database(tmp_path, mongod=lambda: None):
+    with pytest.raises(EnvironmentProblem, match="mongod") as caught, database(tmp_path, mongod=lambda _: None):
         pass
     assert "portrait-curate[browse]" in caught.value.remedy
     assert "curate gallery" in caught.value.remedy
@@ -61,7 +62,10 @@ def test_a_mongod_that_ends_at_once_is_told_with_its_log(tmp_path: Path) -> None
     program = tmp_path / "mongod"
     program.write_text("#!/bin/sh\nexit 14\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    with pytest.raises(EnvironmentProblem) as caught, database(tmp_path / "own", mongod=lambda: program):
+    with (
+        pytest.raises(EnvironmentProblem) as caught,
+        database(tmp_path / "own", mongod=lambda _: Mongod(path=program, version=None)),
+    ):
         pass
     assert caught.value.where.endswith("mongod.log")
 

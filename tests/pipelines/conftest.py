@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from models import checked_model
 from models.prediction.preparing import prepare
 from models.prediction.protocol import EngineOptions
 from models.prediction.ready import ReadyModel
+from models.prediction.real_pictures import Sample
 
 
 @pytest.fixture
@@ -19,6 +21,11 @@ def checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checked_model, "prepare", prepare_once)
 
 
+def prepare_once(model: Path, *, options: EngineOptions, samples: Sequence[Sample] = ()) -> ReadyModel:
+    """Check a model without its samples, which differ from test to test; `tests/models/prediction` looks at them."""
+    return _prepare_once(model, options)
+
+
 @cache
-def prepare_once(model: Path, *, options: EngineOptions) -> ReadyModel:
+def _prepare_once(model: Path, options: EngineOptions) -> ReadyModel:
     return prepare(model, options=options)

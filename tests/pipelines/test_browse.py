@@ -61,5 +61,5 @@ def test_without_fiftyone_the_remedy_names_the_extra_and_the_way_without(
             verb_of(flags, run=RunOptions())
         assert "portrait-curate[browse]" in caught.value.remedy
         assert "curate gallery" in caught.value.remedy
-    with pytest.raises(EnvironmentProblem), browsing_database():
+    with pytest.raises(EnvironmentProblem), browsing_database(run=RunOptions()):
         pass

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipelines import doctor as module
-from pipelines.doctor import DoctorFlags, check_gpu, check_groups, check_links, check_python, doctor
+from pipelines.doctor import DoctorFlags, check_database, check_gpu, check_groups, check_links, check_python, doctor
 from pipelines.options import RunOptions
 
 
@@ -94,6 +94,31 @@ def test_a_machine_without_optional_programs_is_still_sound(tmp_path: Path, monk
     result = doctor(DoctorFlags(), run=RunOptions())
     assert result.exit_code == 0
     assert "no nvidia-smi" in result.summary
+
+
+def test_what_listens_is_told_as_in_the_security_page() -> None:
+    result = doctor(DoctorFlags(), run=RunOptions())
+    page = (Path(__file__).parents[2] / "SECURITY.md").read_text().replace("`", "")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("|")]
+    told = result.data["listeners"]
+    assert [row[:3] for row in rows if row[0] in {one["command"] for one in told}] == [
+        [one["command"], one["address"], one["audience"]] for one in told
+    ]
+    assert all(one["command"] in result.summary and one["protection"] in result.summary for one in told)
+
+
+def test_a_mongod_with_a_known_fault_is_told(driver: Callable[[str], None], tmp_path: Path) -> None:
+    driver("exit 9")
+    program = tmp_path / "mongod"
+    program.write_text("#!/bin/sh\necho 'db version v4.4.1'\n")
+    program.chmod(0o755)
+    assert "CVE-2025-14847" in check_database().found
+
+
+def test_a_database_of_ones_own_is_left_to_its_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIFTYONE_DATABASE_URI", "mongodb://ann:secret@host")
+    assert check_database().is_fine
+    assert "secret" not in check_database().found
 
 
 def test_the_doctor_imports_nothing_heavy() -> None:

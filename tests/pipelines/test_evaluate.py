@@ -128,6 +128,22 @@ def test_a_dry_run_tells_and_writes_nothing(tmp_path: Path, model: Path) -> None
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_model_that_its_card_misdescribes_is_refused_and_leaves_the_folder_free(
+    tmp_path: Path, dry_run: bool
+) -> None:
+    data, out = dataset(tmp_path / "d", lost=[0, 3, 4]), tmp_path / "out"
+    other = write_tiny_onnx(tmp_path / "other.onnx")
+    card = other.with_suffix(".yaml")
+    right = card.read_text()
+    card.write_text(right.replace(f"[{H}, {W}]", f"[{W}, {H}]"))
+    with pytest.raises(InputRefused, match=f"input_size: the model takes a height of {H}, the card says {W}"):
+        run(other, data, out=out, dry_run=dry_run)
+    assert not out.exists()
+    card.write_text(right)  # a card that is corrected needs no --overwrite
+    assert run(other, data, out=out).data["is_new"]
+
+
 def test_broken_images_are_set_aside_with_exit_code_3(tmp_path: Path, model: Path) -> None:
     data = dataset(tmp_path / "d", lost=[0, 3])
     put(data / "images" / "s01.png", b"no picture")

@@ -190,6 +190,16 @@ def test_a_dry_run_tells_and_writes_nothing(tmp_path: Path, model: Path) -> None
     assert not (tmp_path / "hard").exists() and not (tmp_path / "hard.mining").exists()
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_model_that_is_refused_leaves_nothing_behind(tmp_path: Path, dry_run: bool) -> None:
+    drawn_dataset(tmp_path / "d", [sample("a"), unlabelled("p", certainty=5)])
+    other = write_tiny_onnx(tmp_path / "other.onnx")
+    other.with_suffix(".yaml").write_text(other.with_suffix(".yaml").read_text() + "output_name: mask\n")
+    with pytest.raises(InputRefused, match="output_name: the card says 'mask', the model gives probability"):
+        run(other, tmp_path / "d", out=tmp_path / "hard", dry_run=dry_run)
+    assert {path.name for path in tmp_path.iterdir()} == {"d", "other.onnx", "other.yaml"}
+
+
 def test_a_choice_that_leaves_nothing_names_what_left_it_out(tmp_path: Path, model: Path) -> None:
     drawn_dataset(tmp_path / "d", [sample("a", split="train")])
     with pytest.raises(InputRefused, match="split 1"):

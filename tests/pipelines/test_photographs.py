@@ -22,6 +22,7 @@ from pipelines.group import GroupFlags, group
 from pipelines.idphoto import IdphotoFlags, idphoto
 from pipelines.options import Result, RunOptions
 from pipelines.photographs import _refined
+from tests.icc_profiles import ADOBE_FILE, ADOBE_GAMMA, ADOBE_RGB, gamma, in_srgb
 from tests.models.tiny_onnx import write_tiny_onnx
 
 ORIENTATION, GPS = 0x0112, 0x8825
@@ -81,6 +82,20 @@ def test_cmyk_gray_and_16_bit_photographs_are_cut_out(model: Path, tmp_path: Pat
     for name in ("cmyk", "deep", "gray"):
         written = decode_image((tmp_path / "out" / f"{name}.jpg").read_bytes(), file=name)
         assert np.abs(written[5, 5].astype(int) - (0, 255, 0)).max() < 8
+
+
+def test_colours_are_those_that_the_profile_says_and_a_broken_profile_is_told(model: Path, tmp_path: Path) -> None:
+    wide = saved(tmp_path / "in" / "wide.png", photo(), icc_profile=ADOBE_FILE)
+    broken = saved(tmp_path / "in" / "broken.png", photo(), icc_profile=b"junk" * 50)
+    result = cut(wide, broken, model=model, out=tmp_path / "out", background="white")
+    assert result.exit_code == 0
+    assert result.warnings == (f"{broken}: 200 bytes that are no ICC profile; the picture is read as sRGB",)
+    plain = np.array([255, 120, 100])
+    shown = {"wide": in_srgb(plain, primaries=ADOBE_RGB, curve=gamma(ADOBE_GAMMA)), "broken": plain}
+    for name, expected in shown.items():
+        with PIL.Image.open(tmp_path / "out" / f"{name}.jpg") as opened:
+            assert "icc_profile" not in opened.info
+            assert np.abs(np.asarray(opened)[200, 90] - expected).max() <= 3
 
 
 def test_bad_files_and_empty_photographs_are_told_and_the_rest_is_done(model: Path, tmp_path: Path) -> None:
@@ -145,55 +160,6 @@ def test_equal_names_get_numbers_and_what_is_there_is_left(model: Path, tmp_path
     assert cut(*files, model=model, out=out).data["written"] == []
 
 
-def test_another_photograph_of_the_same_name_is_a_conflict(model: Path, tmp_path: Path) -> None:
-    first, second = saved(tmp_path / "1" / "a.png", photo()), saved(tmp_path / "2" / "a.png", photo(height=200))
-    other, out = saved(tmp_path / "2" / "b.png", photo()), tmp_path / "out"
-    cut(first, model=model, out=out)
-    before = (out / "a.png").read_bytes()
-    with pytest.raises(InputRefused, match="another photograph of the same name") as refused:
-        cut(second, model=model, out=out)
-    assert refused.value.exit_code == 4 and str(out / "a.png") in str(refused.value)
-    both = cut(second, other, model=model, out=out)  # the rest is done
-    assert both.exit_code == 3 and both.data["written"] == [str(out / "b.png")]
-    assert (out / "a.png").read_bytes() == before
-    cut(second, model=model, out=out, overwrite=True)
-    assert decode_image((out / "a.png").read_bytes(), file="a").shape[:2] == (200, 180)
-
-
-def test_other_settings_or_another_model_are_a_conflict(model: Path, tmp_path: Path) -> None:
-    me, out = saved(tmp_path / "in" / "me.png", photo()), tmp_path / "out"
-    cut(me, model=model, out=out, background="white")
-    assert cut(me, model=model, out=out, background="#FFF").data["kept"] == [str(out / "me.jpg")]  # the same colour
-    for background, refine in (("red", False), ("white", True)):
-        with pytest.raises(InputRefused, match="was made with"):
-            cut(me, model=model, out=out, background=background, refine=refine)
-    card = model.with_suffix(".yaml")
-    card.write_text(card.read_text().replace("[0, 0, 0]", "[1, 0, 0]"))
-    with pytest.raises(InputRefused, match="made with another model"):
-        cut(me, model=model, out=out, background="white")
-    large = saved(tmp_path / "in" / "large.png", photo(height=1200, width=900))
-    flags: dict[str, Any] = {"images": (large,), "model": model, "out": tmp_path / "id"}
-    quiet = RunOptions(workers=0)
-    assert idphoto(IdphotoFlags(**flags), run=quiet).exit_code == 0
-    with pytest.raises(InputRefused, match="size"):
-        idphoto(IdphotoFlags(**flags, size="schengen", colour="blue"), run=quiet)
-    sheet = idphoto(IdphotoFlags(**flags, sheet="4x6in"), run=quiet)
-    assert [Path(file).name for file in sheet.data["written"]] == ["large-sheet.jpg", "large.jpg"]
-    assert idphoto(IdphotoFlags(**flags, sheet="4x6in"), run=quiet).data["written"] == []
-
-
-def test_what_was_killed_between_its_line_and_its_file_is_made_again(model: Path, tmp_path: Path) -> None:
-    me, out = saved(tmp_path / "in" / "me.png", photo()), tmp_path / "out"
-    cut(me, model=model, out=out)
-    whole = (out / "me.png").read_bytes()
-    (out / "me.png").unlink()
-    record = out / ".curate-made.jsonl"
-    record.write_bytes(record.read_bytes() + b'{"file": "me.p')  # the next line was torn
-    assert cut(me, model=model, out=out).data["written"] == [str(out / "me.png")]
-    assert (out / "me.png").read_bytes() == whole
-    assert cut(me, model=model, out=out).data["written"] == []
-
-
 def test_refining_never_erases_a_part_that_the_model_is_less_sure_of() -> None:
     rng = np.random.default_rng(7)
     image = np.full((240, 180, 3), (200, 170, 140), np.uint8)  # a wall in the colour of the face
@@ -205,10 +171,10 @@ def test_refining_never_erases_a_part_that_the_model_is_less_sure_of() -> None:
     probability = np.where(body > 0, 0.99, np.where(face > 0, 0.75, 0.02)).astype(np.float32)
     model: Any = SimpleNamespace(card=SimpleNamespace(classes=("background", "person"), input_size=(24, 18)))
     alpha = alpha_of(probability)
-    refined, note = _refined(image, alpha=alpha, probability=probability, model=model, file="f")
+    refined, notes = _refined(image, alpha=alpha, probability=probability, model=model, file="f")
     inner = cv2.erode(face, np.ones((31, 31), np.uint8)) > 0
     assert (refined[inner] == 255).all()
-    assert refined[face > 0].mean() > 127, note
+    assert refined[face > 0].mean() > 127, notes
     assert (refined[:, :5] == 0).all()
 
 
@@ -217,8 +183,8 @@ def test_where_no_matte_can_be_made_the_prediction_stays_with_a_note() -> None:
     probability = np.full((60, 60), 0.99, np.float32)  # nothing is sure to be background
     model: Any = SimpleNamespace(card=SimpleNamespace(classes=("background", "person"), input_size=(60, 60)))
     alpha = alpha_of(probability)
-    refined, note = _refined(image, alpha=alpha, probability=probability, model=model, file="f")
-    assert refined is alpha and "not refined" in note
+    refined, notes = _refined(image, alpha=alpha, probability=probability, model=model, file="f")
+    assert refined is alpha and "not refined" in notes[0]
 
 
 def test_backgrounds_are_cropped_or_enlarged_evenly_and_others_refused(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -33,6 +34,29 @@ def test_a_batch_is_shared_and_one_process_tells_of_both(command: list[object], 
     again = run(*command, "--epochs", 3)
     assert (again.returncode, again.stderr) == (0, "")
     assert again.stdout.count("it was finished before") == 1
+
+
+def test_processes_that_train_together_listen_on_loopback_alone(command: list[object]) -> None:
+    first = start(*command, "--epochs", 500)
+    seen: set[str] = set()
+    try:
+        while first.poll() is None and len(seen_by := listening(first.pid)) < 2:
+            time.sleep(0.1)
+        seen = {address for address, _ in listening(first.pid) | seen_by}
+    finally:
+        first.send_signal(signal.SIGTERM)
+        finish(first)
+    assert seen == {"127.0.0.1"}
+
+
+def listening(pid: int) -> set[tuple[str, int]]:
+    """Give the addresses and ports on which a process and all that it started listen."""
+    found: set[tuple[str, int]] = set()
+    for process in [psutil.Process(pid), *processes_of(pid)]:
+        with suppress(psutil.Error):
+            connections = process.net_connections("inet")
+            found |= {(one.laddr.ip, one.laddr.port) for one in connections if one.status == psutil.CONN_LISTEN}
+    return found
 
 
 def test_where_one_process_is_killed_the_other_ends_and_the_next_start_goes_on(

@@ -1,13 +1,19 @@
-"""A real browser for the pages that we write: it notes whatever a page does that a page on the disk should not do."""
+"""A real Label Studio; a browser for our own pages, which notes what a page does that one on the disk should not."""
 
 from __future__ import annotations
 
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from labeling.label_studio.access import Access
+from labeling.label_studio.client import Client
+from labeling.label_studio.project import the_project
+from tests.real.label_studio_server import serving
 
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 QUIET += ["--disable-component-update", "--disable-sync"]
@@ -61,3 +67,23 @@ def open_page(browser: Any) -> Iterator[OpenPage]:
     yield opened
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="session")
+def access(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Access]:
+    with serving(tmp_path_factory.mktemp("label-studio") / "server") as found:
+        yield found
+
+
+@pytest.fixture
+def client(access: Access) -> Iterator[Client]:
+    with Client(access) as found:
+        yield found
+
+
+@pytest.fixture
+def title(client: Client) -> Iterator[str]:
+    """Give the name of a project that is gone after the test."""
+    name = f"test {uuid.uuid4().hex[:8]}"
+    yield name
+    client.delete(f"/api/projects/{the_project(client, title=name).id}/")

@@ -1,5 +1,7 @@
 """What a person does in Label Studio's page: signs in, sees the mask, submits it; paints on the next one, submits that.
 
+Or (`shapes` is told) draws with the other tools; where the mouse was, in shares of the picture, is told on stdout.
+
 Runs in a process of its own, since the browser's library and pytest both want the main loop.
 """
 
@@ -21,6 +23,10 @@ def main(browser: str, folder: Path, told: dict[str, str]) -> None:
         page = opened.new_page(viewport={"width": 1500, "height": 1000})
         page.set_default_timeout(PATIENCE_MS)
         sign_in(page, told)
+        if told.get("shapes"):
+            draw_shapes(page, told)
+            opened.close()
+            return
         page.goto(f"{told['url']}/projects/{told['project']}/data?labeling=1")
         see_mask(page, folder / "seen.png")
         submit(page, choice="right")
@@ -59,6 +65,40 @@ def paint(page: Page) -> None:
         page.mouse.move(box["x"] + (0.8 + 0.01 * step) * box["width"], box["y"] + (0.1 + 0.02 * step) * box["height"])
     page.mouse.up()
     page.wait_for_timeout(SETTLE_MS)
+
+
+def draw_shapes(page: Page, told: dict[str, str]) -> None:
+    """Draw a triangle, an ellipse, a rectangle and a line of the bitmask's brush: keys 7, 8, 9 and 0."""
+    page.goto(f"{told['url']}/projects/{told['project']}/data?labeling=1")
+    page.wait_for_selector("button:has-text('Submit')")
+    page.wait_for_timeout(SETTLE_MS)
+    picture, canvas = page.locator("img").nth(1).bounding_box(), page.locator("canvas").nth(1).bounding_box()
+    assert picture is not None and canvas is not None
+    shares = {
+        "7": [(0.1, 0.1), (0.4, 0.15), (0.3, 0.4)],
+        "8": [(0.6, 0.2), (0.7, 0.3)],
+        "9": [(0.1, 0.6), (0.3, 0.8)],
+        "0": [(0.6, 0.7), (0.8, 0.75)],
+    }
+    seen = {}
+    for key, points in shares.items():
+        places = [(canvas["x"] + x * canvas["width"], canvas["y"] + y * canvas["height"]) for x, y in points]
+        places = [(round(x), round(y)) for x, y in places]
+        seen[key] = [((x - picture["x"]) / picture["width"], (y - picture["y"]) / picture["height"]) for x, y in places]
+        page.keyboard.press(key)
+        if key == "7":
+            for place in [*places, places[0]]:  # the first corner again closes it
+                page.mouse.click(*place)
+                page.wait_for_timeout(SETTLE_MS / 8)
+        else:
+            page.mouse.move(*places[0])
+            page.mouse.down()
+            page.mouse.move(*places[1], steps=9)
+            page.mouse.up()
+            page.wait_for_timeout(SETTLE_MS / 4)
+        page.keyboard.press("Escape")
+    submit(page, choice="fixed")
+    print(json.dumps(seen))
 
 
 def submit(page: Page, *, choice: str) -> None:

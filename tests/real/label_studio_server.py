@@ -74,9 +74,23 @@ def chromium() -> str:
 
 
 @contextmanager
-def proxy(target: str, *, fault: Callable[[str, str], str], delay_s: float) -> Iterator[str]:
-    """Stand before a server, and answer or break as `fault` says for each request; gives the address."""
-    held = {"target": urlsplit(target).netloc, "fault": staticmethod(fault), "delay_s": delay_s}
+def proxy(
+    target: str,
+    *,
+    fault: Callable[[str, str], str] = lambda method, path: "",
+    delay_s: float = 0.0,
+    twist: Callable[[str, str, bytes], bytes] = lambda method, path, content: content,
+) -> Iterator[str]:
+    """Stand before a server, and answer or break as `fault` says for each request; gives the address.
+
+    `twist` gets the bytes of each answer, and returns those that are sent.
+    """
+    held = {
+        "target": urlsplit(target).netloc,
+        "fault": staticmethod(fault),
+        "delay_s": delay_s,
+        "twist": staticmethod(twist),
+    }
     handler = type("Bound", (Handler,), held)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
@@ -96,6 +110,7 @@ class Handler(BaseHTTPRequestHandler):
     target: str
     fault: Callable[[str, str], str]
     delay_s: float
+    twist: Callable[[str, str, bytes], bytes]
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_: Any) -> None:
@@ -119,6 +134,7 @@ class Handler(BaseHTTPRequestHandler):
         connection.request(self.command, self.path, body=data, headers=headers)
         answer = connection.getresponse()
         content = answer.read()
+        content = self.twist(self.command, urlsplit(self.path).path, content)
         kept = [(name, value) for name, value in answer.getheaders() if name.lower() not in HOP_HEADERS]
         connection.close()
         return answer.status, kept, content

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 import numpy as np
 import psutil
@@ -19,16 +20,14 @@ import pytest
 from curation.dataset import read_dataset, read_quarantine, write_dataset
 from curation.files import sha256_of
 from curation.pixels import encode_gray, encode_image, encode_mask
-from labeling.fiftyone_database import browse_folder, find_mongod
 from labeling.fiftyone_guard import ADDRESS
+from labeling.mongod import browse_folder, find_mongod
 from tests.bench.measuring import CURATE
 from tests.labeling.test_browsing import dataset
 
 pytest.importorskip("pymongo", reason="the extra browse is not installed")
 CHROMIUM = shutil.which("chromium")
 pytestmark = [pytest.mark.real, pytest.mark.skipif(find_mongod() is None, reason="no mongod on this machine")]
-TYPEFACES = ("https://fonts.googleapis.com/", "https://fonts.gstatic.com/")
-"""What the page of FiftyOne itself asks a browser to fetch; without a network it takes others."""
 SAMPLES = 6
 PATIENCE_S = 900.0
 
@@ -104,7 +103,8 @@ def curate(*arguments: object, code: int = 0) -> dict[str, Any]:
 def in_fiftyone(code: str) -> str:
     """Run lines of Python as a user would, with FiftyOne on our database; give what they print."""
     lines = [
-        "from labeling.fiftyone_database import browse_folder, database",
+        "from labeling.fiftyone_database import database",
+        "from labeling.mongod import browse_folder",
         "with database(browse_folder()):",
         "    import fiftyone as fo",
         *(f"    {line}" for line in code.splitlines()),
@@ -177,7 +177,7 @@ def loaded(folder: Path) -> int:
     try:
         address = json.loads((browse_folder() / ADDRESS).read_bytes())
         client: Any
-        with pymongo.MongoClient("127.0.0.1", address["port"], serverSelectionTimeoutMS=500) as client:
+        with pymongo.MongoClient(quote_plus(address["socket"]), serverSelectionTimeoutMS=500) as client:
             database = client["fiftyone"]
             names = [name for name in database.list_collection_names() if name.startswith("samples.")]
             return sum(database[name].estimated_document_count() for name in names)
@@ -207,7 +207,7 @@ def test_reading_tags_of_a_dataset_that_was_never_browsed_is_refused(tmp_path: P
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
-def test_the_app_shows_masks_labels_and_verdicts_and_asks_for_nothing_but_typefaces(tmp_path: Path) -> None:
+def test_the_app_shows_masks_labels_and_verdicts_and_nothing_else_is_reached(tmp_path: Path) -> None:
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     folder = draw(tmp_path / "hard")
     command = [str(CURATE), "browse", str(folder), "--no-open", "--port", "0"]
@@ -219,13 +219,13 @@ def test_the_app_shows_masks_labels_and_verdicts_and_asks_for_nothing_but_typefa
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
             page = browser.new_page(viewport={"width": 1500, "height": 950})
             page.set_default_timeout(PATIENCE_S * 1000)
-            asked: list[str] = []
-            page.on("request", lambda request: asked.append(request.url))
+            answered: list[str] = []
+            page.on("response", lambda response: answered.append(response.url))
             page.goto(url)
             page.get_by_text("model_error").first.wait_for()
             page.get_by_text("ground_truth").first.wait_for()
-            own = (url[: url.index("/datasets")], *TYPEFACES, "data:", "blob:")
-            foreign = [one for one in asked if not one.startswith(own)]
+            own = (url[: url.index("/datasets")], "data:", "blob:")
+            foreign = [one for one in answered if not one.startswith(own)]
             browser.close()
         assert foreign == []
     finally:
@@ -247,5 +247,4 @@ def listening(process: subprocess.Popen[str]) -> set[str]:
     """Give the addresses on which the command, what it started, and its database listen."""
     family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True), *mongods()]
     found = [one for member in family for one in member.net_connections("inet") if one.status == psutil.CONN_LISTEN]
-    assert len(found) >= 2
     return {one.laddr.ip for one in found}

@@ -5,88 +5,37 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import stat
 import subprocess
 import sys
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 from label_studio_sdk.converter.brush import decode_rle
 
-from curation.dataset import Dataset, read_dataset
+from curation.dataset import read_dataset
 from curation.errors import ConfigurationProblem
 from curation.pixels import decode_mask
-from labeling.label_studio.access import Access, read_secrets
+from labeling.label_studio.access import Access, read_running, read_secrets
 from labeling.label_studio.checking import check_server
 from labeling.label_studio.client import Client, Patience
-from labeling.label_studio.prefill import findings_of
 from labeling.label_studio.project import the_project
 from labeling.label_studio.pulling import pull
-from labeling.label_studio.pushing import Push, push
+from labeling.label_studio.pushing import push
 from labeling.label_studio.tasks import fetch_annotations, list_tasks
-from pipelines.options import RunOptions
-from pipelines.pairs import PairsFlags, pairs
 from tests.labeling.label_studio.drawn import draw_dataset, push_of
 from tests.labeling.label_studio.fake_server import one_in
-from tests.real.label_studio_server import chromium, proxy, serving
+from tests.real.label_studio_projects import portraits, submit_all, whole
+from tests.real.label_studio_server import chromium, proxy
 
-REAL_DATA = Path(os.environ.get("CURATE_REAL_DATA", Path(__file__).parents[3] / "shared"))
-PORTRAITS = REAL_DATA / "data" / "portraits"
 ROUND_TRIP = int(os.environ.get("CURATE_ROUND_TRIP", "12"))
 """Of the 200 portraits; all of them take minutes, since each is submitted by a call of its own."""
 FAULTY_PUSHES = int(os.environ.get("CURATE_FAULTY_PUSHES", "20"))
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture(scope="module")
-def access(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Access]:
-    with serving(tmp_path_factory.mktemp("label-studio") / "server") as found:
-        yield found
-
-
-@pytest.fixture
-def client(access: Access) -> Iterator[Client]:
-    with Client(access) as found:
-        yield found
-
-
-@pytest.fixture
-def title(client: Client) -> Iterator[str]:
-    """Give the name of a project that is gone after the test."""
-    name = f"test {uuid.uuid4().hex[:8]}"
-    yield name
-    client.delete(f"/api/projects/{the_project(client, title=name).id}/")
-
-
-def portraits(folder: Path, *, limit: int) -> Dataset:
-    if not PORTRAITS.is_dir():
-        pytest.skip(f"no {PORTRAITS}; set CURATE_REAL_DATA to the folder of real data")
-    flags = PairsFlags(images=PORTRAITS / "images", masks=PORTRAITS / "masks", out=folder / "portraits")
-    pairs(flags, run=RunOptions(workers=0, quiet=True, limit=limit))
-    return read_dataset(folder / "portraits")
-
-
-def whole(dataset: Dataset, *, title: str) -> Push:
-    rows = dataset.table.to_pylist()
-    findings = findings_of(dataset, scores=None)
-    return Push(dataset=dataset, rows=rows, title=title, findings=findings, prefill="label", model_version="m1")
-
-
-def submit_all(client: Client, *, title: str, turned: bool = False) -> None:
-    """Submit each pre-annotation as the server holds it; `turned` upside down, so that it is a correction."""
-    from labeling.label_studio.brush import decode_brush
-    from labeling.label_studio.tasks import region_of
-
-    for task in list_tasks(client, project=the_project(client, title=title).id):
-        (region,) = client.get(f"/api/tasks/{task.id}/")["predictions"][0]["result"]
-        if turned:
-            size = {"height": region["original_height"], "width": region["original_width"]}
-            region = region_of(decode_brush(region["value"]["rle"], **size)[::-1])
-        client.post(f"/api/tasks/{task.id}/annotations/", outage=client.outage(), json={"result": [region]})
 
 
 @pytest.mark.parametrize("images", ["local", "upload"])
@@ -130,16 +79,33 @@ def test_a_stranger_gets_nothing_from_our_server(access: Access) -> None:
         form["csrfmiddlewaretoken"] = stranger.cookies.get("csrftoken") or ""
         assert stranger.post("/user/signup/", data=form).status_code == 403
     with Client(Access(url=access.url, token="0" * 40)) as wrong, pytest.raises(ConfigurationProblem, match="legacy"):
-        wrong.get("/api/projects")
+        wrong.get("/api/projects", kind=dict)
+
+
+def test_our_server_listens_on_loopback_alone_and_its_files_are_its_users(access: Access) -> None:
+    assert access.files is not None
+    folder = access.files.parent
+    running = read_running(folder)
+    assert running is not None
+    family = [psutil.Process(running.pid), *psutil.Process(running.pid).children(recursive=True)]
+    connections = [one for member in family for one in member.net_connections("inet")]
+    assert {one.laddr.ip for one in connections if one.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / "secrets.json")] == [0o700, 0o600]
+    secrets = read_secrets(folder)
+    shown = " ".join(word for member in family for word in member.cmdline())
+    assert secrets.password not in shown and secrets.token not in shown
+    with httpx.Client(base_url=access.url, trust_env=False, timeout=120) as other_page:
+        answer = other_page.get("/api/version", headers={"Origin": "http://evil.example"})
+        assert "access-control-allow-origin" not in answer.headers
 
 
 def test_a_personal_token_opens_the_api_too(access: Access, client: Client) -> None:
-    answer = client.post("/api/token/", outage=client.outage(), json={})
+    answer = client.post("/api/token/", kind=dict, outage=client.outage(), json={})
     with Client(Access(url=access.url, token=answer["token"])) as personal:
-        assert personal.get("/api/projects")["count"] >= 0
+        assert personal.get("/api/projects", kind=dict)["count"] >= 0
     changed = Access(url=access.url, token=answer["token"][:-4] + "AAAA")
     with Client(changed) as wrong, pytest.raises(ConfigurationProblem, match="personal"):
-        wrong.get("/api/projects")
+        wrong.get("/api/projects", kind=dict)
 
 
 def test_a_person_submits_and_paints_in_the_real_page(client: Client, title: str, tmp_path: Path) -> None:
@@ -162,7 +128,7 @@ def test_a_person_submits_and_paints_in_the_real_page(client: Client, title: str
     task = next(task for task in list_tasks(client, project=project.id) if task.sample_id == second["id"])
     (annotation,) = fetch_annotations(client, project=project.id, tasks=[task.id])[task.id]
     union = np.zeros(painted.shape, bool)
-    for region in annotation["result"]:
+    for region in annotation.result or []:
         if region["type"] == "brushlabels":
             union |= decode_rle(region["value"]["rle"]).reshape(*painted.shape, 4)[..., 3] >= 128
     assert np.array_equal(union, painted > 0)

@@ -15,7 +15,7 @@ from curation.duplicates_looks import LookOptions, look_at, pictures_of
 from curation.pixels import encode_mask
 from curation.quarantine import BadRecord, Code
 from curation.runner import RunnerOptions
-from models.sightings import Sighting, Sightings
+from models.sightings import Sighting
 from reports.backgrounds import BackgroundsPage, write_backgrounds_page
 from reports.duplicates import DuplicatesPage, write_duplicates_page
 from tests.real.test_gallery_page import PAYLOADS, drawn
@@ -53,16 +53,18 @@ def backgrounds_page(dataset: Dataset, *, out: Path) -> Path:
     mask[20:50, 10:30] = 255
     pictures = pictures_of([dataset])
     found = {
-        number: Sighting(id=one.id, area=0.9 / (1 + number), mask=encode_mask(mask))
+        number: Sighting(id=one.id, strength=9 - number / 10, area=0.9 / (1 + number), mask=encode_mask(mask))
         for number, one in enumerate(pictures)
     }
     page = BackgroundsPage(
         dataset=dataset,
         model=PAYLOADS[1],
         pictures=pictures,
-        seen=Sightings(found=found, records=broken()),
-        listed=list(found),
-        min_area=0.01,
+        seen=found,
+        records=broken(),
+        listed={number: 0.05 if number % 2 else None for number in found},
+        trust=PAYLOADS[0],
+        is_calibrated=True,
         images=len(found),
     )
     write_backgrounds_page(page, out=out, runner=HERE)

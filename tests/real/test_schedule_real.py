@@ -13,6 +13,7 @@ import pytest
 from labeling.label_studio.client import Client
 from labeling.label_studio.project import the_project
 from labeling.label_studio.pushing import push
+from labeling.label_studio.stand_in import submit
 from labeling.label_studio.status import submitted_since
 from labeling.label_studio.tasks import list_tasks
 from tests.labeling.label_studio.drawn import draw_dataset, push_of
@@ -35,8 +36,8 @@ def test_new_labels_are_those_that_were_submitted_since_the_last_round(client: C
     try:
         before = datetime.now(UTC) - timedelta(seconds=1)
         for task in list(list_tasks(client, project=project.id))[:3]:
-            result = client.get(f"/api/tasks/{task.id}/")["predictions"][0]["result"]
-            client.post(f"/api/tasks/{task.id}/annotations/", outage=client.outage(), json={"result": result})
+            result = client.get(f"/api/tasks/{task.id}/", kind=dict)["predictions"][0]["result"]
+            submit(client, task=task.id, body={"result": result})
         after = datetime.now(UTC) + timedelta(seconds=1)
         assert submitted_since(None, client=client, title=title) == 3
         assert submitted_since(before, client=client, title=title) == 3

@@ -6,13 +6,11 @@ import base64
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import PIL.Image
 import pyarrow as pa
 import pytest
@@ -20,7 +18,6 @@ import pytest
 from curation.dataset import Dataset
 from curation.errors import InputRefused
 from curation.runner import RunnerOptions
-from curation.samples import Source
 from reports.gallery import GalleryOptions, write_gallery
 
 HERE = RunnerOptions(workers=0)
@@ -135,16 +132,6 @@ def test_datasets_are_told_apart_by_name_or_else_by_folder(
     found = re.search(r'<script id="datasets" type="application/json">(.*?)</script>', page)
     assert found is not None
     assert json.loads(found.group(1)) == [str(one.folder), str(two.folder), "z"]
-
-
-def test_a_licence_is_shown_by_the_name_that_its_source_gives_it(
-    tmp_path: Path, make_dataset: Callable[..., Dataset]
-) -> None:
-    dataset = make_dataset(tmp_path / "d", "a", text="7")
-    source = Source(name="7", path="p", fingerprint="f", licenses={"7": "CC BY 4.0"})
-    named = replace(dataset, card=msgspec.structs.replace(dataset.card, sources=[source]))
-    assert rows_of(written(tmp_path / "g.html", named))[0]["license"] == "CC BY 4.0"
-    assert rows_of(written(tmp_path / "g.html", dataset))[0]["license"] == "7"
 
 
 def test_a_page_without_samples_says_why(tmp_path: Path, make_dataset: Callable[..., Dataset]) -> None:

@@ -24,9 +24,14 @@ FAULTS = ("500 before", "500 after", "reset before", "reset after", "timeout aft
 
 @dataclass
 class FakeServer:
-    """What the server holds. `fault` is asked, for each request, which fault it shall have, "" for none."""
+    """What the server holds. `fault` is asked, for each request, which fault it shall have, "" for none.
+
+    `twist` gets the bytes of each answer, and returns those that are sent.
+    """
 
     fault: Callable[[str, str], str] = lambda method, path: ""
+    twist: Callable[[str, str, bytes], bytes] = lambda method, path, content: content
+    redirect: str = ""
     token: str = TOKEN
     delay_s: float = 1.0
     url: str = ""
@@ -34,6 +39,8 @@ class FakeServer:
     tasks: dict[int, dict[str, Any]] = field(default_factory=dict)
     annotations: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     drafts: set[int] = field(default_factory=set)
+    comments: set[int] = field(default_factory=set)
+    touched: list[int] = field(default_factory=list)
     drops: int = 0
     requests: list[tuple[str, str]] = field(default_factory=list)
     ids: Iterator[int] = field(default_factory=lambda: count(1))
@@ -63,10 +70,12 @@ class FakeServer:
         parts = [part for part in path.split("/") if part][1:]
         if parts[0] == "projects":
             return self._projects(method, parts[1:], query=query, body=body)
-        if parts[0] == "tasks" and method == "GET":
+        if parts == ["tasks"] and method == "GET":
             return 200, {"tasks": self._listed(query)}
-        if parts[0] == "tasks" and method == "DELETE":
-            return (204, None) if self.tasks.pop(int(parts[1]), None) else (404, {})
+        if parts[0] == "tasks" and method == "GET":
+            return (200, self._whole(int(parts[1]))) if int(parts[1]) in self.tasks else (404, {})
+        if parts == ["dm", "actions"] and query["id"] == "delete_tasks":
+            return 200, {"processed_items": self._deleted(body)}
         return 404, {"detail": path}
 
     def _projects(self, method: str, parts: list[str], *, query: dict[str, str], body: Any) -> tuple[int, Any]:
@@ -80,6 +89,9 @@ class FakeServer:
             return 201, self.projects[number]
         project = self.projects[int(parts[0])]
         if method == "PATCH":
+            versions = {one["model_version"] for task in self.tasks.values() for one in task.get("predictions", ())}
+            if body.get("model_version", "") not in {"", *versions}:
+                return 400, {"detail": "Validation error"}  # as the real server does
             project.update(body)
             return 200, project
         return 201, {"task_ids": self._imported(body, project=project["id"])}
@@ -108,6 +120,29 @@ class FakeServer:
         if "updated_at" in wanted:
             tasks = [task for task in tasks if task["updated_at"] > wanted["updated_at"]]
         return [self._row(task) for task in sorted(tasks, key=lambda task: task["id"])][: int(query["page_size"])]
+
+    def _whole(self, number: int) -> dict[str, Any]:
+        task = self.tasks[number]
+        traces = {"drafts": [{"id": 1}] if number in self.drafts else [], "draft_exists": number in self.drafts}
+        traces |= {"annotations": self.annotations.get(number, []), "comment_count": int(number in self.comments)}
+        people: dict[str, Any] = {"created_at": "2029-01-01T00:00:00Z", "annotators": [], "updated_by": []}
+        return (
+            self._row(task) | traces | people | {"project": task["project"], "predictions": task.get("predictions", [])}
+        )
+
+    def _deleted(self, body: dict[str, Any]) -> int:
+        """Delete the chosen tasks for which each condition holds, as the real server does."""
+        chosen = [self._whole(number) for number in body["selectedItems"]["included"] if number in self.tasks]
+        for one in body["filters"]["items"]:
+            name, value = one["filter"].rpartition(":")[2], one["value"]
+            value = {"false": False}.get(value, value) if one["type"] == "Boolean" else value
+            if one["operator"] == "less":
+                chosen = [task for task in chosen if task[name].replace("Z", ".000000Z") < value]
+            else:
+                chosen = [task for task in chosen if task[name] == value]
+        for task in chosen:
+            del self.tasks[task["id"]]
+        return len(chosen)
 
     def _row(self, task: dict[str, Any]) -> dict[str, Any]:
         made = self.annotations.get(task["id"], [])
@@ -180,9 +215,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: int, answer: Any, *, retry_after: str | None = None) -> None:
         content = b"" if answer is None else json.dumps(answer).encode()
+        content = self.held.twist(self.command, urlsplit(self.path).path, content)
         try:
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
+            if self.held.redirect:
+                self.send_header("Location", self.held.redirect)
             if retry_after is not None:
                 self.send_header("Retry-After", retry_after)
             self.end_headers()

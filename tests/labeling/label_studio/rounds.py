@@ -47,6 +47,9 @@ class Round:
         result = drawn_result(*masks, verdict=values.pop("verdict", None), label=values.pop("label", "person"))
         return self.server.annotate(self.tasks[sample], result=result, **values)
 
+    def result(self, *masks: np.ndarray) -> list[dict[str, Any]]:
+        return drawn_result(*masks)
+
     def pull(self, **values: Any) -> Pulled:
         with client_of(self.server.url, limit_s=2) as client:
             return pull(read_dataset(self.dataset.folder), client=client, title="drawn", **values)

@@ -203,6 +203,13 @@ def test_a_mask_with_ignored_pixels_judges_no_annotator(drawn: Dataset) -> None:
         choose_golden(unsure, number=4, besides=[], seed=1)
 
 
+def test_a_push_without_masks_to_start_from_asks_for_none_to_be_shown(drawn: Dataset) -> None:
+    with running(FakeServer()) as server, client_of(server.url) as client:
+        pushed = push(dataclasses.replace(push_of(drawn), prefill="none"), client=client)
+        (project,) = server.projects.values()
+        assert (pushed.sent, pushed.prefilled, project["model_version"]) == (SAMPLES, set(), "")
+
+
 def test_the_worst_comes_first_and_what_the_model_failed_on_before_all() -> None:
     rows = [{"id": id_} for id_ in "abcd"]
     found = {"a": {"miou": 0.9}, "b": {"miou": 0.2}, "c": {"miou": None}, "d": {"miou": 0.2, "uncertainty": 0.5}}

@@ -85,6 +85,15 @@ def test_how_far_views_disagree_comes_with_each_prediction(red: ReadyModel, tmp_
         assert found[0] == 0.0 and found[1] is not None and 0.1 < found[1] < 1
 
 
+def test_the_strongest_blob_of_windows_comes_with_each_prediction(red: ReadyModel, tmp_path: Path) -> None:
+    files = [flat_file(tmp_path / f"{red}.png", colour=(red, 0, 0)) for red in (50, 220)]
+    for options in (HERE, TWO):
+        assert [one.strength for one in predict_files(red, files=files, options=options)] == [None, None]
+        seen = list(predict_files(red, files=files, options=dataclasses.replace(options, with_windows=True)))
+        assert [one.strength for one in seen] == pytest.approx([(50 - 100) / 50, (220 - 100) / 50], abs=1e-4)
+        assert [float(one.probability.mean()) for one in seen if one.probability is not None] == [0, 1]
+
+
 def test_no_file_is_no_prediction(red: ReadyModel) -> None:
     assert list(predict_files(red, files=[], options=TWO)) == []
 

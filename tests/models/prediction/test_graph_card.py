@@ -41,9 +41,10 @@ def test_a_model_as_its_card_says_passes() -> None:
             "layout: the card says NHWC, where the model takes 24 channels; with layout: NCHW",
         ),
         (relu(shape=("n", 1, *SIZE)), {}, "takes 1 channels"),
-        (relu(shape=(4, 3, *SIZE)), {}, "takes 4 images at once"),
+        (relu(shape=(4, 3, *SIZE)), {"batch": 2}, "batch: the model takes 4 images at once, the card says 2"),
+        (relu(shape=(99, 3, *SIZE)), {}, "batch: the model takes 99 images at once, 64 at most are possible"),
         (relu(shape=(3, *SIZE)), {}, "has 3 axes, 4 are expected"),
-        (convolution(TWO), {}, "output: the card says logit, which is one channel; the model gives 2"),
+        (convolution(TWO), {}, "output: the card says logit, which is one channel, and it gives 2"),
         (red_model(), {"output": "logits"}, "output: the card says logits, of two classes or more"),
         (convolution(TWO), {"output": "logits", "person_index": 2}, "person_index: the card says 2"),
         (
@@ -69,7 +70,10 @@ def test_other_inputs_and_types_are_named() -> None:
     assert "has 2 inputs (image, size)" in differences(model)
     model = red_model()
     model.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
-    assert "is uint8, float is expected" in differences(model)
+    assert "mean, std: the input 'image' is uint8 and takes pixels as they are" in differences(model)
+    assert "dtype: the card says float32, the input 'image' is uint8" in differences(model, dtype="float32")
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.INT8
+    assert "the input 'image' is int8, which is none of uint8, float16 and float32" in differences(model)
     model = red_model()
     del model.graph.output[:]
     assert "no output" in differences(model)

@@ -6,12 +6,13 @@ import pytest
 from scipy.special import expit, softmax
 
 from curation.errors import InputRefused
-from models.prediction.outputs import WrongShape, is_sound, person_scores, probabilities
+from models.prediction.output_axes import WrongShape
+from models.prediction.outputs import is_sound, person_scores, probabilities
 from tests.models.prediction.drawn_models import CARD
 
 
 def card(**changes: object) -> object:
-    return msgspec.structs.replace(CARD, **changes)
+    return msgspec.structs.replace(CARD, input_size=(4, 5), **changes)
 
 
 def drawn(*shape: int) -> np.ndarray:
@@ -27,8 +28,8 @@ def test_logits_become_the_softmax_of_person(classes: int, person: int) -> None:
 
 
 def test_a_logit_becomes_its_sigmoid_however_large() -> None:
-    logit = np.array([[[[-1000.0, -3.0, 0.0, 3.0, 1000.0]]]], dtype=np.float32)
-    found = probabilities(person_scores(logit, card=CARD), card=CARD)
+    logit = np.tile(np.array([-1000.0, -3.0, 0.0, 3.0, 1000.0], dtype=np.float32), (1, 1, 4, 1))
+    found = probabilities(person_scores(logit, card=card()), card=card())
     np.testing.assert_allclose(found, expit(logit[:, 0].astype(np.float64)), atol=1e-6)
     assert found.dtype == np.float32
 
@@ -64,7 +65,7 @@ def test_rounding_beyond_one_is_cut_off_and_logits_called_probability_are_refuse
         ((1, 1, 4, 5), {"output": "logits"}),
         ((1, 2, 4, 5), {"output": "logits", "person_index": 2}),
         ((1, 3, 4, 5), {"output": "probability", "person_index": 3}),
-        ((4, 5), {}),
+        ((4, 1, 5), {}),
         ((1, 4, 5), {"output": "logits"}),
         ((1, 1, 4, 5, 1), {}),
     ],

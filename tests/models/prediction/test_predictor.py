@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cv2
 import msgspec
 import numpy as np
 import pytest
@@ -55,10 +56,17 @@ class Broken(Red):
 
 
 def predictor(
-    engine: Red, *, with_flips: bool = False, with_scales: bool = False, **changes: object
+    engine: Red,
+    *,
+    with_flips: bool = False,
+    with_scales: bool = False,
+    with_windows: bool = False,
+    **changes: object,
 ) -> EnginePredictor:
     card: ModelCard = msgspec.structs.replace(CARD, **changes)
-    return EnginePredictor(engine, card=card, name="red", with_flips=with_flips, with_scales=with_scales)
+    return EnginePredictor(
+        engine, card=card, name="red", with_flips=with_flips, with_scales=with_scales, with_windows=with_windows
+    )
 
 
 def drawn(*shape: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -114,6 +122,28 @@ def test_what_is_not_finite_is_none_and_refused_by_predict() -> None:
         assert [answer is None for answer in found] == [False, True, False]
         with pytest.raises(InputRefused, match="not finite, for image 1 of 3"):
             this.predict([sound, black, sound])
+
+
+@pytest.mark.parametrize("changes", [{}, {"output": "probability", "mean": (0.0,) * 3, "std": (255.0,) * 3}], ids=str)
+def test_windows_give_the_place_and_the_log_odds_of_a_small_person(changes: dict[str, object]) -> None:
+    image = np.full((480, 640, 3), 10, np.uint8)
+    image[200:260, 300:360] = 240  # 1.2 % of the frame
+    engine = Red(batch=8)
+    (answer,) = predictor(engine, with_windows=True, **changes).raw([image])
+    assert answer is not None and answer.strength is not None
+    odds = np.log(240 / 15) if changes else (240 - 100) / 50
+    # the windows are scaled to the input of the model, which blurs the outline
+    assert 2 < answer.strength <= odds + 1e-4
+    whole = cv2.resize(answer.probability, (640, 480), interpolation=cv2.INTER_NEAREST)
+    assert whole[210:250, 310:350].min() == 1 and whole[:, :280].max() == whole[:, 380:].max() == 0
+    assert sum(engine.runs) == 105 and max(engine.runs) == 8
+
+
+def test_one_window_that_is_not_finite_is_no_answer() -> None:
+    image = np.full((480, 640, 3), 90, np.uint8)
+    assert predictor(Broken(), with_windows=True).raw([image])[0] is not None
+    image[100:200, 100:200] = 0
+    assert predictor(Broken(), with_windows=True).raw([image]) == [None]
 
 
 def test_the_disagreement_of_views_is_worked_out_by_hand() -> None:

@@ -1,0 +1,36 @@
+"""Serve the App behind the gate: `python -m labeling.app_server SOCKET`. The environment says what it shows.
+
+The socket is open already when this starts: nobody else can take its port meanwhile, and be given the token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import Final
+
+import msgspec
+
+from labeling.app_gate import Gate, Shown
+
+SHOWN: Final = "CURATE_BROWSE"
+
+
+def main(socket: int) -> None:
+    """Serve until a signal ends it."""
+    shown = msgspec.json.decode(os.environ.pop(SHOWN), type=Shown)
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+
+    from labeling.fiftyone_app import web_app
+
+    config = Config()
+    config.bind = [f"fd://{socket}"]
+    config.include_server_header = False
+    app = Gate(web_app(shown.name, port=shown.port), shown=shown)
+    asyncio.run(serve(app, config))  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
