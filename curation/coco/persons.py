@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 
@@ -82,9 +83,9 @@ def plan_persons(selection: PersonSelection, *, is_preview: bool = False, worker
     """Choose the images whose people, crowds aside, cover at least `min_area` of the frame.
 
     Filter reasons, the first that holds: `crowd`, `no_person`, `persons_unlinked` (no person, but the file has some
-    whose image is not known), `person_too_small`, `too_many_persons`, `no_keypoints`, `not_portrait`, `limit`. An
-    image is broken where every person is, or where nobody can tell where the outline of one belongs. Broken annotations
-    of images that are kept get their line from the work. A preview decides the same, and cannot be worked on: its items
+    whose image is not known), `person_too_small`, `too_many_persons`, `no_keypoints`, `not_portrait`, `limit`. An image
+    is broken where every person is, or where nobody can tell where the outline of one belongs. Broken annotations of
+    images that are kept get their line from the work. A preview decides the same, and cannot be worked on: its items
     hold nothing but their id.
     The outlines of a large file are drawn by `workers` processes.
     Raises InputRefused, ConfigurationProblem, EnvironmentProblem.
@@ -96,8 +97,8 @@ def plan_persons(selection: PersonSelection, *, is_preview: bool = False, worker
     with processes(selection.annotations, workers=workers) as pool:
         sources = read_sources(selection.annotations, images=selection.images, stage=COMMAND, pool=pool)
         for number, source in enumerate(sources):
-            portraits = _portraits(selection, number=number, source=source)
-            _add_source(found, source=source, portraits=portraits, pool=pool)
+            keypoints = selection.keypoints[number] if selection.portrait else None
+            _add_source(found, source=source, keypoints=keypoints, pool=pool)
     refuse_changed_files(sources)
     if not is_preview:
         refuse_wrong_folders(sources)
@@ -122,18 +123,18 @@ def plan_persons(selection: PersonSelection, *, is_preview: bool = False, worker
     )
 
 
-def _portraits(selection: PersonSelection, *, number: int, source: CocoSource) -> Portraits | None:
-    if not selection.portrait:
+def _portraits(path: Path | None, *, source: CocoSource, by_image: Mapping[int, _People]) -> Portraits | None:
+    if path is None:
         return None
-    person = source.file.category_named("person")
-    people = (one for one in source.file.annotations if one.category_id == person and not one.iscrowd)
     frames = {image.id: (image.height, image.width) for image in source.images}
-    return read_portraits(selection.keypoints[number], frames=frames, persons={one.id: one.image_id for one in people})
+    persons = {one.id: image_id for image_id in frames if image_id in by_image for one in by_image[image_id].people}
+    return read_portraits(path, frames=frames, persons=persons)
 
 
-def _add_source(found: _Found, *, source: CocoSource, portraits: Portraits | None, pool: Executor | None) -> None:
+def _add_source(found: _Found, *, source: CocoSource, keypoints: Path | None, pool: Executor | None) -> None:
     person = source.file.category_named("person")
     by_image = _people_by_image(source.file, person=person)
+    portraits = _portraits(keypoints, source=source, by_image=by_image)
     nobody = "persons_unlinked" if source.file.has_unlinked(person) else "no_person"
     found.quarantined += source.quarantined
     found.records += [broken.line for broken in source.file.broken_annotations]
@@ -180,7 +181,7 @@ def _settle(found: _Found, *, image: ImageEntry, people: _People, area: AreaDeci
         place.line(error, annotation_id=people.people[number].id, image=image)
         for number, error in sorted(area.broken.items())
     ]
-    reason: str | None = "person_too_small"
+    reason = "person_too_small"
     spoiled = None
     if area.is_large:
         reason = _reason_against(image, persons=people.persons, selection=found.selection, portraits=place.portraits)
@@ -216,12 +217,10 @@ def _image_line(what: str, line: QuarantineRecord, *, image: ImageEntry, source:
     return msgspec.structs.replace(line, file=file, record_id=str(image.id), reason=reason, stage=COMMAND)
 
 
-def _reason_against(
-    image: ImageEntry, *, persons: int, selection: PersonSelection, portraits: Portraits | None
-) -> str | None:
+def _reason_against(image: ImageEntry, *, persons: int, selection: PersonSelection, portraits: Portraits | None) -> str:
     if selection.max_persons is not None and persons > selection.max_persons:
         return "too_many_persons"
-    return None if portraits is None else portraits.reason_against(image.id)
+    return "" if portraits is None else portraits.reason_against(image.id) or ""
 
 
 def _item(image: ImageEntry, *, people: _People, place: _Place, found: _Found) -> Item:
