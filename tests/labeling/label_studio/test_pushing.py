@@ -194,7 +194,6 @@ def test_known_masks_are_mixed_in_evenly_and_do_not_show_the_truth(drawn: Datase
         choose_golden(drawn, number=41, besides=plan.rows, seed=1)
 
 
-<<<<<<< HEAD
 def test_a_push_without_masks_to_start_from_asks_for_none_to_be_shown(drawn: Dataset) -> None:
     with running(FakeServer()) as server, client_of(server.url) as client:
         pushed = push(dataclasses.replace(push_of(drawn), prefill="none"), client=client)
@@ -202,8 +201,6 @@ def test_a_push_without_masks_to_start_from_asks_for_none_to_be_shown(drawn: Dat
         assert (pushed.sent, pushed.prefilled, project["model_version"]) == (SAMPLES, set(), "")
 
 
-=======
->>>>>>> coco
 def test_a_mask_with_ignored_pixels_judges_no_annotator(drawn: Dataset) -> None:
     ignores = pa.array([None if number < 3 else "ignores/x.png" for number in range(SAMPLES)], pa.string())
     unsure = dataclasses.replace(drawn, table=drawn.table.append_column("ignore", ignores))
@@ -211,16 +208,6 @@ def test_a_mask_with_ignored_pixels_judges_no_annotator(drawn: Dataset) -> None:
     assert [one.row["ignore"] for one in golden] == [None] * 3
     with pytest.raises(ConfigurationProblem, match="only 3"):
         choose_golden(unsure, number=4, besides=[], seed=1)
-<<<<<<< HEAD
-=======
-
-
-def test_a_push_without_masks_to_start_from_asks_for_none_to_be_shown(drawn: Dataset) -> None:
-    with running(FakeServer()) as server, client_of(server.url) as client:
-        pushed = push(dataclasses.replace(push_of(drawn), prefill="none"), client=client)
-        (project,) = server.projects.values()
-        assert (pushed.sent, pushed.prefilled, project["model_version"]) == (SAMPLES, set(), "")
->>>>>>> coco
 
 
 def test_the_worst_comes_first_and_what_the_model_failed_on_before_all() -> None:
