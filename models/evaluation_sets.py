@@ -14,11 +14,12 @@ import pyarrow as pa
 from curation.dataset import Dataset, of_ids, read_dataset, select_rows
 from curation.errors import InputRefused
 from curation.files import fingerprint_file, sha256_of
+from curation.made_before import is_incomplete
 from curation.quarantine import BadRecord
 from models.prediction.finding import find_model
 from models.registry import pinned
 from models.scoring import Row
-from models.truth import has_truth, is_incomplete
+from models.truth import has_truth
 
 SplitChoice: TypeAlias = Literal["train", "val", "test", "all"]
 

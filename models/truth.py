@@ -35,15 +35,6 @@ def has_truth(row: Mapping[str, Any]) -> bool:
     return row["mask"] is not None or row["persons"] == 0
 
 
-def is_incomplete(row: Mapping[str, Any]) -> bool:
-    """Tell whether a mask lacks somebody, and nothing says where: then its background is not to be believed.
-
-    So are old imports of COCO: `broken_parts` of their annotations are missing, and no pixel is ignored for them.
-    """
-    is_as_imported = row["mask"] is not None and not row["label_version"]
-    return is_as_imported and bool(row.get("broken_parts")) and row.get("ignore") is None
-
-
 def read_truth(row: Mapping[str, Any], *, folder: Path, with_alpha: bool) -> Truth:
     """Read the label of a row of a manifest: masks, ignored pixels and, `with_alpha`, alpha and trimap.
 

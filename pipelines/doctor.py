@@ -17,7 +17,7 @@ from typing import Final
 
 from labeling.mongod import CVE, browse_folder, find_mongod, is_affected, said_of
 from pipelines.listening import LISTENERS, listening_lines
-from pipelines.options import Result, RunOptions
+from pipelines.options import Result, RunOptions, setting
 
 DISTRIBUTION: Final = "portrait-curate"
 ENVIRONMENT: Final = 5
@@ -38,7 +38,13 @@ ASK_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoctorFlags:
-    """No settings of its own."""
+    """What to look at besides this machine."""
+
+    config: Path | None = setting(
+        "Also the data sets, rounds and champion of this loop: what faults of earlier versions may be in them.",
+        default=None,
+        metavar="FILE",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +64,8 @@ class Check:
 def doctor(settings: DoctorFlags, *, run: RunOptions) -> Result:
     """Say what works on this machine, and for everything that is missing the one line that mends it.
 
-    At the end stands what listens while a command runs, for whom, and what protects it.
+    At the end stands what listens while a command runs, for whom, and what protects it. With --config loop.yaml it also
+    names what earlier versions of curate may have left in a loop, and what to run.
 
     The exit code is 0 when the base is sound, 5 otherwise; optional parts that are missing change nothing.
     """
@@ -72,6 +79,7 @@ def doctor(settings: DoctorFlags, *, run: RunOptions) -> Result:
         check_browser(),
         check_gpu(),
         check_database(),
+        *([] if settings.config is None else check_loop(settings.config)),
     ]
     is_sound = all(check.is_fine for check in checks if check.is_needed)
     return Result(
@@ -84,6 +92,18 @@ def doctor(settings: DoctorFlags, *, run: RunOptions) -> Result:
         },
         exit_code=0 if is_sound else ENVIRONMENT,
     )
+
+
+def check_loop(file: Path) -> list[Check]:
+    """Check that no fault of an earlier version is left in what a loop made."""
+    from pipelines.workspace_checks import look_at_loop
+
+    found = look_at_loop(file)
+    if not found:
+        return [
+            Check(name="loop", is_fine=True, found=f"{file}: nothing of it holds a known fault of an earlier version")
+        ]
+    return [Check(name="loop", is_fine=False, found=f"{one.place}: {one.said}", remedy=one.remedy) for one in found]
 
 
 def check_python(version: tuple[int, ...]) -> Check:

@@ -13,6 +13,7 @@ from curation.files import fingerprint_file
 from labeling.label_studio.applying import ANNOTATION, SECONDS, STATUS
 from labeling.label_studio.config import Verdict
 from models.gate import Decision, decide
+from models.metrics.intervals import Interval
 from models.registry import CHALLENGER, CHAMPION, place_of, register, tracker_of
 from models.registry_record import record_of
 from pipelines.frozen_sets import freeze
@@ -34,10 +35,12 @@ from pipelines.round_steps import (
 )
 from pipelines.rounds import CHAMPION_INPUT, folder_of, standing
 from reports.index_page import INDEX, REPORT, write_index
-from reports.round_record import LabelFacts, Round, data_facts, write_round
+from reports.round_record import SRGB, LabelFacts, Round, data_facts, write_round
 from reports.run_report_reading import Evaluated, measured, read_evaluated
 
 MINUTE: Final = 60
+SAME_MIOU: Final = 1e-4
+"""Other processors and runtimes round otherwise by less."""
 
 
 def carry_out(work: Work) -> Result:
@@ -126,6 +129,8 @@ def _decided(work: Work, *, diary: _Diary) -> str:
     found = measured(evaluated)["miou"]
     costs = [cost_facts(Path(name)) for name in (work.plan.champion, added.pinned) if name]
     diary.known |= {
+        "colours": SRGB,
+        "rescored": _rescored(found.first, work=work, test_sets=diary.known["test_sets"]),
         "evaluation": EVALUATION,
         "decision": decision,
         "challenger": added.pinned,
@@ -142,6 +147,21 @@ def _decision(evaluated: Evaluated, *, work: Work) -> Decision | None:
         return None
     rules, seed = work.loop.config.gate, work.loop.config.seed
     return decide(evaluated.baseline, challenger=evaluated.scores, rules=rules, seed=seed)
+
+
+def _rescored(now: Interval | None, *, work: Work, test_sets: dict[str, str]) -> str:
+    """Say that the champion's mIoU is another than the last round told, on the same test sets; "" where it is not."""
+    last = standing(work.loop).last
+    if last is None or last.miou is None or now is None:
+        return ""
+    is_same = (last.champion, last.test_sets) == (work.plan.champion, test_sets)
+    if not is_same or abs(last.miou.value - now.value) < SAME_MIOU:
+        return ""
+    read = ", and images with a colour profile are read in sRGB since" if last.colours != SRGB else ""
+    return (
+        f"{last.champion} is measured again: mIoU {now.value:.4f} on the same test sets. Round {last.number} told "
+        f"{last.miou.value:.4f}. The way to measure changed{read}; compare rounds from this one on."
+    )
 
 
 def _test_sets(work: Work) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ import msgspec
 from curation.dataset import Dataset, read_dataset
 from curation.dataset_colours import DatasetColours, dataset_colours
 from curation.licenses import RESTRICTIONS
+from curation.made_before import Touched, made_before
 from curation.quarantine import QuarantineRecord
 from curation.runner import RunnerOptions
 from curation.statistics import AreaSpread, Range, Statistics, describe
@@ -38,9 +40,9 @@ class StatsFlags:
 def stats(settings: StatsFlags, *, run: RunOptions) -> Result:
     """Print what is in a dataset: counts, sources, splits, licences, person areas, sizes.
 
-    With --verify each file is read and decoded again: the hash of every image, the size and values of every mask; and
-    it is told which images have colours that are not sRGB. Problems are
-    listed and the exit code is 4; nothing on the disk is changed.
+    With --verify each file is read and decoded again: the hash of every image, the size and values of every mask. Also
+    told is which images have colours that are not sRGB, and what faults of earlier versions may be in the dataset.
+    Problems are listed and the exit code is 4; nothing on the disk is changed.
 
     \b
     Example:  curate stats data/training --verify
@@ -60,6 +62,9 @@ def stats(settings: StatsFlags, *, run: RunOptions) -> Result:
             colours = _colours(dataset, run=run)
             told["colours"] = msgspec.to_builtins(colours)
             lines += colour_lines(colours)
+            touched = made_before(dataset)
+            told["made_before"] = [asdict(one) for one in touched]
+            lines += touched_lines(touched)
             problems += len(found)
         data.append(told)
     return Result(
@@ -139,6 +144,12 @@ def colour_lines(colours: DatasetColours) -> list[str]:
         lines.append(f"  colours      {len(colours.unused)} images are read as sRGB: their profile cannot be used")
         lines += [f"    {record.file}: {record.reason}" for record in colours.unused[:NAMES_SHOWN]]
     return lines
+
+
+def touched_lines(touched: Sequence[Touched]) -> list[str]:
+    """Return what an earlier version may have left in a dataset as lines for people, with what to run."""
+    lines = [f"  made before  {one.samples} samples {one.said}\n      what to do: {one.remedy}" for one in touched]
+    return ["  made before  by a version whose faults may be in it:", *lines] if lines else []
 
 
 def _colours(dataset: Dataset, *, run: RunOptions) -> DatasetColours:

@@ -21,6 +21,7 @@ from models.metrics.intervals import Interval
 
 ROUND: Final = "round.json"
 MAX_BYTES: Final = 64 << 20
+SRGB: Final = "sRGB"
 
 
 class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +70,8 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     `champion` and `challenger` are names of versions such as models:/portrait/3. `miou` is of the model that is the
     champion after the round, on the frozen test sets; `test_sets` maps their names to the hashes of their manifests.
     `inputs` are hashes of everything that a round begins with, as they are after this one; none until it is over.
+    `colours` says how pixels were read: earlier versions, which say nothing, took them as stored. `rescored` says what
+    became of the champion's numbers where they are others than in the round before, on the same test sets.
     """
 
     name: str
@@ -90,6 +93,8 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     lineage: dict[str, str] = {}
     problems: list[str] = []
     inputs: dict[str, str] = {}
+    colours: str = ""
+    rescored: str = ""
 
 
 def read_round(folder: Path) -> Round:

@@ -111,6 +111,7 @@ def _rendered(report: RunReport, *, decision: Decision | None, out: Path, runner
         title=told.name,
         subtitle=_subtitle(told, evaluated=evaluated),
         decided=_told_decision(told, decision=decision, evaluated=evaluated),
+        rescored=told.rescored,
         problems=told.problems,
         facts=_facts(evaluated),
         resamples=RESAMPLES,

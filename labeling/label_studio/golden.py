@@ -11,8 +11,8 @@ import numpy as np
 
 from curation.dataset import Dataset
 from curation.errors import ConfigurationProblem
+from curation.made_before import is_incomplete
 from labeling.label_studio.tasks import uid_of
-from models.truth import is_incomplete
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,8 +22,8 @@ from curation.licenses import (
     license_warnings,
     row_licenses,
 )
+from curation.made_before import is_incomplete
 from curation.splitting import IDENTITY_COLUMNS, leak_groups
-from models.truth import is_incomplete
 
 LABEL_COLUMN: Final = {1: "mask", 3: "trimap"}
 """What a network of so many classes learns from."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pytest
 import yaml
@@ -20,7 +21,8 @@ from models.registry import WORKSPACE, place_of, tracker_of
 from pipelines.options import RunOptions
 from pipelines.retrain import RetrainFlags, retrain
 from pipelines.rounds import LOCK
-from reports.round_record import Round, read_round
+from pipelines.workspace_checks import look_at_loop
+from reports.round_record import Round, read_round, write_round
 from tests.models.data.discs import disc_dataset
 from tests.pipelines.commands import count_changes, difference, run, spread, tree
 from tests.pipelines.webhook import listening
@@ -128,8 +130,15 @@ def test_the_first_round_makes_a_champion_a_report_and_hard_cases_and_a_second_s
 
 def test_new_labels_begin_a_round_whose_decision_and_champion_fit_together(loop: Folder) -> None:
     relabelled(loop.path / "train", "01", "02")
+    first = loop.round(1)
+    assert first.miou is not None
+    as_before = replace(first.miou, value=first.miou.value - 0.05)  # as an earlier version measured it
+    write_round(loop.path / "loop" / "rounds" / "0001", told=msgspec.structs.replace(first, miou=as_before, colours=""))
     told = loop.go()
     after = loop.round(2)
+    assert f"mIoU {first.miou.value:.4f} on the same test sets. Round 1 told {as_before.value:.4f}" in after.rescored
+    assert "read in sRGB since" in after.rescored
+    assert "is measured again" in (loop.path / "loop" / "rounds" / "0002" / "report.html").read_text()
     assert after.decision is not None
     assert after.decision.is_promoted == (told["outcome"] == "promoted")
     assert loop.champion() == (2 if after.decision.is_promoted else 1)
@@ -138,6 +147,21 @@ def test_new_labels_begin_a_round_whose_decision_and_champion_fit_together(loop:
     assert [facts.manifest_sha256 for facts in after.before] == [facts.manifest_sha256 for facts in loop.round(1).data]
     settings = yaml.safe_load((loop.path / "loop" / "rounds" / "0002" / "challenger" / "config.yaml").read_text())
     assert settings["settings"]["weights"] == "models:/disc/1"
+
+
+def test_doctor_names_what_earlier_versions_left_in_a_loop(loop: Folder) -> None:
+    file = loop.path / "loop.yaml"
+    assert look_at_loop(file) == []
+    card = loop.path / "train" / "dataset.json"
+    whole = card.read_bytes()
+    older = {**msgspec.json.decode(whole), "command": "fuse"}
+    del older["format"]
+    card.write_bytes(msgspec.json.encode(older))
+    try:
+        found = look_at_loop(file)
+    finally:
+        card.write_bytes(whole)
+    assert [one.place for one in found if "colour profile" in one.said] == [str(loop.path / "train")]
 
 
 def test_a_challenger_that_learned_nothing_is_kept_out_and_the_images_are_named(loop: Folder) -> None:

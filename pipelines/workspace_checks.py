@@ -1,0 +1,66 @@
+"""What faults of earlier versions a loop may still hold: in its data sets, and in what is told of its champion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from curation.dataset import MANIFEST, read_dataset
+from curation.dataset_colours import dataset_colours
+from curation.errors import CurateError
+from curation.made_before import made_before
+from curation.runner import RunnerOptions
+from pipelines.loop_config import read_loop_config
+from pipelines.round_steps import DATA
+from pipelines.rounds import Loop, standing
+from reports.round_record import SRGB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What was found in one place of a loop, and how to mend it."""
+
+    place: str
+    said: str
+    remedy: str
+
+
+def look_at_loop(file: Path) -> list[Finding]:
+    """Return what earlier versions may have left in the loop of a configuration; raises what reading it raises."""
+    loop = Loop(config=read_loop_config(file), file=file)
+    found = []
+    for folder in _datasets(loop):
+        try:
+            touched = made_before(read_dataset(folder))
+        except CurateError as error:
+            found.append(Finding(place=str(folder), said=error.reason, remedy=error.remedy))
+            continue
+        found += [
+            Finding(place=str(folder), said=f"{one.samples} samples {one.said}", remedy=one.remedy) for one in touched
+        ]
+    return [*found, *_champion(loop)]
+
+
+def _datasets(loop: Loop) -> Iterator[Path]:
+    """Return the data sets that a loop names, and the training sets of its rounds."""
+    data = loop.config.data
+    backgrounds = [name for stage in loop.config.train.stages for name in stage.backgrounds]
+    yield from loop.places([*data.train, *data.pool, *data.val, *backgrounds, *(one.data for one in data.test)])
+    yield from sorted(path.parent for path in loop.rounds.glob(f"*/{DATA}/{MANIFEST}"))
+
+
+def _champion(loop: Loop) -> list[Finding]:
+    last = standing(loop).last
+    if last is None or last.miou is None or last.colours == SRGB:
+        return []
+    tests = [read_dataset(folder) for folder in loop.places([one.data for one in loop.config.data.test])]
+    converted = sum(dataset_colours(one, runner=RunnerOptions(workers=0)).number_converted for one in tests)
+    if not converted:
+        return []
+    said = (
+        f"its mIoU of {last.miou.value:.4f} in round {last.number} was measured with {converted} images of the test "
+        "sets as they are stored, which today are read in sRGB"
+    )
+    remedy = "nothing: the next round measures it again, and its report says so"
+    return [Finding(place=last.champion, said=said, remedy=remedy)]
