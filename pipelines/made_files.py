@@ -114,7 +114,7 @@ class MadeFiles:
         if chosen and len(conflicts) == chosen:
             first = conflicts[0]
             more = f" (and {chosen - 1} more like it)" if chosen > 1 else ""
-            raise InputRefused(f"{first.reason}{more}", where=first.value, remedy=first.hint)
+            raise InputRefused(f"{first.reason}{more}", remedy=first.hint)
 
     def result(self, *, lines: Sequence[str] = (), **more: Any) -> Result:
         """Return what became of everything; `lines` and `more` tell people and scripts what the command knows."""
