@@ -67,7 +67,7 @@ def launched(options: RunOptions, *, precision: Precision) -> Fabric:
             _meet(fabric, world_size=options.devices)
         fabric.launch()
     if not fabric.is_global_zero:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     return fabric
 
 

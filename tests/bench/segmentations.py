@@ -15,7 +15,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from labeling.fiftyone_database import browse_folder, database
+from labeling.fiftyone_database import database
+from labeling.mongod import browse_folder
 from models.metrics.boundary import boundary_iou
 from models.metrics.confusion import confusion, image_miou
 from tests.bench.measuring import REAL_DATA, say

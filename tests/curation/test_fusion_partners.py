@@ -200,7 +200,7 @@ def test_lineage_follows_a_second_person(tmp_path: Path) -> None:
     truth = {row["id"] for row in rows(result) if row["second_id"] == "c"}
     digest = next(row["sha256"] for row in rows(fronts) if row["id"] == "c")
     for name in ("c", "c.src", digest[:12]):
-        found = trace([fronts, result], name=name)
+        found = trace([fronts, result], names=[name])
         assert truth and {one.id for one in found if one.shown == "as second person"} == truth
         assert {one.id for one in found} == truth | {"c", "c-fused-1", "c-fused-2", "c-fused-3"}
 

@@ -104,7 +104,7 @@ def test_truncated_weights_are_refused(run: Path, kept: int) -> None:
         ({"mean": (123.675, 116.28, 104.53)}, "does not answer as it did"),
         ({"channels": "BGR"}, "does not answer as it did"),
         ({"input_size": (48, 64)}, "does not answer as it did"),
-        ({"output": "logits"}, "at least 2 channels"),
+        ({"output": "logits"}, "the card says logits, of two classes or more"),
         ({"output": "probability"}, "does not answer as it did"),
         ({"sha256": None}, "no `sha256`"),
         ({"network": None}, "no `network`"),

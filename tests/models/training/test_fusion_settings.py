@@ -25,13 +25,13 @@ NEW = ("fusion_ratio", "backgrounds")
 
 def without_fusion(settings: TrainSettings) -> dict[str, Any]:
     told: dict[str, Any] = msgspec.to_builtins(settings)
-    del told["keep"]
+    del told["keep"], told["licenses"]
     told["stages"] = [{k: v for k, v in stage.items() if k not in NEW} for stage in told["stages"]]
     return told
 
 
 @pytest.mark.parametrize("stage", [Stage(), Stage(backgrounds=("g",), fusion_ratio=0)])
-def test_a_training_has_the_id_and_the_config_that_it_had_before_there_was_fusion_or_another_epoch_to_keep(
+def test_a_training_has_the_id_and_the_config_that_it_had_before_there_was_fusion_and_more(
     stage: Stage,
 ) -> None:
     settings = TrainSettings(network="n", stages=(stage,))
