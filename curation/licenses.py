@@ -6,6 +6,7 @@ A picture that is made of several photographs is under the licences of all of th
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -37,8 +38,8 @@ MAX_TEXT: Final = 1000
 URL: Final = re.compile(r"(?:https?://|www\.|(?=creativecommons\.org/))\S+", re.IGNORECASE)
 LINK_ENDS: Final = re.compile(r"^(?:https?://)?(?:www\.)?|(?:/deed(?:\.\w+)?|/legalcode(?:\.\w+)?)?/?$", re.IGNORECASE)
 COMMONS: Final = re.compile(
-    r"creativecommons\.org/(?:licenses/(?P<terms>(?:by|nc|nd|sa)(?:-(?:by|nc|nd|sa))*)\b"
-    r"|publicdomain/(?P<public>zero|mark)\b)(?:/(?P<version>\d\.\d))?",
+    r"creativecommons\.org/(?:licenses/(?P<terms>(?:by|nc|nd|sa)(?:-(?:by|nc|nd|sa))*)(?![\w%-])"
+    r"|publicdomain/(?P<public>zero|mark)(?![\w%-]))(?:/(?P<version>\d\.\d))?",
     re.IGNORECASE,
 )
 """Source: https://creativecommons.org/share-your-work/cclicenses/, whose URLs name the terms."""
@@ -51,13 +52,16 @@ COMMONS_NAME: Final = re.compile(
     r"(?: v?(?P<version>\d\.\d))?(?: (?:international|generic|unported))?(?: public)?(?: licen[cs]e)?"
 )
 COMMONS_ZERO: Final = re.compile(r"(?:creative commons |cc ?)(?:0|zero)(?: v?(?P<version>\d\.\d))?(?: universal)?")
-IN_BRACKETS: Final = re.compile(r" ?\([^()]*\)$")
+IN_BRACKETS: Final = re.compile(r" ?\(([^()]*)\)$")
+DASHES: Final = re.compile(r"[\s_\-\u2010-\u2015\u2212]+")
+"""Blanks, and what is written for a dash; word processors write U+2011, which does not break, and U+2013."""
 NON_COMMERCIAL: Final = re.compile(
     r"\bnon ?commercial|\b(?:not for|no) commercial\b|\bonly for (?:research|academic|educational)\b"
-    r"|\b(?:research|academic|educational)(?: use| purposes?)? only\b|\b(?:by|cc)(?: nd| sa)* nc\b|\bcelebamask hq\b"
+    r"|\b(?:research|academic|educational)(?: use| purposes?)? only\b"
+    r"|\b(?:by|cc)(?:[ (]*(?:by|nd|sa|\d\.\d))*[ (]*nc(?=\b|nd|sa)|\bcelebamask hq\b"
 )
 """CelebAMask-HQ has no licence text but this in its README: non-commercial research and educational purposes only."""
-NO_DERIVATIVES: Final = re.compile(r"\bno ?deriv|\b(?:by|cc)(?: nc| sa)* nd\b")
+NO_DERIVATIVES: Final = re.compile(r"\bno ?deriv|\b(?:by|cc)(?:[ (]*(?:by|nc|sa|\d\.\d))*[ (]*nd(?=\b|nc|sa)")
 VERSION: Final = re.compile(r"\b\d\.\d\b")
 
 
@@ -230,7 +234,10 @@ def _linked_terms(text: str) -> frozenset[str]:
 def _named_terms(name: str) -> tuple[frozenset[str], str | None]:
     """Return the terms and the version of a Creative Commons licence that is named, and nothing else beside it."""
     text = _words(name)
-    bare = IN_BRACKETS.sub("", text)
+    brackets = IN_BRACKETS.search(text)
+    # what says the same once more is nothing beside it; anything else may limit the licence
+    is_repeated = brackets is not None and _named_terms(brackets[1])[0] == _named_terms(text[: brackets.start()])[0]
+    bare = IN_BRACKETS.sub("", text) if is_repeated else text
     if zero := COMMONS_ZERO.fullmatch(bare):
         return frozenset({PUBLIC["zero"]}), zero["version"]
     found = COMMONS_NAME.fullmatch(bare)
@@ -251,7 +258,7 @@ def _forbidden(name: str) -> frozenset[str]:
 
 
 def _words(name: str) -> str:
-    return re.sub(r"[\s_-]+", " ", name.lower()).strip()
+    return DASHES.sub(" ", unicodedata.normalize("NFKC", name).lower()).strip()
 
 
 def _name_of(text: str) -> str:
@@ -260,4 +267,5 @@ def _name_of(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Return a text as it is compared: without case, kinds of blanks and dashes, and what is the same of every URL."""
-    return re.sub(r"[\s_-]+", "-", URL.sub(lambda found: LINK_ENDS.sub("", found[0]), text.strip()).casefold())
+    text = unicodedata.normalize("NFKC", text.strip())
+    return DASHES.sub("-", URL.sub(lambda found: LINK_ENDS.sub("", found[0]), text).casefold())

@@ -12,6 +12,7 @@ import yaml
 from curation.errors import InputRefused
 from curation.files import read_file
 from curation.quarantine import BadRecord, Code
+from models.yaml_text import refuse_aliases, refuse_repeated_keys
 
 MAX_CARD_BYTES: Final = 1_000_000
 MAX_SIDE_PX: Final = 8192
@@ -86,8 +87,8 @@ def read_card(path: Path) -> ModelCard:
     """Give the card in a YAML file. Raises InputRefused naming the file, the field and what was expected."""
     try:
         text = read_file(path, max_bytes=MAX_CARD_BYTES)
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise ValueError("aliases (`*name`) are not read: a few of them can stand for more than memory holds")
+        refuse_aliases(text)
+        refuse_repeated_keys(text)
         card = msgspec.yaml.decode(text, type=ModelCard)
         if card.output in OF_CLASSES and "person_index" not in msgspec.yaml.decode(text):
             raise msgspec.ValidationError(f"`output: {card.output}` is of several classes, and person_index is missing")

@@ -15,6 +15,7 @@ from curation.errors import ConfigurationProblem
 from curation.files import read_file
 from curation.quarantine import BadRecord
 from models.training.settings import MAX_CONFIG_BYTES
+from models.yaml_text import refuse_aliases, refuse_repeated_keys
 from pipelines.yaml_places import line_of
 
 T = TypeVar("T")
@@ -59,8 +60,8 @@ def loaded(source: ConfigText, *, has_words: bool = False) -> Any:
     With `has_words`, `on`, `off`, `yes` and `no` are words, as in YAML 1.2. Raises ConfigurationProblem.
     """
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(source.text, Loader=yaml.SafeLoader)):
-            raise yaml.YAMLError("aliases (`*name`) are not read: a few of them can stand for more than memory holds")
+        refuse_aliases(source.text)
+        refuse_repeated_keys(source.text)
         told = (_WordLoader if has_words else yaml.SafeLoader)(source.text).get_single_data()
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigurationProblem(

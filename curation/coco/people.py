@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from curation.coco.entries import RawPerson
-from curation.coco.raster import RunLengths, box_around, draw, is_empty
+from curation.coco.raster import RunLengths, box_around, count_pixels, draw, is_empty
 from curation.coco.segmentation import (
     MAX_COORDINATE,
     MAX_OUTLINE_BYTES,
@@ -49,25 +49,49 @@ def draw_outline(outline: Polygons | Runs, *, size: tuple[int, int]) -> list[Run
     return parts
 
 
+def _flat(polygons: Polygons | Runs, *, parts: list[RunLengths]) -> list[Box]:
+    """Return the boxes around the polygons that cover no pixel."""
+    drawn = zip(polygons, parts, strict=True)
+    return [_around(polygon) for polygon, part in drawn if not count_pixels(part)]
+
+
+def _refuse_lines(outline: Polygons | Runs, *, parts: list[RunLengths]) -> None:
+    """Raise BadRecord (ZERO_AREA) where a polygon beside others covers no pixel, though it is too long for a speck."""
+    flat = [] if len(parts) < 2 else _flat(outline, parts=parts)
+    lines = sum(max(right - left, bottom - top) > MARGIN for left, top, right, bottom in flat)
+    if lines:
+        reason = f"{lines} of the {len(parts)} polygons of the outline cover no pixel of the image"
+        raise BadRecord(Code.ZERO_AREA, reason, field="segmentation")
+
+
+def _are_shares(box: Box) -> bool:
+    """Tell whether numbers look like shares of the frame, 0..1, which say nothing when they are read as pixels."""
+    return min(box) >= 0 and max(box) <= 1
+
+
 def read_person(person: RawPerson, *, size: tuple[int, int]) -> Person:
     """Return what is known of a person in an image of `size` (height, width).
 
     A broken outline is drawn as far as its polygons are sound. The rest of her lies in her box, where this can be
-    believed. Without a box the rest is known only of a stub beside sound polygons, and of polygons that cover no pixel.
+    believed. Without a box the rest is known only of a stub beside sound polygons, and of polygons that cover no pixel,
+    unless they are written as shares of the frame.
     """
     try:
-        return Person(draw_outline(read_segmentation(person.segmentation, size=size), size=size), [])
+        outline = read_segmentation(person.segmentation, size=size)
+        parts = draw_outline(outline, size=size)
+        _refuse_lines(outline, parts=parts)
+        return Person(parts, [])
     except BadRecord as error:
         problem = error
     sound, stubs, is_all = _pieces(person.segmentation, size=size)
-    parts = draw(sound, size=size) if sound else []
-    flat = [_around(polygon) for polygon in sound] if is_empty(parts) else []
-    parts = [] if flat else parts
+    drawn = draw(sound, size=size) if sound else []
+    flat = _flat(sound, parts=drawn)
+    parts = [part for part in drawn if count_pixels(part)]
     box = _box_of(person, size=size, parts=parts)
     places = stubs + flat
     if box is not None:
         places.append(box)
-    elif not is_all or not (parts or flat):
+    elif not is_all or not (parts or flat) or (not parts and any(map(_are_shares, places))):
         return Person(parts, None, problem)
     return Person(parts, [part for place in places for part in _fill(place, size=size)], problem)
 
@@ -126,7 +150,9 @@ def _box_of(person: RawPerson, *, size: tuple[int, int], parts: list[RunLengths]
     touches = left < size[1] and top < size[0] and box[2] > 0 and box[3] > 0
     # what covers no pixel has a side of 0; without an area that says so this is a box that nobody filled in
     is_flat = width == 0 or height == 0
-    if not (touches and _is_near(box, size=size)) or (is_flat and (width == height or not _is_number(person.area))):
+    if not touches or not _is_near(box, size=size) or _are_shares(box):
+        return None
+    if is_flat and (width == height or not _is_number(person.area)):
         return None
     if _is_number(person.area) and person.area > width * height + MARGIN * (width + height + MARGIN):
         return None

@@ -37,8 +37,7 @@ class Scene(NamedTuple):
 class AreaDecision(NamedTuple):
     """Whether the people of an image cover enough of it, and what is broken, by the place of the outline.
 
-    An image without a sound outline is never large. Of one that is large by a part of one outline alone, polygons that
-    cover no pixel may be missing in `broken`.
+    An image without a sound outline is never large.
     """
 
     is_large: bool
@@ -84,8 +83,6 @@ def _decide(scene: Scene, *, min_area: float) -> AreaDecision:
     for place in sorted(range(len(outlines)), key=lambda place: -len(outlines[place])):
         try:
             outline = read_segmentation(outlines[place], size=size)
-            if is_large and isinstance(outline, list):
-                continue
             parts = draw_outline(outline, size=size)
         except BadRecord as error:
             broken[place] = error

@@ -14,6 +14,7 @@ from curation.errors import ConfigurationProblem
 from curation.files import read_file
 from curation.licenses import LicenseRules
 from curation.quarantine import BadRecord
+from models.yaml_text import refuse_repeated_keys
 
 MIN_SIDE_PX: Final = 32
 MAX_CONFIG_BYTES: Final = 1_000_000
@@ -129,6 +130,7 @@ def read_settings(path: Path) -> TrainSettings:
 def settings_from(text: bytes, *, where: Path) -> TrainSettings:
     """Give the settings that YAML text holds; raises ConfigurationProblem."""
     try:
+        refuse_repeated_keys(text)
         return msgspec.convert(yaml.safe_load(text), TrainSettings, strict=False)
     except msgspec.ValidationError as error:
         known = ", ".join(TrainSettings.__struct_fields__)
@@ -138,7 +140,7 @@ def settings_from(text: bytes, *, where: Path) -> TrainSettings:
             where=where,
             remedy=f"mend the key that is named; there are: {known}; and in each of `stages`: {stage}",
         ) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigurationProblem(f"not YAML: {error}", where=where, remedy="mend the line that is named") from error
 
 
