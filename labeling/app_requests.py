@@ -31,7 +31,7 @@ AGGREGATIONS: Final = frozenset(
 )
 CODE: Final = frozenset({"$function", "$where", "$accumulator"})
 TEXTS: Final = frozenset({"$symbol", "$code"})
-"""Objects of MongoDB's JSON that the App reads as a text: `{"dataset": {"$symbol": NAME}}` would name another dataset."""
+"""Objects of MongoDB's JSON that the App reads as a text: `{"$symbol": NAME}` would name another dataset."""
 CLASS_KEYS: Final = frozenset({"_cls", "_CLS"})
 STAGE_MAPS: Final = frozenset({"extended", "extendedStages", "extended_stages"})
 DATASET_KEYS: Final = frozenset({"dataset", "datasetName", "dataset_name", "generated_dataset"})
