@@ -21,6 +21,7 @@ from typing import Final
 
 from curation.errors import EnvironmentProblem
 from curation.quarantine import BadRecord, Code
+from curation.unfollowed import make_anew, refuse_links
 
 MAX_IMAGE_BYTES: Final = 100_000_000
 MAX_NAME_BYTES: Final = 255
@@ -124,7 +125,8 @@ def write_bytes(path: Path, data: bytes) -> None:
     """
     temporary = _beside(path)
     try:
-        temporary.write_bytes(data)
+        with make_anew(temporary) as stream:
+            stream.write(data)
         temporary.replace(path)
     except OSError as error:
         _discard(temporary)
@@ -135,9 +137,7 @@ def write_durable(path: Path, data: bytes, *, is_secret: bool = False) -> None:
     """Write `data` under `path` whole or not at all, and return when it is on the disk; a secret is its owner's."""
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}")  # the name stays, so a later run writes over it
     try:
-        with temporary.open("wb") as stream:
-            if is_secret:
-                os.fchmod(stream.fileno(), 0o600)
+        with make_anew(temporary, is_secret=is_secret) as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
@@ -173,8 +173,10 @@ def link_or_copy(source: Path, target: Path, *, below: Path | None = None, data:
     write_bytes(target, read_file(source, below=below) if data is None else data)
 
 
-def make_folder(path: Path) -> None:
-    """Make the folder and its parents; raises EnvironmentProblem where that is not possible."""
+def make_folder(path: Path, *, below: Path | None = None) -> None:
+    """Make the folder and its parents; raises EnvironmentProblem where that cannot be, InputRefused for a link."""
+    if below is not None:
+        refuse_links(path, below=below)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -214,7 +216,7 @@ def fingerprint_file(path: Path) -> str:
 def cannot_write(path: Path, error: OSError, *, needed: int | None = None) -> EnvironmentProblem:
     """Say why a path cannot be written, with the bytes needed and free."""
     remedy = "choose another --out, or mend the permissions; then run the same command again"
-    reason = f"cannot write: {_said(error)}"
+    reason = f"cannot write: {LINKS[error.errno] if error.errno == errno.ELOOP else _said(error)}"
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         free = _free_bytes(path)
         amount = "" if needed is None else f" ({needed:,} bytes needed, {free:,} free)"
@@ -280,9 +282,7 @@ def _is_still(path: Path, *, data: bytes | None) -> bool:
 
 
 def _free_bytes(path: Path) -> int:
-    folder = path
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
+    folder = next(folder for folder in (path, *path.parents) if folder.exists())
     return shutil.disk_usage(folder).free
 
 

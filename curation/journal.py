@@ -11,12 +11,14 @@ import os
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 
 from curation.files import flush_filesystem, telling_where
+from curation.unfollowed import open_unfollowed
 
 COMMIT_INTERVAL_S: Final = 2.0
 """At most this much finished work is redone after a kill."""
@@ -58,7 +60,7 @@ class Journal(Generic[T]):
         if found != header:
             raise ValueError("the journal belongs to another run")
         self.done = {outcome.id for line in lines[1:] if (outcome := self._decoded(line)) is not None}
-        with telling_where(self.path), self.path.open("rb+") as stream:
+        with telling_where(self.path), open_unfollowed(self.path, "rb+") as stream:
             stream.truncate(sum(len(line) + 1 for line in lines))
 
     def add(self, outcome: T) -> None:
@@ -78,7 +80,7 @@ class Journal(Generic[T]):
     def outcomes(self) -> Iterator[T]:
         """Give every committed outcome, in the order of their commit, each id once."""
         seen: set[str] = set()
-        with self.path.open("rb") as stream:
+        with open_unfollowed(self.path, "rb") as stream:
             next(stream)
             for line in stream:
                 outcome = self._decoded(line.rstrip(b"\n"))
@@ -97,7 +99,7 @@ class Journal(Generic[T]):
             return None
 
     def _write(self, *, mode: str) -> None:
-        with telling_where(self.path), self.path.open(mode) as stream:
+        with telling_where(self.path), open_unfollowed(self.path, mode) as stream:
             stream.write(b"".join(b"%08x %b\n" % (zlib.crc32(text), text) for text in self._waiting))
             stream.flush()
             os.fsync(stream.fileno())
@@ -111,8 +113,6 @@ def _checked(line: bytes) -> bytes | None:
 
 
 def _whole_lines(path: Path) -> list[bytes]:
-    try:
-        text = path.read_bytes()
-    except FileNotFoundError:
-        return []
-    return text.split(b"\n")[:-1]
+    with telling_where(path), suppress(FileNotFoundError), open_unfollowed(path, "rb") as stream:
+        return stream.read().split(b"\n")[:-1]
+    return []

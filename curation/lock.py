@@ -29,7 +29,7 @@ def exclusive(lock_file: Path) -> Iterator[None]:
 
 def _acquire(lock_file: Path) -> int:
     while True:
-        make_folder(lock_file.parent)
+        make_folder(lock_file.parent, below=lock_file.parent.parent)
         try:
             descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         except FileNotFoundError:

@@ -145,7 +145,7 @@ def append_dataset(
         joined = join_tables([base, addition], prefixes=prefixes)
         refuse_leaks(joined.table, where=folder, remedy="split the addition anew, or merge with --drop-splits")
         for name in plan.folders:
-            make_folder(folder / name)
+            make_folder(folder / name, below=folder)
         outcomes: list[Outcome] = []
         for outcome in run_items(plan.items, work=plan.work, folder=folder, stage="append", options=runner):
             outcomes.append(outcome)

@@ -36,7 +36,7 @@ def set_aside_samples(folder: Path, problems: Mapping[str, BadRecord], *, stage:
         for row in rows:
             for relative in _files(row):
                 target = safe_join(folder / SET_ASIDE, relative)
-                make_folder(target.parent)
+                make_folder(target.parent, below=folder)
                 link_or_copy(safe_join(folder, relative), target, below=folder)
         card = dataset.card
         if rows:

@@ -180,9 +180,4 @@ def _journal_file(out: Path) -> Path:
 def make_folders(out: Path, names: tuple[str, ...]) -> None:
     """Make the sub-folders that a command writes to; raises InputRefused where a link would lead elsewhere."""
     for name in names:
-        if (out / name).is_symlink():
-            remedy = "take the link away, or choose another --out"
-            raise InputRefused(
-                "a symbolic link, where a folder of the dataset belongs", where=out / name, remedy=remedy
-            )
-        make_folder(out / name)
+        make_folder(out / name, below=out)

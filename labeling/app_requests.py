@@ -30,6 +30,8 @@ AGGREGATIONS: Final = frozenset(
     ]
 )
 CODE: Final = frozenset({"$function", "$where", "$accumulator"})
+TEXTS: Final = frozenset({"$symbol", "$code"})
+"""Objects of MongoDB's JSON that the App reads as a text: `{"$symbol": NAME}` would name another dataset."""
 CLASS_KEYS: Final = frozenset({"_cls", "_CLS"})
 STAGE_MAPS: Final = frozenset({"extended", "extendedStages", "extended_stages"})
 DATASET_KEYS: Final = frozenset({"dataset", "datasetName", "dataset_name", "generated_dataset"})
@@ -80,7 +82,7 @@ def _check_pair(key: str, *, value: Any, name: str) -> None:
         isinstance(value, str) and (value in STAGES | AGGREGATIONS or "." not in value)
     )
     is_stage = key in STAGE_MAPS and isinstance(value, Mapping) and not value.keys() <= STAGES
-    if is_class or is_stage or key in CODE:
+    if is_class or is_stage or key in CODE | TEXTS:
         raise Refused(f"browsing does not need this {key}", status=403)
     if key in DATASET_KEYS and isinstance(value, str) and value and value != name:
         raise Refused("only what `curate browse` was started with is shown", status=403)

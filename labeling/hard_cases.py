@@ -85,7 +85,7 @@ def mine_sample(item: Item, folder: Path) -> Outcome:
 
 def place_findings(staging: Path, out: Path) -> None:
     """Put all scores and predictions into the dataset."""
-    make_folder(out / PREDICTIONS)
+    make_folder(out / PREDICTIONS, below=out)
     for path in sorted((staging / PREDICTIONS).iterdir()):
         link_or_copy(path, out / PREDICTIONS / path.name)
     write_durable(out / SCORES, read_file(staging / SCORES))

@@ -94,7 +94,7 @@ def score_parts(parts: Sequence[Part], *, predict: PredictFiles, work: Work, opt
     No two of their rows may have the same id, and no two places the same name.
     """
     out = parts[0].place.out
-    make_folder(out / PREDICTIONS)
+    make_folder(out / PREDICTIONS, below=out)
     journals, margins = [], []
     for part in parts:
         first, second = (

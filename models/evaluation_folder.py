@@ -67,7 +67,7 @@ def evaluating_in(out: Path, *, run: str, overwrite: bool) -> Iterator[Path]:
                     remedy="run that command again to finish it, choose another --out, or give --overwrite",
                 )
             work = out / WORKSPACE / run
-            make_folder(work)
+            make_folder(work, below=out)
             yield work
             shutil.rmtree(work)
         if overwrite and _is_evaluation(_aside(out)):

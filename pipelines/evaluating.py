@@ -11,6 +11,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from curation.card import tool_version
+from curation.files import make_folder
 from models.checked_model import CheckedModel
 from models.dataset_scores import DatasetScores, ScoreOptions, Work, score_dataset
 from models.evaluation import compare, describe
@@ -133,6 +134,7 @@ def _checked(model: Model, *, evaluation: Evaluation) -> CheckedModel:
 
 def _score(one: EvaluationSet, *, model: CheckedModel, out: Path, work: Path, evaluation: Evaluation) -> DatasetScores:
     run = evaluation.run
+    make_folder(out, below=evaluation.out)
     with progress_bar(f"{one.name}, {model.model.name}", total=len(one.rows), run=run) as show:
         return score_dataset(
             one.rows,

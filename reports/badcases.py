@@ -66,7 +66,7 @@ def write_badcases(worst: Sequence[Mapping[str, Any]], *, rows: Mapping[str, Any
     `worst` are rows of scores, `rows` those of the manifest of `dataset` by id.
     Raises InputRefused when a file that was read a moment ago cannot be read any more.
     """
-    make_folder(out / BADCASES)
+    make_folder(out / BADCASES, below=out)
     for score in worst:
         try:
             case = _read_badcase(score, row=rows[score["id"]], dataset=dataset, out=out)

@@ -23,7 +23,7 @@ def reporting_in(out: Path, *, kind: str) -> Iterator[Path]:
     refuse_foreign(out, kind=kind)
     with telling_where(out), exclusive(out / WORKSPACE / "lock"):
         work = work_folder(out, kind=kind)
-        make_folder(work)
+        make_folder(work, below=out)
         yield work
 
 

@@ -129,7 +129,7 @@ def _relabel(row: dict[str, Any], *, data: bytes, dataset: Dataset) -> bool:
     mask = decode_mask(data, file=row["id"])
     if row["mask"] is not None and _is_same(mask, row=row, dataset=dataset):
         return False
-    make_folder(dataset.folder / FOLDERS["mask"])
+    make_folder(dataset.folder / FOLDERS["mask"], below=dataset.folder)
     version = row["label_version"] + 1
     while (path := dataset.folder / f"{FOLDERS['mask']}/{row['id']}.v{version}.png").exists():
         if path.read_bytes() == data:  # written by a pull that was killed

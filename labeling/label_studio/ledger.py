@@ -77,9 +77,10 @@ def came_journal(dataset: Path, *, identity: str) -> Journal[Came]:
 
 def lock_of(dataset: Path) -> Path:
     """Give the lock that a push or a pull of a dataset holds."""
+    make_folder(dataset / FOLDER, below=dataset)
     return dataset / FOLDER / ".curate" / "lock"
 
 
 def _file(dataset: Path, *, name: str, identity: str) -> Path:
-    make_folder(dataset / FOLDER)
+    make_folder(dataset / FOLDER, below=dataset)
     return dataset / FOLDER / f"{name}-{identity[:IDENTITY_DIGITS]}.jsonl"

@@ -146,7 +146,7 @@ class _Reader:
         if unknown := labels - self.others:
             raise unknown_labels(unknown, where=f"{self.client.access.url}, project {self.project.title!r}")
         place = staged_folder(self.folder, identity=self.project.identity)
-        make_folder(place)
+        make_folder(place, below=self.folder)
         unsent = 0
         for tasks in samples:
             if any(submitted.get(task.id) for task in tasks):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 from curation.errors import InputRefused
 from curation.pixels import Image
 from models.card import OF_CLASSES, ModelCard
-from models.metrics.confusion import confusion, cut, image_miou
-from models.prediction.output_axes import read_axes
-from models.prediction.outputs import is_sound, person_scores, probabilities
+from models.metrics.confusion import THRESHOLD, confusion, cut, image_miou
+from models.prediction.output_axes import LAYOUTS, WrongShape, read_axes
+from models.prediction.outputs import Scores, is_sound, person_scores, probabilities
 from models.prediction.ready import ReadyModel
 from models.preprocessing import at_size
 from models.truth import Truth
@@ -62,7 +63,8 @@ def refuse_better_reading(
         return
     head = f"on {len(pictures)} labelled pictures of the data its mIoU is {fit:.2f} (median) as its card has it, and"
     opposite = _fit(outputs, pictures=pictures, card=model.card, is_opposite=True)
-    classes = {one.told: _fit(outputs, pictures=pictures, card=one.card) for one in _other_classes(outputs, model.card)}
+    others = [*_other_classes(outputs, model.card), *_other_layouts(outputs, model.card)]
+    classes = {one.told: _fit(outputs, pictures=pictures, card=one.card) for one in others}
     inputs = {one.told: _fit_anew(one, pictures=pictures, model=model, threads=threads) for one in _inputs(model.card)}
     best = max(classes | inputs, key=lambda told: (classes | inputs)[told], default="")
     if best and (found := (classes | inputs)[best]) >= GOOD:
@@ -73,6 +75,26 @@ def refuse_better_reading(
             where=model.file,
             remedy="export the model again with 1 - its probability, or turn the masks if they show the background",
         )
+    scores = [person_scores(output, card=model.card)[0] for output in outputs]
+    if (middle := _middle(scores, card=model.card)) is None:
+        return
+    planes = [(score > middle).astype(np.float32) for score in scores]
+    if (found := _median(planes, pictures=pictures)) >= GOOD:
+        raise InputRefused(
+            f"{head} {found:.2f} with its values cut at {middle:.4g}, halfway between its smallest and its largest: "
+            f"the card says {model.card.output}, and so it says the same of every pixel",
+            where=model.file,
+            remedy="correct output in the card: `alpha` is 0 to 255, `probability` 0 to 1; where none fits, export the "
+            "model again so that it gives a probability",
+        )
+
+
+def _middle(scores: Sequence[Scores], *, card: ModelCard) -> float | None:
+    """Return the middle of the values, where as the card has it every pixel of every picture is on one side."""
+    found = [probabilities(score, card=card) >= THRESHOLD for score in scores]
+    if not (all(one.all() for one in found) or not any(one.any() for one in found)):
+        return None
+    return (min(float(one.min()) for one in scores) + max(float(one.max()) for one in scores)) / 2
 
 
 def _other_classes(outputs: Sequence[NDArray[Any]], card: ModelCard) -> Iterator[_Reading]:
@@ -83,6 +105,15 @@ def _other_classes(outputs: Sequence[NDArray[Any]], card: ModelCard) -> Iterator
     if card.output in OF_CLASSES or count > 1:
         for index in set(range(min(count, MOST_CLASSES))) - {card.person_index}:
             yield _Reading(card=msgspec.structs.replace(card, person_index=index), told=f"`person_index: {index}`")
+
+
+def _other_layouts(outputs: Sequence[NDArray[Any]], card: ModelCard) -> Iterator[_Reading]:
+    """Return readings whose axes lie otherwise: where there are as many classes as rows, no shape tells."""
+    for layout in LAYOUTS:
+        changed = msgspec.structs.replace(card, output_layout=layout)
+        with suppress(WrongShape):
+            if read_axes(outputs[0].shape, card=changed).order != read_axes(outputs[0].shape, card=card).order:
+                yield _Reading(card=changed, told=f"`output_layout: {layout}`")
 
 
 def _inputs(card: ModelCard) -> Iterator[_Reading]:
@@ -108,9 +139,8 @@ def _fit(
     outputs: Sequence[NDArray[Any]], *, pictures: Sequence[Labelled], card: ModelCard, is_opposite: bool = False
 ) -> float:
     """Return the median mIoU of what outputs say; 0 where that is no probability."""
-    found = []
-    for output, picture in zip(outputs, pictures, strict=True):
-        truth = picture.truth
+    planes = []
+    for output in outputs:
         score = person_scores(output, card=card)
         if not is_sound(score):
             return 0.0
@@ -118,7 +148,15 @@ def _fit(
             probability = probabilities(score, card=card)[0]
         except InputRefused:
             return 0.0
-        mask = cut(at_size(probability, size=(truth.mask.shape[0], truth.mask.shape[1])))
-        mask = np.where(mask > 0, np.uint8(0), np.uint8(255)) if is_opposite else mask
+        planes.append(1 - probability if is_opposite else probability)
+    return _median(planes, pictures=pictures)
+
+
+def _median(planes: Sequence[Scores], *, pictures: Sequence[Labelled]) -> float:
+    """Return the median mIoU of planes (h, w) of 0..1, of any size, each cut at a half."""
+    found = []
+    for plane, picture in zip(planes, pictures, strict=True):
+        truth = picture.truth
+        mask = cut(at_size(plane, size=(truth.mask.shape[0], truth.mask.shape[1])))
         found.append(image_miou(confusion(mask, truth=truth.mask, valid=truth.valid)))
     return float(np.median(found))

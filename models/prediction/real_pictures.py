@@ -36,6 +36,8 @@ LOOKED_AT: Final = 8
 """Pictures of the data at hand; each costs two predictions or so, before thousands."""
 ENOUGH: Final = 3
 """Labelled pictures that are no accident: one or two may be the very labels that are wrong."""
+REPEATED: Final = 1e-2
+"""By which share of itself, and by how much besides, a value may differ when the same picture is seen again."""
 LEAST_SHARE, LARGEST_SHARE = 0.02, 0.98
 """Of person in a label that tells readings of a model apart."""
 
@@ -84,6 +86,13 @@ def refuse_misread(model: ReadyModel, *, samples: Sequence[Sample], threads: int
     predictor = model.predictor(threads=threads)
     outputs = [predictor.output([image]) for image in (*real, probe_image(), *plain_pictures())]
     model = _with_unit(model, outputs=outputs)
+    again = predictor.output([real[0]]) if real else outputs[0]
+    if not np.allclose(again, outputs[0], equal_nan=True, rtol=REPEATED, atol=REPEATED):
+        raise InputRefused(
+            "the model gives another answer when it sees the same picture again: something in it is drawn at random",
+            where=model.file,
+            remedy="export the model again as it is used, `model.eval()`, without dropout and random numbers",
+        )
     scores = [person_scores(output, card=model.card)[0] for output in outputs]
     if not all(map(is_sound, scores)):
         return model  # a picture whose answer is not finite is set aside by itself

@@ -31,7 +31,7 @@ class Checkpoints:
 
     def write(self, state: State, *, step: int) -> None:
         """Write a checkpoint, and drop all but the newest; raises EnvironmentProblem."""
-        make_folder(self.folder)
+        make_folder(self.folder, below=self.folder.parent)
         data = _packed(state)
         path = self.folder / f"{step:0{DIGITS}}{SUFFIX}"
         # the hash comes first: weights without one are never read

@@ -63,7 +63,7 @@ def make_way(out: Path) -> None:
         with suppress(FileNotFoundError):
             (out / CONFIG).unlink()
         return
-    make_folder(out / PREVIOUS)
+    make_folder(out / PREVIOUS, below=out)
     for name in (METRICS, CARD, WEIGHTS, CONFIG):  # the config last: by it the folder is known for a run
         with suppress(FileNotFoundError):
             (out / name).replace(out / PREVIOUS / name)

@@ -148,7 +148,7 @@ def _train(
         fabric.broadcast(done)  # the other processes wait to hear whether there is anything to do
         if done is not None:
             return Report(metrics=done, was_done=True)
-        make_folder(out / CHECKPOINTS)
+        make_folder(out / CHECKPOINTS, below=out)
         report = _work(plan, out=out, options=options, fabric=fabric, told=told)
         drop_previous(out)
         return report

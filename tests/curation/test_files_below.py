@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +13,22 @@ from typing import Any
 
 import pytest
 
-from curation.files import check_portable, folded, link_or_copy, read_file
+from curation.errors import EnvironmentProblem, InputRefused
+from curation.files import (
+    TEMPORARY_PREFIX,
+    check_portable,
+    folded,
+    link_or_copy,
+    make_folder,
+    read_file,
+    write_bytes,
+    write_durable,
+)
+from curation.journal import Journal
+from curation.lock import exclusive
 from curation.originals import check_original
 from curation.quarantine import BadRecord, Code
+from curation.samples import Outcome
 
 INSIDE, SECRET = b"inside", b"SECRET"
 """Of one length, so that a size tells nothing."""
@@ -135,3 +149,53 @@ def test_a_character_that_some_file_system_refuses_is_refused(character: str) ->
     with pytest.raises(BadRecord, match="not every file system can hold") as caught:
         check_portable(f"a{character}b", file="f.jpg")
     assert (caught.value.code, caught.value.file) == (Code.NAME, "f.jpg")
+
+
+LINKED = {
+    "a file that is renamed": lambda folder: write_durable(folder / "a", b"new"),
+    "a secret": lambda folder: write_durable(folder / "a", b"new", is_secret=True),
+    "a file of a thread": lambda folder: write_bytes(folder / "a", b"new"),
+}
+
+
+@pytest.mark.parametrize("what", LINKED)
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_link_under_the_name_of_an_unfinished_file_is_replaced_not_followed(
+    tmp_path: Path, what: str, is_there: bool
+) -> None:
+    folder, victim = tmp_path / "folder", tmp_path / "victim"
+    folder.mkdir()
+    if is_there:
+        victim.write_bytes(b"precious")
+    for name in (f"{TEMPORARY_PREFIX}a", f"{TEMPORARY_PREFIX}{os.getpid()}-{threading.get_ident()}"):
+        (folder / name).symlink_to(victim)
+    LINKED[what](folder)
+    assert (folder / "a").read_bytes() == b"new"
+    assert not (folder / "a").is_symlink()
+    assert (victim.read_bytes() if victim.exists() else None) == (b"precious" if is_there else None)
+
+
+def test_a_journal_that_is_a_link_is_neither_read_nor_written(tmp_path: Path) -> None:
+    victim, journal = tmp_path / "victim", tmp_path / "journal.jsonl"
+    victim.write_bytes(b"precious\n")
+    journal.symlink_to(victim)
+    with pytest.raises(EnvironmentProblem, match="a symbolic link, which is not followed") as caught:
+        Journal(journal, kind=Outcome).start(run_id="run")
+    assert caught.value.where == str(journal)
+    assert victim.read_bytes() == b"precious\n"
+
+
+@pytest.mark.parametrize("inner", ["work", "work/deep", ".curate/lock"])
+def test_no_folder_of_ours_is_made_or_locked_through_a_link(tmp_path: Path, inner: str) -> None:
+    outside, out = tmp_path / "outside", tmp_path / "out"
+    outside.mkdir()
+    out.mkdir()
+    (out / inner.split("/")[0]).symlink_to(outside)
+    refused = pytest.raises(InputRefused, match="a symbolic link, where a folder of ours belongs")
+    if inner.endswith("lock"):
+        with refused, exclusive(out / inner):
+            pass
+    else:
+        with refused:
+            make_folder(out / inner, below=out)
+    assert list(outside.iterdir()) == []

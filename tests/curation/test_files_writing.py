@@ -7,9 +7,11 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
+from curation import files
 from curation.errors import EnvironmentProblem
 from curation.files import (
     TEMPORARY_PREFIX,
@@ -52,11 +54,12 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     def fail(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    if step == "replace":
-        monkeypatch.setattr(Path, "replace", fail)
-    else:
-        monkeypatch.setattr(Path, "write_bytes", fail)
-        monkeypatch.setattr(os, "fsync", fail)
+    def full(path: Path, **_: object) -> IO[bytes]:
+        path.touch()
+        return Path("/dev/full").open("wb")
+
+    place, name, put = (Path, "replace", fail) if step == "replace" else (files, "make_anew", full)
+    monkeypatch.setattr(place, name, put)
     with pytest.raises(EnvironmentProblem, match=r"the disk is full \(3 bytes needed, [\d,]+ free\)") as caught:
         write(target, b"new")
     assert caught.value.where == str(target)

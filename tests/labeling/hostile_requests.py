@@ -215,6 +215,11 @@ def other_datasets(*, dataset: str) -> list[Ask]:
         posted(f"another dataset {route}", route, {"dataset": "other", "path": "tags"})
         for route in ("/tag", "/tagging", "/values", "/aggregate")
     ]
+    asks += [  # MongoDB's JSON, in which these two objects are read as a text
+        posted(f"another dataset as {kind} {route}", route, {"dataset": {kind: "other"}, "path": "tags"})
+        for kind in ("$symbol", "$code")
+        for route in ("/tag", "/tagging", "/values", "/aggregate", "/events")
+    ]
     for query in (
         '{ dataset(name: "other") { name } }',
         '{ x: dataset(name: "other") { name } }',

@@ -10,8 +10,11 @@ from typing import Any
 from urllib.parse import parse_qs, quote, unquote_to_bytes
 
 import pytest
+from bson import json_util
+from bson.errors import InvalidId
 
 from labeling.app_gate import Gate, Shown
+from labeling.app_requests import Refused, checked_body
 from labeling.fiftyone_serving import TOKEN
 from tests.labeling.hostile_requests import SECRET, Ask, bodies, paths, posted, strangers, unneeded
 
@@ -233,3 +236,15 @@ def test_what_a_started_browser_is_given_opens_once(tmp_path: Path) -> None:
 
 def test_the_token_stands_in_no_log() -> None:
     assert VALUE not in repr(Shown(port=PORT, token=VALUE, once="", name="d", folders=()))
+
+
+@pytest.mark.parametrize("kind", sorted(json_util._PARSERS))
+def test_no_object_of_mongodbs_json_passes_that_the_app_would_read_as_a_text(kind: str) -> None:
+    body = json.dumps({"dataset": {kind: "other"}}).encode()
+    try:
+        read = json_util.loads(body)["dataset"]
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, InvalidId):
+        return  # the App refuses it itself
+    if isinstance(read, str):
+        with pytest.raises(Refused, match="browsing does not need this"):
+            checked_body(body, path="/values", name="d")

@@ -59,11 +59,17 @@ def net(
     return path
 
 
-def ending(*nodes: tuple[str, dict[str, Any]], first: str = "image") -> list[NodeProto]:
-    """Give a convolution and what follows it; the last gives `output`."""
+def ending(
+    *nodes: tuple[str, dict[str, Any]], first: str = "image", of_two: dict[str, str] | None = None
+) -> list[NodeProto]:
+    """Give a convolution and what follows it; the last gives `output`. `of_two` names second inputs."""
     made = [helper.make_node("Conv", [first, "w", "b"], ["t0"])]
     for number, (kind, settings) in enumerate(nodes, start=1):
-        made.append(helper.make_node(kind, [f"t{number - 1}"], [f"t{number}"], **settings))
+        made.append(
+            helper.make_node(
+                kind, [f"t{number - 1}", *filter(None, [(of_two or {}).get(kind)])], [f"t{number}"], **settings
+            )
+        )
     made[-1].output[0] = "output"
     return made
 

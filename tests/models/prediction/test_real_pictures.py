@@ -19,12 +19,24 @@ from curation.pixels import encode_image, encode_mask
 from models.card import ModelCard, card_text, read_card
 from models.metrics.confusion import cut
 from models.prediction.finding import find_model
+from models.prediction.other_readings import _other_layouts
 from models.prediction.preparing import checked_model
 from models.prediction.protocol import EngineOptions
 from models.prediction.ready import ReadyModel
 from models.prediction.real_pictures import Sample
 from tests.models.prediction.drawn_models import CARD
-from tests.models.prediction.foreign_models import MODELS, PIXELS, SIGMOID, THREE, TO_NHWC, ending, net, picture, red
+from tests.models.prediction.foreign_models import (
+    MODELS,
+    PIXELS,
+    SIDE,
+    SIGMOID,
+    THREE,
+    TO_NHWC,
+    ending,
+    net,
+    picture,
+    red,
+)
 
 
 def samples(folder: Path, *, number: int = 5, with_labels: bool = True, with_person: bool = True) -> list[Sample]:
@@ -121,6 +133,30 @@ WRONG: dict[str, tuple[list[NodeProto], dict[str, Any], dict[str, Any], str]] = 
         {},
         "the model gives nearly the same answer.*check mean and std",
     ),
+    "alphas of 0..255 for log-odds": (
+        ending(("Sigmoid", {}), ("Mul", {}), of_two={"Mul": "f"}),
+        {"constants": red() | {"f": np.array(255, np.float32)}},
+        {"output": "logit"},
+        r"cut at 127.5, halfway .* the card says logit.*correct output in the card",
+    ),
+    "per cent for alphas of 0..255": (
+        ending(("Sigmoid", {}), ("Mul", {}), of_two={"Mul": "f"}),
+        {"constants": red() | {"f": np.array(100, np.float32)}},
+        {"output": "alpha"},
+        "cut at 50, halfway .*the card says alpha.*correct output",
+    ),
+    "as many classes as rows, last": (
+        ending(("Transpose", {"perm": [0, 2, 3, 1]})),
+        {"constants": red(classes=[-1.0, 1.0, *[-99.0] * (SIDE - 2)])},
+        {"output": "logits", "person_index": 1},
+        "output_layout",
+    ),
+    "noise that is drawn anew": (
+        ending(("Sigmoid", {}), ("RandomUniformLike", {})),
+        {"constants": red()},
+        {},
+        "another answer when it sees the same picture again.*`model.eval\\(\\)`",
+    ),
     "blue for red": (SIGMOID, {"constants": red()}, {"channels": "BGR"}, "write `channels: RGB` in the card"),
     "an output that is not there": (
         SIGMOID,
@@ -200,3 +236,9 @@ def test_of_several_classes_the_card_has_to_name_that_of_person(tmp_path: Path, 
     path.write_text("\n".join(line for line in text.splitlines() if "person_index" not in line))
     with pytest.raises(InputRefused, match="person_index is missing"):
         read_card(path)
+
+
+@pytest.mark.parametrize(("shape", "told"), [((1, 4, 4, 4), ["`output_layout: NHWC`"]), ((1, 2, 4, 4), [])])
+def test_another_layout_is_tried_where_the_shape_tells_none(shape: tuple[int, ...], told: list[str]) -> None:
+    card = changed(input_size=(4, 4), output="logits", person_index=1)
+    assert [one.told for one in _other_layouts([np.zeros(shape, np.float32)], card)] == told
