@@ -18,7 +18,7 @@ MAX_BODY_LINES = 40
 MAX_POSITIONAL = 3
 MAX_PARAMETERS = 6
 """Five, and one more where all but the first go by keyword."""
-WRITERS = {"curation/files.py", "curation/journal.py", "pipelines/doctor.py"}
+WRITERS = {"curation/unfollowed.py", "curation/files.py", "curation/journal.py", "pipelines/doctor.py"}
 """The only files that write: two below a dataset folder, one into a temporary folder to see whether that works."""
 TEXT = {".py", ".md", ".toml", ".yaml", ".yml", ".txt", ".json", ".cfg", ".html", ".j2", ""}
 
