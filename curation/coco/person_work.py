@@ -96,8 +96,7 @@ def work_person(item: Item, folder: Path) -> Outcome:
         sha256=original.sha256,
         extra={**extra, **placed.digests, "broken_parts": broken_parts},
     )
-    records += original.lines(record_id=task.image_id)
-    return Outcome(id=item.id, sample=sample, records=records)
+    return Outcome(id=item.id, sample=sample, records=records + original.lines(record_id=task.image_id))
 
 
 def drop_empty_ignores(folder: Path) -> None:
