@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, Final
 
 import msgspec
@@ -157,7 +158,7 @@ class Record:
     def __init__(self, path: Path) -> None:
         self._journal = Journal(path, kind=Made)
         self.last: dict[str, Made] = {}
-        if path.exists():
+        if os.path.lexists(path):
             self._start()
             self.last = {made.file: made for made in self._journal.outcomes()}
 
@@ -167,13 +168,17 @@ class Record:
             self._start()
         known = self.last.get(line.file)
         if known is None or msgspec.structs.replace(known, id="") != line:
-            line = msgspec.structs.replace(line, id=str(len(self._journal.done)))
+            # a damaged line is not known, but a number must not come twice
+            number = max((int(id_) for id_ in self._journal.done if id_.isdecimal()), default=-1) + 1
+            line = msgspec.structs.replace(line, id=str(number))
             self._journal.add(line)
             self._journal.commit()
             self.last[line.file] = line
 
     def _start(self) -> None:
         try:
+            if os.path.lexists(self._journal.path) and not S_ISREG(os.lstat(self._journal.path).st_mode):
+                raise ValueError("a link, a folder or a device")
             self._journal.start(run_id=RECORD)
         except ValueError as error:
             remedy = "choose another --out, or move this file away"
