@@ -99,6 +99,7 @@ def main() -> NoReturn:
     sys.warnoptions.append("ignore:resource_tracker:UserWarning")
     for name, value in THREADS.items():
         os.environ.setdefault(name, value)
+    threading.excepthook = _on_thread_end  # of this process, which is ours from here on
     try:
         run_command()
     except (KeyboardInterrupt, Interrupted):  # once more, while the first was being told
@@ -129,7 +130,6 @@ def _fill_closed_streams() -> None:
 def run_command() -> NoReturn:
     """Run the command line; raises SystemExit with its code."""
     signal.signal(signal.SIGTERM, _on_sigterm)
-    threading.excepthook = _on_thread_end
     try:
         code = curate.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

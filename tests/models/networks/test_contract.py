@@ -15,8 +15,8 @@ from models.export import onnx_of
 from models.networks.registry import NETWORKS, build_network
 
 SIDE = 64
-STEPS = 120
-LEARNED = 0.97
+STEPS = 200
+LEARNED = 0.985
 """IoU of person at which training may stop; what is asked for is less."""
 TOLERANCE = 1e-4
 """Of a probability, as an export is held to."""
