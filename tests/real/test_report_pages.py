@@ -18,7 +18,7 @@ from curation.runner import RunnerOptions
 from models.sightings import Sighting
 from reports.backgrounds import BackgroundsPage, write_backgrounds_page
 from reports.duplicates import DuplicatesPage, write_duplicates_page
-from tests.real.test_gallery_page import PAYLOADS, drawn
+from tests.real.test_gallery_page import IDS, PAYLOADS, drawn
 
 pytestmark = pytest.mark.real
 HERE = RunnerOptions(workers=0)
@@ -28,7 +28,7 @@ OpenPage = Callable[..., tuple[Any, list[str]]]
 @pytest.fixture
 def hostile(tmp_path: Path) -> Dataset:
     """Draw one picture under ids that would run, in splits and with names that would, too."""
-    dataset = drawn(tmp_path / "d", ids=PAYLOADS, text=PAYLOADS)
+    dataset = drawn(tmp_path / "d", ids=IDS, text=PAYLOADS)
     rows = [row | {"split": row["id"]} for row in dataset.table.to_pylist()]
     return Dataset(
         folder=dataset.folder, card=dataset.card, table=dataset.table.from_pylist(rows, dataset.table.schema)
@@ -78,8 +78,8 @@ def test_nothing_that_came_with_the_data_runs_or_is_fetched_and_all_of_it_is_rea
 ) -> None:
     page, seen = open_page(write(hostile, out=tmp_path / "p.html"), color_scheme=scheme)
     names = set(page.locator(".card .name").all_text_contents())
-    assert names <= set(PAYLOADS) and len(names) >= 10
-    assert set(page.locator(".chip").all_text_contents()) <= set(PAYLOADS)
+    assert names <= set(IDS) and len(names) >= 10
+    assert set(page.locator(".chip").all_text_contents()) <= set(IDS)
     assert page.locator(".quarantine tbody tr").count() == len(PAYLOADS)
     assert page.locator("script, iframe, link, form, a, base, body [onload], [onerror]").count() == 0
     pictures = page.locator(".stage img")
