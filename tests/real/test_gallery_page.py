@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -44,8 +45,8 @@ PAYLOADS = [
     "<a href='vbscript:x' onclick=alert(15)>x</a>",
     "\u2028alert(16)\u2029",
 ]
-IDS = [text.replace("/", "|") for text in PAYLOADS]
-"""The same as names of files, which ids are; ids with a slash are refused."""
+IDS = [re.sub(r"[/\\]", "|", text) for text in PAYLOADS]
+"""The same as names of files, which ids are; ids with slashes are refused."""
 
 
 def drawn(folder: Path, *, ids: list[str], text: list[str], with_mask: bool = True) -> Dataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,7 +78,7 @@ def looked_at(browser: Any, *, file: Path) -> tuple[Any, list[str]]:
 
 def hostile_round(folder: Path, *, text: str) -> Round:
     """Write a round with a payload in every text that a page shows."""
-    ids = [f"{text.replace('/', '|')} {number}" for number in range(4)]  # an id is a file name
+    ids = [f"{re.sub('[/' + chr(92) * 2 + ']', '|', text)} {number}" for number in range(4)]  # an id is a file name
     draw_evaluation(folder / "evaluation", before=[0.5] * 4, after=[0.6, 0.4, None, 0.7], ids=ids, text=text)
     evaluated = read_evaluated(folder / "evaluation")
     assert evaluated.baseline is not None
