@@ -45,8 +45,8 @@ FIELDS: Final = (
 class CronRule:
     """Times that fit all fields, weekdays from 0, Sunday; of the two kinds of days, with `either_day` one will do.
 
-    `in_real_hours` says that the hour was written with `*`, or every hour is named: then such a time comes as often as
-    clocks show it, twice in an hour that comes twice, and never in one that is skipped.
+    `in_real_hours` says that the hour was written with `*` or a step: then such a time comes as often as clocks show
+    it, twice in an hour that comes twice, and never in one that is skipped.
     """
 
     minutes: tuple[int, ...]
@@ -114,7 +114,7 @@ def read_cron(text: str) -> CronRule:
         months=frozenset(months),
         weekdays=frozenset(weekdays),
         either_day=has_days and has_weekdays,
-        in_real_hours="*" in words[1] or len(hours) == 24,
+        in_real_hours="*" in words[1] or "/" in words[1],
     )
 
 

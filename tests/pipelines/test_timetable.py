@@ -55,24 +55,6 @@ def test_a_slot_keeps_its_hour_when_clocks_change(month: int, day: int, expected
     assert slots("30 12 * * *", after=morning, number=3, zone="Europe/Berlin") == expected
 
 
-@pytest.mark.parametrize(
-    ("hours", "expected"),
-    [
-        ("1-3/2", ["01:15-04:00", "03:15-05:00"]),
-        ("1,2,3", ["01:15-04:00", "02:15-05:00", "03:15-05:00"]),
-        ("*/3", ["00:15-04:00", "03:15-05:00"]),
-        ("0-23", ["00:15-04:00", "01:15-04:00", "01:15-05:00", "02:15-05:00", "03:15-05:00"]),
-        ("*", ["00:15-04:00", "01:15-04:00", "01:15-05:00", "02:15-05:00", "03:15-05:00"]),
-    ],
-)
-def test_only_what_runs_at_any_hour_comes_twice_in_the_hour_that_does(hours: str, expected: list[str]) -> None:
-    zone = ZoneInfo("America/New_York")  # on 1 November 2026, 1:00 to 1:59 comes twice
-    timetable = read_timetable(cron=f"15 {hours} * * *", every=None, zone="America/New_York")
-    found = islice(slots_of(timetable, first=datetime(2026, 10, 31, 23, 59, tzinfo=zone)), len(expected) + 1)
-    moments = [slot.astimezone(zone).isoformat() for slot in found][1:]
-    assert [moment[11:16] + moment[19:] for moment in moments] == expected
-
-
 def test_an_interval_is_as_long_when_clocks_change() -> None:
     timetable = Timetable(every=timedelta(hours=12), zone=BERLIN)
     found = list(islice(slots_of(timetable, first=datetime(2027, 3, 27, 20, tzinfo=BERLIN)), 4))
