@@ -21,7 +21,8 @@ from labeling.label_studio.tasks import SERVER_TIME, Task, by_sample, data_of, l
 TICK: Final = timedelta(microseconds=1)
 """The server's times are as fine as this; it compares with `less`."""
 
-AS_MADE: Final = timedelta(seconds=1)
+AS_MADE: Final = timedelta(milliseconds=100)
+"""An import sets both times of a task one after the other; whatever comes later is a change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

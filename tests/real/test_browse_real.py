@@ -177,7 +177,7 @@ def loaded(folder: Path) -> int:
     try:
         address = json.loads((browse_folder() / ADDRESS).read_bytes())
         client: Any
-        with pymongo.MongoClient(quote_plus(address["socket"]), serverSelectionTimeoutMS=500) as client:
+        with pymongo.MongoClient(f"mongodb://{quote_plus(address['socket'])}", serverSelectionTimeoutMS=500) as client:
             database = client["fiftyone"]
             names = [name for name in database.list_collection_names() if name.startswith("samples.")]
             return sum(database[name].estimated_document_count() for name in names)

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from labeling.label_studio.access import Access, read_secrets
 from labeling.label_studio.checking import check_server
 from labeling.label_studio.client import Client, Patience
 from labeling.label_studio.config import CONFIG
-from labeling.label_studio.doubles import settle_doubles
+from labeling.label_studio.doubles import AS_MADE, settle_doubles
 from labeling.label_studio.project import the_project
 from labeling.label_studio.pulling import pull
 from labeling.label_studio.pushing import push
@@ -57,6 +58,7 @@ def test_no_double_with_a_draft_a_skip_or_a_change_is_deleted(client: Client, ti
     def touch(path: str, **body: Any) -> None:
         client.post(path, kind=dict, outage=client.outage(), json=body)
 
+    time.sleep(AS_MADE.total_seconds())  # nobody changes a task sooner, and the times of the server do not tell
     touch(f"/api/tasks/{drafted}/drafts", result=[], lead_time=1.0)
     touch(f"/api/tasks/{skipped}/annotations/", result=[], was_cancelled=True)
     touch(f"/api/tasks/{submitted}/annotations/", result=[])
