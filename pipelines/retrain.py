@@ -28,7 +28,8 @@ def retrain(settings: RetrainFlags, *, run: RunOptions) -> Result:
     """Do one round: pull labels, train a challenger, let it replace the champion if it is better, mine, push, report.
 
     Where nothing changed since the last round there is nothing to do. A round that was stopped, by whatever, goes on
-    where it was; --overwrite begins it anew. Two rounds never run at once in a workspace.
+    where it was; --overwrite begins it anew. Two rounds never run at once in a workspace. What a round will need, from
+    data sets to servers, is looked up before it begins, and by --explain.
 
     The challenger becomes the champion only if the paired comparison on frozen test sets shows a gain, as the section
     `gate` of the configuration asks for, and no slice loses too much.
@@ -49,7 +50,9 @@ def retrain(settings: RetrainFlags, *, run: RunOptions) -> Result:
     if settings.explain or run.dry_run:
         return _explained(loop)
     from curation.lock import exclusive
+    from pipelines.round_readiness import check_workspace
 
+    check_workspace(loop)
     with exclusive(loop.workspace / LOCK):
         return _told_to_others(loop, run=run)
 
@@ -95,6 +98,7 @@ def _unfinished(loop: Loop) -> dict[str, Any]:
 def _round(loop: Loop, *, run: RunOptions) -> Result:
     from datetime import UTC, datetime
 
+    from pipelines.round_readiness import refuse_unready
     from pipelines.round_steps import Work, pulls
     from pipelines.round_work import carry_out
     from pipelines.rounds import RoundPlan, begin, inputs_of, standing
@@ -111,6 +115,7 @@ def _round(loop: Loop, *, run: RunOptions) -> Result:
             return _nothing(found)
         number = found.next_number if found.unfinished is None else found.unfinished.number
         started = datetime.now(UTC).isoformat(timespec="seconds")
+        refuse_unready(loop, champion=champion)
         plan = RoundPlan(number=number, started=started, inputs=inputs, champion=champion)
         begin(loop, plan=plan)
     return carry_out(Work(loop=loop, plan=plan, run=inner))
@@ -146,10 +151,12 @@ def _nothing(found: Standing) -> Result:
 def _explained(loop: Loop) -> Result:
     """Tell what would run and why. Labels are not pulled, so that what they would change is not known."""
     from pipelines.round_explained import explained
+    from pipelines.round_readiness import refuse_unready
     from pipelines.rounds import changes, inputs_of, standing
 
     found = standing(loop)
     champion = _champion(loop) if _has_registry(loop) else ""
+    refuse_unready(loop, champion=champion)
     inputs = inputs_of(loop, champion=champion)
     reasons: list[str] = []
     if found.unfinished is not None:

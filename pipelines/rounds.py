@@ -133,6 +133,13 @@ def inputs_of(loop: Loop, *, champion: str) -> dict[str, str]:
     return {**found, CHAMPION_INPUT: champion}
 
 
+def test_sets_of(loop: Loop) -> dict[str, str]:
+    """Return the test sets by name and split, with the hashes of their manifests."""
+    return {
+        f"{one.data} {one.split}": fingerprint_file(loop.place(one.data) / MANIFEST) for one in loop.config.data.test
+    }
+
+
 def configuration_of(loop: Loop) -> dict[str, str]:
     """Give the hash of each part of the configuration that changes what a round does."""
     told: dict[str, Any] = msgspec.to_builtins(loop.config)

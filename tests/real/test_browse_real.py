@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, unquote, urlsplit
 
 import numpy as np
 import psutil
@@ -30,6 +30,7 @@ CHROMIUM = shutil.which("chromium")
 pytestmark = [pytest.mark.real, pytest.mark.skipif(find_mongod() is None, reason="no mongod on this machine")]
 SAMPLES = 6
 PATIENCE_S = 900.0
+BROWSER_MS = 180_000
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +67,7 @@ def draw(folder: Path, *, samples: int = SAMPLES) -> Path:
         "prediction": [f"predictions/{id_}.png" for id_ in ids],
         "hard_rank": list(range(1, samples + 1)),
         "miou": [number / 10 for number in range(samples)],
+        "label_doubt": [-number / 10 for number in range(samples)],
         "verdict": ["label_error" if number % 2 else "model_error" for number in range(samples)],
         "source": ["drawn/a" if number % 2 else "drawn/b" for number in range(samples)],
         "width": [160] * samples,
@@ -144,6 +146,26 @@ def test_loading_again_changes_only_what_changed_and_keeps_what_a_person_set(tmp
     assert seen == f"['night', 'train', 'v1'] 1 {folder}/masks/001.v1.png True"
 
 
+def test_views_of_names_with_one_short_form_are_all_saved_and_hard_cases_are_those_with_a_low_score(
+    tmp_path: Path,
+) -> None:
+    folder = draw(tmp_path / "scored")
+    found = read_dataset(folder)
+    table = found.table.drop_columns(["hard_rank"])
+    for name, values in (("source", ["a b", "a.b"] * 3), ("miou", [0.1, 0.9, None, 0.2, 0.95, None])):
+        table = table.set_column(table.column_names.index(name), name, pa.array(values))
+    write_dataset(folder, card=found.card, table=table, quarantine=[])
+    for _ in range(2):
+        views = curate("browse", folder, "--no-serve")["views"]
+        assert [one[:10] for one in views if one.startswith("source")] == ["source a b", "source a.b"]
+    seen = in_fiftyone(
+        "d = fo.load_dataset('scored')\n"
+        "print(d.load_saved_view('hard').values('curate_id'), [len(d.load_saved_view(one)) for one in "
+        f"{[one for one in views if one.startswith('source')]!r}])"
+    )
+    assert seen == "['000', '003'] [3, 3]"
+
+
 def relabelled(folder: Path, *, id_: str) -> None:
     """Give a sample a new label, as reading it back from annotators does."""
     found = read_dataset(folder)
@@ -208,8 +230,45 @@ def test_reading_tags_of_a_dataset_that_was_never_browsed_is_refused(tmp_path: P
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 def test_the_app_shows_masks_labels_and_verdicts_and_nothing_else_is_reached(tmp_path: Path) -> None:
+    left, sights = [], []
+
+    def note(page: Any, url: str) -> None:
+        own = (url[: url.index("/datasets")], "data:", "blob:")
+        page.on("requestfinished", lambda one: None if one.url.startswith(own) else left.append(one.url))
+        page.on("requestfailed", lambda one: None if one.failure == "csp" else left.append(one.url))
+
+    def look(page: Any) -> None:
+        page.get_by_text("ground_truth").first.wait_for()
+        page.get_by_text("label_doubt").first.wait_for()
+        sights.append(page.url)
+        page.get_by_text("Dismiss").first.click()
+        page.mouse.click(430, 290)
+        page.locator('[data-cy="explore"]').first.wait_for()
+        assert not page.locator('[data-cy="annotate"]').is_visible()
+        told = "getComputedStyle(document.querySelector('[data-cy=explore]'), '::after').content"
+        assert "Label Studio" in page.evaluate(told)
+
+    opened(draw(tmp_path / "hard"), note=note, look=look)
+    assert [one for one in left if "gpu-error" not in one] == []  # a picture that is cut off when the page closes
+    assert urlsplit(sights[0]).query == "view=hard"
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+def test_the_address_opens_a_dataset_of_any_name_on_its_hard_cases(tmp_path: Path) -> None:
+    names = ["Under_score and.Dots", "under-score and dots", "50% off + #1?", "\u65e5\u672c"]  # two have one short form
+    for name in names:
+        ours = opened(draw(tmp_path / name), look=lambda page: page.get_by_text("model_error").first.wait_for())
+        assert ours == name.replace("%", "-") or ours.startswith(f"{name} "), ours
+    assert in_fiftyone("print(len(fo.list_datasets()), [len(fo.load_dataset(one)) for one in fo.list_datasets()])") == (
+        f"{len(names)} {[SAMPLES] * len(names)}"
+    )
+
+
+def opened(
+    folder: Path, *, look: Callable[[Any], None], note: Callable[[Any, str], None] = lambda page, url: None
+) -> str:
+    """Browse a dataset, open the address in Chromium, and look at the page; give the name in the address."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    folder = draw(tmp_path / "hard")
     command = [str(CURATE), "browse", str(folder), "--no-open", "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -218,20 +277,16 @@ def test_the_app_shows_masks_labels_and_verdicts_and_nothing_else_is_reached(tmp
         with sync_api.sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
             page = browser.new_page(viewport={"width": 1500, "height": 950})
-            page.set_default_timeout(PATIENCE_S * 1000)
-            answered: list[str] = []
-            page.on("response", lambda response: answered.append(response.url))
+            page.set_default_timeout(BROWSER_MS)
+            note(page, url)
             page.goto(url)
-            page.get_by_text("model_error").first.wait_for()
-            page.get_by_text("ground_truth").first.wait_for()
-            own = (url[: url.index("/datasets")], "data:", "blob:")
-            foreign = [one for one in answered if not one.startswith(own)]
+            look(page)
             browser.close()
-        assert foreign == []
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
+    return unquote(urlsplit(url).path.rpartition("/")[2])
 
 
 def address_of(process: subprocess.Popen[str]) -> str:
