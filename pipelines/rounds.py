@@ -6,6 +6,7 @@ stands; until then the next start goes on with it.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -114,6 +115,17 @@ def standing(loop: Loop) -> Standing:
 def folder_of(loop: Loop, *, number: int) -> Path:
     """Give the folder of a round."""
     return loop.rounds / f"{number:04}"
+
+
+def champion_of(loop: Loop) -> str:
+    """Return the very version that is the champion, "" where there is none yet; a registry is not made by looking."""
+    from models.registry import CHAMPION, DATABASE, FOLDER, SERVER, place_of, tracker_of
+
+    if not os.environ.get(SERVER) and not (loop.workspace / FOLDER / DATABASE).exists():
+        return ""
+    name = loop.config.model
+    version = tracker_of(place_of(loop.workspace)).version(name, alias=CHAMPION)
+    return "" if version is None else f"{REGISTERED}{name}/{version.number}"
 
 
 def inputs_of(loop: Loop, *, champion: str) -> dict[str, str]:
