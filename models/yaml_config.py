@@ -127,10 +127,10 @@ def _said(reason: str, *, kind: Any, got: str) -> str:
     >>> _said("Expected `int | null`, got `str`", kind=int, got="'eight'")
     "expected a whole number or nothing, got 'eight'"
     """
-    if wrong := re.fullmatch(r"Expected `([^`]*)`(.*), got `?([^`]*)`?", reason):
+    if wrong := re.fullmatch(r"Expected `([^`]*)`(.*?)(?:, got .*)?", reason):
         wanted = " or ".join(WORDS_OF_TYPES.get(one, one) for one in wrong[1].split(" | "))
-        found = got or f"{WORDS_OF_TYPES.get(wrong[3], wrong[3])} as a key"
-        return f"expected {wanted}{wrong[2]}, got {found}"
+        found = f", got {got}" if got else " as each key; on, off, yes and no stand in quotes there"
+        return f"expected {wanted}{wrong[2]}{found}"
     if reason.startswith("Invalid enum value"):
         choices = [
             str(one) for part in (kind, *get_args(kind)) if get_origin(part) is Literal for one in get_args(part)

@@ -64,7 +64,7 @@ def test_a_section_of_comments_alone_is_the_default() -> None:
             "in gate there are: min_gain",
         ),
         (SMALLEST + "mine: {folds: 1}\n", 5, "folds must be 0, or 2 and more", "threshold"),
-        (SMALLEST + "label: {select: best}\n", 5, "label.select: expected one of verdict, ", "budget"),
+        (SMALLEST + "label: {select: best}\n", 5, "label.select: expected one of threshold, ", "budget"),
         (SMALLEST + "train:\n  stages:\n  - name: x\n    epochs: 0\n", 8, "epochs must be 1 or more", "learning_rate"),
         (SMALLEST + "train:\n  stages:\n  - data: [x]\n", 5, "names data", "network"),
         (SMALLEST + "train: {input_size: [8, 8]}\n", 5, "input_size must be 32 pixels", "network"),
@@ -82,7 +82,7 @@ def test_a_section_of_comments_alone_is_the_default() -> None:
         (
             SMALLEST + "notify:\n  on: [success]\n",
             5,
-            "notify: expected a text, got true or false as a key",
+            "notify: expected a text as each key",
             "webhooks",
         ),  # YAML reads `on` as true
         ("- a\n", 1, "the file: expected keys with values, got ['a']", "data"),
