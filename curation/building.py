@@ -119,6 +119,7 @@ def _work(plan: Plan, *, out: Path, journal: Journal[Outcome], limit: int, optio
                     journal.commit()
                     write_durable(out / QUARANTINE, quarantine_lines(_records(plan, journal=journal)))
                     late = [one.records[0] for one in journal.outcomes() if one.broken is not None]
+                    journal.drop(lambda one: one.broken is not None)  # who runs this again may have mended them
                     raise _too_much_broken([*late[::-1], *plan.quarantined], limit=limit, out=out)
     finally:
         _drop_half_written(out, folders=plan.folders)

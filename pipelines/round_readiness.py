@@ -38,6 +38,8 @@ def problems_of(loop: Loop, *, champion: str) -> Iterator[CurateError]:
             if str(problem) not in told:
                 told.add(str(problem))
                 yield problem
+            if check is check_workspace:
+                return  # others look into it
 
 
 def check_workspace(loop: Loop, champion: str = "") -> None:
@@ -47,7 +49,7 @@ def check_workspace(loop: Loop, champion: str = "") -> None:
         with tempfile.TemporaryFile(dir=place):  # it has no name, and leaves nothing
             pass
     except OSError as error:
-        reason = f"the workspace cannot be written: {error.strerror}"
+        reason = f"the workspace cannot be written: {str(error.strerror).lower()}"
         remedy = f"mend the permissions of {place}, or name another `workspace` in {loop.file}"
         raise EnvironmentProblem(reason, where=loop.workspace, remedy=remedy) from error
 

@@ -197,8 +197,9 @@ def test_a_folder_that_is_not_a_dataset_is_never_written_to(tmp_path: Path) -> N
 
 def test_too_much_quarantine_stops_the_run_and_keeps_the_work(tmp_path: Path) -> None:
     payloads = ["good"] * 5 + ["broken"] * 20
-    with pytest.raises(InputRefused, match="11 inputs are broken, 10 are allowed") as caught:
-        build_dataset(plan_of(payloads), out=tmp_path / "D", options=options())
+    for _ in range(2):  # broken inputs are tried again: somebody may have mended them
+        with pytest.raises(InputRefused, match="11 inputs are broken, 10 are allowed") as caught:
+            build_dataset(plan_of(payloads), out=tmp_path / "D", options=options())
     assert "--max-quarantine" in str(caught.value)
     assert len((tmp_path / "D" / "quarantine.jsonl").read_text().splitlines()) == 11
     card = build_dataset(plan_of(payloads), out=tmp_path / "D", options=options(max_quarantine="80%"))

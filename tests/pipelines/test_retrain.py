@@ -249,7 +249,7 @@ STAGE: dict[str, Any] = CONFIG["train"]["stages"][0]
     ("changes", "named"),
     [
         ({"train": {**CONFIG["train"], "network": "none"}}, "there is no network 'none'"),
-        ({"train": {**CONFIG["train"], "stages": [STAGE, STAGE]}}, "stages must have different names"),
+        ({"train": {**CONFIG["train"], "stages": [STAGE, {**STAGE}]}}, "stages must have different names"),
         ({"train": {**CONFIG["train"], "stages": [{**STAGE, "losses": {"dize": 1}}]}}, "there is no loss 'dize'"),
         ({"train": {**CONFIG["train"], "stages": [{**STAGE, "augmentation": "odd"}]}}, "no augmentation 'odd'"),
         ({"train": {**CONFIG["train"], "stages": [{**STAGE, "frozen": ["nothing"]}]}}, "nothing"),
