@@ -12,21 +12,22 @@ from labeling.browsing import HARD, VERDICT, View
 def save_views(dataset: Any, *, views: Sequence[View], ours: set[str]) -> tuple[str, ...]:
     """Save the views, but leave those that a person saved under the same names; return the names of those saved.
 
-    `ours` are the names of earlier saves of this kind; those that are no longer wanted are deleted.
+    `ours` are the names of earlier saves of this kind. They are deleted first: FiftyOne, to overwrite one, also deletes
+    another view of the same short form, which may be a person's.
     """
-    there = set(dataset.list_saved_views())
-    for name in (ours & there) - {view.name for view in views}:
+    for name in ours.intersection(dataset.list_saved_views()):
         dataset.delete_saved_view(name)
+    there = set(dataset.list_saved_views())
     saved = []
     for view in views:
-        if view.name in there and view.name not in ours:
+        if view.name in there:
             continue
         stages, name = _stages(dataset, view=view), view.name
         try:
-            dataset.save_view(name, stages, description=view.meaning, overwrite=True)
-        except ValueError:  # another view has the same short form of its name, see `text_mark`
+            dataset.save_view(name, stages, description=view.meaning)
+        except ValueError:  # another view has the short form, see `text_mark`
             name = f"{view.name} {text_mark(view.name)}"
-            dataset.save_view(name, stages, description=view.meaning, overwrite=True)
+            dataset.save_view(name, stages, description=view.meaning)
         saved.append(name)
     return tuple(saved)
 

@@ -155,15 +155,18 @@ def test_views_of_names_with_one_short_form_are_all_saved_and_hard_cases_are_tho
     for name, values in (("source", ["a b", "a.b"] * 3), ("miou", [0.1, 0.9, None, 0.2, 0.95, None])):
         table = table.set_column(table.column_names.index(name), name, pa.array(values))
     write_dataset(folder, card=found.card, table=table, quarantine=[])
+    curate("browse", folder, "--no-serve")
+    in_fiftyone("d = fo.load_dataset('scored')\nd.save_view('To-Drop', d.limit(1))")  # of the short form of one of ours
     for _ in range(2):
         views = curate("browse", folder, "--no-serve")["views"]
         assert [one[:10] for one in views if one.startswith("source")] == ["source a b", "source a.b"]
+    sources = [one for one in views if one.startswith("source")]
     seen = in_fiftyone(
         "d = fo.load_dataset('scored')\n"
-        "print(d.load_saved_view('hard').values('curate_id'), [len(d.load_saved_view(one)) for one in "
-        f"{[one for one in views if one.startswith('source')]!r}])"
+        "shown = {one: d.load_saved_view(one) for one in d.list_saved_views()}\n"
+        f"print(len(shown['To-Drop']), shown['hard'].values('curate_id'), [len(shown[one]) for one in {sources}])"
     )
-    assert seen == "['000', '003'] [3, 3]"
+    assert seen == "1 ['000', '003'] [3, 3]"
 
 
 def relabelled(folder: Path, *, id_: str) -> None:
@@ -241,6 +244,7 @@ def test_the_app_shows_masks_labels_and_verdicts_and_nothing_else_is_reached(tmp
         page.get_by_text("ground_truth").first.wait_for()
         page.get_by_text("label_doubt").first.wait_for()
         sights.append(page.url)
+        page.get_by_text("model_error").first.wait_for()
         page.get_by_text("Dismiss").first.click()
         page.mouse.click(430, 290)
         page.locator('[data-cy="explore"]').first.wait_for()
