@@ -1,7 +1,7 @@
-"""What is said on the page of the App besides what FiftyOne says, and what of it is not shown, since it does nothing.
+"""What is said on the page of the App besides what FiftyOne says, and what of it does nothing.
 
-The tab Annotate asks for operators, which run code and are not served: it would load for ever. Its place tells how
-masks are corrected.
+The tab Annotate asks for operators, which run code and are not served: it would load for ever. It cannot be opened, and
+tells where masks are corrected.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from typing import Any, Final, TypeAlias
 
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-MASKS: Final = "Masks are corrected in Label Studio: `curate label push`. Here, tag samples: relabel, drop."
+MASKS: Final = "Edit in Label Studio"
+"""What stands in place of the tab's name; more has no room, and is said of the labels, see `fiftyone_looks`."""
 STYLE: Final = (
-    '<style>[data-cy="annotate"] { display: none } '
-    f'[data-cy="explore"]::after {{ content: "{MASKS}"; display: block; white-space: normal }}</style>\n'
+    '<style>[data-cy="annotate"] { pointer-events: none !important; font-size: 0 !important } '
+    f'[data-cy="annotate"]::after {{ content: "{MASKS}"; font-size: 12px }}</style>\n'
 ).encode()
 
 

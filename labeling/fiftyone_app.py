@@ -280,7 +280,7 @@ def _path(name: str, *, field: Field) -> str:
 
 def _dress(dataset: Any, *, fields: Mapping[str, Field]) -> None:
     """Say how the App looks, unless a person said so for this dataset."""
-    dataset.description = GUIDE
+    dataset.description = dataset.description or GUIDE
     config = dataset.app_config
     groups = [
         fo.SidebarGroupDocument(name=name, paths=paths, expanded=is_open) for name, paths, is_open in sidebar(fields)

@@ -248,9 +248,9 @@ def test_the_app_shows_masks_labels_and_verdicts_and_nothing_else_is_reached(tmp
         page.get_by_text("Dismiss").first.click()
         page.mouse.click(430, 290)
         page.locator('[data-cy="explore"]').first.wait_for()
-        assert not page.locator('[data-cy="annotate"]').is_visible()
-        told = "getComputedStyle(document.querySelector('[data-cy=explore]'), '::after').content"
-        assert "Label Studio" in page.evaluate(told)
+        tab = "document.querySelector('[data-cy=annotate]')"
+        assert page.evaluate(f"getComputedStyle({tab}).pointerEvents") == "none"
+        assert "Label Studio" in page.evaluate(f"getComputedStyle({tab}, '::after').content")
 
     opened(draw(tmp_path / "hard"), note=note, look=look)
     assert [one for one in left if "gpu-error" not in one] == []  # a picture that is cut off when the page closes
