@@ -57,9 +57,8 @@ def cutout(settings: CutoutFlags, *, run: RunOptions) -> Result:
 
     backdrop = read_backdrop(settings.background)
     given = photographs(settings.images, limit=run.limit)
-    file = file_named(
-        settings.out, given=given, suffixes=(".png",) if backdrop.is_transparent else (".jpg", ".jpeg", ".png")
-    )
+    suffixes = (".png",) if backdrop.is_transparent else (".jpg", ".jpeg", ".png")
+    file = file_named(settings.out, given=given, suffixes=suffixes)
     if run.dry_run:
         return told(given, command="cutout", out=settings.out)
     made = MadeFiles(command="cutout", out=settings.out, overwrite=run.overwrite, broken=given.broken)
@@ -67,18 +66,16 @@ def cutout(settings: CutoutFlags, *, run: RunOptions) -> Result:
     picture = None if backdrop.picture is None else fingerprint_file(Path(settings.background))
     shape = {"background": picture or backdrop.colour, "refine": settings.refine}
     recorded = settings_with_model(model, settings=shape)
-    suffix = ".png" if backdrop.is_transparent else ".jpg"
-    is_png = suffix == ".png" or (file is not None and file.suffix.lower() == ".png")
 
     def makings(one: Photograph) -> dict[Path, Making]:
         making = Making(command="cutout", sources=(one.file,), settings=recorded)
-        return {file or settings.out / f"{one.name}{suffix}": making}
+        return {file or settings.out / f"{one.name}{suffixes[0]}": making}
 
     waiting = waiting_for(given.chosen, made=made, makings=makings)
     people = people_in(waiting, model=model, refine=settings.refine, run=run, name="cutout")
     for person in sound(people, made=made):
         cut = laid_on(person.image, alpha=person.alpha, backdrop=backdrop)
-        data = encode_image(cut, quality=None if is_png else QUALITY)
         for path, making in makings(person.photograph).items():
-            made.write(path, data, making=making)
+            quality = None if path.suffix.lower() == ".png" else QUALITY
+            made.write(path, encode_image(cut, quality=quality), making=making)
     return result_of(made, given=given)

@@ -281,13 +281,6 @@ def test_with_fit_a_label_of_the_same_shape_is_scaled_and_any_other_is_set_aside
     assert (mask != truth).mean() < 0.01
 
 
-def test_without_fit_a_label_of_another_size_is_set_aside(tmp_path: Path) -> None:
-    put(tmp_path / "images", a_jpg=photo(size=(90, 60)))
-    put(tmp_path / "masks", a_png=png(person()))
-    _, card = build(plan_pairs(settings(tmp_path)), tmp_path / "D")
-    assert card.counts.quarantined == {"SIZE_MISMATCH": 1}
-
-
 @pytest.mark.real
 @pytest.mark.skipif(not (REAL / "portraits").is_dir(), reason=f"no real portraits in {REAL}")
 def test_real_portraits_with_masks_of_other_sizes_are_all_taken_with_fit(tmp_path: Path) -> None:
