@@ -63,16 +63,21 @@ def cutout(settings: CutoutFlags, *, run: RunOptions) -> Result:
         return told(given, command="cutout", out=settings.out)
     made = MadeFiles(command="cutout", out=settings.out, overwrite=run.overwrite, broken=given.broken)
     model = ready_model(settings.model, chosen=given.chosen, run=run)
-    picture = None if backdrop.picture is None else fingerprint_file(Path(settings.background))
-    shape = {"background": picture or backdrop.colour, "refine": settings.refine}
+    behind = backdrop.colour if backdrop.picture is None else fingerprint_file(Path(settings.background))
+    shape = {"background": behind, "refine": settings.refine}
     recorded = settings_with_model(model, settings=shape)
 
     def makings(one: Photograph) -> dict[Path, Making]:
         making = Making(command="cutout", sources=(one.file,), settings=recorded)
         return {file or settings.out / f"{one.name}{suffixes[0]}": making}
 
-    waiting = waiting_for(given.chosen, made=made, makings=makings)
-    people = people_in(waiting, model=model, refine=settings.refine, run=run, name="cutout")
+    people = people_in(
+        waiting_for(given.chosen, made=made, makings=makings),
+        model=model,
+        refine=settings.refine,
+        run=run,
+        name="cutout",
+    )
     for person in sound(people, made=made):
         cut = laid_on(person.image, alpha=person.alpha, backdrop=backdrop)
         for path, making in makings(person.photograph).items():
