@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -34,6 +34,9 @@ ROWS_PER_BATCH: Final = 8192
 QUARANTINE_AMOUNT: Final = re.compile(r"(?P<count>[0-9]{1,18})|(?P<share>[0-9]{1,3}(\.[0-9]*)?)%")
 FREE_QUARANTINE: Final = 10
 """So many broken inputs never stop a run that was given no limit of its own."""
+
+FLAG: Final = "; --"
+"""How a hint begins to name a flag that would help."""
 
 Progress = Callable[[int, int, Counter[str]], None]
 """Told of every outcome: items done, items in all, and how many are selected, filtered and quarantined so far."""
@@ -65,8 +68,9 @@ def build_dataset(plan: Plan, *, out: Path, options: BuildOptions) -> Card:
         if not options.overwrite and (card := finished_card(out, run=run)) is not None:
             return card
     if len(plan.quarantined) > limit:
-        raise _too_much_broken(len(plan.quarantined), limit=limit, example=plan.quarantined[0])
+        raise _too_much_broken(plan.quarantined, limit=limit)
     with telling_where(out), working_in(out, run=run, overwrite=options.overwrite) as journal:
+        (out / QUARANTINE).unlink(missing_ok=True)  # of a run that was refused; see `working_in`
         make_folders(out, plan.folders)
         _work(plan, out=out, journal=journal, limit=limit, options=options)
         return _publish(plan, out=out, run=run, journal=journal)
@@ -114,8 +118,9 @@ def _work(plan: Plan, *, out: Path, journal: Journal[Outcome], limit: int, optio
                 if outcome.broken is not None and tally.quarantined.total() > allowed:
                     journal.commit()
                     write_durable(out / QUARANTINE, quarantine_lines(_records(plan, journal=journal)))
-                    broken = tally.quarantined.total() + len(plan.quarantined)
-                    raise _too_much_broken(broken, limit=limit, example=outcome.records[0], out=out)
+                    late = [one.records[0] for one in journal.outcomes() if one.broken is not None]
+                    journal.drop(lambda one: one.broken is not None)  # who runs this again may have mended them
+                    raise _too_much_broken([*late[::-1], *plan.quarantined], limit=limit, out=out)
     finally:
         _drop_half_written(out, folders=plan.folders)
         journal.commit()
@@ -184,10 +189,14 @@ def _batches(values: Iterable[T], *, size: int) -> Iterator[list[T]]:
         yield batch
 
 
-def _too_much_broken(broken: int, *, limit: int, example: QuarantineRecord, out: Path | None = None) -> InputRefused:
+def _too_much_broken(records: Sequence[QuarantineRecord], *, limit: int, out: Path | None = None) -> InputRefused:
+    """Return the refusal; where a hint names a flag that would help, the first line says how many of them it would."""
+    example = records[0]
     seen = f"the lines are in {out / QUARANTINE}; " if out is not None else ""
+    ways = Counter(way for record in records if (way := record.hint.partition(FLAG)[2]))
+    way = "".join(f"{FLAG}{way}: {number} of these" for way, number in ways.most_common(1))
     return InputRefused(
-        f"{broken} inputs are broken, {limit} are allowed; e.g. {example.code}: {example.reason}",
+        f"{len(records)} inputs are broken, {limit} are allowed{way}; e.g. {example.code}: {example.reason}",
         where=example.file,
         remedy=f"{example.hint}. {seen}--max-quarantine N or N% (100%: all) allows more; the work done so far is kept",
     )

@@ -201,7 +201,8 @@ def _ways_out(size: tuple[int, ...], *, original: Original, rules: PairRules) ->
         )
     if rules.frame == "stored" and size == (header.height, header.width):
         return "; --label-frame shown takes labels as they lie"
-    return "; --fit scales labels that have the same shape" if rules.fit is False else ""
+    is_same_shape = fitted(np.zeros(size, np.uint8), size=(header.height, header.width)).shape != size
+    return "; --fit scales labels that have the same shape" if rules.fit is False and is_same_shape else ""
 
 
 def soft_share(alpha: Alpha) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,13 +11,12 @@ from typing import Any, Final
 from curation.colours import colour_warning, file_colours
 from curation.dataset import Dataset
 from curation.files import read_file, safe_join
-from curation.quarantine import QuarantineRecord
+from curation.quarantine import BadRecord, Code, QuarantineRecord
 from curation.runner import RunnerOptions, run_items
 from curation.samples import Item, Outcome
 
 STAGE: Final = "colours"
-AS_STORED: Final = "as stored"
-CONVERTED: Final = "converted "
+CONVERTED: Final = "converted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,36 +43,52 @@ def dataset_colours(
 
     `progress` is told how many samples are done.
     """
-    converted = Counter[str]()
-    unused: list[QuarantineRecord] = []
-    broken = 0
     items = [_item(row, folder=dataset.folder) for row in dataset.table.select(["id", "image"]).to_pylist()]
     outcomes = run_items(items, work=look_at_colours, folder=dataset.folder, stage=STAGE, options=runner)
+    records: list[QuarantineRecord] = []
     for done, outcome in enumerate(outcomes, start=1):
-        if outcome.filtered is None:
-            broken += 1
-        elif outcome.filtered.startswith(CONVERTED):
-            converted[outcome.filtered.removeprefix(CONVERTED)] += 1
-        unused += outcome.records if outcome.filtered is not None else ()
+        records += outcome.records
         if progress is not None:
             progress(done)
-    most_first = dict(sorted(converted.items(), key=lambda pair: (-pair[1], pair[0])))
-    return DatasetColours(
-        converted=most_first, unused=sorted(unused, key=lambda record: record.record_id or ""), broken=broken
-    )
+    return colours_of(records)
 
 
 def look_at_colours(item: Item, folder: Path) -> Outcome:
-    """Look at the profile of one image; the outcome is filtered by what becomes of its values.
-
-    Raises BadRecord as `inspect`.
-    """
+    """Look at the profile of one image; raises BadRecord where it cannot be read."""
     path = safe_join(folder, item.payload)
-    colours = file_colours(read_file(path, below=folder), file=str(path))
-    warning = colour_warning(colours, file=path)
-    records = () if warning is None else (warning.record(stage=STAGE, record_id=item.id),)
-    kind = f"{CONVERTED}{colours.name}" if colours.is_converted else AS_STORED
-    return Outcome(id=item.id, filtered=kind, records=records)
+    return Outcome(
+        id=item.id, filtered=STAGE, records=colour_records(read_file(path, below=folder), file=path, record_id=item.id)
+    )
+
+
+def colour_records(data: bytes, *, file: Path, record_id: str) -> tuple[QuarantineRecord, ...]:
+    """Return what there is to tell of an image's colours, none where they are sRGB, for `colours_of`."""
+    try:
+        colours = file_colours(data, file=str(file))
+    except BadRecord as problem:
+        return (problem.record(stage=STAGE, record_id=record_id),)
+    warning = colour_warning(colours, file=file)
+    told = [] if warning is None else [warning]
+    if colours.is_converted:
+        told.append(BadRecord(Code.COLOUR_PROFILE, colours.name, file=file, field=CONVERTED))
+    return tuple(one.record(stage=STAGE, record_id=record_id) for one in told)
+
+
+def colours_of(records: Iterable[QuarantineRecord]) -> DatasetColours:
+    """Return the colours of a dataset from what `colour_records` tells of its images."""
+    of_profiles, others = [], 0
+    for record in records:
+        if record.code == Code.COLOUR_PROFILE:
+            of_profiles.append(record)
+        else:
+            others += 1
+    converted = Counter(record.reason for record in of_profiles if record.field == CONVERTED)
+    unused = [record for record in of_profiles if record.field != CONVERTED]
+    return DatasetColours(
+        converted=dict(sorted(converted.items(), key=lambda pair: (-pair[1], pair[0]))),
+        unused=sorted(unused, key=lambda record: record.record_id or ""),
+        broken=others,
+    )
 
 
 def _item(row: dict[str, Any], *, folder: Path) -> Item:

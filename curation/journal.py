@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 
-from curation.files import flush_filesystem, telling_where
+from curation.files import flush_filesystem, telling_where, write_durable
 from curation.unfollowed import open_unfollowed
 
 COMMIT_INTERVAL_S: Final = 2.0
@@ -76,6 +76,13 @@ class Journal(Generic[T]):
             flush_filesystem(self.path.parent)
             self._write(mode="ab")
         self._last_commit = time.monotonic()
+
+    def drop(self, is_dropped: Callable[[T], bool]) -> None:
+        """Forget committed outcomes: their items are worked on again."""
+        lines = _whole_lines(self.path)
+        told = [(line, self._decoded(line)) for line in lines[1:]]
+        kept = [line for line, outcome in told if outcome is not None and not is_dropped(outcome)]
+        write_durable(self.path, b"".join(line + b"\n" for line in (lines[0], *kept)))
 
     def outcomes(self) -> Iterator[T]:
         """Give every committed outcome, in the order of their commit, each id once."""

@@ -199,8 +199,11 @@ def _forms(text: str) -> frozenset[str]:
     """Return all that a licence may be called: only its whole text where name and URL, or two URLs, may disagree."""
     name, url, linked = _name_of(text), URL.search(text), _linked_terms(text)
     named, _ = _named_terms(name)
-    if len(URL.findall(text)) > 1 or (
-        linked and (named not in (frozenset(), linked) or not _forbidden(name) <= linked)
+    is_elsewhere = url is not None and COMMONS.match(LINK_ENDS.sub("", url[0])) is None
+    if (
+        len(URL.findall(text)) > 1
+        or ((named or linked) and is_elsewhere)
+        or (linked and (named not in (frozenset(), linked) or not _forbidden(name) <= linked))
     ):
         return frozenset({_plain(text)})
     codes = {_code(text, with_version=True), _code(text, with_version=False)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 from curation.card import QUARANTINE
 from curation.checksums import check_row_digest
 from curation.dataset import FILE_COLUMNS, Dataset, read_quarantine
+from curation.dataset_colours import STAGE as COLOURS
+from curation.dataset_colours import DatasetColours, colour_records, colours_of
 from curation.errors import InputRefused
 from curation.files import read_file, safe_join
 from curation.folders import is_os_metadata
@@ -47,10 +50,16 @@ AREA_TOLERANCE: Final = 1e-9
 """A share of the frame; less than one pixel of any image that is read."""
 
 
-def find_problems(
-    dataset: Dataset, *, runner: RunnerOptions, progress: Callable[[int], None] | None = None
-) -> list[QuarantineRecord]:
-    """Give every problem of the dataset's files, sorted by sample; the dataset is only read.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What reading every file of a dataset told: each problem, sorted by sample, and the colours of its images."""
+
+    problems: list[QuarantineRecord]
+    colours: DatasetColours
+
+
+def verify(dataset: Dataset, *, runner: RunnerOptions, progress: Callable[[int], None] | None = None) -> Verified:
+    """Read every file of the dataset once, and change nothing.
 
     `progress` is told how many samples are done. A file that crashes its decoder is one of the problems.
     """
@@ -61,39 +70,54 @@ def find_problems(
         found.extend(outcome.records)
         if progress is not None:
             progress(done)
-    return sorted(found, key=lambda record: (record.record_id or "", record.file, str(record.code)))
+    problems = [record for record in found if record.stage != COLOURS]
+    return Verified(
+        problems=sorted(problems, key=lambda record: (record.record_id or "", record.file, str(record.code))),
+        colours=colours_of(record for record in found if record.stage == COLOURS),
+    )
+
+
+def find_problems(
+    dataset: Dataset, *, runner: RunnerOptions, progress: Callable[[int], None] | None = None
+) -> list[QuarantineRecord]:
+    """Return the problems that `verify` finds."""
+    return verify(dataset, runner=runner, progress=progress).problems
 
 
 def verify_sample(item: Item, folder: Path) -> Outcome:
-    """Check all files of one row; the outcome is filtered as `sound`, or broken with a record for each bad file."""
+    """Check all files of one row; the outcome is filtered as `sound`, or broken with a record for each bad file, which
+    come first; then what there is to tell of the colours of its image."""
     row: dict[str, Any] = item.payload
-    records = []
+    records: list[QuarantineRecord] = []
+    colours: tuple[QuarantineRecord, ...] = ()
     for column in FILE_COLUMNS:
         if row.get(column) is not None:
             try:
-                _check_file(row, column=column, folder=folder)
+                path = safe_join(folder, row[column])
+                data = read_file(path, below=folder)
+                if column == "image":
+                    colours = colour_records(data, file=path, record_id=item.id)
+                _check_file(data, row=row, column=column, file=path)
             except BadRecord as problem:
                 file = folder / str(row[column])
                 records.append(problem.record(stage=STAGE, file=file, record_id=item.id))
     if records:
-        return Outcome(id=item.id, broken=records[0].code, records=tuple(records))
-    return Outcome(id=item.id, filtered=SOUND)
+        return Outcome(id=item.id, broken=records[0].code, records=(*records, *colours))
+    return Outcome(id=item.id, filtered=SOUND, records=colours)
 
 
-def _check_file(row: dict[str, Any], *, column: str, folder: Path) -> None:
-    path = safe_join(folder, row[column])
-    data = read_file(path, below=folder)
+def _check_file(data: bytes, *, row: dict[str, Any], column: str, file: Path) -> None:
     if column == "image":
-        _check_image(data, row=row, file=path)
+        _check_image(data, row=row, file=file)
         return
     if column in GRAY:
-        _check_gray(data, row=row, column=column, file=path)
+        _check_gray(data, row=row, column=column, file=file)
     else:
-        picture = decode_image(data, file=str(path))
+        picture = decode_image(data, file=str(file))
         if column == "white":
-            _check_size((picture.shape[0], picture.shape[1]), row=row, file=path)
+            _check_size((picture.shape[0], picture.shape[1]), row=row, file=file)
     # last: what is wrong with a label says more than that it is another
-    check_row_digest(data, row=row, column=column, file=path)
+    check_row_digest(data, row=row, column=column, file=file)
 
 
 def _check_image(data: bytes, *, row: dict[str, Any], file: Path) -> None:

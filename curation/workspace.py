@@ -10,7 +10,7 @@ from typing import Final
 
 import pyarrow.compute as pc
 
-from curation.card import CARD, FORMAT, Card
+from curation.card import CARD, FORMAT, QUARANTINE, Card
 from curation.dataset import MANIFEST, read_dataset
 from curation.errors import CurateError, EnvironmentProblem, InputRefused
 from curation.files import make_folder
@@ -48,7 +48,8 @@ def working_in(out: Path, *, run: str, overwrite: bool) -> Iterator[Journal[Outc
     """Hold `out` for one run and give its journal; afterwards the workspace is gone.
 
     With `overwrite` a finished dataset is kept aside until the new one is whole, and unfinished work of another run
-    is dropped. Work of this run goes on where it was. Work of another run that made no sample yet is in nobody's way.
+    is dropped. Work of this run goes on where it was. Work of another run that
+    made no sample yet, or was refused since too much was broken, is in nobody's way.
     """
     out = out.resolve() if out.is_symlink() else out  # a link would be moved aside where its folder is meant
     if overwrite:
@@ -81,7 +82,8 @@ def _journal(out: Path, *, run: str) -> Journal[Outcome]:
     try:
         journal.start(run_id=_of_format(run))
     except ValueError as error:
-        if any(outcome.sample is not None for outcome in journal.outcomes()):
+        was_refused = (out / QUARANTINE).exists() and not (out / CARD).exists()
+        if not was_refused and any(outcome.sample is not None for outcome in journal.outcomes()):
             raise InputRefused(
                 "the folder holds the unfinished work of another command, or of other settings or sources",
                 where=out,

@@ -1,4 +1,4 @@
-"""Serve the App behind the gate: `python -m labeling.app_server SOCKET`. The environment says what it shows.
+"""Serve the App behind the doorkeeper: `python -m labeling.app_server SOCKET`. The environment says what it shows.
 
 The socket is open already when this starts: nobody else can take its port meanwhile, and be given the token.
 """
@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from labeling.app_gate import Gate, Shown
+from labeling.app_doorkeeper import Doorkeeper, Shown
 
 SHOWN: Final = "CURATE_BROWSE"
 
@@ -28,7 +28,7 @@ def main(socket: int) -> None:
     config = Config()
     config.bind = [f"fd://{socket}"]
     config.include_server_header = False
-    app = Gate(web_app(shown.name, port=shown.port), shown=shown)
+    app = Doorkeeper(web_app(shown.name, port=shown.port), shown=shown)
     asyncio.run(serve(app, config))  # type: ignore[arg-type]
 
 

@@ -21,7 +21,11 @@ from models.metrics.summary import HARD_BELOW
 Kind: TypeAlias = Literal["text", "number", "whole", "flag", "mask", "map", "class"]
 GROUND_TRUTH, PREDICTION, PROBABILITY, ALPHA, VERDICT = "ground_truth", "prediction", "probability", "alpha", "verdict"
 UID, DATASET, ID = "uid", "dataset", "curate_id"
-MAIN_SCORES: Final = ("hard_rank", "miou", "boundary_iou", "uncertainty_boundary", "label_quality", "contradicted")
+MAIN_SCORES: Final = (
+    "hard_rank", "miou", "label_doubt", "boundary_iou", "uncertainty_boundary", "label_quality", "contradicted",
+)  # fmt: skip
+HARD: Final = "hard"
+"""The view that opens first, in the order of mining."""
 RELABEL, DROP = "relabel", "drop"
 REVIEWS: Final = (DROP, RELABEL)
 """Tags that a person sets; the first one counts where both are set, since what is dropped needs no label."""
@@ -183,10 +187,10 @@ def views_of(shown: Browsed) -> list[View]:
 
 def _hard_views(fields: Mapping[str, Any]) -> Iterator[View]:
     if "hard_rank" in fields:
-        yield View(name="hard", meaning="hard cases, the worst first", field="hard_rank", sort_by="hard_rank")
+        yield View(name=HARD, meaning="hard cases, the worst first", field="hard_rank", sort_by="hard_rank")
     elif "miou" in fields:
         meaning = f"mIoU below {HARD_BELOW}, the worst first"
-        yield View(name="hard", meaning=meaning, field="miou", below=HARD_BELOW, sort_by="miou")
+        yield View(name=HARD, meaning=meaning, field="miou", below=HARD_BELOW, sort_by="miou")
 
 
 def _weak_views(fields: Mapping[str, Any]) -> Iterator[View]:

@@ -7,7 +7,6 @@ not change is written, and a load that was cut off is finished by the next.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,17 @@ import fiftyone as fo  # type: ignore[import-untyped]
 from fiftyone import ViewField as F
 
 from curation.errors import EnvironmentProblem
-from labeling.browsing import UID, Browsed, Field, View, kept_tags, views_of
-from labeling.fiftyone_looks import PERSON, colours, shown, sidebar
+from labeling.browsing import UID, Browsed, Field, kept_tags, views_of
+from labeling.fiftyone_looks import GUIDE, PERSON, colours, shown, sidebar
+from labeling.fiftyone_views import first_view, save_views, text_mark
 
 OURS: Final = "curate"
 """Key of `dataset.info` under which we keep what we made."""
 BATCH: Final = 1000
+MOST_OF_A_NAME: Final = 100
+"""So many datasets of one name and one mark there are never: a mark tells the paths of the folders."""
+LONGEST_NAME: Final = 200
+"""Of a dataset of FiftyOne, which takes 1551 characters; the names of many folders together are more."""
 FIELD_TYPES: Final = {"text": fo.StringField, "number": fo.FloatField, "whole": fo.IntField, "flag": fo.BooleanField}
 LABEL_TYPES: Final = {"mask": fo.Segmentation, "map": fo.Heatmap, "class": fo.Classification}
 PART: Final = {"mask": "mask_path", "map": "map_path", "class": "label"}
@@ -33,18 +37,19 @@ VERSION: Final = "label_version"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """What became of a dataset of FiftyOne: its name, its address in the App, and how many samples changed how.
+    """What became of a dataset of FiftyOne: its name, and how many samples changed how.
 
-    `left_out` are columns whose names the user gave to fields of another kind.
+    `first` is the address in the App of the view that opens, "" where all samples do. `left_out` are columns whose
+    names the user gave to fields of another kind.
     """
 
     name: str
-    slug: str
     samples: int
     added: int
     changed: int
     removed: int
     views: tuple[str, ...]
+    first: str = ""
     left_out: tuple[str, ...] = ()
 
 
@@ -67,18 +72,18 @@ def load(wanted: Browsed, *, folders: Mapping[str, Path], progress: Callable[[in
     new = [place for uid, place in places.items() if uid not in known]
     _add(dataset, wanted=wanted, fields=fields, places=new, progress=lambda done: progress(len(known) + done))
     _count_again(dataset)
-    views = _save_views(dataset, views=views_of(wanted))
+    views = save_views(dataset, views=views_of(wanted), ours=set(dataset.info[OURS]["views"]))
     _dress(dataset, fields=fields)
     dataset.info = dataset.info | {OURS: dataset.info[OURS] | {"fields": sorted(fields), "views": list(views)}}
     dataset.save()
     return Loaded(
         name=dataset.name,
-        slug=dataset.slug,
         samples=len(dataset),
         added=len(new),
         changed=len(changed),
         removed=len(removed),
         views=views,
+        first=first_view(dataset, views=views),
         left_out=tuple(left_out),
     )
 
@@ -117,22 +122,29 @@ def read_tags(folder: Path) -> list[dict[str, list[str]]]:
 def _dataset(folders: Mapping[str, Path]) -> Any:
     """Give the dataset of FiftyOne for these folders, made where there is none."""
     homes = {label: str(path.resolve()) for label, path in folders.items()}
-    name = _free_name(" and ".join(Path(label).name for label in homes), homes=homes)
-    dataset = fo.load_dataset(name) if fo.dataset_exists(name) else fo.Dataset(name, persistent=True)
+    name = " and ".join(Path(label).name for label in homes)[:LONGEST_NAME].replace("%", "-")  # the App reads % twice
+    mark = text_mark(*sorted(homes.values()))
+    names = (
+        f"{name}{more}" for more in ("", f" {mark}", *(f" {mark} {number}" for number in range(2, MOST_OF_A_NAME)))
+    )
+    dataset = next(found for one in names if (found := _of_name(one, homes=homes)) is not None)
     dataset.persistent = True
     dataset.info = dataset.info | {OURS: {"fields": [], "views": []} | dataset.info.get(OURS, {}) | {"folders": homes}}
     dataset.save()
     return dataset
 
 
-def _free_name(name: str, *, homes: Mapping[str, str]) -> str:
-    """Give the name itself, or one with a few letters of the paths where it belongs to something else."""
+def _of_name(name: str, *, homes: Mapping[str, str]) -> Any | None:
+    """Return the dataset of FiftyOne of this name, made where there is none; None where another has the name."""
     if fo.dataset_exists(name):
-        there = _folders(fo.load_dataset(name))
+        dataset = fo.load_dataset(name)
+        there = _folders(dataset)
         was_moved = bool(there) and not any(Path(home).exists() for home in there.values())
-        if there != homes and not was_moved:
-            return f"{name} {hashlib.sha256(repr(sorted(homes.values())).encode()).hexdigest()[:6]}"
-    return name
+        return dataset if there == homes or was_moved else None
+    try:
+        return fo.Dataset(name, persistent=True)
+    except ValueError:  # FiftyOne's short form of it, a-z and digits alone, is another's, or has no letter
+        return None
 
 
 def _folders(dataset: Any) -> dict[str, str]:
@@ -158,12 +170,22 @@ def _declare(dataset: Any, *, fields: Mapping[str, Field]) -> list[str]:
             dataset.add_sample_field(name, fo.EmbeddedDocumentField, embedded_doc_type=label_type)
         else:
             dataset.add_sample_field(name, FIELD_TYPES[field.kind])
+        if field.kind == "mask":
+            _say(dataset, name=name, text=GUIDE)
     dataset.create_index(UID, unique=True)
     masks = [name for name, field in fields.items() if field.kind == "mask" and name not in left_out]
     dataset.mask_targets = {name: {PERSON: "person"} for name in masks}
     dataset.info = dataset.info | {OURS: dataset.info[OURS] | {"fields": sorted(set(fields) - set(left_out))}}
     dataset.save()
     return left_out
+
+
+def _say(dataset: Any, *, name: str, text: str) -> None:
+    """Let the App say something of a field, unless a person wrote something there."""
+    field = dataset.get_field(name)
+    if field.description is None:
+        field.description = text
+        field.save()
 
 
 def _fits(present: Any, *, kind: str) -> bool:
@@ -256,38 +278,9 @@ def _path(name: str, *, field: Field) -> str:
     return f"{name}.{PART[field.kind]}" if field.kind in PART else name
 
 
-def _save_views(dataset: Any, *, views: Sequence[View]) -> tuple[str, ...]:
-    """Save the views, but leave those that a person saved under the same names; give the names of ours."""
-    ours = set(dataset.info[OURS]["views"])
-    there = set(dataset.list_saved_views())
-    for name in (ours & there) - {view.name for view in views}:
-        dataset.delete_saved_view(name)
-    saved = []
-    for view in views:
-        if view.name not in there or view.name in ours:
-            dataset.save_view(view.name, _stages(dataset, view=view), description=view.meaning, overwrite=True)
-            saved.append(view.name)
-    return tuple(saved)
-
-
-def _stages(dataset: Any, *, view: View) -> Any:
-    stages = dataset.view()
-    if view.tag:
-        stages = stages.match_tags(view.tag)
-    if view.without:
-        stages = stages.exists(view.field, False)
-    elif view.below is not None:
-        stages = stages.match(F(view.field) < view.below)
-    elif view.value is not None:
-        is_class = view.field == "verdict"
-        stages = stages.match(F(f"{view.field}.label" if is_class else view.field) == view.value)
-    elif view.field:
-        stages = stages.exists(view.field)
-    return stages.sort_by(view.sort_by, reverse=view.reverse) if view.sort_by else stages
-
-
 def _dress(dataset: Any, *, fields: Mapping[str, Field]) -> None:
     """Say how the App looks, unless a person said so for this dataset."""
+    dataset.description = dataset.description or GUIDE
     config = dataset.app_config
     groups = [
         fo.SidebarGroupDocument(name=name, paths=paths, expanded=is_open) for name, paths, is_open in sidebar(fields)

@@ -33,6 +33,12 @@ OPACITY: Final = 0.5
 PICTURES: Final = (GROUND_TRUTH, PREDICTION, PROBABILITY, ALPHA, VERDICT)
 SHOWN: Final = (GROUND_TRUTH, PREDICTION, VERDICT, "miou")
 """Fields that are switched on; a heat map over them would hide the photograph."""
+GUIDE: Final = (
+    "Masks are not drawn in this App. Give a sample the tag relabel or drop, and read the tags back with "
+    "`curate browse pull`. `curate label push` sends samples to Label Studio, where people correct masks; "
+    "`curate label pull` brings these back."
+)
+"""What the App says of the dataset, and of its labels."""
 METADATA: Final = ("metadata.width", "metadata.height", "metadata.num_channels", "metadata.size_bytes")
 
 

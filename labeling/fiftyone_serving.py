@@ -1,4 +1,4 @@
-"""The App of FiftyOne on this machine: its server listens on 127.0.0.1 alone, behind our gate, and ends with us."""
+"""The App of FiftyOne on this machine: its server listens on 127.0.0.1, behind our doorkeeper, and ends with us."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import msgspec
 
 from curation.errors import EnvironmentProblem
 from curation.files import make_folder
-from labeling.app_gate import TOKEN, Shown
+from labeling.app_doorkeeper import TOKEN, Shown
 from labeling.app_server import SHOWN
 from labeling.fiftyone_database import is_answering, stopped
 from labeling.local_server import LOOPBACK, open_port, start_server, stop_server
@@ -79,6 +79,7 @@ def serving(folder: Path, *, uri: str, loaded: Loaded, folders: Sequence[Path], 
             token=secrets.token_urlsafe(),
             once=secrets.token_urlsafe(),
             name=loaded.name,
+            view=loaded.first,
             folders=tuple(str(one.resolve()) for one in folders),
         )
         process = _start(folder, uri=uri, shown=shown, listening=listening)

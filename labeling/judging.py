@@ -23,6 +23,8 @@ from labeling.evidence import Evidence, evidence_of
 from labeling.outline import outline_support
 from labeling.verdict import CONTRADICTED, label_doubt, verdict
 from models.dataset_scores import DatasetScores, Part
+from models.image_score import mask_of
+from models.metrics.disagreement import disagreement
 from models.metrics.summary import HARD_BELOW
 from models.scores import PREDICTIONS, write_scores
 from models.scoring import Observed, Row
@@ -53,7 +55,7 @@ def judged(
     """Give the table of scores with evidence and verdict for each labelled sample, and write it to `staging`.
 
     Predictions lie in `staging/predictions`, others where `views` say. Without views, what was observed while scoring
-    is the evidence.
+    is the evidence. Of a sample without a label, views tell how far the predictions are from each other.
     """
     scores = {row["id"]: row for row in found.table.to_pylist()}
     observed = {} if views else found.observed
@@ -67,7 +69,7 @@ def judged(
         )
         for part in parts
         for row in part.rows
-        if row["id"] in scores and has_truth(row)
+        if row["id"] in scores and (has_truth(row) or views)
     ]
     verdicts = dict(zip((task.row["id"] for task in tasks), _in_threads(tasks, views=views, workers=workers)))
     table, ids = found.table, found.table["id"].to_pylist()
@@ -97,6 +99,8 @@ def _in_threads(tasks: Sequence[_Task], *, views: Sequence[Views], workers: int)
 
 def _judge(task: _Task, *, views: Sequence[Views]) -> dict[str, Any]:
     score = task.score
+    if not has_truth(task.row):
+        return {"model_disagreement": _disagreement(task, views=views)}
     if not score["is_finite"]:
         return {"verdict": verdict(None, miou=None, boundary_iou=None)}
     found = _gathered(task, views=views) if task.observed is None else _alone(task.observed)
@@ -111,6 +115,17 @@ def _judge(task: _Task, *, views: Sequence[Views]) -> dict[str, Any]:
     }
 
 
+def _disagreement(task: _Task, *, views: Sequence[Views]) -> float | None:
+    others = _others(task, views=views)
+    if not others or not task.score["is_finite"]:
+        return None
+    return disagreement([mask_of(_read(path)) for path in (task.prediction, *others)])
+
+
+def _others(task: _Task, *, views: Sequence[Views]) -> list[Path]:
+    return [path for view in views if (path := view(task.row["id"])).exists()]
+
+
 def _alone(observed: Observed) -> Evidence:
     contradicted, interior_error = observed["contradicted"], observed["interior_error"]
     assert contradicted is not None and interior_error is not None
@@ -119,7 +134,7 @@ def _alone(observed: Observed) -> Evidence:
 
 def _gathered(task: _Task, *, views: Sequence[Views]) -> Evidence:
     truth = read_truth(task.row, folder=task.folder, with_alpha=False)
-    others = [path for view in views if (path := view(task.row["id"])).exists()]
+    others = _others(task, views=views)
     found = evidence_of(
         _read(task.prediction), others=[_read(path) for path in others], truth=truth.mask, valid=truth.valid
     )

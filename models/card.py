@@ -31,9 +31,9 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     A pixel (0..255) enters as `(pixel - mean) / std`, each given per channel in the order of `channels`.
     `output` is what the model gives: "probability" or "logit" of person in one channel, "logits" of several classes, of
     which `person_index` is person, "class_ids", the number of the class of each pixel, or "alpha", 0..1 or 0..255.
-    Where they are absent, `dtype` is that of the input in the graph, `output_name` the first output of the graph, and
-    `output_layout` is `layout`; "HW" is an output without an axis of channels. A model that takes only so many images
-    at once says so in its graph, or in `batch`.
+    Where they are absent, `dtype` is that of the input in the graph, `output_name` the first output of the graph
+    (no other may have its size), and `output_layout` is `layout`; "HW" is an output without an axis of channels. A
+    model that takes only so many images at once says so in its graph, or in `batch`.
     The remaining fields, but `license`, are set for models that `curate` made:
     `sha256` of the weights file, `network` with its number of `classes` (3: background, unknown, foreground),
     `probe`, what the model says of one drawn picture, and `training`, where the weights come from.

@@ -13,8 +13,8 @@ import msgspec
 
 from models.prediction.finding import REGISTERED
 from models.training.settings import Stage, TrainSettings
+from models.yaml_config import ConfigText, converted, loaded, read_config_text
 from pipelines.loop_config import Part, TestSet
-from pipelines.yaml_config import ConfigText, converted, loaded, read_config_text
 
 EXAMPLE: Final = Path(__file__).with_name("ablation_example.yaml")
 HINT: Final = "`curate ablate --config FILE --example` writes one that tells of each"

@@ -22,7 +22,7 @@ class CutoutFlags:
         "transparent, a colour (white, blue, red, #RRGGBB, ...), or an image, which is cropped to fit.",
         default="transparent",
     )
-    out: Path = setting("Folder for the results.", default=Path("cutouts"), metavar="DIR")
+    out: Path = setting("Folder for the results; of one image, also the file to write.", default=Path("cutouts"))
     refine: bool = setting("Matte the edge that the model predicts: finer, and slower.", default=False)
 
 
@@ -36,6 +36,7 @@ def cutout(settings: CutoutFlags, *, run: RunOptions) -> Result:
 
     \b
     Examples: curate cutout photo.jpg --model runs/unet
+              curate cutout photo.jpg --model runs/unet --out cut.png
               curate cutout holiday/ --model sinet.onnx --background beach.jpg --refine --out beach
     """
     from curation.backdrop import laid_on, read_backdrop
@@ -44,6 +45,7 @@ def cutout(settings: CutoutFlags, *, run: RunOptions) -> Result:
     from pipelines.made_files import MadeFiles, Making, settings_with_model
     from pipelines.photographs import (
         Photograph,
+        file_named,
         people_in,
         photographs,
         ready_model,
@@ -55,24 +57,30 @@ def cutout(settings: CutoutFlags, *, run: RunOptions) -> Result:
 
     backdrop = read_backdrop(settings.background)
     given = photographs(settings.images, limit=run.limit)
+    suffixes = (".png",) if backdrop.is_transparent else (".jpg", ".jpeg", ".png")
+    file = file_named(settings.out, given=given, suffixes=suffixes)
     if run.dry_run:
         return told(given, command="cutout", out=settings.out)
     made = MadeFiles(command="cutout", out=settings.out, overwrite=run.overwrite, broken=given.broken)
     model = ready_model(settings.model, chosen=given.chosen, run=run)
-    picture = None if backdrop.picture is None else fingerprint_file(Path(settings.background))
-    shape = {"background": picture or backdrop.colour, "refine": settings.refine}
+    behind = backdrop.colour if backdrop.picture is None else fingerprint_file(Path(settings.background))
+    shape = {"background": behind, "refine": settings.refine}
     recorded = settings_with_model(model, settings=shape)
-    suffix = ".png" if backdrop.is_transparent else ".jpg"
 
     def makings(one: Photograph) -> dict[Path, Making]:
         making = Making(command="cutout", sources=(one.file,), settings=recorded)
-        return {settings.out / f"{one.name}{suffix}": making}
+        return {file or settings.out / f"{one.name}{suffixes[0]}": making}
 
-    waiting = waiting_for(given.chosen, made=made, makings=makings)
-    people = people_in(waiting, model=model, refine=settings.refine, run=run, name="cutout")
+    people = people_in(
+        waiting_for(given.chosen, made=made, makings=makings),
+        model=model,
+        refine=settings.refine,
+        run=run,
+        name="cutout",
+    )
     for person in sound(people, made=made):
         cut = laid_on(person.image, alpha=person.alpha, backdrop=backdrop)
-        data = encode_image(cut, quality=None if backdrop.is_transparent else QUALITY)
         for path, making in makings(person.photograph).items():
-            made.write(path, data, making=making)
+            quality = None if path.suffix.lower() == ".png" else QUALITY
+            made.write(path, encode_image(cut, quality=quality), making=making)
     return result_of(made, given=given)

@@ -21,13 +21,18 @@ def freeze(workspace: Path, *, found: Mapping[str, str]) -> dict[str, str]:
 
     Gives all that are frozen. Raises InputRefused naming both hashes when one changed, and when one is left out.
     """
-    frozen = _read(workspace / FROZEN)
-    refuse_changed_sets(frozen, found=found)
-    if frozen != found:
+    if held_against(workspace, found=found) != found:
         make_folder(workspace)
         text = msgspec.json.format(msgspec.json.encode(dict(found), order="deterministic"), indent=2)
         write_durable(workspace / FROZEN, text + b"\n")
     return dict(found)
+
+
+def held_against(workspace: Path, *, found: Mapping[str, str]) -> dict[str, str]:
+    """Return the test sets that are frozen, none where nothing is; raises as `freeze` does, and changes nothing."""
+    frozen = _read(workspace / FROZEN)
+    refuse_changed_sets(frozen, found=found)
+    return frozen
 
 
 def _read(file: Path) -> dict[str, str]:

@@ -41,7 +41,7 @@ class IdphotoFlags:
         "Largest file, in kilobytes; the JPEG's quality follows.", default=None, metavar="KB"
     )
     sheet: str | None = setting("Also a sheet of copies to print: 4x6in, A4, 5R, ...", default=None, metavar="PAPER")
-    out: Path = setting("Folder for the photos.", default=Path("idphotos"), metavar="DIR")
+    out: Path = setting("Folder for the photos; of one image, also the file to write.", default=Path("idphotos"))
     refine: bool = setting("Matte the edge that the model predicts: finer, and slower.", default=False)
 
     def __post_init__(self) -> None:
@@ -68,18 +68,28 @@ def idphoto(settings: IdphotoFlags, *, run: RunOptions) -> Result:
     """
     from curation.id_photo_sizes import paper_size
     from pipelines.made_files import MadeFiles, settings_with_model
-    from pipelines.photographs import people_in, photographs, ready_model, result_of, sound, told, waiting_for
+    from pipelines.photographs import (
+        file_named,
+        people_in,
+        photographs,
+        ready_model,
+        result_of,
+        sound,
+        told,
+        waiting_for,
+    )
 
     rules = _rules(settings)
     if settings.sheet is not None:
         paper_size(settings.sheet, dpi=settings.dpi)  # refused before anything is done
     given = photographs(settings.images, limit=run.limit)
+    file = file_named(settings.out, given=given, suffixes=(".jpg", ".jpeg"))
     if run.dry_run:
         return told(given, command="idphoto", out=settings.out)
     made = MadeFiles(command="idphoto", out=settings.out, overwrite=run.overwrite, broken=given.broken)
     model = ready_model(settings.model, chosen=given.chosen, run=run)
     shape = {**asdict(rules), "dpi": settings.dpi, "max_kb": settings.max_kb, "refine": settings.refine}
-    makings = partial(_makings, recorded=settings_with_model(model, settings=shape), settings=settings)
+    makings = partial(_makings, recorded=settings_with_model(model, settings=shape), settings=settings, file=file)
     waiting = waiting_for(given.chosen, made=made, makings=makings)
     heads: dict[str, Any] = {}
     people = people_in(waiting, model=model, refine=settings.refine, run=run, name="idphoto")
@@ -97,15 +107,20 @@ def idphoto(settings: IdphotoFlags, *, run: RunOptions) -> Result:
     return result_of(made, given=given, size={"width": width, "height": height, "dpi": settings.dpi}, heads=heads)
 
 
-def _makings(one: Photograph, *, recorded: Mapping[str, Any], settings: IdphotoFlags) -> dict[Path, Making]:
+def _makings(
+    one: Photograph, *, recorded: Mapping[str, Any], settings: IdphotoFlags, file: Path | None
+) -> dict[Path, Making]:
     """Return the files of a photograph, the sheet first, so that a photo that is there has one."""
     from pipelines.made_files import Making
 
     found = {}
+    photo = file or settings.out / f"{one.name}.jpg"
     if settings.sheet is not None:
         more = {**recorded, "sheet": settings.sheet}
-        found[settings.out / f"{one.name}-sheet.jpg"] = Making(command="idphoto", sources=(one.file,), settings=more)
-    found[settings.out / f"{one.name}.jpg"] = Making(command="idphoto", sources=(one.file,), settings=recorded)
+        found[photo.with_name(f"{photo.stem}-sheet.jpg")] = Making(
+            command="idphoto", sources=(one.file,), settings=more
+        )
+    found[photo] = Making(command="idphoto", sources=(one.file,), settings=recorded)
     return found
 
 

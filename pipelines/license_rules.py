@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from curation.licenses import LicenseRules, license_warnings
+from models.yaml_config import converted, loaded, read_config_text
 from pipelines.options import Result
-from pipelines.yaml_config import converted, loaded, read_config_text
 
 LICENSES_MEANING: Final = "Keep only samples of which every licence is in this YAML file, under `allow`; see README."
 FLAG: Final = "--licenses"

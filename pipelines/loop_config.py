@@ -15,8 +15,8 @@ from labeling.selection import Strategy
 from models.gate import GateRules
 from models.metrics.summary import HARD_BELOW
 from models.training.settings import MIN_SIDE_PX, Stage
+from models.yaml_config import ConfigText, converted, loaded, read_config_text
 from pipelines.timetable import read_timetable
-from pipelines.yaml_config import ConfigText, converted, loaded, read_config_text
 
 HINT: Final = "`curate init` writes a commented example"
 ENVIRONMENT_NAME: Final = re.compile(r"[A-Z][A-Z0-9_]*")

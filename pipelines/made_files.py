@@ -74,6 +74,7 @@ class MadeFiles:
         self.warnings: list[str] = []
         self._overwrite = overwrite
         self._records: dict[Path, Record] = {}
+        self._hashes: dict[Path, str] = {}
 
     def is_waiting(self, makings: Mapping[Path, Making]) -> bool:
         """Say whether any of the files that belong together is still to be made; else they are kept.
@@ -100,7 +101,7 @@ class MadeFiles:
             id="",
             file=path.name,
             command=making.command,
-            sources=_hashes(making.sources),
+            sources=self._hashes_of(making),
             settings=dict(making.settings),
             sha256=sha256_of(data),
         )
@@ -142,9 +143,16 @@ class MadeFiles:
         if not os.path.lexists(path):
             return False
         known = self._record_of(path.parent).last.get(path.name)
-        if (reason := _conflict(path, known=known, making=making)) is not None:
+        if (reason := _conflict(path, known=known, making=making, sources=self._hashes_of(making))) is not None:
             raise BadRecord(Code.CONFLICT, reason, file=making.sources[0], field="out", value=str(path), hint=REMEDY)
         return True
+
+    def _hashes_of(self, making: Making) -> tuple[str, ...]:
+        """Return the SHA-256 of the photographs; each is read once, however many files are made from it."""
+        for file in making.sources:
+            if file not in self._hashes:
+                self._hashes[file] = fingerprint_file(file)
+        return tuple(self._hashes[file] for file in making.sources)
 
     def _record_of(self, folder: Path) -> Record:
         if folder not in self._records:
@@ -185,23 +193,19 @@ class Record:
             raise InputRefused("not a record of curate", where=self._journal.path, remedy=remedy) from error
 
 
-def _conflict(path: Path, *, known: Made | None, making: Making) -> str | None:
+def _conflict(path: Path, *, known: Made | None, making: Making, sources: tuple[str, ...]) -> str | None:
     """Return why what is there is not what is asked for, None where it is."""
     if known is None:
         return f"{path} is there already, and nothing tells what it was made from"
     if known.command != making.command:
         return f"{path} was made by `curate {known.command}`"
-    if known.sources != _hashes(making.sources):
+    if known.sources != sources:
         return f"{path} was made from another photograph of the same name"
     if other := _differences(known.settings, making.settings):
         return f"{path} was made with {other}"
     if fingerprint_file(path) != known.sha256:
         return f"{path} was changed since it was made, or is not whole"
     return None
-
-
-def _hashes(files: Sequence[Path]) -> tuple[str, ...]:
-    return tuple(fingerprint_file(file) for file in files)
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:

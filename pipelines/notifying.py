@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
-from curation.quarantine import printable
+from curation.errors import CurateError
+from curation.files import read_file, write_durable
+from curation.quarantine import BadRecord, printable
 from pipelines.loop_config import NotifySection
 
 TIMEOUT_S: Final = 5.0
@@ -23,6 +28,10 @@ FIELDS: Final = ("outcome", "model", "round", "sentence", "report", "miou")
 SERVER_FAULT: Final = 500
 TOO_MANY: Final = 429
 REDIRECTS: Final = range(300, 400)
+NUMBERS: Final = re.compile(r"\d+")
+"""One more broken file is no other failure."""
+FAILURE: Final = "told-failure.txt"
+"""In the workspace: the failure that was told last."""
 INERT: Final = str.maketrans("<>", "‹›")
 """Between these, chat programs read mentions and links, such as <!channel>."""
 
@@ -34,7 +43,7 @@ def notify(
 ) -> tuple[str, ...]:
     """Post what is told of a round, as JSON, to every webhook that wants such an event; gives a warning for each fault.
 
-    `told` holds any of outcome, model, round, sentence, report and miou. `text` is the same in one line, which is what
+    `told` holds any of outcome, model, round, sentence, report and miou. `text` is the same for people, which is what
     chat programs show. Nothing is raised: a round is none the worse for a webhook.
     """
     if event not in section.events:
@@ -47,8 +56,27 @@ def notify(
     return tuple(f"the webhook {name} was not told: {problem}" for name, problem in problems.items() if problem)
 
 
+def notify_failure(section: NotifySection, *, told: Mapping[str, object], workspace: Path) -> tuple[str, ...]:
+    """Post a failure as `notify` does, but the same one once, until another is told or `forget_failure` is called."""
+    file, text = workspace / FAILURE, NUMBERS.sub("#", text_of("failure", told=told)).encode()
+    with suppress(BadRecord):
+        if read_file(file) == text:
+            return ()
+    warnings = notify(section, event="failure", told=told)
+    if not warnings:
+        with suppress(CurateError):  # a full disk may be what is told
+            write_durable(file, text)
+    return warnings
+
+
+def forget_failure(workspace: Path) -> None:
+    """Let the next failure be told, also the same one: a round ended otherwise."""
+    with suppress(OSError):
+        (workspace / FAILURE).unlink()
+
+
 def text_of(event: Event, *, told: Mapping[str, object]) -> str:
-    """Give the line for people.
+    """Give the lines for people.
 
     >>> text_of("success", told={"model": "portrait", "round": 3, "outcome": "promoted", "sentence": "Better by 0.01."})
     'portrait, round 3: promoted. Better by 0.01.'
@@ -57,7 +85,8 @@ def text_of(event: Event, *, told: Mapping[str, object]) -> str:
     number = f", round {told['round']}" if told.get("round") is not None else ""
     outcome = f"{told.get('outcome') or event}".replace("_", " ")
     sentence = f" {told['sentence']}" if told.get("sentence") else ""
-    return printable(f"{model}{number}: {outcome}.{sentence}").translate(INERT)
+    lines = f"{model}{number}: {outcome}.{sentence}".splitlines()
+    return "\n".join(map(printable, lines)).translate(INERT)
 
 
 def _post(address: str, *, content: bytes, pause_s: float) -> str:

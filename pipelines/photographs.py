@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from curation.colours import colour_warning, file_colours
-from curation.errors import InputRefused
+from curation.errors import ConfigurationProblem, InputRefused
 from curation.files import folded, read_file
 from curation.folders import NOT_ENTERED, list_folder
 from curation.matting import matte
@@ -31,6 +31,8 @@ from pipelines.made_files import SHOWN, MadeFiles, Making
 from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions
 from pipelines.progress import progress_bar
 
+PICTURES: Final = (".png", ".jpg", ".jpeg", ".webp")
+"""What tells the name of a picture from that of a folder."""
 REFINED_PIXELS: Final = 1_500_000
 """A photograph is matted at this size at most, and its alpha enlarged."""
 UNREFINED: Final = "the edge was not refined"
@@ -110,6 +112,23 @@ def photographs(given: Sequence[Path], *, limit: int | None) -> Given:
         taken.add(folded(name))
         named.append(Photograph(file=file, name=name))
     return Given(chosen=named, broken=broken, left_out=left_out, not_entered=not_entered)
+
+
+def file_named(out: Path, *, given: Given, suffixes: Sequence[str]) -> Path | None:
+    """Return the picture that `--out` names, None where it names a folder; `suffixes` are those that can be written.
+
+    Raises ConfigurationProblem for a picture of another kind, and for one of several photographs.
+    """
+    kind = out.suffix.lower()
+    if kind not in PICTURES or out.is_dir():
+        return None
+    if kind not in suffixes:
+        wanted = " or ".join(suffixes)
+        raise ConfigurationProblem(f"--out {out}: no {kind} is written here", remedy=f"name a {wanted}, or a folder")
+    if len(given.chosen) > 1:
+        reason = f"--out {out} is the name of one picture, and there are {len(given.chosen)} photographs"
+        raise ConfigurationProblem(reason, remedy="name a folder, or give one photograph")
+    return out
 
 
 def ready_model(model: Path, *, chosen: Sequence[Photograph], run: RunOptions) -> ReadyModel:

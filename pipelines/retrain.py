@@ -28,7 +28,8 @@ def retrain(settings: RetrainFlags, *, run: RunOptions) -> Result:
     """Do one round: pull labels, train a challenger, let it replace the champion if it is better, mine, push, report.
 
     Where nothing changed since the last round there is nothing to do. A round that was stopped, by whatever, goes on
-    where it was; --overwrite begins it anew. Two rounds never run at once in a workspace.
+    where it was; --overwrite begins it anew. Two rounds never run at once in a workspace. What a round will need, from
+    data sets to servers, is looked up before it begins, and by --explain.
 
     The challenger becomes the champion only if the paired comparison on frozen test sets shows a gain, as the section
     `gate` of the configuration asks for, and no slice loses too much.
@@ -49,14 +50,16 @@ def retrain(settings: RetrainFlags, *, run: RunOptions) -> Result:
     if settings.explain or run.dry_run:
         return _explained(loop)
     from curation.lock import exclusive
+    from pipelines.round_readiness import check_workspace
 
+    check_workspace(loop)
     with exclusive(loop.workspace / LOCK):
         return _told_to_others(loop, run=run)
 
 
 def _told_to_others(loop: Loop, *, run: RunOptions) -> Result:
     """Do a round, and tell whoever the configuration names."""
-    from pipelines.notifying import notify
+    from pipelines.notifying import forget_failure, notify, notify_failure
     from pipelines.progress import tell
 
     section = loop.config.notify
@@ -67,9 +70,10 @@ def _told_to_others(loop: Loop, *, run: RunOptions) -> Result:
         raise
     except CurateError as error:
         told |= {"outcome": "failed", "sentence": str(error)} | _unfinished(loop)
-        for warning in notify(section, event="failure", told=told):
+        for warning in notify_failure(section, told=told, workspace=loop.workspace):
             tell(f"warning: {warning}", run=run)
         raise
+    forget_failure(loop.workspace)
     if result.data["outcome"] == NOTHING_TO_DO:
         return result
     event: Literal["success", "refusal"] = "refusal" if result.data["outcome"] == "kept" else "success"
@@ -95,9 +99,10 @@ def _unfinished(loop: Loop) -> dict[str, Any]:
 def _round(loop: Loop, *, run: RunOptions) -> Result:
     from datetime import UTC, datetime
 
+    from pipelines.round_readiness import refuse_unready
     from pipelines.round_steps import Work, pulls
     from pipelines.round_work import carry_out
-    from pipelines.rounds import RoundPlan, begin, inputs_of, standing
+    from pipelines.rounds import RoundPlan, begin, champion_of, inputs_of, standing
 
     found = standing(loop)
     inner = replace(run, overwrite=False, json=False, limit=None)
@@ -105,12 +110,13 @@ def _round(loop: Loop, *, run: RunOptions) -> Result:
     if plan is None or run.overwrite or _is_outdated(plan, loop=loop):
         for step in pulls(loop):
             step.carry_out(inner)
-        champion = _champion(loop)
+        champion = champion_of(loop)
         inputs = inputs_of(loop, champion=champion)
         if found.last is not None and found.last.inputs == inputs:
             return _nothing(found)
         number = found.next_number if found.unfinished is None else found.unfinished.number
         started = datetime.now(UTC).isoformat(timespec="seconds")
+        refuse_unready(loop, champion=champion)
         plan = RoundPlan(number=number, started=started, inputs=inputs, champion=champion)
         begin(loop, plan=plan)
     return carry_out(Work(loop=loop, plan=plan, run=inner))
@@ -126,16 +132,6 @@ def _is_outdated(plan: RoundPlan, *, loop: Loop) -> bool:
     return any(plan.inputs.get(name) != now for name, now in configuration_of(loop).items())
 
 
-def _champion(loop: Loop) -> str:
-    """Give the very version that is the champion, "" where there is none yet."""
-    from models.prediction.finding import REGISTERED
-    from models.registry import CHAMPION, place_of, tracker_of
-
-    name = loop.config.model
-    version = tracker_of(place_of(loop.workspace)).version(name, alias=CHAMPION)
-    return "" if version is None else f"{REGISTERED}{name}/{version.number}"
-
-
 def _nothing(found: Standing) -> Result:
     assert found.last is not None
     told = f"nothing to do: nothing changed since round {found.last.number}, {found.last.champion} is the champion"
@@ -146,10 +142,12 @@ def _nothing(found: Standing) -> Result:
 def _explained(loop: Loop) -> Result:
     """Tell what would run and why. Labels are not pulled, so that what they would change is not known."""
     from pipelines.round_explained import explained
-    from pipelines.rounds import changes, inputs_of, standing
+    from pipelines.round_readiness import refuse_unready
+    from pipelines.rounds import champion_of, changes, inputs_of, standing
 
     found = standing(loop)
-    champion = _champion(loop) if _has_registry(loop) else ""
+    champion = champion_of(loop)
+    refuse_unready(loop, champion=champion)
     inputs = inputs_of(loop, champion=champion)
     reasons: list[str] = []
     if found.unfinished is not None:
@@ -159,10 +157,3 @@ def _explained(loop: Loop) -> Result:
     else:
         reasons = changes(found.last.inputs, now=inputs)
     return explained(loop, champion=champion, reasons=reasons, number=found.next_number)
-
-
-def _has_registry(loop: Loop) -> bool:
-    """Tell whether there is a registry to look into; one is not made by looking."""
-    from models.registry import DATABASE, FOLDER, SERVER
-
-    return bool(os.environ.get(SERVER)) or (loop.workspace / FOLDER / DATABASE).exists()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,9 @@ import msgspec
 import numpy as np
 
 from curation.dataset import MANIFEST, read_dataset
+from curation.errors import ConfigurationProblem
 from curation.files import write_durable
+from curation.samples import Plan
 from labeling.label_studio.applying import STATUS
 from labeling.label_studio.prefill import findings_of
 from labeling.next_samples import next_samples
@@ -85,7 +87,7 @@ def pulls(loop: Loop) -> list[Step]:
     Raises RemoteUnavailable when the server does not answer.
     """
     project = loop.config.label.project
-    if project is None or not _is_there(project):
+    if project is None or not is_project_there(project):
         return []
     why = f"what annotators corrected in {project!r} becomes new label versions"
     folders = [*loop.train, *loop.pool]
@@ -99,6 +101,12 @@ def build(work: Work) -> None:
     loop, out = work.loop, work.folder / DATA
     if (out / MANIFEST).exists():
         return
+    plan = plan_of_data(loop, hard=hard_cases(work))
+    make_dataset(plan, out=out, run=replace(work.run, overwrite=True))
+
+
+def plan_of_data(loop: Loop, *, hard: Mapping[tuple[str, str], str | None]) -> Plan:
+    """Plan the training set of a round; `hard` as for `plan_training_set`, which says what is raised."""
     tests = []
     for one in loop.config.data.test:
         table = read_dataset(loop.place(one.data)).table
@@ -109,38 +117,41 @@ def build(work: Work) -> None:
         test=tests,
         licenses=read_license_rules(loop.licenses),
     )
-    plan = plan_training_set(parts, hard=hard_cases(work), weight=loop.config.data.hard_weight)
-    make_dataset(plan, out=out, run=replace(work.run, overwrite=True))
+    return plan_training_set(parts, hard=hard, weight=loop.config.data.hard_weight)
 
 
 def training(work: Work) -> Step:
     """Give the training of the challenger."""
     config = work.folder / SETTINGS
-    settings = training_settings(work)
+    settings = settings_of(work.loop, data=[work.folder / DATA], champion=work.plan.champion)
     write_durable(config, settings_text(settings))
     start = f"from {settings.weights}" if settings.weights else "from random weights"
     flags = TrainFlags(config=config, out=work.training)
     return Step(name="train", why=f"a challenger is trained {start}", verb=train, flags=flags)
 
 
-def training_settings(work: Work) -> TrainSettings:
-    """Give the settings of the training: those of the loop, on the data of the round."""
-    loop, told = work.loop, work.loop.config.train
-    data = (str(work.folder / DATA),)
-    return TrainSettings(
-        network=told.network,
-        input_size=told.input_size,
-        ema=told.ema,
-        patience=told.patience,
-        seed=loop.config.seed,
-        weights=_starting_weights(work),
-        val=tuple(map(str, loop.places(loop.config.data.val))),
-        licenses=read_license_rules(loop.licenses),
-        stages=tuple(
-            msgspec.structs.replace(stage, data=data, backgrounds=tuple(map(str, loop.places(stage.backgrounds))))
-            for stage in told.stages
-        ),
-    )
+def settings_of(loop: Loop, *, data: Sequence[Path], champion: str) -> TrainSettings:
+    """Return the settings of the training of a round on this data; raises ConfigurationProblem where none can be."""
+    told, folders = loop.config.train, tuple(map(str, data))
+    try:
+        return TrainSettings(
+            network=told.network,
+            input_size=told.input_size,
+            ema=told.ema,
+            patience=told.patience,
+            seed=loop.config.seed,
+            weights=_starting_weights(loop, champion=champion),
+            val=tuple(map(str, loop.places(loop.config.data.val))),
+            licenses=read_license_rules(loop.licenses),
+            stages=tuple(
+                msgspec.structs.replace(
+                    stage, data=folders, backgrounds=tuple(map(str, loop.places(stage.backgrounds)))
+                )
+                for stage in told.stages
+            ),
+        )
+    except ValueError as error:  # what the parts of a configuration cannot say of each other, such as equal names
+        raise ConfigurationProblem(f"train: {error}", where=loop.file, remedy="mend it there") from error
 
 
 def evaluation(work: Work) -> Step:
@@ -228,16 +239,17 @@ def hard_cases(work: Work) -> dict[tuple[str, str], str | None]:
     return {}
 
 
-def _is_there(project: str) -> bool:
+def is_project_there(project: str) -> bool:
+    """Ask Label Studio whether it has a project; raises RemoteUnavailable, and ConfigurationProblem for the token."""
     from labeling.label_studio.project import find_project
 
     with connected(None, patience_s=PATIENCE_S) as client:
         return find_project(client, title=project) is not None
 
 
-def _starting_weights(work: Work) -> str | None:
+def _starting_weights(loop: Loop, *, champion: str) -> str | None:
     """Give what the challenger starts from; the weights of another network are of no use to this one."""
-    told, champion = work.loop.config.train, work.plan.champion
+    told = loop.config.train
     if told.start == "imagenet":
         return "imagenet"
     if told.start == "random" or not champion:

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from curation.dataset import MANIFEST, read_dataset
 from curation.errors import CurateError, Interrupted
-from curation.files import fingerprint_file
 from labeling.label_studio.applying import ANNOTATION, SECONDS, STATUS
 from labeling.label_studio.config import Verdict
 from models.gate import Decision, decide
@@ -33,7 +32,7 @@ from pipelines.round_steps import (
     pushing,
     training,
 )
-from pipelines.rounds import CHAMPION_INPUT, folder_of, standing
+from pipelines.rounds import CHAMPION_INPUT, folder_of, standing, test_sets_of
 from reports.index_page import INDEX, REPORT, write_index
 from reports.round_record import SRGB, LabelFacts, Round, data_facts, write_round
 from reports.run_report_reading import Evaluated, measured, read_evaluated
@@ -96,7 +95,7 @@ class _Diary:
 
 
 def _carry_out(work: Work, *, diary: _Diary) -> None:
-    diary.known["test_sets"] = freeze(work.loop.workspace, found=_test_sets(work))
+    diary.known["test_sets"] = freeze(work.loop.workspace, found=test_sets_of(work.loop))
     last = standing(work.loop).last
     diary.known["before"] = [] if last is None else last.data
     build(work)
@@ -162,14 +161,6 @@ def _rescored(now: Interval | None, *, work: Work, test_sets: dict[str, str]) ->
         f"{last.champion} is measured again: mIoU {now.value:.4f} on the same test sets. Round {last.number} told "
         f"{last.miou.value:.4f}. The way to measure changed{read}; compare rounds from this one on."
     )
-
-
-def _test_sets(work: Work) -> dict[str, str]:
-    """Give the test sets by name and split, with the hashes of their manifests."""
-    loop = work.loop
-    return {
-        f"{one.data} {one.split}": fingerprint_file(loop.place(one.data) / MANIFEST) for one in loop.config.data.test
-    }
 
 
 def _label_facts(work: Work) -> LabelFacts:

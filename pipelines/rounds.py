@@ -6,6 +6,7 @@ stands; until then the next start goes on with it.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -116,6 +117,17 @@ def folder_of(loop: Loop, *, number: int) -> Path:
     return loop.rounds / f"{number:04}"
 
 
+def champion_of(loop: Loop) -> str:
+    """Return the very version that is the champion, "" where there is none yet; a registry is not made by looking."""
+    from models.registry import CHAMPION, DATABASE, FOLDER, SERVER, place_of, tracker_of
+
+    if not os.environ.get(SERVER) and not (loop.workspace / FOLDER / DATABASE).exists():
+        return ""
+    name = loop.config.model
+    version = tracker_of(place_of(loop.workspace)).version(name, alias=CHAMPION)
+    return "" if version is None else f"{REGISTERED}{name}/{version.number}"
+
+
 def inputs_of(loop: Loop, *, champion: str) -> dict[str, str]:
     """Give the hashes of everything that a round begins with. Raises InputRefused when a dataset is not there."""
     found = configuration_of(loop)
@@ -131,6 +143,13 @@ def inputs_of(loop: Loop, *, champion: str) -> dict[str, str]:
     if loop.licenses is not None:
         found[str(loop.config.data.licenses)] = _digest(msgspec.to_builtins(read_license_rules(loop.licenses)))
     return {**found, CHAMPION_INPUT: champion}
+
+
+def test_sets_of(loop: Loop) -> dict[str, str]:
+    """Return the test sets by name and split, with the hashes of their manifests."""
+    return {
+        f"{one.data} {one.split}": fingerprint_file(loop.place(one.data) / MANIFEST) for one in loop.config.data.test
+    }
 
 
 def configuration_of(loop: Loop) -> dict[str, str]:

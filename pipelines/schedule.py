@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from curation.errors import ConfigurationProblem, EnvironmentProblem
 from pipelines.labeling import connected
 from pipelines.loop_config import LoopConfig, read_loop_config
-from pipelines.notifying import notify
+from pipelines.notifying import notify_failure
 from pipelines.options import Result, RunOptions, setting
 from pipelines.progress import tell
 from pipelines.timetable import Timetable, read_timetable
@@ -67,13 +67,14 @@ def schedule(settings: ScheduleFlags, *, run: RunOptions) -> Result:
         return _next_slots(timetable, when=told_of(config))
     from pipelines.schedule_service import Service, serve
 
+    workspace = workspace_of(settings.config, config=config)
     service = Service(
-        workspace=workspace_of(settings.config, config=config),
+        workspace=workspace,
         command=command_of_round(settings.config, run=run),
         timetable=timetable,
         labels=labels,
         when=told_of(config),
-        on_crash=lambda end: _notify_crash(config, end=end, tell=partial(tell, run=run)),
+        on_crash=lambda end: _notify_crash(config, workspace=workspace, end=end, tell=partial(tell, run=run)),
     )
     return serve(service, tell=partial(tell, run=run))  # it ends by a signal
 
@@ -144,7 +145,7 @@ def _next_slots(timetable: Timetable, *, when: str) -> Result:
     return Result(summary="\n".join(lines), data=data | {"dry_run": True})
 
 
-def _notify_crash(config: LoopConfig, *, end: RoundEnd, tell: Tell) -> None:
+def _notify_crash(config: LoopConfig, *, workspace: Path, end: RoundEnd, tell: Tell) -> None:
     told: Mapping[str, object] = {"outcome": end.outcome, "model": config.model, "sentence": end.sentence}
-    for warning in notify(config.notify, event="failure", told=told):
+    for warning in notify_failure(config.notify, told=told, workspace=workspace):
         tell(f"warning: {warning}")

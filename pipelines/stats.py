@@ -10,13 +10,13 @@ from typing import Any, Final
 import msgspec
 
 from curation.dataset import Dataset, read_dataset
-from curation.dataset_colours import DatasetColours, dataset_colours
+from curation.dataset_colours import DatasetColours
 from curation.licenses import RESTRICTIONS
 from curation.made_before import Touched, made_before
 from curation.quarantine import QuarantineRecord
 from curation.runner import RunnerOptions
 from curation.statistics import AreaSpread, Range, Statistics, describe
-from curation.verification import find_problems
+from curation.verification import Verified, verify
 from pipelines.making import count_lines
 from pipelines.options import Result, RunOptions, setting
 from pipelines.progress import progress_bar
@@ -57,15 +57,13 @@ def stats(settings: StatsFlags, *, run: RunOptions) -> Result:
         lines += statistic_lines(statistics)
         if settings.verify:
             found = _verify(dataset, run=run)
-            told["problems"] = msgspec.to_builtins(found)
-            lines += problem_lines(found, samples=len(dataset))
-            colours = _colours(dataset, run=run)
-            told["colours"] = msgspec.to_builtins(colours)
-            lines += colour_lines(colours)
+            told |= msgspec.to_builtins(found)
+            lines += problem_lines(found.problems, samples=len(dataset))
+            lines += colour_lines(found.colours)
             touched = made_before(dataset)
             told["made_before"] = [asdict(one) for one in touched]
             lines += touched_lines(touched)
-            problems += len(found)
+            problems += len(found.problems)
         data.append(told)
     return Result(
         summary="\n".join(lines),
@@ -152,14 +150,9 @@ def touched_lines(touched: Sequence[Touched]) -> list[str]:
     return ["  made before  by a version whose faults may be in it:", *lines] if lines else []
 
 
-def _colours(dataset: Dataset, *, run: RunOptions) -> DatasetColours:
-    with progress_bar("colours", total=len(dataset), run=run) as show:
-        return dataset_colours(dataset, runner=RunnerOptions(workers=run.workers), progress=show)
-
-
-def _verify(dataset: Dataset, *, run: RunOptions) -> list[QuarantineRecord]:
+def _verify(dataset: Dataset, *, run: RunOptions) -> Verified:
     with progress_bar("verify", total=len(dataset), run=run) as show:
-        return find_problems(dataset, runner=RunnerOptions(workers=run.workers), progress=show)
+        return verify(dataset, runner=RunnerOptions(workers=run.workers), progress=show)
 
 
 def _line(title: str, numbers: dict[str, int], *, between: str = ", ") -> str:

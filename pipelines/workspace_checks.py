@@ -1,7 +1,8 @@
-"""What faults of earlier versions a loop may still hold: in its data sets, and in what is told of its champion."""
+"""What is wrong with a loop: what its next round would need and does not find, and what earlier versions left in it."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,10 @@ from curation.dataset_colours import dataset_colours
 from curation.errors import CurateError
 from curation.made_before import made_before
 from curation.runner import RunnerOptions
+from models.registry import WORKSPACE
 from pipelines.loop_config import read_loop_config
 from pipelines.round_steps import DATA
-from pipelines.rounds import Loop, standing
+from pipelines.rounds import Loop, champion_of, standing
 from reports.round_record import SRGB
 
 
@@ -27,9 +29,16 @@ class Finding:
 
 
 def look_at_loop(file: Path) -> list[Finding]:
-    """Return what earlier versions may have left in the loop of a configuration; raises what reading it raises."""
+    """Return what stands in the way of the next round, and what earlier versions may have left in the loop of a
+    configuration; raises what reading it raises."""
+    from pipelines.round_readiness import problems_of  # which needs torch; most of what doctor looks at does not
+
     loop = Loop(config=read_loop_config(file), file=file)
-    found = []
+    os.environ[WORKSPACE] = str(loop.workspace)  # where models:/NAME@champion is looked up
+    found = [
+        Finding(place=one.where or str(file), said=one.reason, remedy=one.remedy)
+        for one in problems_of(loop, champion=champion_of(loop))
+    ]
     for folder in _datasets(loop):
         try:
             touched = made_before(read_dataset(folder))

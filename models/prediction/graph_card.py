@@ -41,6 +41,10 @@ def agreed(data: bytes, *, card: ModelCard, file: Path) -> tuple[bytes, ModelCar
     if chosen is None:
         told = f"output_name: the card says {card.output_name!r}, the model gives {', '.join(names)}" if names else ""
         raise _refused([told or "the model has no output"], file=file, remedy=MEND_CARD if names else ONE_IMAGE)
+    twins = [value.name for value in graph.output if _sides(value) == _sides(chosen)]
+    if card.output_name is None and len(twins) > 1:
+        told = f"output_name: the model gives {', '.join(twins)}, which nothing tells apart; the card names none"
+        raise _refused([told], file=file, remedy=f"write one of them in the card, such as output_name: {twins[0]}")
     kept = onnx.ValueInfoProto()
     kept.CopyFrom(chosen)
     run_by = _as_graph_says(graph.input[0], card=card)

@@ -15,7 +15,8 @@ from curation.files import make_folder, read_file, telling_where
 from curation.quarantine import BadRecord
 from models.card import read_card
 from models.prediction.finding import CARD, WEIGHTS, read_model_file, refuse_other_hash
-from models.training.settings import MAX_CONFIG_BYTES, TrainSettings, settings_text
+from models.training.settings import TrainSettings, settings_text
+from models.yaml_config import MAX_CONFIG_BYTES
 
 CHECKPOINTS: Final = "checkpoints"
 CONFIG: Final = "config.yaml"

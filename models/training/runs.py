@@ -200,15 +200,20 @@ def card_of(settings: TrainSettings) -> ModelCard:
     )
 
 
-def _starting_network(plan: TrainingPlan) -> nn.Module:
-    """Give the network before its first step: the same for the same seed."""
-    settings = plan.settings
+def network_of(settings: TrainSettings) -> nn.Module:
+    """Return the network with the weights that it starts from; raises CurateError where there is no such thing."""
     torch.manual_seed(settings.seed)
     network = build_network(settings.network, classes=settings.classes, with_imagenet=settings.weights == IMAGENET)
     if settings.weights not in (None, IMAGENET):
         network = with_weights(network, Path(settings.weights))
     for stage in settings.stages:
         freeze(network, parts=stage.frozen)
+    return network
+
+
+def _starting_network(plan: TrainingPlan) -> nn.Module:
+    """Give the network before its first step: the same for the same seed."""
+    network = network_of(plan.settings)
     if hasattr(network, "set_prior"):
         prior: Any = network.set_prior
         prior(_mean_mask(plan))

@@ -10,14 +10,10 @@ from typing import Any, Final, Literal
 import msgspec
 import yaml
 
-from curation.errors import ConfigurationProblem
-from curation.files import read_file
 from curation.licenses import LicenseRules
-from curation.quarantine import BadRecord
-from models.yaml_text import refuse_repeated_keys
+from models.yaml_config import ConfigText, converted, loaded, read_config_text
 
 MIN_SIDE_PX: Final = 32
-MAX_CONFIG_BYTES: Final = 1_000_000
 DEFAULT_LOSSES: Final = (("cross_entropy", 1.0), ("dice", 1.0))
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
@@ -119,29 +115,15 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 def read_settings(path: Path) -> TrainSettings:
     """Give the settings in a YAML file.
 
-    Raises ConfigurationProblem naming file and key: unknown keys, wrong types, and numbers that cannot train.
+    Raises ConfigurationProblem naming file, line and key: unknown keys, wrong types, and numbers that cannot train.
     """
-    try:
-        return settings_from(read_file(path, max_bytes=MAX_CONFIG_BYTES), where=path)
-    except BadRecord as problem:
-        raise ConfigurationProblem(problem.reason, where=path, remedy="name a YAML file with --config") from problem
+    return settings_from(read_config_text(path).text, where=path)
 
 
 def settings_from(text: bytes, *, where: Path) -> TrainSettings:
     """Give the settings that YAML text holds; raises ConfigurationProblem."""
-    try:
-        refuse_repeated_keys(text)
-        return msgspec.convert(yaml.safe_load(text), TrainSettings, strict=False)
-    except msgspec.ValidationError as error:
-        known = ", ".join(TrainSettings.__struct_fields__)
-        stage = ", ".join(Stage.__struct_fields__)
-        raise ConfigurationProblem(
-            f"not the settings of a training: {error}",
-            where=where,
-            remedy=f"mend the key that is named; there are: {known}; and in each of `stages`: {stage}",
-        ) from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigurationProblem(f"not YAML: {error}", where=where, remedy="mend the line that is named") from error
+    source = ConfigText(text=text, where=where)
+    return converted(loaded(source, has_aliases=True), TrainSettings, source=source)
 
 
 def settings_text(settings: TrainSettings) -> bytes:

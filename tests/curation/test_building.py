@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -196,12 +197,28 @@ def test_a_folder_that_is_not_a_dataset_is_never_written_to(tmp_path: Path) -> N
 
 def test_too_much_quarantine_stops_the_run_and_keeps_the_work(tmp_path: Path) -> None:
     payloads = ["good"] * 5 + ["broken"] * 20
-    with pytest.raises(InputRefused, match="11 inputs are broken, 10 are allowed") as caught:
-        build_dataset(plan_of(payloads), out=tmp_path / "D", options=options())
+    for _ in range(2):  # broken inputs are tried again: somebody may have mended them
+        with pytest.raises(InputRefused, match="11 inputs are broken, 10 are allowed") as caught:
+            build_dataset(plan_of(payloads), out=tmp_path / "D", options=options())
     assert "--max-quarantine" in str(caught.value)
     assert len((tmp_path / "D" / "quarantine.jsonl").read_text().splitlines()) == 11
     card = build_dataset(plan_of(payloads), out=tmp_path / "D", options=options(max_quarantine="80%"))
     assert (card.counts.selected, card.counts.quarantined) == (5, {"TRUNCATED": 20})
+
+
+def test_refused_work_that_goes_on_and_is_stopped_is_again_in_the_way_of_others(tmp_path: Path) -> None:
+    payloads = ["good"] * 5 + ["broken"] * 20
+    with pytest.raises(InputRefused, match="11 inputs are broken"):
+        build_dataset(plan_of(payloads), out=tmp_path / "D", options=options())
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    going_on = replace(options(max_quarantine="80%"), progress=stop)
+    with pytest.raises(KeyboardInterrupt):
+        build_dataset(plan_of(payloads), out=tmp_path / "D", options=going_on)
+    with pytest.raises(InputRefused, match="unfinished work of another command"):
+        build_dataset(plan_of(["good"] * 3), out=tmp_path / "D", options=options())
 
 
 def test_too_much_quarantine_in_the_plan_writes_nothing(tmp_path: Path) -> None:

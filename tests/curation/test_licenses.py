@@ -72,6 +72,11 @@ def test_restrictions_are_read_in_names_and_links(text: str, is_nc: bool, is_nd:
     [
         ("CC BY", "Creative Commons Attribution 4.0 International (CC BY 4.0)", True),
         ("CC BY 4.0", "CC BY 3.0", False),
+        ("CC BY", "CC BY https://example.org/terms", False),
+        ("CC BY", "CC BY 4.0 (www.example.org/creativecommons.org/licenses/by/4.0/)", False),
+        ("CC BY", "CC BY http://creativecommons.org.example.org/licenses/by/4.0/", False),
+        ("CC BY https://example.org/terms", "CC BY https://example.org/terms", True),
+        ("MIT", "MIT https://opensource.org/license/mit", True),
         ("CC BY", "CC BY-NC 4.0", False),
         ("CC BY", "CC BY 4.0 (non-commercial)", False),
         ("CC BY", "CC BY (NC)", False),

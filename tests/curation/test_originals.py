@@ -4,18 +4,20 @@ import dataclasses
 import importlib
 import os
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
 
 from curation.dataset import read_quarantine
 from curation.dataset_colours import dataset_colours
+from curation.files import read_file
 from curation.originals import check_original
 from curation.pairs import plan_pairs
 from curation.pixels import decode_image
 from curation.quarantine import BadRecord
 from curation.runner import RunnerOptions
+from curation.verification import verify
 from pipelines.making import make_dataset
 from pipelines.options import RunOptions
 from pipelines.stats import StatsFlags, stats
@@ -106,3 +108,23 @@ def test_a_dataset_tells_which_of_its_images_are_not_srgb(tmp_path: Path) -> Non
     told = stats(StatsFlags(datasets=(tmp_path / "D",), verify=True), run=RunOptions(workers=0, quiet=True))
     assert "3 images are brought to sRGB by their profile: Display P3 (2), Adobe RGB (1998) (1)" in told.summary
     assert "1 images are read as sRGB: their profile cannot be used" in told.summary
+    dataset.path("masks/wider.png").unlink()  # the colours of its image are told all the same
+    verified = verify(dataset, runner=RunnerOptions(workers=2))
+    assert verified.colours == found
+    assert [(one.code, one.record_id) for one in verified.problems] == [("CHECKSUM", "none"), ("MISSING_FILE", "wider")]
+
+
+def test_to_verify_reads_every_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_pairs(tmp_path)
+    dataset, _ = build(plan_pairs(settings(tmp_path)), tmp_path / "D")
+    read: list[Path] = []
+
+    def noting(path: Path, **more: Any) -> bytes:
+        read.append(path)
+        return read_file(path, **more)
+
+    for module in ("curation.verification", "curation.dataset_colours"):
+        monkeypatch.setattr(f"{module}.read_file", noting)
+    assert stats(StatsFlags(datasets=(dataset.folder,), verify=True), run=RunOptions(workers=0)).exit_code == 0
+    names = [dataset.path(row[column]) for row in dataset.table.to_pylist() for column in ("image", "mask")]
+    assert sorted(read) == sorted(names)

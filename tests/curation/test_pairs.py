@@ -245,13 +245,27 @@ def test_a_trimap_that_leaves_no_certain_person_is_set_aside(tmp_path: Path) -> 
     assert Counter(card.counts.quarantined) == {"TRIMAP": 1}
 
 
-def test_a_label_of_another_size_is_set_aside_with_a_hint_of_fit(tmp_path: Path) -> None:
-    put(tmp_path / "images", a_jpg=photo(size=(W, H)))
+@pytest.mark.parametrize(("size", "helps"), [((90, 60), True), ((W, H), False)])
+def test_a_label_of_another_size_is_set_aside_with_a_hint_of_fit_where_that_helps(
+    tmp_path: Path, size: tuple[int, int], helps: bool
+) -> None:
+    put(tmp_path / "images", a_jpg=photo(size=size))
     put(tmp_path / "masks", a_png=png(person()))
-    for fit in (False, True):
-        build(plan_pairs(settings(tmp_path, fit=fit)), tmp_path / f"D{fit}")
-        (record,) = read_quarantine(tmp_path / f"D{fit}")
-        assert (str(record.code), "--fit" in record.hint) == ("SIZE_MISMATCH", not fit)
+    build(plan_pairs(settings(tmp_path)), tmp_path / "D")
+    (record,) = read_quarantine(tmp_path / "D")
+    assert (str(record.code), "--fit" in record.hint) == ("SIZE_MISMATCH", helps)
+
+
+def test_the_refusal_says_how_many_fit_would_help_and_what_was_refused_is_in_nobodys_way(tmp_path: Path) -> None:
+    sizes = [(H, W)] * 3 + [(90, 60)] * 9 + [(W, H)] * 2
+    names = [f"{number:02}" for number in range(len(sizes))]
+    put(tmp_path / "images", **{f"{name}_jpg": photo(size=size) for name, size in zip(names, sizes, strict=True)})
+    put(tmp_path / "masks", **{f"{name}_png": png(person()) for name in names})
+    options = BuildOptions(runner=RunnerOptions(workers=0))
+    with pytest.raises(InputRefused, match=r"11 inputs are broken, 10 are allowed; --fit .*: 9 of these; e\.g"):
+        build_dataset(plan_pairs(settings(tmp_path)), out=tmp_path / "D", options=options)
+    card = build_dataset(plan_pairs(settings(tmp_path, fit=True)), out=tmp_path / "D", options=options)
+    assert (card.counts.selected, card.counts.quarantined) == (12, {"SIZE_MISMATCH": 2})
 
 
 def test_with_fit_a_label_of_the_same_shape_is_scaled_and_any_other_is_set_aside(tmp_path: Path) -> None:
@@ -265,13 +279,6 @@ def test_with_fit_a_label_of_the_same_shape_is_scaled_and_any_other_is_set_aside
     assert mask.shape == truth.shape
     assert set(np.unique(mask)) == {0, 255}
     assert (mask != truth).mean() < 0.01
-
-
-def test_without_fit_a_label_of_another_size_is_set_aside(tmp_path: Path) -> None:
-    put(tmp_path / "images", a_jpg=photo(size=(90, 60)))
-    put(tmp_path / "masks", a_png=png(person()))
-    _, card = build(plan_pairs(settings(tmp_path)), tmp_path / "D")
-    assert card.counts.quarantined == {"SIZE_MISMATCH": 1}
 
 
 @pytest.mark.real

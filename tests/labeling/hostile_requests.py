@@ -1,4 +1,4 @@
-"""What a stranger may send to the App, and what must become of it: used against the gate alone, and against the App."""
+"""What a stranger may send to the App, and what must become of it: used against the doorkeeper alone, and the App."""
 
 from __future__ import annotations
 

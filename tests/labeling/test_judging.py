@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from curation.pixels import encode_gray
 from labeling.judging import judged, observe_alone
 from models.dataset_scores import DatasetScores, Part, ScoreOptions, Work, score_parts
 from models.scoring import ScoringPlace
@@ -76,6 +77,23 @@ def test_with_another_view_the_stored_predictions_are_the_evidence(tmp_path: Pat
     table = judged(lies, parts=parts, views=[lambda id_: same / f"{id_}.png"], staging=parts[0].place.out, workers=1)
     row = next(row for row in table.to_pylist() if row["id"] == "right")
     assert (row["verdict"], row["contradicted"], row["model_disagreement"]) == ("ok", 0.0, pytest.approx(0.0))
+
+
+def test_of_a_pool_another_view_tells_how_far_the_models_differ_and_no_verdict(tmp_path: Path) -> None:
+    parts = parts_of(tmp_path)
+    found = scored(parts, folder=tmp_path)
+    (tmp_path / "other").mkdir()
+    half = person()
+    half[:, : W // 2] = 0
+    (tmp_path / "other" / "unlabelled.png").write_bytes(encode_gray(half))
+    view = [lambda id_: tmp_path / "other" / f"{id_}.png"]
+    table = judged(found, parts=parts, views=view, staging=parts[0].place.out, workers=1)
+    rows = {row["id"]: row for row in table.to_pylist()}
+    both, either = np.count_nonzero(half), np.count_nonzero(person())
+    background = (H * W - either) / (H * W - both)
+    assert rows["unlabelled"]["model_disagreement"] == pytest.approx(1 - (both / either + background) / 2)
+    assert rows["unlabelled"]["verdict"] is rows["unlabelled"]["contradicted"] is None
+    assert rows["right"]["model_disagreement"] is None  # no other model saw it
 
 
 def test_a_wrong_label_is_doubted_by_its_image_and_where_that_is_gone_by_the_models_alone(tmp_path: Path) -> None:

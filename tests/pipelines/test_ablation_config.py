@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from curation.errors import ConfigurationProblem
+from models.yaml_config import ConfigText
 from pipelines.ablation_config import EXAMPLE, Ablation, ablation_from, read_ablation
-from pipelines.yaml_config import ConfigText
 
 BASE = """train:
   network: unet_shufflenet
@@ -95,7 +95,11 @@ def test_a_grid_is_the_product_and_words_are_no_truth_values() -> None:
         (BASE + "grid:\n  x: {a: {epochs: 1}}\n  y: {b: {epochs: 2}}\n", 10, "both change epochs"),
         (BASE.replace("{data: t}", "{data: t}, {data: u/t}") + "arms: [{name: a}]\n", 7, "two test sets are called"),
         (BASE.replace("test: [{data: t}]", "test: []") + "arms: [{name: a}]\n", 7, "test must name"),
-        (BASE.replace("epochs: 4", "epochs: four") + "arms: [{name: a}]\n", 5, "train.stages.0.epochs: expected"),
+        (
+            BASE.replace("epochs: 4", "epochs: four") + "arms: [{name: a}]\n",
+            5,
+            "train.stages.0.epochs: expected a whole number, got 'four'",
+        ),
         (BASE.replace("val:", "vall:") + "arms: [{name: a}]\n", 3, "unknown field `vall`"),
         ("- a\n", 1, "the file: expected"),
     ],

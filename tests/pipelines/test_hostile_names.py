@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,8 @@ class Writes:
     def __init__(self) -> None:
         self.is_on = False
         self.seen: list[tuple[str, Any]] = []
-        sys.addaudithook(self._note)
 
-    def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def note(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not self.is_on:
             return
         if event == "open":
@@ -56,7 +56,21 @@ class Writes:
             self.seen.append((event, arguments[0]))
 
 
-WRITES = Writes()
+@pytest.fixture(scope="module")
+def hooked() -> Writes:
+    """Listen to what this process does with files: a hook cannot be taken out again, so there is one, and it is off."""
+    writes = Writes()
+    sys.addaudithook(writes.note)
+    return writes
+
+
+@pytest.fixture
+def writes(hooked: Writes) -> Iterator[Writes]:
+    """Note what is written, in this test alone."""
+    hooked.seen.clear()
+    hooked.is_on = True
+    yield hooked
+    hooked.is_on = False
 
 
 def forge(folder: Path, *, text: str) -> None:
@@ -84,21 +98,18 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("text", IDS)
 @pytest.mark.parametrize("verb", VERBS)
-def test_no_verb_takes_an_id_that_is_no_file_name(drawn: Path, tmp_path: Path, verb: str, text: str) -> None:
+def test_no_verb_takes_an_id_that_is_no_file_name(
+    drawn: Path, tmp_path: Path, writes: Writes, verb: str, text: str
+) -> None:
     hostile = tmp_path / "d"
     (people if "--backgrounds {d}" not in verb else grounds)(hostile, ["one", "two"])
     forge(hostile, text=text)
     places = {"d": hostile, "g": drawn / "g", "p": drawn / "p", "o": tmp_path / "out"}
-    WRITES.seen.clear()
-    WRITES.is_on = True
-    try:
-        with pytest.raises(SecurityRefused, match="could lead out of its folder") as refused:
-            curate.main([part.format(**places) for part in verb.split()], standalone_mode=False)
-    finally:
-        WRITES.is_on = False
+    with pytest.raises(SecurityRefused, match="could lead out of its folder") as refused:
+        curate.main([part.format(**places) for part in verb.split()], standalone_mode=False)
     assert refused.value.exit_code == 8
     assert "manifest.parquet" in str(refused.value)
-    outside = [(event, path) for event, path in WRITES.seen if not is_ours(str(path), tmp_path)]
+    outside = [(event, path) for event, path in writes.seen if not is_ours(str(path), tmp_path)]
     assert outside == []
     assert not (tmp_path / "out").exists()
 

@@ -40,10 +40,10 @@ def allowing(folder: Path, text: str) -> Path:
     [
         ("allow: [MIT]\nalow: [CC0]\n", 2, "unknown field `alow`", "allow, unknown"),
         ("unknown: true\n", 1, "missing required field `allow`", "allow, unknown"),
-        ("allow:\n- MIT\n- 3\n", 3, "expected `str`", "allow, unknown"),
-        ("\nallow: MIT\n", 2, "expected `array`", "allow, unknown"),
+        ("allow:\n- MIT\n- 3\n", 3, "allow.1: expected a text, got 3", "allow, unknown"),
+        ("\nallow: MIT\n", 2, "expected a list, got 'MIT'", "allow, unknown"),
         ("unknown: false\nallow: []\n", 2, "allow must name at least one licence", "allow, unknown"),
-        ("- MIT\n", 1, "expected `object`", "allow, unknown"),
+        ("- MIT\n", 1, "expected keys with values", "allow, unknown"),
     ],
 )
 def test_a_fault_in_the_file_is_told_with_its_line(

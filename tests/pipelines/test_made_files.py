@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from curation.errors import InputRefused
+from curation.files import fingerprint_file
 from curation.pixels import decode_image
 from pipelines.idphoto import IdphotoFlags, idphoto
 from pipelines.options import RunOptions
@@ -67,3 +68,21 @@ def test_what_was_killed_between_its_line_and_its_file_is_made_again(model: Path
     assert cut(me, model=model, out=out).data["written"] == [str(out / "me.png")]
     assert (out / "me.png").read_bytes() == whole
     assert cut(me, model=model, out=out).data["written"] == []
+
+
+def test_a_photograph_is_read_once_for_the_record_of_all_that_is_made_from_it(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large, out = saved(tmp_path / "in" / "large.png", photo(height=1200, width=900)), tmp_path / "id"
+    flags = IdphotoFlags(images=(large,), model=model, out=out, sheet="4x6in")
+    idphoto(flags, run=RunOptions(workers=0))
+    (out / "large.jpg").unlink()
+    hashed: list[Path] = []
+
+    def noting(file: Path) -> str:
+        hashed.append(file)
+        return fingerprint_file(file)
+
+    monkeypatch.setattr("pipelines.made_files.fingerprint_file", noting)
+    assert len(idphoto(flags, run=RunOptions(workers=0)).data["written"]) == 2
+    assert hashed.count(large) == 1

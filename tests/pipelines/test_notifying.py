@@ -152,6 +152,6 @@ def test_a_failing_webhook_does_not_keep_others_from_being_told(hook: Hook, monk
     assert hook.bodies[0]["event"] == "refusal"
 
 
-def test_the_line_for_people_mentions_nobody_and_is_one_line() -> None:
+def test_the_text_for_people_mentions_nobody_and_keeps_its_lines() -> None:
     text = text_of("failure", told={"sentence": "<!channel>\n\x1b[31mred", "outcome": "nothing_to_do"})
-    assert text == "curate: nothing to do. ‹!channel›\\n\\x1b[31mred"
+    assert text == "curate: nothing to do. ‹!channel›\n\\x1b[31mred"

@@ -255,3 +255,31 @@ def test_a_group_is_written_once(model: Path, tmp_path: Path) -> None:
             run=RunOptions(workers=0),
         )
     assert io.BytesIO(out.read_bytes()).read(4) == b"\x89PNG"
+
+
+def test_out_may_name_the_picture_of_one_photograph(model: Path, tmp_path: Path) -> None:
+    me = saved(tmp_path / "in" / "me.png", photo())
+    for name, background, mode in (("cut.png", "transparent", "RGBA"), ("white.PNG", "white", "RGB")):
+        told = cut(me, model=model, out=tmp_path / name, background=background)
+        assert told.data["written"] == [str(tmp_path / name)]
+        with PIL.Image.open(tmp_path / name) as opened:
+            assert (opened.format, opened.mode) == ("PNG", mode)
+    assert cut(me, model=model, out=tmp_path / "cut.png").data["kept"] == [str(tmp_path / "cut.png")]
+    large = saved(tmp_path / "in" / "large.png", photo(height=1200, width=900))
+    flags = IdphotoFlags(images=(large,), model=model, out=tmp_path / "id.jpg", sheet="4x6in")
+    assert [Path(one).name for one in idphoto(flags, run=RunOptions(workers=0)).data["written"]] == [
+        "id-sheet.jpg",
+        "id.jpg",
+    ]
+
+
+def test_out_that_names_a_picture_which_cannot_be_is_refused(model: Path, tmp_path: Path) -> None:
+    me, you = saved(tmp_path / "in" / "me.png", photo()), saved(tmp_path / "in" / "you.png", photo())
+    with pytest.raises(ConfigurationProblem, match="2 photographs"):
+        cut(me, you, model=model, out=tmp_path / "cut.png")
+    with pytest.raises(ConfigurationProblem, match=r"name a \.png"):  # a JPEG is not transparent
+        cut(me, model=model, out=tmp_path / "cut.jpg")
+    (tmp_path / "folder.png").mkdir()
+    assert cut(me, you, model=model, out=tmp_path / "folder.png").data["written"] == [
+        str(tmp_path / "folder.png" / f"{name}.png") for name in ("me", "you")
+    ]

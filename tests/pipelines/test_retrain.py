@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -62,6 +64,10 @@ class Folder:
     def round(self, number: int) -> Round:
         """Give the record of a round."""
         return read_round(self.path / "loop" / "rounds" / f"{number:04}")
+
+    def folders(self) -> list[str]:
+        """Give the folders of rounds."""
+        return sorted(path.name for path in (self.path / "loop" / "rounds").glob("*/"))
 
     def champion(self) -> int | None:
         """Give the version that is the champion."""
@@ -184,39 +190,54 @@ def test_a_changed_test_set_is_refused_naming_both_hashes(loop: Folder) -> None:
         loop.go()
     assert fingerprint_file(loop.path / "test" / "manifest.parquet") in str(caught.value)
     assert (loop.champion(), loop.versions()) == (1, 1)
-    assert loop.round(2).problems == [str(caught.value)]
+    assert loop.folders() == ["0001"]
+
+
+@contextmanager
+def without_masks(folder: Path) -> Iterator[None]:
+    """Take the masks of a dataset away for a while: what names it is sound, and the work on it fails."""
+    (folder / "masks").rename(folder / "away")
+    yield
+    (folder / "away").rename(folder / "masks")
 
 
 def test_a_step_that_fails_is_told_of_and_a_mended_configuration_begins_the_round_anew(loop: Folder) -> None:
-    loop.write(seed=1, data={**CONFIG["data"], "val": ["train"]}, train={**CONFIG["train"], "network": "none"})
-    with pytest.raises(ConfigurationProblem, match="none"):
-        loop.go()
-    assert "none" in loop.round(2).problems[0]
     loop.write(seed=1)
+    with without_masks(loop.path / "train"), pytest.raises(InputRefused, match="broken"):
+        loop.go()
+    assert "broken" in loop.round(2).problems[0]
+    loop.write(seed=2)
     told = loop.go()
     assert (told["round"], loop.round(2).problems) == (2, [])
     assert loop.versions() == 2
 
 
-def test_of_a_round_that_fails_the_webhook_is_told_its_number_and_its_page(
+def test_of_a_round_that_fails_the_webhook_is_told_once_its_number_and_its_page(
     loop: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     section = {"webhooks": ["CURATE_WEBHOOK_URL"]}
-    with listening() as hook:
+    with listening() as hook, without_masks(loop.path / "train"):
         monkeypatch.setenv("CURATE_WEBHOOK_URL", f"{hook.url}/secret")
-        loop.write(train={**CONFIG["train"], "network": "none"}, notify=section)
+        loop.write(seed=1, notify=section)
+        for _ in range(2):
+            with pytest.raises(InputRefused, match="broken"):
+                loop.go()
+        (body,) = hook.bodies
+        loop.write(seed=1, notify=section, train={**CONFIG["train"], "network": "none"})
         with pytest.raises(ConfigurationProblem, match="none"):
             loop.go()
-    (body,) = hook.bodies
     assert (body["event"], body["outcome"], body["round"]) == ("failure", "failed", 2)
     assert Path(body["report"]).read_bytes().startswith(b"<!doctype html>")
     assert body["text"].startswith("disc, round 2: failed. ")
+    assert "\n" in body["text"]  # the line that says what to do
+    assert len(hook.bodies) == 2  # another fault is told
 
 
 def test_a_configuration_that_failed_and_was_taken_back_leaves_nothing_to_do(loop: Folder) -> None:
     loop.write(train={**CONFIG["train"], "network": "none"})
     with pytest.raises(ConfigurationProblem, match="none"):
         loop.go()
+    assert loop.folders() == ["0001"]
     loop.write()
     assert loop.go()["outcome"] == "nothing_to_do"
 

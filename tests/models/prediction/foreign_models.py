@@ -150,11 +150,6 @@ MODELS: dict[str, tuple[list[NodeProto], dict[str, Any], dict[str, Any]]] = {
         {"constants": red(), "outputs": ("other", "output")},
         {"output_name": "output"},
     ),
-    "the first of several outputs": (
-        [*SIGMOID, helper.make_node("Neg", ["y"], ["other"])],
-        {"constants": red(), "outputs": ("output", "other")},
-        {},
-    ),
     "a quarter of the size": (
         ending(("Sigmoid", {}), ("AveragePool", {"kernel_shape": [4, 4], "strides": [4, 4]})),
         {"constants": red()},

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from onnx import NodeProto
+from onnx import NodeProto, helper
 
 from curation.errors import CurateError, InputRefused
 from curation.pixels import encode_image, encode_mask
@@ -163,6 +163,12 @@ WRONG: dict[str, tuple[list[NodeProto], dict[str, Any], dict[str, Any], str]] = 
         {"constants": red()},
         {"output_name": "mask"},
         "output_name: the card says 'mask', the model gives output",
+    ),
+    "several outputs of one size, and none is named": (
+        [*SIGMOID, helper.make_node("Neg", ["y"], ["other"])],
+        {"constants": red(), "outputs": ("output", "other")},
+        {},
+        "output_name: the model gives output, other.*such as output_name: output",
     ),
     "no image at all": (
         ending(("Sigmoid", {}), ("Flatten", {})),

@@ -1,4 +1,4 @@
-"""The gate in front of the App: what it refuses never reaches the App, and what passes is what was checked."""
+"""The doorkeeper in front of the App: what it refuses never reaches the App, and what passes is what was checked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from bson import json_util
 from bson.errors import InvalidId
 
-from labeling.app_gate import Gate, Shown
+from labeling.app_doorkeeper import Doorkeeper, Shown
 from labeling.app_requests import Refused, checked_body
 from labeling.fiftyone_serving import TOKEN
 from tests.labeling.hostile_requests import SECRET, Ask, bodies, paths, posted, strangers, unneeded
@@ -53,11 +53,11 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def sent(
-    ask: Ask, *, shown: Path, app: App | None = None, gate: Gate | None = None
+    ask: Ask, *, shown: Path, app: App | None = None, doorkeeper: Doorkeeper | None = None
 ) -> tuple[int, dict[str, list[str]], bytes]:
-    """Put a request to a gate; give status, headers and body of the answer."""
+    """Put a request to a doorkeeper; give status, headers and body of the answer."""
     settings = Shown(port=PORT, token=VALUE, once="", name="d", folders=(str(shown.resolve()),))
-    gate = gate or Gate(app or App(), shown=settings)
+    doorkeeper = doorkeeper or Doorkeeper(app or App(), shown=settings)
     headers = {"Host": f"127.0.0.1:{PORT}"} | ({"Cookie": COOKIE} if ask.has_cookie else {}) | ask.headers
     path, _, query = ask.target.partition("?")
     scope = {
@@ -75,7 +75,7 @@ def sent(
     async def send(message: MutableMapping[str, Any]) -> None:
         messages.append(message)
 
-    asyncio.run(gate(scope, receive, send))
+    asyncio.run(doorkeeper(scope, receive, send))
     told: dict[str, list[str]] = {}
     for name, value in messages[0]["headers"]:
         told.setdefault(name.decode(), []).append(value.decode())
@@ -92,7 +92,7 @@ def test_nothing_hostile_reaches_the_app(folders: tuple[Path, Path], tmp_path: P
     ]
     app = App()
     answers = [(ask, *sent(ask, shown=shown, app=app)) for ask in asks]
-    no_host = {"no host": 403}  # a server of HTTP refuses it before the gate
+    no_host = {"no host": 403}  # a server of HTTP refuses it before the doorkeeper
     wrong = [(ask.name, status) for ask, status, *_ in answers if status != no_host.get(ask.name, ask.status)]
     assert wrong == []
     assert app.scopes == []
@@ -195,13 +195,13 @@ def test_what_the_page_of_the_app_sends_passes(folders: tuple[Path, Path]) -> No
 
 
 def test_a_body_without_end_is_refused(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labeling.app_gate.LARGEST_BODY", 10)
+    monkeypatch.setattr("labeling.app_doorkeeper.LARGEST_BODY", 10)
     assert sent(posted("large", "/tag", b"x" * 11), shown=folders[0])[0] == 413
 
 
 def test_a_websocket_is_closed_and_the_life_of_the_server_is_passed_on(tmp_path: Path) -> None:
     app = App()
-    gate = Gate(app, shown=Shown(port=PORT, token=VALUE, once="", name="d", folders=(str(tmp_path),)))
+    doorkeeper = Doorkeeper(app, shown=Shown(port=PORT, token=VALUE, once="", name="d", folders=(str(tmp_path),)))
     told: list[Any] = []
 
     async def receive() -> MutableMapping[str, Any]:
@@ -210,28 +210,31 @@ def test_a_websocket_is_closed_and_the_life_of_the_server_is_passed_on(tmp_path:
     async def send(message: MutableMapping[str, Any]) -> None:
         told.append(message)
 
-    asyncio.run(gate({"type": "websocket", "path": "/"}, receive, send))
+    asyncio.run(doorkeeper({"type": "websocket", "path": "/"}, receive, send))
     assert (told, app.scopes) == ([{"type": "websocket.close", "code": 1008}], [])
-    asyncio.run(gate({"type": "lifespan"}, receive, send))
+    asyncio.run(doorkeeper({"type": "lifespan"}, receive, send))
     assert app.scopes == [{"type": "lifespan"}]
 
 
 def test_what_a_started_browser_is_given_opens_once(tmp_path: Path) -> None:
     shown = Shown(port=PORT, token=VALUE, once="once", name="d", folders=(str(tmp_path),))
-    gate = Gate(App(), shown=shown)
+    doorkeeper = Doorkeeper(App(), shown=shown)
     ask = Ask(name="open", target=f"/?{TOKEN}=once", has_cookie=False)
-    told = [sent(ask, shown=tmp_path, gate=gate) for _ in range(2)]
+    told = [sent(ask, shown=tmp_path, doorkeeper=doorkeeper) for _ in range(2)]
     assert [status for status, *_ in told] == [200, 403]
     assert told[0][1]["set-cookie"][0].startswith(COOKIE)
     assert (
         sent(
             Ask(name="cookie", target="/fiftyone", has_cookie=False, headers={"Cookie": COOKIE.replace(VALUE, "once")}),
             shown=tmp_path,
-            gate=gate,
+            doorkeeper=doorkeeper,
         )[0]
         == 403
     )
-    assert sent(Ask(name="no code", target=f"/?{TOKEN}=", has_cookie=False), shown=tmp_path, gate=gate)[0] == 403
+    assert (
+        sent(Ask(name="no code", target=f"/?{TOKEN}=", has_cookie=False), shown=tmp_path, doorkeeper=doorkeeper)[0]
+        == 403
+    )
 
 
 def test_the_token_stands_in_no_log() -> None:

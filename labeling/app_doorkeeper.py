@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 import msgspec
 
 from curation.image_header import EXTENSIONS
+from labeling.app_page import with_style
 from labeling.app_requests import Refused, checked_body
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -70,7 +71,8 @@ WELCOME: Final = (
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """What one start of the App shows: the dataset of FiftyOne, the folders of its pictures; and its port and token.
+    """What one start of the App shows: the dataset of FiftyOne, the saved view of it that opens ("" for all samples),
+    the folders of its pictures; and its port and token.
 
     `once` is taken for the token the first time: it is for a browser that we start, whose arguments everybody can see.
     """
@@ -79,6 +81,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     token: str
     once: str
     name: str
+    view: str = ""
     folders: tuple[str, ...]
 
     def __repr__(self) -> str:
@@ -96,7 +99,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset({f"127.0.0.1:{self.port}", f"localhost:{self.port}"})
 
 
-class Gate:
+class Doorkeeper:
     """An ASGI server that passes on to another what may pass, and refuses the rest with a plain sentence."""
 
     def __init__(self, server: Server, *, shown: Shown) -> None:
@@ -139,6 +142,8 @@ class Gate:
             scope = dict(scope) | {"query_string": _picture_query(self._picture(scope))}
         else:
             scope = dict(scope) | {"query_string": b""}
+        if scope["method"] == "GET":
+            send = with_style(send)
         await self._server(scope, receive, _with_headers(send, is_picture=scope["path"] == "/media"))
 
     def _check_host(self, headers: list[tuple[bytes, bytes]]) -> None:
@@ -173,7 +178,8 @@ class Gate:
 
     async def _welcome(self, path: str, *, send: Send) -> None:
         """Set the cookie, and lead to the same address without the token."""
-        path = quote(path) if re.fullmatch(r"/(datasets/[^/]+)?", path) else "/"
+        view = f"?{urlencode({'view': self._shown.view})}" if self._shown.view else ""
+        path = f"{quote(path)}{view}" if re.fullmatch(r"/datasets/[^/]+", path) else "/"
         cookie = f"{self._shown.cookie}={self._shown.token}; Path=/; HttpOnly; SameSite=Strict"
         await _answer(send, status=200, text=WELCOME.format(path=path), kind="text/html", cookie=cookie)
 

@@ -1,0 +1,99 @@
+"""Whether the next round can start: everything that it will need is looked up before anything of it is made."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from curation.dataset import read_dataset
+from curation.errors import CurateError, EnvironmentProblem, InputRefused
+from models.evaluation_sets import Choice, choose_sets, identify
+from models.training.runs import network_of, plan_training
+from pipelines.frozen_sets import held_against
+from pipelines.round_steps import is_project_there, plan_of_data, settings_of
+from pipelines.rounds import Loop, test_sets_of
+
+
+def refuse_unready(loop: Loop, *, champion: str) -> None:
+    """Raise CurateError, of the kind of the first problem, where the next round could not be done; it names them all.
+
+    Nothing is changed. What shows only in the work, such as a damaged image, is not looked for.
+    """
+    problems = list(problems_of(loop, champion=champion))
+    if len(problems) > 1:
+        told = "".join(f"\n- {one}" for one in problems)
+        raise type(problems[0])(f"{len(problems)} things stand in the way of a round{told}", where=loop.file)
+    if problems:
+        raise problems[0]
+
+
+def problems_of(loop: Loop, *, champion: str) -> Iterator[CurateError]:
+    """Yield what stands in the way of the next round, each once."""
+    told = set()
+    for check in CHECKS:
+        try:
+            check(loop, champion)
+        except CurateError as problem:
+            if str(problem) not in told:
+                told.add(str(problem))
+                yield problem
+            if check is check_workspace:
+                return  # others look into it
+
+
+def check_workspace(loop: Loop, champion: str = "") -> None:
+    """Raise EnvironmentProblem where the workspace cannot be written."""
+    place = next(one for one in (loop.workspace, *loop.workspace.absolute().parents) if one.exists())
+    try:
+        with tempfile.TemporaryFile(dir=place):  # it has no name, and leaves nothing
+            pass
+    except OSError as error:
+        reason = f"the workspace cannot be written: {str(error.strerror).lower()}"
+        remedy = f"mend the permissions of {place}, or name another `workspace` in {loop.file}"
+        raise EnvironmentProblem(reason, where=loop.workspace, remedy=remedy) from error
+
+
+def _check_data(loop: Loop, champion: str) -> None:
+    plan = plan_of_data(loop, hard={})
+    if not plan.items:
+        told = ", ".join(f"{reason} {number}" for reason, number in plan.filtered.items()) or "the data sets are empty"
+        raise InputRefused(
+            f"no sample would train: {told}",
+            where=", ".join(map(str, loop.train)),
+            remedy=f"mend `data` in {loop.file}",
+        )
+
+
+def _check_tests(loop: Loop, champion: str) -> None:
+    tests = loop.config.data.test
+    choice = Choice(splits=tuple(one.split for one in tests), query=None, limit=None)
+    choose_sets([loop.place(one.data) for one in tests], choice=choice)
+    held_against(loop.workspace, found=test_sets_of(loop))
+
+
+def _check_training(loop: Loop, champion: str) -> None:
+    labelled = [one for one in loop.pool if any(read_dataset(one).table["mask"].is_valid().to_pylist())]
+    network_of(plan_training(settings_of(loop, data=[*loop.train, *labelled], champion=champion)).settings)
+
+
+def _check_models(loop: Loop, champion: str) -> None:
+    for name in (champion, *loop.config.mine.second):
+        if name:
+            identify(loop.model(name))
+
+
+def _check_server(loop: Loop, champion: str) -> None:
+    if (project := loop.config.label.project) is not None:
+        is_project_there(project)
+
+
+Check = Callable[[Loop, str], None]
+CHECKS: Final[tuple[Check, ...]] = (
+    check_workspace,
+    _check_data,
+    _check_tests,
+    _check_training,
+    _check_models,
+    _check_server,
+)
