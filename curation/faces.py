@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from curation.checksums import digest_column
 from curation.files import read_file
 from curation.labels import place_labels
-from curation.masks import check_alpha, person_area
+from curation.masks import check_mask, person_area
 from curation.originals import Verify, check_original, place_original
 from curation.pixels import Image, Mask, decode_image, decode_mask, encode_gray, encode_image, encode_mask
 from curation.quarantine import BadRecord, Code
@@ -81,7 +81,7 @@ def take_face(item: Item, folder: Path, *, rules: FaceRules) -> Outcome:
     root = Path(face.root)
     parts = {part: decode_mask(read_file(Path(path), below=root), file=path) for part, path in face.parts.items()}
     small = painted(parts, file=face.image)
-    check_alpha(person_of(small), file=face.image)
+    check_mask(person_of(small), file=face.image)
     original = check_original(Path(face.image), below=root, verify=rules.verify)
     classes = enlarged(small, size=(original.header.height, original.header.width), file=face.image)
     mask = person_of(classes)

@@ -78,6 +78,8 @@ def plan_matte(dataset: Dataset, *, settings: MatteSettings) -> Plan:
 def matte_sample(item: Item, folder: Path, *, settings: MatteSettings) -> Outcome:
     """Link one sample's files, and write its alpha; raises BadRecord: whatever is wrong with one of them."""
     row = item.payload["row"]
+    if row["persons"] == 0:
+        return merge_sample(item, folder)  # nobody, so nothing to matte
     origin = Path(item.payload["folder"])
     image = decode_image(read_file(safe_join(origin, row["image"]), below=origin), file=item.file)
     trimap = _trimap(row, image=image, origin=origin, settings=settings)
