@@ -153,7 +153,7 @@ def list_source(
     Raises InputRefused.
     """
     listing = list_folder(root, enter=enter, elsewhere=elsewhere, links=[str(link) for link in links])
-    paths = [root / file.name for file in listing.files]
+    paths = [*(Path(line.file) for line in listing.broken), *(root / file.name for file in listing.files)]
     refuse_links_alone(paths, where=root, links=[str(link) for link in links])
     return listing
 

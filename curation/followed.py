@@ -67,7 +67,7 @@ def refuse_links_alone(paths: Sequence[Path], *, where: Path, links: Sequence[st
     if not linked or 2 * len(linked) <= len(some):
         return
     targets = [_real(path) for path in linked]
-    common = os.path.commonpath([target.parent for target in targets])
+    common = os.path.commonpath([target if target.is_dir() else target.parent for target in targets])
     raise InputRefused(
         f"the files here are symbolic links, which are not followed ({len(linked)} of {len(some)}; e.g. "
         f"{linked[0].name} leads to {targets[0]})",

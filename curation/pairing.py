@@ -12,9 +12,10 @@ from typing import Any, Final
 import msgspec
 
 from curation.errors import ConfigurationProblem, InputRefused
-from curation.files import folded
+from curation.files import check_name, folded
 from curation.folders import NAMES_KEPT, NOT_ENTERED, OTHER_FILE, FoundFile, Listing
 from curation.followed import read_followed
+from curation.identity import content_fingerprint, scoped
 from curation.quarantine import BadRecord, Code
 from curation.safe_id import safe_id
 from curation.samples import Item, Outcome, Plan, Source
@@ -23,6 +24,8 @@ MAX_ID_BYTES: Final = 200
 """File systems hold names of 255 bytes; an id leaves room for `.v12.png` and for the prefix of half-written files."""
 
 
+FOLDER_MARK: Final = "__"
+"""Stands in an id for the slash between a sub-folder and a file: `train/0001.jpg` gives `train__0001`."""
 ADDED: Final = {"is_added": True}
 """Metadata of a setting that came after the first version."""
 
@@ -42,6 +45,16 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     split: str | None = None
     links: tuple[str, ...] = ()
     group: str | None = None
+
+
+class Photograph(msgspec.Struct, frozen=True, kw_only=True):
+    """One image `file` below `root`, or where `links` may lead; its name, and its group where that tells one."""
+
+    file: str
+    root: str
+    links: tuple[str, ...]
+    source_id: str
+    group: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,15 +127,11 @@ def items_of(
 
     `roots` are the folders of the images and of the labels; `links` those that links may lead into.
     """
-    items, broken = [], list(matching.lonely)
     image_root, label_root = map(str, roots)
-    for key, (image, label) in matching.pairs.items():
-        try:
-            name = safe_id(sample_id(key), file=image, max_bytes=MAX_ID_BYTES)
-        except BadRecord as problem:
-            broken.append(problem)
-        else:
-            pair = Pair(
+    items, broken = take_ids(
+        (
+            sample_id(key),
+            Pair(
                 image=image,
                 label=label,
                 image_root=image_root,
@@ -131,9 +140,42 @@ def items_of(
                 split=split(key),
                 links=tuple(links),
                 group=group(key),
-            )
-            items.append(Item(id=name, payload=pair, file=image))
+            ),
+        )
+        for key, (image, label) in matching.pairs.items()
+    )
+    return items, [*matching.lonely, *broken]
+
+
+def take_ids(named: Iterable[tuple[str, Pair | Photograph]]) -> tuple[list[Item], list[BadRecord]]:
+    """Return an item for each payload whose name can be an id, and what is wrong with the other names."""
+    items, broken = [], []
+    for name, payload in named:
+        file = payload.image if isinstance(payload, Pair) else payload.file
+        try:
+            items.append(Item(id=safe_id(name, file=file, max_bytes=MAX_ID_BYTES), payload=payload, file=file))
+        except BadRecord as problem:
+            broken.append(problem)
     return items, broken
+
+
+def named_source(name: str | None, *, folder: Path, fingerprint: str, files: Iterable[FoundFile]) -> str:
+    """Return the name that is given, or that of the folder, made one of a kind: many folders are called `images`.
+
+    Raises ConfigurationProblem for a name that none can have.
+    """
+    own = folder.resolve().name
+    name = own if name is None else name
+    try:
+        check_name(name)
+    except BadRecord as problem:
+        raise ConfigurationProblem(
+            f"{name!r} cannot name a source: {problem.reason}", remedy="give --source NAME"
+        ) from problem
+    if name != own:
+        return name
+    content = content_fingerprint(fingerprint, folder=folder, names=(file.name for file in files))
+    return scoped(name, fingerprint=content)
 
 
 def read_label(pair: Pair) -> bytes:

@@ -12,10 +12,8 @@ import numpy as np
 
 from curation.cutouts import LabelRules, PairRules, place_pair
 from curation.errors import ConfigurationProblem, InputRefused
-from curation.files import check_name
 from curation.folders import TOLD, Listing, list_source
 from curation.grouping import grouping_line, groups_by_name
-from curation.identity import content_fingerprint, scoped
 from curation.image_header import inspect
 from curation.label_frame import LabelFrame
 from curation.label_names import label_key, only_labels, refuse_other_names
@@ -24,11 +22,13 @@ from curation.masks import ALPHA_THRESHOLD
 from curation.originals import Verify
 from curation.pairing import (
     ADDED,
+    FOLDER_MARK,
     Intake,
     Pair,
     by_key,
     items_of,
     match,
+    named_source,
     not_entered_note,
     plan_of,
     read_label,
@@ -41,8 +41,6 @@ from curation.quarantine import BadRecord, Code
 from curation.samples import Item, Outcome, Plan, Source
 
 COMMAND: Final = "pairs"
-FOLDER_MARK: Final = "__"
-"""Stands in an id for the slash between a sub-folder and a file: `train/0001.jpg` gives `train__0001`."""
 Split = Literal["train", "val", "test"]
 
 
@@ -85,7 +83,7 @@ def plan_pairs(settings: PairsSettings) -> Plan:
     images, labels = _listed(settings, labels_root=labels_root)
     fingerprint = _fingerprint(images, labels)
     labels_made = LabelRules(
-        source=_source_name(settings, fingerprint=fingerprint, images=images),
+        source=named_source(settings.source, folder=settings.images, fingerprint=fingerprint, files=images.files),
         license=settings.license,
         threshold=ALPHA_THRESHOLD if settings.threshold is None else settings.threshold,
         trimap_kernel=settings.trimap_kernel,
@@ -228,22 +226,6 @@ def _labels_root(settings: PairsSettings) -> Path:
             remedy="say how names of labels end, e.g. --label-suffix _mask, or move them to a folder of their own",
         )
     return roots[0]
-
-
-def _source_name(settings: PairsSettings, *, fingerprint: str, images: Listing) -> str:
-    """Return the name that is given, or that of the folder, made one of a kind: many folders are called `images`."""
-    folder = settings.images.resolve().name
-    name = settings.source if settings.source is not None else folder
-    try:
-        check_name(name)
-    except BadRecord as problem:
-        raise ConfigurationProblem(
-            f"{name!r} cannot name a source: {problem.reason}", remedy="give --source NAME"
-        ) from problem
-    if name != folder:
-        return name
-    content = content_fingerprint(fingerprint, folder=settings.images, names=(file.name for file in images.files))
-    return scoped(name, fingerprint=content)
 
 
 def _fingerprint(images: Listing, labels: Listing) -> str:

@@ -25,6 +25,7 @@ DECIDED_BY: Final = {
     "no_keypoints": "--keypoints",
     "not_portrait": "--portrait",
     "no_supercategory": "--supercategories",
+    "not_hard": "--threshold, --pool-share",
 }
 """The flag behind each filter reason that has one."""
 

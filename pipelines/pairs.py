@@ -29,8 +29,8 @@ class PairsFlags:
     split: Split | None = setting("Split of every sample.", default=None)
     license: str | None = setting("Licence of every sample.", default=None)
     threshold: int | None = setting(
-        "A pixel is of the person where its alpha (0..255) is larger.  [default: 50] Where it is given, mattes saved as "
-        "JPEG are taken, and --masks that are not of two values are cut.",
+        "A pixel is of the person where its alpha (0..255) is larger.  [default: 50] Where it is given, mattes of "
+        "JPEG files are taken, and --masks that are not of two values are cut.",
         default=None,
     )
     person_value: str | None = setting(

@@ -425,7 +425,7 @@ def test_other_names_of_labels_are_told_and_taken(
 
 
 def test_labels_called_like_the_whole_image_file_are_taken(tmp_path: Path) -> None:
-    put(tmp_path / "images", **{"a_jpg": photo(), "b_jpg": photo(seed=3)})
+    put(tmp_path / "images", a_jpg=photo(), b_jpg=photo(seed=3))
     put(tmp_path / "masks", **{"a.jpg_png": png(person()), "b_png": png(person())})
     dataset, _ = build(plan_pairs(settings(tmp_path)), tmp_path / "D")
     assert dataset.table["id"].to_pylist() == ["a", "b"]
