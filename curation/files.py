@@ -34,9 +34,7 @@ LINKS: Final[dict[int | None, str]] = {
     errno.ELOOP: "a symbolic link, which is not followed",
     errno.ENOTDIR: "a symbolic link, which is not followed, or no folder at all, stands on the way",
 }
-LINK_HINT: Final = (
-    "copy what the link leads to (cp -L), or say where links may lead: --follow-links DIR, of commands that import"
-)
+LINK_HINT: Final = "copy what it leads to (cp -L), or, where a command has it, give --follow-links DIR"
 NO_LINK: Final = frozenset(
     {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES, errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 )
@@ -221,10 +219,8 @@ def cannot_write(path: Path, error: OSError, *, needed: int | None = None) -> En
     remedy = "choose another --out, or mend the permissions; then run the same command again"
     reason = f"cannot write: {LINKS[error.errno] if error.errno == errno.ELOOP else _said(error)}"
     if error.errno == errno.EFBIG:
-        reason = "the file would be larger than files may be here"
-        remedy = (
-            "raise the limit on the size of files (ulimit -f), or choose another --out; then run the same command again"
-        )
+        reason = "files may not be so large here (ulimit -f, or a limit of the file system)"
+        remedy = "raise the limit; then run the same command again, it goes on"
     elif error.errno in {errno.ENOSPC, errno.EDQUOT}:
         free = _free_bytes(path)
         amount = "" if needed is None else f" ({needed:,} bytes needed, {free:,} free)"
