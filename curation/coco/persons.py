@@ -179,7 +179,7 @@ def _people_by_image(file: CocoFile, *, persons: Set[int], are_crowds_people: bo
 def _refuse_boxes_alone(file: CocoFile, *, persons: Set[int]) -> None:
     """Refuse a file in which no person has an outline: each image would be set aside, one by one."""
     people = [annotation for annotation in file.annotations if annotation.category_id in persons]
-    if people and all(bytes(one.segmentation) in NO_OUTLINE for one in people):
+    if len(people) > 1 and all(bytes(one.segmentation) in NO_OUTLINE for one in people):
         raise InputRefused(
             f"the file has boxes but no outlines: none of its {len(people):,} persons has a segmentation, so that no "
             "masks can be made from it",
@@ -200,7 +200,7 @@ def _refuse_crowds_alone(found: _Found, *, sources: Sequence[CocoSource]) -> Non
         if not all(annotation.iscrowd for annotation in people):
             return
         crowds += len(people)
-    if crowds > 1:
+    if crowds > 1:  # one is a crowd as any other
         raise InputRefused(
             f"all {crowds:,} annotations of persons are crowds (iscrowd 1), so that no sample is left: the sign of "
             "an export of CVAT, which writes every brush mask so",

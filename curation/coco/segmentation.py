@@ -81,9 +81,6 @@ def check_polygons(polygons: Polygons, *, size: tuple[int, int]) -> None:
         raise _bad(Code.EMPTY_SEG, "there is no outline", value=polygons)
     height, width = size
     near = min(height, width, MAX_COORDINATE / 2)
-    if _are_shares(polygons) and min(size) > 1:
-        reason = "the coordinates are shares of the frame, from 0 to 1, and cover no pixel of the image"
-        raise BadRecord(Code.ZERO_AREA, reason, field="segmentation", value=polygons, hint=SHARES_HINT)
     for index, polygon in enumerate(polygons):
         if len(polygon) < MIN_NUMBERS or len(polygon) % 2:
             reason = f"polygon {index} has {len(polygon)} numbers; it needs an even count of at least {MIN_NUMBERS}"
@@ -100,6 +97,9 @@ def check_polygons(polygons: Polygons, *, size: tuple[int, int]) -> None:
                 value = high if -side <= low and low >= -MAX_COORDINATE else low
                 reason = f"polygon {index} has {name} = {value:g} in an image of {width} x {height}"
                 raise _bad(Code.POLY_RANGE, reason, value=value)
+    if _are_shares(polygons) and min(size) > 1:
+        reason = "the coordinates are shares of the frame, from 0 to 1, and cover no pixel of the image"
+        raise BadRecord(Code.ZERO_AREA, reason, field="segmentation", value=polygons, hint=SHARES_HINT)
     _check_edge(polygons, size=size)
 
 
