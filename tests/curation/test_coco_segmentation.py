@@ -4,7 +4,7 @@ import warnings
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as native
 
