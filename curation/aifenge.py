@@ -7,17 +7,18 @@ Source: README of github.com/aisegmentcn/matting_human_datasets.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from curation.cutouts import LabelRules, PairRules, place_pair
-from curation.folders import OS_METADATA, Listing, list_folder, require_folders
+from curation.folders import OS_METADATA, Listing, list_source, require_folders
 from curation.known_bad import edition, met, read_catalogue
 from curation.label_frame import LabelFrame
 from curation.originals import Verify
 from curation.pairing import (
+    ADDED,
     Intake,
     Pair,
     by_key,
@@ -52,6 +53,7 @@ class AifengeSettings:
     label_frame: LabelFrame | None = None
     verify: Verify = "full"
     limit: int | None = None
+    follow_links: tuple[Path, ...] = field(default=(), metadata=ADDED)
 
 
 def plan_aifenge(settings: AifengeSettings) -> Plan:
@@ -64,14 +66,18 @@ def plan_aifenge(settings: AifengeSettings) -> Plan:
     )
     rules = PairRules(labels=labels, with_alpha=True, frame=settings.label_frame)
     require_folders(settings.root, names=list(GROUP_PREFIXES))
-    listing = list_folder(settings.root, enter=lambda folder: _side(folder) in GROUP_PREFIXES)
+    listing = list_source(
+        settings.root, links=settings.follow_links, enter=lambda folder: _side(folder) in GROUP_PREFIXES
+    )
     images, cutouts = (
         by_key((file for file in listing.files if _side(file.name) == side), key=pair_key, root=settings.root)
         for side in GROUP_PREFIXES
     )
     matching = match(images, cutouts)
-    roots = (settings.root, settings.root)
-    items, broken = items_of(matching, roots=roots, sample_id=lambda key: key.rpartition("/")[2], split=lambda _: None)
+    roots, links = (settings.root, settings.root), [str(link) for link in settings.follow_links]
+    items, broken = items_of(
+        matching, roots=roots, sample_id=lambda key: key.rpartition("/")[2], split=lambda _: None, links=links
+    )
     strays = strays_of(listing)
     strays["other_file"] += [file.name for file in listing.files if _side(file.name) not in GROUP_PREFIXES]
     intake = Intake(

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from curation.faces import PARTS, Face, FaceRules, take_face
-from curation.folders import FoundFile, Listing, list_folder, require_folders
+from curation.folders import FoundFile, Listing, list_source, require_folders
 from curation.known_bad import KnownBad, edition, met, quoted, read_catalogue
 from curation.originals import Verify
-from curation.pairing import Intake, by_key, not_entered_note, plan_of, settings_of, strays_of, without_suffix
+from curation.pairing import ADDED, Intake, by_key, not_entered_note, plan_of, settings_of, strays_of, without_suffix
 from curation.quarantine import BadRecord, Code
 from curation.safe_id import safe_id
 from curation.samples import Item, Plan, Source
@@ -43,6 +43,7 @@ class CelebamaskSettings:
     known_bad: KnownBad = "skip"
     verify: Verify = "full"
     limit: int | None = None
+    follow_links: tuple[Path, ...] = field(default=(), metadata=ADDED)
 
 
 def plan_celebamask(settings: CelebamaskSettings) -> Plan:
@@ -51,7 +52,9 @@ def plan_celebamask(settings: CelebamaskSettings) -> Plan:
     Raises InputRefused: `root` does not hold the two folders, two files claim one name, or no image has a part mask.
     """
     require_folders(settings.root, names=[IMAGES, ANNOTATIONS])
-    listing = list_folder(settings.root, enter=lambda folder: folder.split("/")[0] in {IMAGES, ANNOTATIONS})
+    listing = list_source(
+        settings.root, links=settings.follow_links, enter=lambda folder: folder.split("/")[0] in {IMAGES, ANNOTATIONS}
+    )
     faces, parts, others = _told_apart(listing)
     images = by_key(faces, key=image_number, root=settings.root)
     part_paths = _parts_by_image(parts, root=settings.root)
@@ -157,6 +160,7 @@ def _items(
             parts={part: parts[number][part] for part in PARTS if part in parts[number]},
             doubtful=tuple(doubtful.get(number, ())) if skips_known_bad else (),
             group=f"{NAME}/{same.get(number, number)}",
+            links=tuple(str(link) for link in settings.follow_links),
         )
         items.append(Item(id=safe_id(number), payload=face, file=path))
     return items, known_bad

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.checksums import digest_column
 from curation.errors import ConfigurationProblem
 from curation.identity import photo_group
 from curation.label_frame import LabelFrame, check_frame, frame_is_open
 from curation.labels import place_labels
-from curation.masks import check_alpha, mask_from_alpha, person_area
+from curation.masks import check_alpha, check_mask, mask_from_alpha, person_area
 from curation.orientation import turned
 from curation.originals import Original, Verify, check_original, check_size, place_original
 from curation.pairing import Pair
@@ -28,6 +29,8 @@ MAX_THRESHOLD: Final = 254
 MAX_KERNEL_PX: Final = 500
 """Beyond it the unknown band swallows the person in any frame that is read."""
 CERTAIN: Final = 255
+IGNORED: Final = 128
+"""The value in `ignores/` of pixels of which a mask says nothing."""
 HALF: Final = 127
 """Where a scaled mask is cut: a pixel is of the person when more than half of it is."""
 AUTO: Final = "auto"
@@ -105,29 +108,41 @@ def labels_of_alpha(alpha: Alpha, *, rules: LabelRules, file: str) -> Labels:
 
 
 def labels_of_mask(mask: Mask, *, rules: LabelRules, file: str) -> Labels:
-    """Give the labels that a binary mask makes; raises BadRecord: EMPTY_ALPHA, FULL_ALPHA, TRIMAP."""
-    check_alpha(mask, file=file)
+    """Give the labels that a binary mask makes; one of 0 alone says that nobody is there, and has no trimap.
+
+    Raises BadRecord: EMPTY_ALPHA for specks, FULL_ALPHA, TRIMAP.
+    """
+    if not mask.any():
+        return Labels(mask=mask, alpha=None, trimap=None)
+    check_mask(mask, file=file)
     return Labels(mask=mask, alpha=None, trimap=_trimap(mask, mask, rules=rules, file=file))
 
 
-def place_pair(item: Item, folder: Path, *, label: Alpha, rules: PairRules) -> Outcome:
+def place_pair(item: Item, folder: Path, *, label: Alpha, rules: PairRules, ignored: Mask | None = None) -> Outcome:
     """Check the image of a pair against its label, a mask or an alpha (h, w); write its labels, link the image.
 
-    Nothing is written before everything is known to be sound.
+    `ignored` (h, w) is 255 where a mask says nothing. A mask of 0 alone, that says so of every pixel, makes a sample
+    of 0 persons. Nothing is written before everything is known to be sound.
     Raises BadRecord: whatever is wrong with the image, SIZE_MISMATCH, LABEL_FRAME, EMPTY_ALPHA, FULL_ALPHA, TRIMAP.
     """
     pair: Pair = item.payload
     source = rules.labels
-    original = check_original(Path(pair.image), below=Path(pair.image_root), verify=source.verify)
+    original = check_original(Path(pair.image), below=Path(pair.image_root), verify=source.verify, links=pair.links)
     label, doubt = _on_image(label, original=original, rules=rules, file=pair.label)
     make = labels_of_alpha if rules.with_alpha else labels_of_mask
     labels = make(label, rules=source, file=pair.label)
     pictures = {"mask": encode_mask(labels.mask)}
+    extra: dict[str, Any] = {} if ignored is None else {"ignore": None, digest_column("ignore"): None}
+    if ignored is not None and ignored.any():
+        pictures["ignore"] = encode_gray(_laid(ignored, original=original, rules=rules) & np.uint8(IGNORED))
     if labels.alpha is not None:
         pictures["alpha"] = encode_gray(labels.alpha)
     if labels.trimap is not None:
         pictures["trimap"] = encode_gray(labels.trimap)
     placed = place_labels(pictures, sample_id=item.id, folder=folder)
+    extra |= {"ignore": placed.paths["ignore"]} if "ignore" in pictures else {}
+    extra |= {} if labels.alpha is None else {"soft": soft_share(labels.alpha)}
+    is_empty = not labels.mask.any() and "ignore" not in pictures
     sample = Sample(
         id=item.id,
         image=place_original(original, folder=folder, sample_id=item.id),
@@ -140,10 +155,11 @@ def place_pair(item: Item, folder: Path, *, label: Alpha, rules: PairRules) -> O
         source_id=pair.source_id,
         split=pair.split,
         person_area=person_area(labels.mask),
-        group=photo_group(source.source, source_id=pair.source_id, sha256=original.sha256),
+        persons=0 if is_empty else None,
+        group=pair.group or photo_group(source.source, source_id=pair.source_id, sha256=original.sha256),
         license=source.license,
         sha256=original.sha256,
-        extra={**placed.digests, **({} if labels.alpha is None else {"soft": soft_share(labels.alpha)})},
+        extra={**extra, **placed.digests},
     )
     doubts = () if doubt is None else (doubt.record(stage="place_pair", record_id=item.id),)
     return Outcome(id=item.id, sample=sample, records=(*original.lines(record_id=item.id), *doubts))
@@ -172,11 +188,7 @@ def _on_image(label: Alpha, *, original: Original, rules: PairRules, file: str) 
     """Return the label as its image is shown, of the same size, and the doubt that is left whether it lies so."""
     header = original.header
     given = label.shape
-    if rules.frame == "stored":
-        label = turned(label, orientation=header.orientation)
-    if rules.fit:
-        label = fitted(label, size=(header.height, header.width))
-        label = label if rules.with_alpha else _halved(label)
+    label = _laid(label, original=original, rules=rules)
     try:
         check_size(original, size=(label.shape[0], label.shape[1]))
     except BadRecord as problem:
@@ -186,6 +198,17 @@ def _on_image(label: Alpha, *, original: Original, rules: PairRules, file: str) 
         return label, None
     image = decode_image(original.data, file=str(original.source))
     return label, check_frame(image, label=label, orientation=header.orientation, file=file)
+
+
+def _laid(label: Alpha, *, original: Original, rules: PairRules) -> Alpha:
+    """Return a label, or its ignored pixels, turned and scaled as the rules say."""
+    header = original.header
+    if rules.frame == "stored":
+        label = turned(label, orientation=header.orientation)
+    if rules.fit:
+        label = fitted(label, size=(header.height, header.width))
+        label = label if rules.with_alpha else _halved(label)
+    return label
 
 
 def _halved(label: Alpha) -> Mask:

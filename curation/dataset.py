@@ -261,7 +261,8 @@ def _no_dataset(folder: Path) -> InputRefused:
     return InputRefused(
         f"no dataset here: {MANIFEST} is missing",
         where=folder,
-        remedy="name a folder made by curate, e.g. with `curate pairs --images DIR --masks DIR --out D`",
+        remedy="name a folder made by curate, e.g. with `curate pairs --images DIR --masks DIR --out D`, or, of "
+        "photographs without labels, with `curate images --root DIR --out D`",
     )
 
 

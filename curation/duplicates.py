@@ -18,8 +18,9 @@ from curation.clusters import Clusters
 from curation.duplicates_looks import Looks, Picture
 from curation.looks import alike_pairs
 
-Kind: TypeAlias = Literal["file", "pixels", "near"]
-KINDS: Final[tuple[Kind, ...]] = ("file", "pixels", "near")
+Kind: TypeAlias = Literal["file", "pixels", "near", "mirrored"]
+KINDS: Final[tuple[Kind, ...]] = ("file", "pixels", "near", "mirrored")
+"""`mirrored` copies are near ones of which one is a mirror image, upside down, or both."""
 HELD_OUT: Final = ("test", "val", "train")
 """The most carefully kept split first."""
 PAIRS_EACH: Final = 20
@@ -58,7 +59,8 @@ class Duplicates:
             "exact": kinds["file"] + kinds["pixels"],
             "exact_files": kinds["file"],
             "exact_pixels": kinds["pixels"],
-            "near": kinds["near"] + self.unlisted,
+            "near": kinds["near"] + kinds["mirrored"] + self.unlisted,
+            "near_mirrored": kinds["mirrored"],
             "leaks": sum(pair.is_leak for pair in self.pairs),
             "across_datasets": sum(pair.is_across for pair in self.pairs),
             "clusters": len(self.clusters),
@@ -126,14 +128,14 @@ def _near_pairs(
     """Give the near pairs that are listed, and the number of others; all are joined."""
     pairs, unlisted = [], 0
     listed: Counter[int] = Counter()
-    for one, other, distance in alike_pairs(seen.looks[list(chosen)]):
+    for one, other, distance, turn in alike_pairs(seen.looks[list(chosen)]):
         first, second = chosen[one], chosen[other]
         clusters.join(first, second=second)
         if min(listed[first], listed[second]) >= PAIRS_EACH:
             unlisted += 1
             continue
         listed.update((first, second))
-        pairs.append(_pair(first, second, pictures=pictures, kind="near", distance=distance))
+        pairs.append(_pair(first, second, pictures=pictures, kind="mirrored" if turn else "near", distance=distance))
     return pairs, unlisted
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.checksums import digest_column
-from curation.files import read_file
+from curation.followed import read_followed
 from curation.labels import place_labels
-from curation.masks import check_alpha, person_area
+from curation.masks import check_mask, person_area
 from curation.originals import Verify, check_original, place_original
 from curation.pixels import Image, Mask, decode_image, decode_mask, encode_gray, encode_image, encode_mask
 from curation.quarantine import BadRecord, Code
@@ -50,7 +50,7 @@ Source: CelebAMask-HQ, face_parsing/Data_preprocessing/g_mask.py; the map depend
 
 
 class Face(msgspec.Struct, frozen=True, kw_only=True):
-    """An image and the paths of its part masks, all below `root`.
+    """An image and the paths of its part masks, all below `root`, or where `links` may lead.
 
     Without pixels in every `doubtful` part it gets no class map.
     """
@@ -60,6 +60,7 @@ class Face(msgspec.Struct, frozen=True, kw_only=True):
     parts: dict[str, str]
     doubtful: tuple[str, ...] = ()
     group: str
+    links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +80,13 @@ def take_face(item: Item, folder: Path, *, rules: FaceRules) -> Outcome:
     """
     face: Face = item.payload
     root = Path(face.root)
-    parts = {part: decode_mask(read_file(Path(path), below=root), file=path) for part, path in face.parts.items()}
+    parts = {
+        part: decode_mask(read_followed(Path(path), below=root, links=face.links), file=path)
+        for part, path in face.parts.items()
+    }
     small = painted(parts, file=face.image)
-    check_alpha(person_of(small), file=face.image)
-    original = check_original(Path(face.image), below=root, verify=rules.verify)
+    check_mask(person_of(small), file=face.image)
+    original = check_original(Path(face.image), below=root, verify=rules.verify, links=face.links)
     classes = enlarged(small, size=(original.header.height, original.header.width), file=face.image)
     mask = person_of(classes)
     empty_parts = [part for part, pixels in parts.items() if not pixels.any()]

@@ -34,6 +34,7 @@ LINKS: Final[dict[int | None, str]] = {
     errno.ELOOP: "a symbolic link, which is not followed",
     errno.ENOTDIR: "a symbolic link, which is not followed, or no folder at all, stands on the way",
 }
+LINK_HINT: Final = "copy what it leads to (cp -L), or, where a command has it, give --follow-links DIR"
 NO_LINK: Final = frozenset(
     {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES, errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 )
@@ -217,7 +218,10 @@ def cannot_write(path: Path, error: OSError, *, needed: int | None = None) -> En
     """Say why a path cannot be written, with the bytes needed and free."""
     remedy = "choose another --out, or mend the permissions; then run the same command again"
     reason = f"cannot write: {LINKS[error.errno] if error.errno == errno.ELOOP else _said(error)}"
-    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+    if error.errno == errno.EFBIG:
+        reason = "files may not be so large here (ulimit -f, or a limit of the file system)"
+        remedy = "raise the limit; then run the same command again, it goes on"
+    elif error.errno in {errno.ENOSPC, errno.EDQUOT}:
         free = _free_bytes(path)
         amount = "" if needed is None else f" ({needed:,} bytes needed, {free:,} free)"
         reason, remedy = f"the disk is full{amount}", "free some space; then run the same command again, it goes on"
@@ -242,7 +246,8 @@ def _opened(path: Path, *, below: Path | None) -> int:
     except FileNotFoundError:
         raise BadRecord(Code.MISSING_FILE, "the file does not exist", file=path) from None
     except OSError as error:
-        raise BadRecord(Code.UNREADABLE, LINKS.get(error.errno, _said(error)), file=path) from error
+        hint = LINK_HINT if error.errno in LINKS else ""
+        raise BadRecord(Code.UNREADABLE, LINKS.get(error.errno, _said(error)), file=path, hint=hint) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise BadRecord(Code.UNREADABLE, "not a regular file", file=path)

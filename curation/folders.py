@@ -1,7 +1,8 @@
 """What lies below a folder, every entry accounted for: images, what is no image by kind, names that cannot be used.
 
 A file that is not named like a JPEG, PNG or WebP is told by how it begins, not by its name: a `.HEIC` may hold a JPEG,
-as may an `.mpo`, or a file without a suffix. No link is followed. Time is linear in the number of names.
+as may an `.mpo`, or a file without a suffix. No link is followed but where the user
+says so. Time is linear in the number of names.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from curation.file_kinds import (
     stray_kind,
     suffix_of,
 )
-from curation.files import check_name, read_start
+from curation.files import LINK_HINT, check_name, read_start
+from curation.followed import followed, is_followed, refuse_links_alone
 from curation.image_header import format_of
 from curation.quarantine import BadRecord, Code, printable
 
@@ -45,6 +47,8 @@ OTHER_FILE: Final = "other_file"
 OTHER_FORMAT: Final = "other_format"
 NOT_ENTERED: Final = "folders_not_looked_into"
 """Their name in the notes of a card."""
+TOLD: Final = "told"
+"""The same of sentences on how inputs were read, for the summary."""
 UNNAMED: Final = "files_without_record"
 """The same of files that lie there and that no record of an annotation file names."""
 Kind = Literal["file", "folder", "link"]
@@ -87,10 +91,17 @@ def everywhere(_: str) -> bool:
     return True
 
 
-def list_folder(root: Path, *, enter: Callable[[str], bool] = everywhere, elsewhere: Path | None = None) -> Listing:
+def list_folder(
+    root: Path,
+    *,
+    enter: Callable[[str], bool] = everywhere,
+    elsewhere: Path | None = None,
+    links: Sequence[str] = (),
+) -> Listing:
     """List what lies below `root`, in it and in the sub-folders for which `enter(relative path)` holds.
 
-    `elsewhere` is a folder that is listed for itself; where it lies below `root`, it is no part of it.
+    Links are followed into the folders `links`, each folder once. `elsewhere` is a folder that is listed for itself;
+    where it lies below `root`, it is no part of it.
     Raises InputRefused when `root` is not a folder that can be read.
     """
     if not root.is_dir():
@@ -100,10 +111,15 @@ def list_folder(root: Path, *, enter: Callable[[str], bool] = everywhere, elsewh
     broken: list[BadRecord] = []
     not_entered: list[str] = []
     waiting, own = [""], None if elsewhere is None else elsewhere.resolve()
+    entered: set[Path] = set()
     while waiting:
         folder = waiting.pop()
+        if links and (real := (root / folder).resolve()) in entered:
+            continue
+        if links:
+            entered.add(real)
         try:
-            entries = _scan(root, folder)
+            entries = _scan(root, folder, links=links)
         except OSError as error:
             said = (error.strerror or str(error)).lower()
             broken.append(BadRecord(Code.UNREADABLE, f"the folder cannot be listed: {said}", file=root / folder))
@@ -118,11 +134,28 @@ def list_folder(root: Path, *, enter: Callable[[str], bool] = everywhere, elsewh
                 (waiting if is_os_metadata(name) or enter(name) else not_entered).append(name)
             elif kind == "link":
                 reason = "a symbolic link to a folder, which is not followed"
-                broken.append(BadRecord(Code.UNREADABLE, reason, file=root / name))
+                broken.append(BadRecord(Code.UNREADABLE, reason, file=root / name, hint=LINK_HINT))
             else:
                 found.append(FoundFile(name, size))
-    listing = sort_out(found, root=root, broken=broken)
+    listing = sort_out(found, root=root, broken=broken, links=links)
     return replace(listing, not_entered={printable(name): _files_in(root / name) for name in sorted(not_entered)})
+
+
+def list_source(
+    root: Path,
+    *,
+    enter: Callable[[str], bool] = everywhere,
+    elsewhere: Path | None = None,
+    links: Sequence[Path] = (),
+) -> Listing:
+    """List a folder that data is imported from, as `list_folder` does; refuse one that holds links instead of files.
+
+    Raises InputRefused.
+    """
+    listing = list_folder(root, enter=enter, elsewhere=elsewhere, links=[str(link) for link in links])
+    paths = [*(Path(line.file) for line in listing.broken), *(root / file.name for file in listing.files)]
+    refuse_links_alone(paths, where=root, links=[str(link) for link in links])
+    return listing
 
 
 def require_folders(root: Path, *, names: Sequence[str]) -> None:
@@ -143,7 +176,9 @@ def require_folders(root: Path, *, names: Sequence[str]) -> None:
     )
 
 
-def sort_out(found: Iterable[FoundFile], *, root: Path, broken: Iterable[BadRecord] = ()) -> Listing:
+def sort_out(
+    found: Iterable[FoundFile], *, root: Path, broken: Iterable[BadRecord] = (), links: Sequence[str] = ()
+) -> Listing:
     """Tell images from what is none, by kind, and from names that cannot be used."""
     files, unread, unusable = [], [], list(broken)
     left_out: dict[str, list[str]] = {}
@@ -152,7 +187,10 @@ def sort_out(found: Iterable[FoundFile], *, root: Path, broken: Iterable[BadReco
             left_out.setdefault(OS_METADATA, []).append(printable(file.name))
         elif (problem := _name_problem(file.name, root=root)) is not None:
             unusable.append(problem)
-        elif suffix_of(file.name) in READ_SUFFIXES or (kind := _kind_of_file(file.name, root=root)) == "image":
+        elif (
+            suffix_of(file.name) in READ_SUFFIXES
+            or (kind := _kind_of_file(file.name, root=root, links=links)) == "image"
+        ):
             files.append(file)
         elif kind == "unread":
             unread.append(file)
@@ -184,31 +222,34 @@ def is_os_metadata(name: str) -> bool:
     return any(part.startswith(APPLE_DOUBLE_PREFIX) or part in OS_METADATA_NAMES for part in name.split("/"))
 
 
-def _scan(root: Path, folder: str) -> list[tuple[str, Kind, int]]:
+def _scan(root: Path, folder: str, *, links: Sequence[str]) -> list[tuple[str, Kind, int]]:
     """Give path, kind and size in bytes of each entry of one folder."""
     with os.scandir(root / folder) as entries:
-        return [
-            (
-                f"{folder}/{entry.name}" if folder else entry.name,
-                _kind(entry),
-                entry.stat(follow_symlinks=False).st_size,
-            )
-            for entry in entries
-        ]
+        return [_entry(entry, root=root, folder=folder, links=links) for entry in entries]
 
 
-def _kind(entry: os.DirEntry[str]) -> Kind:
+def _entry(entry: os.DirEntry[str], *, root: Path, folder: str, links: Sequence[str]) -> tuple[str, Kind, int]:
+    name = f"{folder}/{entry.name}" if folder else entry.name
+    is_followed_link = (
+        entry.is_symlink() and is_followed(root / name, below=root, links=links) and (root / name).exists()
+    )
+    size = entry.stat(follow_symlinks=is_followed_link).st_size
+    return name, _kind(entry, is_followed_link=is_followed_link), size
+
+
+def _kind(entry: os.DirEntry[str], *, is_followed_link: bool) -> Kind:
     """Tell folders to enter and links to folders; all else, a folder named like an image too, is for its reader."""
-    if entry.is_symlink():
+    if entry.is_symlink() and not is_followed_link:
         return "link" if entry.is_dir() else "file"
     return "folder" if entry.is_dir() and suffix_of(entry.name) not in READ_SUFFIXES else "file"
 
 
-def _kind_of_file(name: str, *, root: Path) -> Literal["image", "unread"] | Stray:
+def _kind_of_file(name: str, *, root: Path, links: Sequence[str]) -> Literal["image", "unread"] | Stray:
     """Return what a file is whose name does not tell; what cannot be opened is what its name says."""
     is_named_image = suffix_of(name) in IMAGE_SUFFIXES
     try:
-        head = read_start(root / name, below=root, length=HEAD_BYTES)
+        path, below = followed(root / name, below=root, links=links)
+        head = read_start(path, below=below, length=HEAD_BYTES)
     except BadRecord:
         return "unread" if is_named_image else OTHER_FILE
     if format_of(head) is not None:

@@ -131,9 +131,11 @@ def _usable_foregrounds(
     broken, keep = [], []
     for row in front.table.to_pylist():
         is_fused = row.get("background_id") is not None
-        has_person = row["alpha"] is not None or row["mask"] is not None
+        is_empty = row["persons"] == 0
+        has_person = not is_empty and (row["alpha"] is not None or row["mask"] is not None)
         counts["fused"] += is_fused
-        if not is_fused and not has_person:
+        counts["no_person"] += is_empty and not is_fused
+        if not is_fused and not has_person and not is_empty:
             problem = BadRecord(Code.NO_MASK, "the foreground has neither alpha nor mask", record_id=row["id"])
             broken.append(
                 problem.record(stage=COMMAND, file=datasets[front.owner[row["id"]]].folder / str(row["image"]))
@@ -145,9 +147,9 @@ def _usable_foregrounds(
 
 def _usable_backgrounds(table: pa.Table, *, rules: LicenseRules | None) -> tuple[pa.Table, Counter[str]]:
     """Return the rows that may lie behind a person, and how many may not, by reason: those that show somebody, as far
-    as the manifest knows, and those under licences that are not allowed."""
-    columns = (table[name].to_pylist() for name in ("mask", "alpha", "persons", "person_area"))
-    keep = [not (mask or alpha or persons or area) for mask, alpha, persons, area in zip(*columns, strict=True)]
+    as the manifest knows, or of which it does not say how many, and those under licences that are not allowed."""
+    columns = (table[name].to_pylist() for name in ("persons", "person_area"))
+    keep = [persons == 0 and not area for persons, area in zip(*columns, strict=True)]
     empty, forbidden = _permitted(table.filter(pa.array(keep, pa.bool_())), rules=rules)
     return empty, Counter({PERSON: keep.count(False)}) + forbidden
 
@@ -166,9 +168,13 @@ def _refuse_nothing(
     foregrounds: pa.Table, *, counts: Counter[str], backgrounds: pa.Table, unused: Counter[str], where: str
 ) -> None:
     no_person = "no row has an alpha or a mask, and is not fused already"
-    no_scene = f"each of the {unused[PERSON]} rows shows a person" if unused[PERSON] else "the datasets are empty"
+    no_scene = (
+        f"none of the {unused[PERSON]} rows is known to show nobody" if unused[PERSON] else "the datasets are empty"
+    )
     persons = "with persons as --foregrounds, e.g. made by `curate aifenge`"
-    scenes = "without persons as --backgrounds, e.g. made by `curate coco-background`"
+    scenes = (
+        "without persons as --backgrounds, e.g. made by `curate coco-background`, or `curate images --as background`"
+    )
     for kind, table, left_out, reason, how in (
         ("foreground", foregrounds, counts, no_person, persons),
         ("background", backgrounds, unused, no_scene, scenes),

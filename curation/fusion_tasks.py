@@ -19,7 +19,7 @@ from curation.fusion import Fused, FusionRules, finished, generator_for, staged
 from curation.fusion_second import with_second
 from curation.labels import place_labels
 from curation.licenses import joint_license
-from curation.masks import check_alpha, person_area
+from curation.masks import check_alpha, check_mask, person_area
 from curation.originals import IMAGES
 from curation.pixels import (
     Alpha,
@@ -222,7 +222,10 @@ def read_person(photograph: Photograph, *, threshold: int) -> tuple[Image, Alpha
         said = " x ".join(map(str, alpha.shape[::-1]))
         reason = f"is {said}, its image {image.shape[1]} x {image.shape[0]} (width x height)"
         raise BadRecord(Code.SIZE_MISMATCH, reason, file=file, record_id=photograph.row["id"])
-    check_alpha(alpha, file=file, threshold=threshold)
+    if photograph.label == "mask":
+        check_mask(alpha, file=file)
+    else:
+        check_alpha(alpha, file=file, threshold=threshold)
     return image, alpha
 
 

@@ -15,6 +15,10 @@ ALPHA_THRESHOLD: Final = 50
 MIN_COVERAGE: Final = 0.001
 MAX_COVERAGE: Final = 0.99
 """A portrait covers neither less than 0.1 % nor more than 99 % of its frame; such an alpha is a failed cut-out."""
+SPECKS_HINT: Final = "draw the person; where the image shows nobody, a mask of 0 alone says so"
+FULL_HINT: Final = (
+    "the mask holds no background: draw the person's outline, and look whether person and background are swapped"
+)
 
 
 def mask_from_alpha(alpha: Alpha, *, threshold: int = ALPHA_THRESHOLD) -> Mask:
@@ -41,9 +45,22 @@ def check_alpha(alpha: Alpha, *, file: str, threshold: int = ALPHA_THRESHOLD) ->
     Raises BadRecord: EMPTY_ALPHA, FULL_ALPHA.
     """
     covered = int(np.count_nonzero(alpha > threshold))
-    coverage = covered / alpha.size
-    reason = f"{covered:,} of {alpha.size:,} pixels ({coverage:.2%}) are above alpha {threshold}"
+    what = f"{covered:,} of {alpha.size:,} pixels ({covered / alpha.size:.2%}) are above alpha {threshold}"
+    _check_coverage(covered / alpha.size, reason=what, file=file, hints=("", ""))
+
+
+def check_mask(mask: Mask, *, file: str) -> None:
+    """Refuse a mask that holds hardly a person, or nothing else.
+
+    Raises BadRecord: EMPTY_ALPHA, FULL_ALPHA.
+    """
+    covered = int(np.count_nonzero(mask))
+    reason = f"{covered:,} of {mask.size:,} pixels ({covered / mask.size:.2%}) of the mask are of a person"
+    _check_coverage(covered / mask.size, reason=reason, file=file, hints=(SPECKS_HINT, FULL_HINT))
+
+
+def _check_coverage(coverage: float, *, reason: str, file: str, hints: tuple[str, str]) -> None:
     if coverage < MIN_COVERAGE:
-        raise BadRecord(Code.EMPTY_ALPHA, reason, file=file, value=coverage)
+        raise BadRecord(Code.EMPTY_ALPHA, reason, file=file, value=coverage, hint=hints[0])
     if coverage > MAX_COVERAGE:
-        raise BadRecord(Code.FULL_ALPHA, reason, file=file, value=coverage)
+        raise BadRecord(Code.FULL_ALPHA, reason, file=file, value=coverage, hint=hints[1])

@@ -16,7 +16,15 @@ from curation.dataset import MANIFEST, Dataset
 from curation.files import fingerprint_file, read_file, safe_join
 from curation.labels import FOLDERS, place_labels
 from curation.masks import person_area
-from curation.matting import MattingRules, mask_of_matte, matte, matting_trimap, trimap_from_values
+from curation.matting import (
+    BAND_HINT,
+    PREDICTED_HINT,
+    MattingRules,
+    mask_of_matte,
+    matte,
+    matting_trimap,
+    trimap_from_values,
+)
 from curation.merging import merge_sample, parent_name, plan_merge
 from curation.pixels import Image, decode_gray, decode_image, decode_mask, encode_gray, encode_image, encode_mask
 from curation.quarantine import BadRecord, Code
@@ -78,10 +86,17 @@ def plan_matte(dataset: Dataset, *, settings: MatteSettings) -> Plan:
 def matte_sample(item: Item, folder: Path, *, settings: MatteSettings) -> Outcome:
     """Link one sample's files, and write its alpha; raises BadRecord: whatever is wrong with one of them."""
     row = item.payload["row"]
+    if row["persons"] == 0:
+        return merge_sample(item, folder)  # nobody, so nothing to matte
     origin = Path(item.payload["folder"])
     image = decode_image(read_file(safe_join(origin, row["image"]), below=origin), file=item.file)
     trimap = _trimap(row, image=image, origin=origin, settings=settings)
-    alpha = matte(image, trimap=trimap, rules=settings.rules, file=item.file)
+    try:
+        alpha = matte(image, trimap=trimap, rules=settings.rules, file=item.file)
+    except BadRecord as problem:
+        if problem.code is Code.TRIMAP and (settings.trimap_of is not None or not _is_given(row, settings=settings)):
+            problem.hint = BAND_HINT if settings.trimap_of is None else PREDICTED_HINT  # nobody drew a trimap
+        raise
     pictures = {"alpha": encode_gray(alpha), "trimap": encode_gray(trimap)}
     mask = mask_of_matte(alpha) if settings.masks or row["mask"] is None else None
     if mask is not None:
@@ -103,7 +118,7 @@ def _trimap(row: Mapping[str, Any], *, image: Image, origin: Path, settings: Mat
     file = str(origin / row["image"])
     if settings.trimap_of is not None:
         return settings.trimap_of(image, file)
-    is_given = row["trimap"] is not None and not settings.from_masks
+    is_given = _is_given(row, settings=settings)
     relative = row["trimap"] if is_given else row["mask"]
     if relative is None:
         hint = "give the dataset masks or trimaps, or a model with --model"
@@ -112,3 +127,7 @@ def _trimap(row: Mapping[str, Any], *, image: Image, origin: Path, settings: Mat
     if is_given:
         return trimap_from_values(decode_gray(data, file=name), file=name)
     return matting_trimap(decode_mask(data, file=name), kernel=settings.band)
+
+
+def _is_given(row: Mapping[str, Any], *, settings: MatteSettings) -> bool:
+    return row["trimap"] is not None and not settings.from_masks

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.mask_values import MIDDLE
 from curation.masks import mask_from_alpha
 from curation.matting_closed_form import closed_form_alpha
 from curation.matting_library import estimated_alpha
@@ -23,6 +24,8 @@ BAND_KERNELS: Final = 2.5
 """A band for matting is wider than the one that AiFenGe's alphas need, since a mask is not as exact: 15 pixels for a
 person who is 800 pixels tall."""
 NARROWEST_BAND_PX: Final = 5
+BAND_HINT: Final = "give a smaller --band: this one leaves no certain person, or no certain background, of the mask"
+PREDICTED_HINT: Final = "give another --model, or a trimap: this model leaves no edge between certain sides"
 MIX_HINT: Final = "draw the trimap anew: 255 what is surely person, 0 what is surely background, 128 the rest"
 
 
@@ -94,22 +97,34 @@ def band_px(mask: Mask) -> int:
 def trimap_from_values(stored: NDArray[np.uint8], *, file: str) -> Trimap:
     """Give a trimap (0, 128, 255) from a picture that holds one, in any of the ways in use.
 
-    Those are 127 for 128, and 0, 1, 2. Raises BadRecord: TRIMAP for other values.
+    Those are 102 or 127 for 128, and 0, 1, 2. Raises BadRecord: TRIMAP for other values.
 
     >>> trimap_from_values(np.array([[0, 1, 2]], np.uint8), file="t.png").tolist()
     [[0, 128, 255]]
+    >>> trimap_from_values(np.array([[0, 102, 255]], np.uint8), file="t.png").tolist()
+    [[0, 128, 255]]
+    """
+    unknown = unknown_value(stored)
+    if unknown is None:
+        counts = f"{len(np.unique(stored))} different values; a trimap has 0, 128 and 255"
+        raise BadRecord(Code.TRIMAP, counts, file=file, hint=MIX_HINT)
+    if unknown == 1:
+        return np.array([0, UNKNOWN, SURE], np.uint8)[stored]
+    trimap = np.array(stored)
+    trimap[stored == unknown] = UNKNOWN
+    return trimap
+
+
+def unknown_value(stored: NDArray[np.uint8]) -> int | None:
+    """Return the value that stands for "unknown" in a picture of a trimap, None where it is none.
+
+    >>> unknown_value(np.array([[0, 102, 255]], np.uint8)), unknown_value(np.array([[0, 7, 255]], np.uint8))
+    (102, None)
     """
     values = set(np.unique(stored).tolist())
-    trimap = np.array(stored)
     if values <= {0, 1, 2} and len(values) > 1:
-        trimap = np.array([0, UNKNOWN, SURE], np.uint8)[stored]
-    elif values <= {0, UNKNOWN - 1, SURE}:
-        trimap[stored == UNKNOWN - 1] = UNKNOWN
-    elif not values <= {0, UNKNOWN, SURE}:
-        raise BadRecord(
-            Code.TRIMAP, f"{len(values)} different values; a trimap has 0, 128 and 255", file=file, hint=MIX_HINT
-        )
-    return trimap
+        return 1
+    return next((middle for middle in (UNKNOWN, *MIDDLE) if values <= {0, middle, SURE}), None)
 
 
 def mask_of_matte(alpha: Alpha) -> Mask:

@@ -11,8 +11,10 @@ from curation.compositing import person_colours
 from curation.cutouts import soft_share
 from curation.files import make_folder, read_file, write_durable
 from curation.matte_dataset import TrimapOf
-from curation.matting import MattingRules, matte, trimap_from_values
+from curation.matting import PREDICTED_HINT, MattingRules, matte, trimap_from_values, unknown_value
 from curation.pixels import decode_gray, decode_image, encode_gray, encode_image
+from curation.quarantine import BadRecord, Code
+from curation.trimaps import UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +29,15 @@ class MatteFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeMatte:
-    """What was made: its size in pixels, and the share of it that is neither background nor person alone."""
+    """What was made: its size in pixels, and the share of it that is neither background nor person alone.
+
+    `unknown` is the value that stood for "unknown" in the trimap that was given, where that is not 128.
+    """
 
     width: int
     height: int
     soft: float
+    unknown: int | None = None
 
 
 def matte_file(asked: MatteFile, *, out: Path, rules: MattingRules) -> MadeMatte:
@@ -40,12 +46,23 @@ def matte_file(asked: MatteFile, *, out: Path, rules: MattingRules) -> MadeMatte
     image = decode_image(read_file(asked.image), file=file)
     if asked.trimap is not None:
         name = str(asked.trimap)
-        trimap = trimap_from_values(decode_gray(read_file(asked.trimap), file=name), file=name)
+        stored = decode_gray(read_file(asked.trimap), file=name)
+        trimap, unknown = trimap_from_values(stored, file=name), unknown_value(stored)
     else:
         assert asked.trimap_of is not None, "a trimap is given or predicted"
-        trimap, name = asked.trimap_of(image, file), file
-    alpha = matte(image, trimap=trimap, rules=rules, file=name)
+        trimap, name, unknown = asked.trimap_of(image, file), file, None
+    try:
+        alpha = matte(image, trimap=trimap, rules=rules, file=name)
+    except BadRecord as problem:
+        if problem.code is Code.TRIMAP and asked.trimap is None:
+            problem.hint = PREDICTED_HINT
+        raise
     rgba = np.dstack([person_colours(image, alpha=alpha), alpha]) if asked.cutout else None
     make_folder(out.parent)
     write_durable(out, encode_gray(alpha) if rgba is None else encode_image(rgba))
-    return MadeMatte(width=alpha.shape[1], height=alpha.shape[0], soft=soft_share(alpha))
+    return MadeMatte(
+        width=alpha.shape[1],
+        height=alpha.shape[0],
+        soft=soft_share(alpha),
+        unknown=None if unknown == UNKNOWN else unknown,
+    )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
 
 from curation.colours import colour_warning, colours_of
-from curation.files import link_or_copy, read_file, sha256_of
+from curation.files import link_or_copy, sha256_of
+from curation.followed import followed, read_followed
 from curation.image_header import ImageHeader, inspect
 from curation.pixels import decode_image
 from curation.quarantine import BadRecord, Code, QuarantineRecord
@@ -39,17 +41,24 @@ class Original(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_original(
-    source: Path, *, below: Path | None = None, verify: Verify = "full", size: tuple[int, int] | None = None
+    source: Path,
+    *,
+    below: Path,
+    verify: Verify = "full",
+    size: tuple[int, int] | None = None,
+    links: Sequence[str] = (),
 ) -> Original:
     """Read a source image, `below` a folder, and check it: every pixel, or its structure alone.
 
+    Links are followed into the folders `links`.
     `size` is the (height, width) in pixels as displayed that its label claims.
     Raises BadRecord: MISSING_FILE, UNREADABLE, TOO_LARGE, NOT_IMAGE, FORMAT, TRUNCATED, MODE, SIZE_MISMATCH.
     """
-    data = read_file(source, below=below)
+    data = read_followed(source, below=below, links=links)
+    real, root = followed(source, below=below, links=links)
     header = inspect(data, file=str(source))
     warning = colour_warning(colours_of(data, header=header, file=str(source)), file=source)
-    original = Original(source=source, below=below, data=data, header=header, sha256=sha256_of(data), warning=warning)
+    original = Original(source=real, below=root, data=data, header=header, sha256=sha256_of(data), warning=warning)
     if size is not None:
         check_size(original, size=size)
     if verify == "full":

@@ -12,8 +12,10 @@ from typing import Any, Final
 import msgspec
 
 from curation.errors import ConfigurationProblem, InputRefused
-from curation.files import folded, read_file
+from curation.files import check_name, folded
 from curation.folders import NAMES_KEPT, NOT_ENTERED, OTHER_FILE, FoundFile, Listing
+from curation.followed import read_followed
+from curation.identity import content_fingerprint, scoped
 from curation.quarantine import BadRecord, Code
 from curation.safe_id import safe_id
 from curation.samples import Item, Outcome, Plan, Source
@@ -22,10 +24,17 @@ MAX_ID_BYTES: Final = 200
 """File systems hold names of 255 bytes; an id leaves room for `.v12.png` and for the prefix of half-written files."""
 
 
+FOLDER_MARK: Final = "__"
+"""Stands in an id for the slash between a sub-folder and a file: `train/0001.jpg` gives `train__0001`."""
+ADDED: Final = {"is_added": True}
+"""Metadata of a setting that came after the first version."""
+
+
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
     """An image and its label: the paths of both files, and what the manifest says about where they are from.
 
-    The files lie below `image_root` and `label_root`, the folders that the user named.
+    The files lie below `image_root` and `label_root`, the folders that the user named, or where `links` may lead.
+    `group` is that of the sample where its name tells it.
     """
 
     image: str
@@ -34,6 +43,18 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     label_root: str
     source_id: str
     split: str | None = None
+    links: tuple[str, ...] = ()
+    group: str | None = None
+
+
+class Photograph(msgspec.Struct, frozen=True, kw_only=True):
+    """One image `file` below `root`, or where `links` may lead; its name, and its group where that tells one."""
+
+    file: str
+    root: str
+    links: tuple[str, ...]
+    source_id: str
+    group: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,34 +120,67 @@ def items_of(
     roots: tuple[Path, Path],
     sample_id: Callable[[str], str],
     split: Callable[[str], str | None],
+    group: Callable[[str], str | None] = lambda _: None,
+    links: Sequence[str] = (),
 ) -> tuple[list[Item], list[BadRecord]]:
-    """Give an item for each pair, and what cannot be one; id and split follow from the key.
+    """Give an item for each pair, and what cannot be one; id, split and group follow from the key.
 
-    `roots` are the folders of the images and of the labels.
+    `roots` are the folders of the images and of the labels; `links` those that links may lead into.
     """
-    items, broken = [], list(matching.lonely)
     image_root, label_root = map(str, roots)
-    for key, (image, label) in matching.pairs.items():
-        try:
-            name = safe_id(sample_id(key), file=image, max_bytes=MAX_ID_BYTES)
-        except BadRecord as problem:
-            broken.append(problem)
-        else:
-            pair = Pair(
+    items, broken = take_ids(
+        (
+            sample_id(key),
+            Pair(
                 image=image,
                 label=label,
                 image_root=image_root,
                 label_root=label_root,
                 source_id=key,
                 split=split(key),
-            )
-            items.append(Item(id=name, payload=pair, file=image))
+                links=tuple(links),
+                group=group(key),
+            ),
+        )
+        for key, (image, label) in matching.pairs.items()
+    )
+    return items, [*matching.lonely, *broken]
+
+
+def take_ids(named: Iterable[tuple[str, Pair | Photograph]]) -> tuple[list[Item], list[BadRecord]]:
+    """Return an item for each payload whose name can be an id, and what is wrong with the other names."""
+    items, broken = [], []
+    for name, payload in named:
+        file = payload.image if isinstance(payload, Pair) else payload.file
+        try:
+            items.append(Item(id=safe_id(name, file=file, max_bytes=MAX_ID_BYTES), payload=payload, file=file))
+        except BadRecord as problem:
+            broken.append(problem)
     return items, broken
 
 
+def named_source(name: str | None, *, folder: Path, fingerprint: str, files: Iterable[FoundFile]) -> str:
+    """Return the name that is given, or that of the folder, made one of a kind: many folders are called `images`.
+
+    Raises ConfigurationProblem for a name that none can have.
+    """
+    own = folder.resolve().name
+    name = own if name is None else name
+    try:
+        check_name(name)
+    except BadRecord as problem:
+        raise ConfigurationProblem(
+            f"{name!r} cannot name a source: {problem.reason}", remedy="give --source NAME"
+        ) from problem
+    if name != own:
+        return name
+    content = content_fingerprint(fingerprint, folder=folder, names=(file.name for file in files))
+    return scoped(name, fingerprint=content)
+
+
 def read_label(pair: Pair) -> bytes:
-    """Give the bytes of the label; raises BadRecord as `read_file` does."""
-    return read_file(Path(pair.label), below=Path(pair.label_root))
+    """Give the bytes of the label; raises BadRecord as `read_followed` does."""
+    return read_followed(Path(pair.label), below=Path(pair.label_root), links=pair.links)
 
 
 def strays_of(*listings: Listing) -> dict[str, list[str]]:
@@ -175,9 +229,22 @@ def plan_of(intake: Intake, *, work: Callable[[Item, Path], Outcome], folders: t
 
 
 def settings_of(settings: Any) -> dict[str, Any]:
-    """Give the fields of a settings dataclass as the card keeps them; paths become text."""
-    values = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
-    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+    """Give the fields of a settings dataclass as the card keeps them; paths become text.
+
+    What is `ADDED` is named where it is used, so that a run of an earlier version is known again.
+    """
+    values = {
+        field.name: getattr(settings, field.name)
+        for field in dataclasses.fields(settings)
+        if not (field.metadata.get("is_added") and getattr(settings, field.name) == field.default)
+    }
+    return {name: _as_text(value) for name, value in values.items()}
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_as_text(one) for one in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def without_suffix(name: str) -> str:

@@ -27,6 +27,7 @@ from curation.alpha_scale import check_scale
 from curation.colours import colours_of
 from curation.decoder_complaints import decoder_complaints
 from curation.image_header import ImageHeader, inspect
+from curation.mask_values import mask_hint
 from curation.orientation import turned
 from curation.png_alpha import plain_png_alpha, plain_png_gray
 from curation.quarantine import BadRecord, Code
@@ -46,6 +47,10 @@ PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 PNG_LEVEL: Final = 1
 """Of zlib's levels; 4 makes alphas a fifth smaller and takes two and a half times as long."""
 VALUES_SHOWN: Final = 6
+CUT_OUT_HINT: Final = "where its alpha channel is the label, read the folder as alphas (`curate pairs --alphas`)"
+COLOURED_HINT: Final = "a label has one value for each pixel: save it as gray, or as PNG with a palette; no colours"
+JPEG_NOISE: Final = 16
+"""JPEG moves black and white by less at usual qualities."""
 DAMAGED_HINT: Final = "fetch the file again; it is damaged"
 
 
@@ -84,15 +89,17 @@ def decode_alpha(data: bytes, *, file: str) -> Alpha:
     return _scaled_alpha(cv2.extractChannel(stored, 3), header=header, file=file)
 
 
-def decode_matte(data: bytes, *, file: str) -> Alpha:
+def decode_matte(data: bytes, *, file: str, may_be_jpeg: bool = False) -> Alpha:
     """Give a matte that is stored as a gray picture (one channel, or three equal ones) as (height, width) uint8.
 
-    Raises BadRecord: MASK_VALUES (a JPEG, or a coloured picture), ALPHA_SCALE, and those of `decode_image`.
+    Raises BadRecord: MASK_VALUES (a JPEG that may not be one, or a coloured picture), ALPHA_SCALE, and those of
+    `decode_image`.
     """
     header = inspect(data, file=file)
     stored = _gray(_decode(data, flags=cv2.IMREAD_UNCHANGED, file=file), file=file)
-    if header.format == "JPEG":
-        raise BadRecord(Code.MASK_VALUES, f"a matte saved as JPEG: {histogram(stored)}", file=file)
+    if header.format == "JPEG" and not may_be_jpeg:
+        hint = mask_hint(np.unique(stored), is_jpeg=True)
+        raise BadRecord(Code.MASK_VALUES, f"a matte saved as JPEG: {histogram(stored)}", file=file, hint=hint)
     return _scaled_alpha(stored, header=header, file=file)
 
 
@@ -122,11 +129,26 @@ def decode_mask(data: bytes, *, file: str) -> Mask:
     if header.mode == "P" and not _is_binary(stored):
         stored = _opened_by_pillow(data, kind="PNG")
     stored = _gray(stored, file=file)
-    if header.format == "JPEG" or not _is_binary(stored):
-        kind = "a mask saved as JPEG" if header.format == "JPEG" else "values that are no mask"
-        raise BadRecord(Code.MASK_VALUES, f"{kind}: {histogram(stored)}", file=file)
+    is_jpeg = header.format == "JPEG"
+    if is_jpeg or not _is_binary(stored):
+        kind = "a mask saved as JPEG" if is_jpeg else "values that are no mask"
+        hint = mask_hint(np.unique(stored), is_jpeg=is_jpeg)
+        raise BadRecord(Code.MASK_VALUES, f"{kind}: {histogram(stored)}", file=file, hint=hint)
     mask = (stored > 0).view(np.uint8) * np.uint8(255)
     return turned(mask, orientation=header.orientation)
+
+
+def decode_values(data: bytes, *, file: str) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Give the values of a gray label as they are stored, (height, width) of 8 or 16 bits, as displayed.
+
+    Of a picture with a palette these are the indices, which are its classes.
+    Raises BadRecord: MASK_VALUES (a coloured picture), and those of `decode_image`.
+    """
+    header = inspect(data, file=file)
+    stored: Stored = _decode(data, flags=cv2.IMREAD_UNCHANGED, file=file)
+    if header.mode == "P":
+        stored = _opened_by_pillow(data, kind="PNG")
+    return turned(_gray(stored, file=file), orientation=header.orientation)
 
 
 def encode_mask(mask: Mask) -> bytes:
@@ -237,19 +259,24 @@ def _gray(stored: Stored, *, file: str) -> Stored:
     if stored.ndim == 2:
         return stored
     if stored.shape[2] == 4 and (stored[..., 3] != np.iinfo(stored.dtype).max).any():
-        raise BadRecord(Code.MASK_VALUES, "a gray picture was expected, this one is partly transparent", file=file)
+        reason = "a gray picture was expected, this one is partly transparent"
+        raise BadRecord(Code.MASK_VALUES, reason, file=file, hint=CUT_OUT_HINT)
     blue, green, red = (stored[..., channel] for channel in range(3))
     is_coloured = (blue != green) | (green != red)
     if is_coloured.any():
         reason = f"a gray picture was expected, this one is coloured ({np.count_nonzero(is_coloured):,} pixels)"
-        raise BadRecord(Code.MASK_VALUES, reason, file=file)
+        raise BadRecord(Code.MASK_VALUES, reason, file=file, hint=COLOURED_HINT)
     return np.ascontiguousarray(green)
 
 
 def _scaled_alpha(stored: Stored, *, header: ImageHeader, file: str) -> Alpha:
     """Return stored alpha values on the scale 0..255, as displayed; raise BadRecord: ALPHA_SCALE (`check_scale`)."""
     alpha = _to_8_bit(stored)
-    check_scale(alpha, stored=stored, file=file)
+    if header.format == "JPEG":  # what JPEG scatters around black and white would look like areas of few values
+        plain = np.where(alpha <= JPEG_NOISE, 0, np.where(alpha >= 255 - JPEG_NOISE, 255, alpha)).astype(np.uint8)
+        check_scale(plain, stored=plain, file=file)
+    else:
+        check_scale(alpha, stored=stored, file=file)
     return turned(alpha, orientation=header.orientation)
 
 

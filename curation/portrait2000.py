@@ -6,17 +6,18 @@ Source: Shen et al., "Deep Automatic Portrait Matting", ECCV 2016.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from curation.cutouts import LabelRules, PairRules, place_pair
 from curation.errors import InputRefused
-from curation.folders import FoundFile, list_folder
+from curation.folders import FoundFile, list_source
 from curation.label_frame import LabelFrame
 from curation.originals import Verify
 from curation.pairing import (
+    ADDED,
     Intake,
     Pair,
     by_key,
@@ -51,6 +52,7 @@ class Portrait2000Settings:
     label_frame: LabelFrame | None = None
     verify: Verify = "full"
     limit: int | None = None
+    follow_links: tuple[Path, ...] = field(default=(), metadata=ADDED)
 
 
 def plan_portrait2000(settings: Portrait2000Settings) -> Plan:
@@ -62,7 +64,7 @@ def plan_portrait2000(settings: Portrait2000Settings) -> Plan:
         source=NAME, threshold=settings.threshold, trimap_kernel=settings.trimap_kernel, verify=settings.verify
     )
     rules = PairRules(labels=labels, with_alpha=True, frame=settings.label_frame)
-    listing = list_folder(settings.root, enter=lambda folder: folder in SPLITS)
+    listing = list_source(settings.root, links=settings.follow_links, enter=lambda folder: folder in SPLITS)
     mattes = [file for file in listing.files if is_matte(file)]
     if not mattes:
         raise _no_mattes(settings.root)
@@ -75,6 +77,7 @@ def plan_portrait2000(settings: Portrait2000Settings) -> Plan:
         roots=(settings.root, settings.root),
         sample_id=sample_id,
         split=lambda key: SPLITS.get(key.rpartition("/")[0]),
+        links=[str(link) for link in settings.follow_links],
     )
     intake = Intake(
         command=NAME,

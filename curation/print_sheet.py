@@ -17,29 +17,31 @@ GAP_MM: Final = 2.0
 EDGE_MM: Final = 3.0
 """Printers leave so much at the edge of the paper white."""
 MARK_GRAY: Final = 160
+KILOBYTE: Final = 1000
+"""The lesser of the two in use: a file that fits counts as small enough wherever it is sent."""
 JFIF_DENSITY: Final = slice(13, 18)
 """Unit (1: dots per inch) and density in both directions, in a file that begins with a JFIF segment (ITU-T T.871)."""
 
 
 def printable_jpeg(picture: Image, *, dpi: int, max_kb: float | None = None) -> bytes:
-    """Give a picture (h, w, 3) as JPEG that says its dots per inch, at the best quality within `max_kb` x 1024 bytes.
+    """Give a picture (h, w, 3) as JPEG that says its dots per inch, at the best quality within `max_kb` x 1,000 bytes.
 
     Raises ConfigurationProblem when the worst quality that is worth looking at is still too large.
     """
     best = encode_image(picture, quality=BEST_QUALITY)
-    if max_kb is None or len(best) <= max_kb * 1024:
+    if max_kb is None or len(best) <= max_kb * KILOBYTE:
         return _with_density(best, dpi=dpi)
     low, high = WORST_QUALITY, BEST_QUALITY
     found = encode_image(picture, quality=low)
-    if len(found) > max_kb * 1024:
+    if len(found) > max_kb * KILOBYTE:
         raise ConfigurationProblem(
-            f"--max-kb {max_kb:g} is too little: at the lowest quality the photo has {len(found) / 1024:.1f} KB",
+            f"--max-kb {max_kb:g} is too little: at the lowest quality the photo has {len(found) / KILOBYTE:.1f} KB",
             remedy="give a larger --max-kb, or a smaller --size or --dpi",
         )
     while high - low > 1:
         middle = (low + high) // 2
         data = encode_image(picture, quality=middle)
-        if len(data) <= max_kb * 1024:
+        if len(data) <= max_kb * KILOBYTE:
             low, found = middle, data
         else:
             high = middle

@@ -17,7 +17,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from multiprocessing import get_context, resource_tracker
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -28,7 +28,7 @@ from curation.errors import CurateError, EnvironmentProblem
 from curation.files import cannot_write
 from curation.quarantine import BadRecord, Code
 from curation.samples import Item, Outcome
-from curation.worker_process import WORKER_MEMORY_BYTES, prepare_worker
+from curation.worker_process import MORTAL, WORKER_MEMORY_BYTES, prepare_worker
 
 Work = Callable[[Item, Path], Outcome]
 ChunkResult = tuple[tuple[Outcome, ...], CurateError | None]
@@ -75,7 +75,7 @@ class LocalProcesses:
         if self._pool is None:
             self._pool = _OrderlyPool(
                 max_workers=self._options.workers,
-                context=get_context("spawn"),  # fork would copy the locks of threads that exist here
+                context=MORTAL,  # fork would copy the locks of threads that exist here
                 initializer=_prepare_worker,
                 # the work too: its modules are imported now, not while a worker holds the lock to take its first task
                 initargs=(os.getpid(), self._options.worker_memory_bytes, work),

@@ -12,7 +12,7 @@ def refuse_aliases(text: bytes) -> None:
 
 
 def refuse_repeated_keys(text: bytes) -> None:
-    """Raise ValueError for a key that stands twice, of which readers silently keep the last.
+    """Raise ValueError for a key that stands twice, of which readers silently keep the last, and for a NUL in a text.
 
     Raises yaml.YAMLError for what is not YAML.
 
@@ -32,6 +32,8 @@ def refuse_repeated_keys(text: bytes) -> None:
         seen.add(id(node))
         if isinstance(node, yaml.SequenceNode):
             nodes += node.value
+        elif isinstance(node, yaml.ScalarNode) and "\0" in node.value:
+            raise ValueError(f"line {node.start_mark.line + 1} holds the character NUL, which no path and no name has")
         elif isinstance(node, yaml.MappingNode):
             nodes += [value for _, value in node.value]
             _check_keys([key for key, _ in node.value])

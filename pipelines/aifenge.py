@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from curation.aifenge import THRESHOLD, TRIMAP_KERNEL, AifengeSettings, plan_aifenge
+from curation.followed import FOLLOW_LINKS_MEANING
 from curation.label_frame import LABEL_FRAME_MEANING, LabelFrame
 from curation.originals import Verify
 from pipelines.making import make_dataset
@@ -29,6 +30,7 @@ class AifengeFlags:
         "How photographs are checked: full (every pixel is decoded), or structure (quicker, misses damaged pixels).",
         default="full",
     )
+    follow_links: tuple[Path, ...] = setting(FOLLOW_LINKS_MEANING, default=(), metavar="DIR")
 
 
 def aifenge(settings: AifengeFlags, *, run: RunOptions) -> Result:
@@ -49,6 +51,7 @@ def aifenge(settings: AifengeFlags, *, run: RunOptions) -> Result:
             label_frame=settings.label_frame,
             verify=settings.verify,
             limit=run.limit,
+            follow_links=settings.follow_links,
         )
     )
     return make_dataset(plan, out=settings.out, run=run)

@@ -104,7 +104,7 @@ def _photographs(persons: Dataset, *, clean: Dataset, known: frozenset[str]) -> 
     groups: dict[str, Photograph] = {}
     for row in persons.table.to_pylist():
         label = next((column for column in ("alpha", "mask") if row.get(column)), None)
-        if label is None:
+        if label is None or row["persons"] == 0:
             continue
         if row["sha256"] in known:
             raise InputRefused(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from curation.celebamask import CelebamaskSettings, plan_celebamask
+from curation.followed import FOLLOW_LINKS_MEANING
 from curation.known_bad import KnownBad
 from curation.originals import Verify
 from pipelines.making import make_dataset
@@ -28,6 +29,7 @@ class CelebamaskFlags:
         "How images are checked: full (every pixel is decoded), or structure (quicker, misses damaged pixels).",
         default="full",
     )
+    follow_links: tuple[Path, ...] = setting(FOLLOW_LINKS_MEANING, default=(), metavar="DIR")
 
 
 def celebamask(settings: CelebamaskFlags, *, run: RunOptions) -> Result:
@@ -48,6 +50,7 @@ def celebamask(settings: CelebamaskFlags, *, run: RunOptions) -> Result:
             known_bad=settings.known_bad,
             verify=settings.verify,
             limit=run.limit,
+            follow_links=settings.follow_links,
         )
     )
     return make_dataset(plan, out=settings.out, run=run)

@@ -16,6 +16,7 @@ import click
 
 from curation.errors import CurateError, EnvironmentProblem, Interrupted
 from pipelines.options import Result, RunOptions, command_of, give_back_stdout
+from pipelines.unforeseen import machine_problem, refuse_lost_folder
 from pipelines.verbs import GROUPS, VERBS
 
 OUR_BUG: Final = 70
@@ -53,6 +54,8 @@ class LazyGroup(click.Group):
         entry = VERBS.get(f"{self.inside}{cmd_name}")
         if entry is None:
             return None
+        if not {"-h", "--help"} & set(sys.argv):
+            refuse_lost_folder()
         verb = getattr(importlib.import_module(entry.module), entry.function)
         return command_of(verb, name=cmd_name, show=_show, idle=entry.idle)
 
@@ -144,6 +147,8 @@ def run_command() -> NoReturn:
     except CurateError as error:
         _fail_for(error)
     except Exception as error:  # noqa: BLE001 - the last line of defence: say that it is our bug
+        if (problem := machine_problem(error)) is not None:
+            _fail_for(problem)
         _say(traceback.format_exc())
         _fail(f"this is a bug of curate ({type(error).__name__}); please report it with the lines above", code=OUR_BUG)
 

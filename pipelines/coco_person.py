@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from curation.coco import PersonSelection, plan_persons
+from curation.coco import CATEGORY_MEANING, PersonSelection, plan_persons
+from curation.followed import FOLLOW_LINKS_MEANING
 from pipelines.making import make_dataset
 from pipelines.options import Result, RunOptions, setting
 
@@ -20,8 +21,10 @@ class CocoPersonFlags:
     out: Path = setting("Dataset to make.", metavar="D")
     min_area: float = setting("Least share of the frame that persons must cover together, 0..1.", default=0.05)
     max_persons: int | None = setting("Most persons in an image.", default=None, metavar="N")
-    crowd: Literal["filter", "ignore"] = setting(
-        "Images with a person crowd region: leave them out, or mark those pixels 128 in ignores/<id>.png.",
+    category: tuple[str, ...] = setting(CATEGORY_MEANING, default=(), metavar="NAME|ID")
+    crowd: Literal["filter", "ignore", "persons"] = setting(
+        "Images with a person crowd region: leave them out, mark those pixels 128 in ignores/<id>.png, or take each "
+        "crowd for a person, since CVAT writes persons so.",
         default="filter",
     )
     keypoints: tuple[Path, ...] = setting(
@@ -32,6 +35,7 @@ class CocoPersonFlags:
         "How images are checked: full (every pixel is decoded), or structure (quicker, misses damaged pixels).",
         default="full",
     )
+    follow_links: tuple[Path, ...] = setting(FOLLOW_LINKS_MEANING, default=(), metavar="DIR")
 
 
 def coco_person(settings: CocoPersonFlags, *, run: RunOptions) -> Result:
@@ -54,6 +58,8 @@ def coco_person(settings: CocoPersonFlags, *, run: RunOptions) -> Result:
         portrait=settings.portrait,
         verify=settings.verify,
         limit=run.limit,
+        category=settings.category,
+        follow_links=settings.follow_links,
     )
     plan = plan_persons(selection, is_preview=run.dry_run, workers=run.workers)
     return make_dataset(plan, out=settings.out, run=run)

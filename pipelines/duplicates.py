@@ -51,7 +51,7 @@ class DuplicatesFlags:
 
 def duplicates(settings: DuplicatesFlags, *, run: RunOptions) -> Result:
     """Find images that are there twice: the same file, the same pixels, or nearly the same (encoded again, resized,
-    cropped by 5 %, brighter or darker).
+    cropped by 5 %, brighter or darker, mirrored or upside down).
 
     Writes duplicates.html (pairs side by side, leaks between splits first) and pairs.parquet. With --fix, copies get
     one group and go to the side that is held out: test before val before train. Nothing is deleted. --limit looks at
@@ -165,7 +165,7 @@ def _lines(counts: dict[str, int], *, search: _Search, seen: Looks, out: Path) -
     lines = [
         f"{', '.join(search.names)}: {counts['copies']} of {len(seen.pixels)} images are copies of others{dry}",
         f"  exact   {counts['exact']:>8}   {kinds}",
-        f"  near    {counts['near']:>8}",
+        f"  near    {counts['near']:>8}   of them mirrored, or upside down {counts['near_mirrored']}",
         f"  leaks   {counts['leaks']:>8}   pairs in two splits",
     ]
     if len(search.datasets) > 1:

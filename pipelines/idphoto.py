@@ -38,7 +38,7 @@ class IdphotoFlags:
         "Space above the head, as a share of the photo's height.  [default: as the size asks]", default=None
     )
     max_kb: float | None = setting(
-        "Largest file, in kilobytes; the JPEG's quality follows.", default=None, metavar="KB"
+        "Largest file, in kilobytes of 1,000 bytes; the JPEG's quality follows.", default=None, metavar="KB"
     )
     sheet: str | None = setting("Also a sheet of copies to print: 4x6in, A4, 5R, ...", default=None, metavar="PAPER")
     out: Path = setting("Folder for the photos; of one image, also the file to write.", default=Path("idphotos"))

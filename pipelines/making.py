@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from curation.card import QUARANTINE, Counts, Tally, counts_of
-from curation.folders import NOT_ENTERED, UNNAMED
+from curation.folders import NOT_ENTERED, TOLD, UNNAMED
 from curation.samples import Plan
 from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions
 
@@ -25,6 +25,7 @@ DECIDED_BY: Final = {
     "no_keypoints": "--keypoints",
     "not_portrait": "--portrait",
     "no_supercategory": "--supercategories",
+    "not_hard": "--threshold, --pool-share",
 }
 """The flag behind each filter reason that has one."""
 
@@ -85,11 +86,12 @@ def count_lines(counts: Counts, *, records: dict[str, int]) -> list[str]:
 
 
 def unseen_lines(notes: Mapping[str, Any]) -> list[str]:
-    """Return a line on the folders that a source did not look into, and one on files that no record names."""
+    """Return lines on how inputs were read, on folders that were not looked into, on files that no record names."""
     folders = notes.get(NOT_ENTERED, {})
     shown = ", ".join(f"{name} ({number} files)" for name, number in list(folders.items())[:IDS_SHOWN])
     more = f", ... {len(folders) - IDS_SHOWN} more" if len(folders) > IDS_SHOWN else ""
-    lines = [f"  not looked into: {shown}{more}"] if folders else []
+    lines = [f"  {said}" for said in notes.get(TOLD, [])]
+    lines += [f"  not looked into: {shown}{more}"] if folders else []
     for folder, kinds in notes.get(UNNAMED, {}).items():
         counted = ", ".join(f"{kind} {of_kind['count']}" for kind, of_kind in kinds.items())
         lines.append(f"  {folder}: files that no record names, not looked at: {counted}")

@@ -158,6 +158,7 @@ def _image(settings: MatteFlags, *, run: RunOptions) -> Result:
     except BadRecord as problem:
         raise InputRefused(problem.reason, where=problem.file, remedy=problem.hint) from problem
     return Result(
-        summary=f"{settings.out}: {made.width} x {made.height}, {made.soft:.2%} of it soft",
-        data=data | {"soft": made.soft},
+        summary=f"{settings.out}: {made.width} x {made.height}, {made.soft:.2%} of it soft"
+        + (f"\n  {made.unknown} in the trimap was read as unknown" if made.unknown is not None else ""),
+        data=data | {"soft": made.soft} | ({} if made.unknown is None else {"unknown": made.unknown}),
     )

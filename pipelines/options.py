@@ -168,7 +168,7 @@ def _result(verb: Verb, settings: Any, *, run: RunOptions) -> Result:
 
 
 def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+    return f"--{name.rstrip('_').replace('_', '-')}"  # a field called as_ is the flag --as
 
 
 def _each_with_its_flag(args: list[str], *, repeated: set[str]) -> list[str]:

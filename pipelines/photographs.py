@@ -35,6 +35,7 @@ PICTURES: Final = (".png", ".jpg", ".jpeg", ".webp")
 """What tells the name of a picture from that of a folder."""
 REFINED_PIXELS: Final = 1_500_000
 """A photograph is matted at this size at most, and its alpha enlarged."""
+NO_EDGE: Final = "the model is sure of no part of the person, or of the background, to start from"
 UNREFINED: Final = "the edge was not refined"
 NOBODY: Final = "use a photograph in which a person is larger, or another model"
 
@@ -197,7 +198,8 @@ def _refined(
     try:
         found = matte(small, trimap=trimap, file=file)
     except BadRecord as problem:
-        return alpha, (f"{UNREFINED}: {problem.reason}",)
+        reason = NO_EDGE if problem.code is Code.TRIMAP else problem.reason  # nobody gave a trimap
+        return alpha, (f"{UNREFINED}: {reason}",)
     if loses_a_part(found, mask=mask_of(probability)):
         return alpha, (f"{UNREFINED}: a part of the person would be taken for the background",)
     if found.shape == (height, width):

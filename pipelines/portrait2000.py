@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from curation.followed import FOLLOW_LINKS_MEANING
 from curation.label_frame import LABEL_FRAME_MEANING, LabelFrame
 from curation.originals import Verify
 from curation.portrait2000 import THRESHOLD, TRIMAP_KERNEL, Portrait2000Settings, plan_portrait2000
@@ -29,6 +30,7 @@ class Portrait2000Flags:
         "How portraits are checked: full (every pixel is decoded), or structure (quicker, misses damaged pixels).",
         default="full",
     )
+    follow_links: tuple[Path, ...] = setting(FOLLOW_LINKS_MEANING, default=(), metavar="DIR")
 
 
 def portrait2000(settings: Portrait2000Flags, *, run: RunOptions) -> Result:
@@ -49,6 +51,7 @@ def portrait2000(settings: Portrait2000Flags, *, run: RunOptions) -> Result:
             label_frame=settings.label_frame,
             verify=settings.verify,
             limit=run.limit,
+            follow_links=settings.follow_links,
         )
     )
     return make_dataset(plan, out=settings.out, run=run)

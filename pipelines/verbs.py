@@ -70,6 +70,12 @@ VERBS: Final[dict[str, Entry]] = {
         meaning="Any folder of images and masks or alphas.",
         idle=IMPORTING,
     ),
+    "images": Entry(
+        module="pipelines.images",
+        function="images",
+        meaning="Photographs without labels: a pool to mine, or backgrounds.",
+        idle=IMPORTING,
+    ),
     "stats": Entry(
         module="pipelines.stats",
         function="stats",

@@ -21,7 +21,12 @@ from reports.gallery import draw_sample
 from reports.pages import page_templates, policy_hash
 
 QUARANTINE_SHOWN: Final = 200
-NAMES: Final[dict[Kind, str]] = {"file": "the same file", "pixels": "the same pixels", "near": "nearly the same"}
+NAMES: Final[dict[Kind, str]] = {
+    "file": "the same file",
+    "pixels": "the same pixels",
+    "near": "nearly the same",
+    "mirrored": "mirrored, or upside down",
+}
 STYLES: Final = ("gallery.css", "static.css")
 
 
@@ -105,7 +110,7 @@ def _told(pair: Pair, *, cards: dict[int, dict[str, Any]]) -> dict[str, Any]:
     first, second = cards[pair.first], cards[pair.second]
     return {
         "kind": NAMES[pair.kind],
-        "distance": pair.distance if pair.kind == "near" else None,
+        "distance": pair.distance if pair.kind in ("near", "mirrored") else None,
         "leak": f"{first['split']} and {second['split']}" if pair.is_leak else "",
         "cards": [first, second],
     }

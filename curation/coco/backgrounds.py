@@ -10,14 +10,10 @@ from typing import Any, Final
 import msgspec
 
 from curation.coco.entries import CocoFile, ImageEntry
-from curation.coco.sources import (
-    CocoSource,
-    notes_of,
-    read_sources,
-    refuse_missing_folders,
-    refuse_shared_ids,
-    refuse_wrong_folders,
-)
+from curation.coco.person_selection import added_settings
+from curation.coco.refusals import refuse_missing_folders, refuse_shared_ids, refuse_wrong_folders
+from curation.coco.settling import telling_near
+from curation.coco.sources import CocoSource, notes_of, read_sources
 from curation.coco.unnamed import unnamed_note
 from curation.errors import InputRefused
 from curation.identity import photo_group
@@ -26,6 +22,8 @@ from curation.quarantine import BadRecord
 from curation.samples import Item, Outcome, Plan, Sample
 
 COMMAND: Final = "coco-background"
+ANY: Final = "any"
+"""Stands for every supercategory, also in files that have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +35,15 @@ class BackgroundSelection:
     images: tuple[Path, ...]
     """The images folder of each annotation file, in the same order."""
     supercategories: tuple[str, ...] = ("indoor", "outdoor")
-    """Keep an image with at least one object of these supercategories of COCO."""
+    """Keep an image with at least one object of these supercategories of COCO; `any` stands for all objects."""
     verify: Verify = "full"
     """How closely each image is checked: every pixel (full), or its structure alone."""
     limit: int | None = None
     """Take only so many images, the first by image id."""
+    category: tuple[str, ...] = ()
+    """The categories of persons, by name or id; without any, that called person."""
+    follow_links: tuple[Path, ...] = ()
+    """Folders that links may lead into."""
 
 
 class BackgroundTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +60,9 @@ class BackgroundTask(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     license: str | None
     verify: Verify
+    links: tuple[str, ...] = ()
+    near: str | None = None
+    group: str | None = None
 
 
 def plan_backgrounds(selection: BackgroundSelection, *, is_preview: bool = False) -> Plan:
@@ -68,11 +73,11 @@ def plan_backgrounds(selection: BackgroundSelection, *, is_preview: bool = False
     """
     if not is_preview:
         refuse_missing_folders(selection.images)
-    sources = read_sources(selection.annotations, images=selection.images, stage=COMMAND)
+    sources = read_sources(selection.annotations, images=selection.images, stage=COMMAND, links=selection.follow_links)
     filtered: Counter[str] = Counter()
     items: list[Item] = []
     for source in sources:
-        reasons = _reasons(source, supercategories=selection.supercategories)
+        reasons = _reasons(source, supercategories=selection.supercategories, named=selection.category)
         broken = Counter(record.image_id for record in source.file.broken_annotations)
         for image, reason in zip(source.images, reasons, strict=True):
             if reason is None and selection.limit is not None and len(items) >= selection.limit:
@@ -106,9 +111,11 @@ def work_background(item: Item, folder: Path) -> Outcome:
     """Check one background and place it in the dataset; its sample has no mask, as it has no person."""
     task: BackgroundTask = item.payload
     try:
-        original = check_original(Path(task.path), below=Path(task.folder), verify=task.verify, size=task.size)
+        original = check_original(
+            Path(task.path), below=Path(task.folder), verify=task.verify, size=task.size, links=task.links
+        )
     except BadRecord as error:
-        line = error.record(stage=COMMAND, file=task.path, record_id=task.image_id)
+        line = telling_near(error, near=task.near).record(stage=COMMAND, file=task.path, record_id=task.image_id)
         return Outcome(id=item.id, broken=error.code, records=(line,))
     sample = Sample(
         id=item.id,
@@ -119,7 +126,7 @@ def work_background(item: Item, folder: Path) -> Outcome:
         source_id=str(task.image_id),
         person_area=0.0,
         persons=0,
-        group=photo_group(task.source, source_id=str(task.image_id), sha256=original.sha256),
+        group=task.group or photo_group(task.source, source_id=str(task.image_id), sha256=original.sha256),
         license=task.license,
         sha256=original.sha256,
         extra={"broken_parts": task.broken_parts},
@@ -128,15 +135,15 @@ def work_background(item: Item, folder: Path) -> Outcome:
     return Outcome(id=item.id, sample=sample, records=lines)
 
 
-def _reasons(source: CocoSource, *, supercategories: tuple[str, ...]) -> list[str | None]:
+def _reasons(source: CocoSource, *, supercategories: tuple[str, ...], named: tuple[str, ...]) -> list[str | None]:
     file = source.file
-    person = file.category_named("person")
+    persons = file.person_categories(named)
     wanted = _wanted_categories(file, supercategories=supercategories)
-    with_person = {annotation.image_id for annotation in file.annotations if annotation.category_id == person}
+    with_person = {annotation.image_id for annotation in file.annotations if annotation.category_id in persons}
     # a broken record of unknown category may be a person, and one of an unknown image may be on any
-    with_person.update(record.image_id for record in file.maybe_persons(person) if record.image_id is not None)
+    with_person.update(record.image_id for record in file.maybe_persons(persons) if record.image_id is not None)
     with_wanted = {annotation.image_id for annotation in file.annotations if annotation.category_id in wanted}
-    otherwise = "persons_unlinked" if file.has_unlinked(person) else None
+    otherwise = "persons_unlinked" if file.has_unlinked(persons) else None
     return [
         "person" if image.id in with_person else otherwise if image.id in with_wanted else "no_supercategory"
         for image in source.images
@@ -144,11 +151,13 @@ def _reasons(source: CocoSource, *, supercategories: tuple[str, ...]) -> list[st
 
 
 def _wanted_categories(file: CocoFile, *, supercategories: tuple[str, ...]) -> frozenset[int]:
+    if ANY in supercategories:
+        return frozenset(category.id for category in file.categories)
     present = sorted({category.supercategory for category in file.categories if category.supercategory})
     unknown = sorted(set(supercategories) - set(present))
     if unknown or not supercategories:
         reason = f"there is no supercategory {unknown[0]!r}" if unknown else "no supercategory is given"
-        remedy = f"choose --supercategories from: {', '.join(present) or 'the file has none'}"
+        remedy = f"choose --supercategories from: {', '.join([*present, ANY])} ({ANY}: whatever is annotated)"
         raise InputRefused(reason, where=file.path, remedy=remedy)
     return frozenset(category.id for category in file.categories if category.supercategory in supercategories)
 
@@ -164,12 +173,16 @@ def _item(image: ImageEntry, *, source: CocoSource, broken_parts: int, verify: V
         source=source.name,
         license=source.license_of(image),
         verify=verify,
+        links=source.links,
+        near=source.names.near.get(image.file_name),
+        group=source.group_of(image),
     )
     return Item(id=source.sample_id(image), payload=task, file=path)
 
 
 def _settings(selection: BackgroundSelection) -> dict[str, Any]:
     return {
+        **added_settings(selection),
         "supercategories": list(selection.supercategories),
         "verify": selection.verify,
         "limit": selection.limit,

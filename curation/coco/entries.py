@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -16,6 +17,12 @@ MAX_SIDE: Final = 65_535
 """Pixels; the longest side a JPEG can have."""
 MAX_ID: Final = 2**53
 """Ids beyond this are not exact in JavaScript and in float64 columns."""
+PERSON: Final = "person"
+PERSON_WORDS: Final = frozenset(
+    {"person", "persons", "people", "human", "humans", "pedestrian", "man", "woman", "baby", "portrait", "foreground"}
+)
+"""What other data sets call them; shown first."""
+CATEGORIES_SHOWN: Final = 30
 ABSENT: Final = msgspec.Raw(b"")
 
 RecordId = Annotated[int, msgspec.Meta(ge=-MAX_ID, le=MAX_ID)]
@@ -23,7 +30,7 @@ Side = Annotated[int, msgspec.Meta(ge=1, le=MAX_SIDE)]
 
 
 class ImageEntry(msgspec.Struct, gc=False):
-    """One record of `images`; `width` and `height` in pixels."""
+    """One record of `images`; `width` and `height` in pixels, 0 where the record does not state them."""
 
     id: RecordId
     file_name: str
@@ -41,7 +48,7 @@ class Annotation(msgspec.Struct, gc=False):
     id: RecordId
     image_id: RecordId
     category_id: RecordId
-    iscrowd: Annotated[int, msgspec.Meta(ge=0, le=1)] | bool | msgspec.UnsetType = msgspec.UNSET
+    iscrowd: Annotated[int, msgspec.Meta(ge=0, le=1)] | bool | msgspec.UnsetType | None = msgspec.UNSET
     segmentation: msgspec.Raw = ABSENT
 
 
@@ -106,27 +113,52 @@ class CocoFile:
     repeats: dict[str, int] = field(default_factory=dict)
     relinked: int = 0
 
-    def category_named(self, name: str) -> int:
-        """Return the id of the only category of that name.
+    def person_categories(self, named: Sequence[str] = ()) -> frozenset[int]:
+        """Return the ids of the categories of persons: those that are `named`, by name or id; else that called person.
 
-        Raises InputRefused, listing the categories, when it is missing or there twice: with a wrong name pycocotools
-        returns every image.
+        Of several called person, that counts which has annotations: some tools put one above all others. Raises
+        InputRefused, listing the categories, where that leaves none or more: with a wrong name pycocotools returns
+        every image.
         """
-        found = [category.id for category in self.categories if category.name == name]
+        if named:
+            return frozenset(one for text in named for one in self._named(text))
+        found = [category.id for category in self.categories if category.name == PERSON]
+        if len(found) > 1:
+            used = {one.category_id for one in self.annotations} | {one.category_id for one in self.broken_annotations}
+            found = [one for one in found if one in used] or found[:1]
         if len(found) == 1:
-            return found[0]
-        reason = f"there is no category {name!r}" if not found else f"there are {len(found)} categories {name!r}"
-        present = ", ".join(repr(category.name) for category in self.categories) or "none"
-        remedy = f"give the category exactly this name, once; the file has: {present}"
-        raise InputRefused(reason, where=self.path, remedy=remedy)
+            return frozenset(found)
+        if not found:
+            raise self._refused(f"there is no category {PERSON!r}")
+        raise self._refused(f"{len(found)} categories are called {PERSON!r} (ids {', '.join(map(str, found))})")
 
-    def maybe_persons(self, person: int) -> list[BrokenRecord]:
-        """Return the broken annotations that are of the category `person`, or may be, as theirs is not certain."""
-        return [broken for broken in self.broken_annotations if broken.category_id in (person, None)]
+    def _named(self, text: str) -> list[int]:
+        found = [category.id for category in self.categories if category.name == text]
+        found = found or [category.id for category in self.categories if str(category.id) == text]
+        if not found:
+            raise self._refused(f"there is no category with the name or id {text!r}")
+        return found
 
-    def has_unlinked(self, person: int) -> bool:
+    def _refused(self, reason: str) -> InputRefused:
+        likely = sorted(self.categories, key=lambda category: category.name.casefold() not in PERSON_WORDS)
+        shown = ", ".join(repr(category.name) for category in likely[:CATEGORIES_SHOWN]) or "none"
+        more = len(likely) - CATEGORIES_SHOWN
+        shown += f" and {more} more" if more > 0 else ""
+        first = likely[0].name if likely else PERSON
+        remedy = (
+            f"say which are persons: --category NAME or ID, repeated for several, e.g. --category {shlex.quote(first)}"
+        )
+        return InputRefused(reason, where=self.path, remedy=f"{remedy}; the file has: {shown}")
+
+    def maybe_persons(self, persons: Set[int]) -> list[BrokenRecord]:
+        """Return the broken annotations that are of the categories `persons`, or may be, as theirs is not certain."""
+        return [
+            broken for broken in self.broken_annotations if broken.category_id is None or broken.category_id in persons
+        ]
+
+    def has_unlinked(self, persons: Set[int]) -> bool:
         """Tell whether a person, or what may be one, names no image: then no image is known to show nobody."""
-        return any(broken.image_id is None for broken in self.maybe_persons(person))
+        return any(broken.image_id is None for broken in self.maybe_persons(persons))
 
 
 class Records(msgspec.Struct):

@@ -99,7 +99,8 @@ def _structure_reason(message: str) -> str:
 
 def _expected_keys(kind: type) -> str:
     required = [item.name for item in msgspec.structs.fields(kind) if item.required]
-    return f"give a COCO file: one JSON object with the keys {', '.join(required)}, each a list"
+    keys = ", ".join(required)
+    return f"give a COCO file, such as instances_train2017.json: one JSON object with the keys {keys}, each a list"
 
 
 def malformed(error: Exception, *, data: mmap.mmap | bytes, path: Path) -> InputRefused:

@@ -8,7 +8,6 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,7 +18,7 @@ from curation.coco.raster import RunLengths, count_pixels, merge
 from curation.coco.segmentation import read_segmentation
 from curation.errors import EnvironmentProblem
 from curation.quarantine import BadRecord
-from curation.worker_process import prepare_worker
+from curation.worker_process import MORTAL, prepare_worker
 
 BATCH: Final = 256
 """Images handed over at once."""
@@ -54,9 +53,7 @@ def processes(files: Sequence[Path], *, workers: int) -> Iterator[Executor | Non
     if workers < 2 or size < LARGE_BYTES:
         yield None
         return
-    pool = ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=prepare_worker, initargs=(os.getpid(),)
-    )
+    pool = ProcessPoolExecutor(workers, mp_context=MORTAL, initializer=prepare_worker, initargs=(os.getpid(),))
     try:
         yield pool
     except BrokenProcessPool as error:

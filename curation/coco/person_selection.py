@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from curation.coco.person_work import Crowd
 from curation.errors import ConfigurationProblem
 from curation.files import fingerprint_file
 from curation.originals import Verify
+
+CATEGORY_MEANING: Final = "Category of persons, by name or id; repeat for several.  [default: the one called person]"
+"""The help of `--category`, of every command that has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +28,8 @@ class PersonSelection:
     max_persons: int | None = None
     """Keep an image with at most so many people."""
     crowd: Crowd = "filter"
-    """Images with a crowd of people: left out (filter), or kept with the crowd marked in ignores/ (ignore)."""
+    """Images with a crowd of people: left out (filter), kept with the crowd marked in ignores/ (ignore), or kept with
+    each crowd taken for a person (persons), as where a tool writes every mask as a crowd."""
     keypoints: tuple[Path, ...] = ()
     """COCO person keypoints files, one for each annotation file; needed for --portrait."""
     portrait: bool = False
@@ -34,6 +38,10 @@ class PersonSelection:
     """How closely each image is checked: every pixel (full), or its structure alone."""
     limit: int | None = None
     """Take only so many images, the first by image id."""
+    category: tuple[str, ...] = ()
+    """The categories of persons, by name or id; without any, that called person."""
+    follow_links: tuple[Path, ...] = ()
+    """Folders that links may lead into."""
 
 
 def check_selection(selection: PersonSelection) -> None:
@@ -54,8 +62,15 @@ def check_selection(selection: PersonSelection) -> None:
 def settings_of(selection: PersonSelection) -> dict[str, Any]:
     """Give the settings for the dataset's card; keypoints files by their fingerprint."""
     plain = {name: getattr(selection, name) for name in ("min_area", "max_persons", "crowd", "portrait", "verify")}
+    plain |= added_settings(selection)
     return plain | {
         "limit": selection.limit,
         "images": [str(folder) for folder in selection.images],
         "keypoints": [fingerprint_file(path) for path in selection.keypoints],
     }
+
+
+def added_settings(selection: Any) -> dict[str, Any]:
+    """Return the settings for the card that came after the first version, where they are given."""
+    given = {"category": list(selection.category), "follow_links": [str(folder) for folder in selection.follow_links]}
+    return {name: value for name, value in given.items() if value}

@@ -15,6 +15,7 @@ from curation.checksums import digest_column
 from curation.coco.entries import RawPerson
 from curation.coco.people import Person, read_person
 from curation.coco.raster import RunLengths, count_pixels, merge, to_array
+from curation.coco.settling import telling_near
 from curation.identity import photo_group
 from curation.labels import FOLDERS, place_labels
 from curation.originals import Verify, check_original, place_original
@@ -25,14 +26,15 @@ from curation.samples import Item, Outcome, Sample
 COMMAND: Final = "coco-person"
 IGNORED: Final = 128
 """The value in `ignores/` of crowds, and of where a broken outline may belong: nothing is certain there."""
-Crowd = Literal["filter", "ignore"]
+Crowd = Literal["filter", "ignore", "persons"]
 
 
 class PersonTask(msgspec.Struct, frozen=True, kw_only=True):
     """What the work on one image needs.
 
     `path` lies below the images `folder`, `size` is (height, width), `annotations` the file that names the image.
-    `doubtful` are people and crowds of it whose whole record is broken.
+    `doubtful` are people and crowds of it whose whole record is broken. `near` is a file of a near name, where `path`
+    is missing.
     """
 
     path: str
@@ -48,6 +50,9 @@ class PersonTask(msgspec.Struct, frozen=True, kw_only=True):
     min_area: float
     with_ignore: bool
     verify: Verify
+    links: tuple[str, ...] = ()
+    near: str | None = None
+    group: str | None = None
 
 
 def work_person(item: Item, folder: Path) -> Outcome:
@@ -69,9 +74,11 @@ def work_person(item: Item, folder: Path) -> Outcome:
     if person_area < task.min_area:
         return Outcome(id=item.id, filtered="person_too_small", records=records)
     try:
-        original = check_original(Path(task.path), below=Path(task.folder), verify=task.verify, size=task.size)
+        original = check_original(
+            Path(task.path), below=Path(task.folder), verify=task.verify, size=task.size, links=task.links
+        )
     except BadRecord as error:
-        line = error.record(stage=COMMAND, file=task.path, record_id=task.image_id)
+        line = telling_near(error, near=task.near).record(stage=COMMAND, file=task.path, record_id=task.image_id)
         return Outcome(id=item.id, broken=error.code, records=(line, *records))
     pictures = {"mask": encode_mask(to_array(mask))}
     broken_parts = len(task.doubtful) + len(records)
@@ -91,7 +98,7 @@ def work_person(item: Item, folder: Path) -> Outcome:
         source_id=str(task.image_id),
         person_area=person_area,
         persons=sum(bool(person.parts) for person in people),
-        group=photo_group(task.source, source_id=str(task.image_id), sha256=original.sha256),
+        group=task.group or photo_group(task.source, source_id=str(task.image_id), sha256=original.sha256),
         license=task.license,
         sha256=original.sha256,
         extra={**extra, **placed.digests, "broken_parts": broken_parts},

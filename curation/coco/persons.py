@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -17,18 +18,14 @@ from curation.coco.person_area import AreaDecision, Scene, decide_areas, process
 from curation.coco.person_selection import PersonSelection, check_selection, settings_of
 from curation.coco.person_work import COMMAND, PersonTask, drop_empty_ignores, work_person
 from curation.coco.records import outlines_of
-from curation.coco.sources import (
-    CocoSource,
-    notes_of,
-    read_sources,
-    refuse_changed_files,
-    refuse_missing_folders,
-    refuse_shared_ids,
-    refuse_wrong_folders,
-)
+from curation.coco.refusals import refuse_changed_files, refuse_missing_folders, refuse_shared_ids, refuse_wrong_folders
+from curation.coco.sources import CocoSource, notes_of, read_sources
 from curation.coco.unnamed import unnamed_note
+from curation.errors import InputRefused
 from curation.quarantine import BadRecord, QuarantineRecord
 from curation.samples import Item, Plan
+
+NO_OUTLINE: Final = frozenset({b"", b"null", b"[]", b"[[]]", b"{}"})
 
 
 @dataclass(slots=True)
@@ -95,11 +92,14 @@ def plan_persons(selection: PersonSelection, *, is_preview: bool = False, worker
         refuse_missing_folders(selection.images)
     found = _Found(selection=selection, is_preview=is_preview)
     with processes(selection.annotations, workers=workers) as pool:
-        sources = read_sources(selection.annotations, images=selection.images, stage=COMMAND, pool=pool)
+        sources = read_sources(
+            selection.annotations, images=selection.images, stage=COMMAND, pool=pool, links=selection.follow_links
+        )
         for number, source in enumerate(sources):
             keypoints = selection.keypoints[number] if selection.portrait else None
             _add_source(found, source=source, keypoints=keypoints, pool=pool)
     refuse_changed_files(sources)
+    _refuse_crowds_alone(found, sources=sources)
     if not is_preview:
         refuse_wrong_folders(sources)
     if len(sources) > 1:
@@ -132,10 +132,11 @@ def _portraits(path: Path | None, *, source: CocoSource, by_image: Mapping[int, 
 
 
 def _add_source(found: _Found, *, source: CocoSource, keypoints: Path | None, pool: Executor | None) -> None:
-    person = source.file.category_named("person")
-    by_image = _people_by_image(source.file, person=person)
+    persons = source.file.person_categories(found.selection.category)
+    _refuse_boxes_alone(source.file, persons=persons)
+    by_image = _people_by_image(source.file, persons=persons, are_crowds_people=found.selection.crowd == "persons")
     portraits = _portraits(keypoints, source=source, by_image=by_image)
-    nobody = "persons_unlinked" if source.file.has_unlinked(person) else "no_person"
+    nobody = "persons_unlinked" if source.file.has_unlinked(persons) else "no_person"
     found.quarantined += source.quarantined
     found.records += [broken.line for broken in source.file.broken_annotations]
     found.records += () if portraits is None else portraits.broken
@@ -163,16 +164,49 @@ def _add_source(found: _Found, *, source: CocoSource, keypoints: Path | None, po
         _settle(found, image=image, people=people, area=area, place=place)
 
 
-def _people_by_image(file: CocoFile, *, person: int) -> dict[int, _People]:
+def _people_by_image(file: CocoFile, *, persons: Set[int], are_crowds_people: bool) -> dict[int, _People]:
     found: dict[int, _People] = defaultdict(_People)
     for annotation in file.annotations:
-        if annotation.category_id == person:
+        if annotation.category_id in persons:
             people = found[annotation.image_id]
-            (people.crowds if annotation.iscrowd else people.people).append(annotation)
-    for record in file.maybe_persons(person):
+            (people.crowds if annotation.iscrowd and not are_crowds_people else people.people).append(annotation)
+    for record in file.maybe_persons(persons):
         if record.image_id is not None:
-            found[record.image_id].broken.append(record)
+            found[record.image_id].broken.append(replace(record, is_crowd=record.is_crowd and not are_crowds_people))
     return found
+
+
+def _refuse_boxes_alone(file: CocoFile, *, persons: Set[int]) -> None:
+    """Refuse a file in which no person has an outline: each image would be set aside, one by one."""
+    people = [annotation for annotation in file.annotations if annotation.category_id in persons]
+    if len(people) > 1 and all(bytes(one.segmentation) in NO_OUTLINE for one in people):
+        raise InputRefused(
+            f"the file has boxes but no outlines: none of its {len(people):,} persons has a segmentation, so that no "
+            "masks can be made from it",
+            where=file.path,
+            remedy="give a file with outlines, such as COCO's instances_*.json; `curate images` takes the photographs "
+            "without labels, as a pool to mine",
+        )
+
+
+def _refuse_crowds_alone(found: _Found, *, sources: Sequence[CocoSource]) -> None:
+    """Refuse to make nothing of files in which every person is a crowd, which is how CVAT writes masks."""
+    if found.items or found.selection.crowd == "persons":
+        return
+    crowds = 0
+    for source in sources:
+        persons = source.file.person_categories(found.selection.category)
+        people = [annotation for annotation in source.file.annotations if annotation.category_id in persons]
+        if not all(annotation.iscrowd for annotation in people):
+            return
+        crowds += len(people)
+    if crowds > 1:  # one is a crowd as any other
+        raise InputRefused(
+            f"all {crowds:,} annotations of persons are crowds (iscrowd 1), so that no sample is left: the sign of "
+            "an export of CVAT, which writes every brush mask so",
+            where=", ".join(str(source.file.path) for source in sources),
+            remedy="give --crowd persons to take each as a person",
+        )
 
 
 def _settle(found: _Found, *, image: ImageEntry, people: _People, area: AreaDecision, place: _Place) -> None:
@@ -242,5 +276,8 @@ def _item(image: ImageEntry, *, people: _People, place: _Place, found: _Found) -
         min_area=found.selection.min_area,
         with_ignore=found.selection.crowd == "ignore",
         verify=found.selection.verify,
+        links=source.links,
+        near=source.names.near.get(image.file_name),
+        group=source.group_of(image),
     )
     return Item(id=source.sample_id(image), payload=task, file=path)

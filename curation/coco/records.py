@@ -16,17 +16,15 @@ import msgspec
 
 from curation.coco.entries import (
     ABSENT,
-    MAX_ID,
-    Annotation,
     BrokenRecord,
     Category,
     CocoFile,
-    ImageEntry,
     License,
     RawPerson,
     Records,
 )
 from curation.coco.json_text import ESCAPED_LETTER, NotStrict, count_keys, decode_whole, loads_strictly, mapped
+from curation.coco.loose import LooseAnnotation, LooseImage, is_id, side_of, whole_number
 from curation.errors import InputRefused
 from curation.quarantine import BadRecord, Code
 
@@ -36,20 +34,14 @@ LISTS: Final = ("images", "annotations", "categories", "licenses")
 ANNOTATION_KEYS: Final = ("id", "image_id", "category_id", "iscrowd", "segmentation")
 
 
-WHOLE_NUMBER: Final = re.compile(r"-?[0-9]{1,16}")
-
-
-class _LooseAnnotation(Annotation, kw_only=True, gc=False):
-    """An annotation whose `image_id` may be written in any way."""
-
-    image_id: Any = None
+SEGMENTS: Final = b'"segments_info"'
 
 
 class _Identified(msgspec.Struct, gc=False):
     id: int
 
 
-RecordT = TypeVar("RecordT", ImageEntry, _LooseAnnotation)
+RecordT = TypeVar("RecordT", LooseImage, LooseAnnotation)
 
 
 def small_tables(
@@ -82,10 +74,11 @@ def _convert(raw: msgspec.Raw, *, kind: Any, name: str, path: Path) -> Any:
 
 def read_records(records: Records, *, path: Path, changed_ns: int) -> CocoFile:
     """Give the file of `records`, the broken ones set aside; the same for any order of the records."""
+    _refuse_panoptic(records.annotations, path=path)
     categories, licenses = small_tables(records.categories, records.licenses, path=path)
-    images = _Sorting(path=path, name="images", kind=ImageEntry, keys=IMAGE_KEYS)
+    images = _Sorting(path=path, name="images", kind=LooseImage, keys=IMAGE_KEYS)
     images.add_all(records.images)
-    annotations = _Sorting(path=path, name="annotations", kind=_LooseAnnotation, keys=ANNOTATION_KEYS)
+    annotations = _Sorting(path=path, name="annotations", kind=LooseAnnotation, keys=ANNOTATION_KEYS)
     annotations.image_ids = {image.id for image in images.sound} | images.broken_ids
     annotations.category_ids = {category.id for category in categories}
     annotations.add_all(records.annotations)
@@ -101,6 +94,15 @@ def read_records(records: Records, *, path: Path, changed_ns: int) -> CocoFile:
         relinked=annotations.relinked,
         repeats={part.name: part.repeats for part in (images, annotations) if part.repeats},
     )
+
+
+def _refuse_panoptic(raws: list[msgspec.Raw], *, path: Path) -> None:
+    if raws and all(SEGMENTS in bytes(raw) for raw in raws):
+        raise InputRefused(
+            "this is a panoptic file of COCO (segments_info): its outlines are colours of PNG files",
+            where=path,
+            remedy="give the instances file of the same images, named like instances_train2017.json",
+        )
 
 
 def outlines_of(path: Path, *, ids: Set[int]) -> dict[int, RawPerson]:
@@ -198,20 +200,22 @@ class _Sorting(Generic[RecordT]):
             raise BadRecord(Code.JSON_VALUE, str(error), field=name) from error
         except RecursionError as error:
             raise BadRecord(Code.JSON_VALUE, "nested too deep") from error
-        if isinstance(record, _LooseAnnotation):
+        if isinstance(record, LooseAnnotation):
             self._check_links(record)
+        else:
+            record.width, record.height = (side_of(getattr(record, key), key=key) for key in ("width", "height"))
         return record
 
-    def _check_links(self, annotation: _LooseAnnotation) -> None:
+    def _check_links(self, annotation: LooseAnnotation) -> None:
         if annotation.category_id not in self.category_ids:
             reason = f"there is no category with the id {annotation.category_id}"
             raise BadRecord(Code.JSON_VALUE, reason, field="category_id", value=annotation.category_id)
-        linked = _whole_number(annotation.image_id)
+        linked = whole_number(annotation.image_id)
         if linked not in self.image_ids:
             value = annotation.image_id
             reason = "no image is named" if value is None else f"there is no image with the id {str(value)[:40]}"
             raise BadRecord(Code.ORPHAN_ANN, reason, field="image_id", value=value)
-        self.relinked += not _is_id(annotation.image_id)
+        self.relinked += not is_id(annotation.image_id)
         annotation.image_id = linked
 
     def _settle(self, record_id: int, claimants: list[tuple[RecordT, msgspec.Raw]]) -> None:
@@ -229,7 +233,7 @@ class _Sorting(Generic[RecordT]):
 
     def _set_aside(self, error: BadRecord, *, raw: msgspec.Raw, position: int | None = None) -> None:
         claims = _claims(raw)
-        own_id, linked, category_id = (_whole_number(claims.get(key)) for key in ("id", "image_id", "category_id"))
+        own_id, linked, category_id = (whole_number(claims.get(key)) for key in ("id", "image_id", "category_id"))
         if error.value is None and error.field is not None:
             error.value = claims.get(error.field)
         if own_id is not None:
@@ -240,7 +244,7 @@ class _Sorting(Generic[RecordT]):
             BrokenRecord(
                 line=error.record(stage=STAGE, file=self.path, record_id=known, image_id=claims.get("image_id")),
                 image_id=linked if linked in self.image_ids else None,
-                category_id=category_id if category_id in self.category_ids and _is_id(claims["category_id"]) else None,
+                category_id=category_id if category_id in self.category_ids and is_id(claims["category_id"]) else None,
                 is_crowd=claims.get("iscrowd") in (1, True),
                 outline=_outline(claims, annotation_id=known),
             )
@@ -274,20 +278,3 @@ def _outline(claims: dict[str, Any], *, annotation_id: int | str) -> RawPerson:
         msgspec.Raw(json.dumps(claims[key]).encode()) if key in claims else ABSENT for key in ("segmentation", "bbox")
     )
     return RawPerson(annotation_id, segmentation, bbox, claims.get("area"))
-
-
-def _whole_number(value: object) -> int | None:
-    """Return the id that a value stands for in whatever way it is written; None where that is not certain.
-
-    >>> [_whole_number(value) for value in (7, "7", "-7", 7.0, 7.5, "7.0", True, None, "abc")]
-    [7, 7, -7, 7, None, None, None, None, None]
-    """
-    is_written = isinstance(value, str) and WHOLE_NUMBER.fullmatch(value)
-    if not (is_written or _is_id(value) or (isinstance(value, float) and value.is_integer())):
-        return None
-    number = int(value)  # type: ignore[call-overload]
-    return number if -MAX_ID <= number <= MAX_ID else None
-
-
-def _is_id(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

@@ -19,6 +19,10 @@ MAX_POINTS: Final = 100_000
 """Points of one polygon; COCO's longest has some thousands."""
 MAX_COORDINATE: Final = 1e5
 """Beyond this the rasteriser allocates hundreds of megabytes for one line, at 1e8 it crashes."""
+SHARES_HINT: Final = (
+    "converters of YOLO files write shares; multiply each x by the width of the image, each y by its height, and write "
+    "pixels"
+)
 MAX_EDGE: Final = 100
 """Pixels of edge of one outline, as |dx| + |dy|, for each pixel of the image's width and height together.
 
@@ -69,7 +73,7 @@ def read_segmentation(raw: msgspec.Raw | bytes, *, size: tuple[int, int]) -> Pol
 
 
 def check_polygons(polygons: Polygons, *, size: tuple[int, int]) -> None:
-    """Raise BadRecord: EMPTY_SEG, POLY_SHAPE, POLY_RANGE, unless every polygon can be drawn.
+    """Raise BadRecord: EMPTY_SEG, POLY_SHAPE, POLY_RANGE, ZERO_AREA, unless every polygon can be drawn.
 
     Points outside the image by less than its size are fine: annotators overshoot, and the rasteriser clips.
     """
@@ -93,7 +97,15 @@ def check_polygons(polygons: Polygons, *, size: tuple[int, int]) -> None:
                 value = high if -side <= low and low >= -MAX_COORDINATE else low
                 reason = f"polygon {index} has {name} = {value:g} in an image of {width} x {height}"
                 raise _bad(Code.POLY_RANGE, reason, value=value)
+    if _are_shares(polygons) and min(size) > 1:
+        reason = "the coordinates are shares of the frame, from 0 to 1, and cover no pixel of the image"
+        raise BadRecord(Code.ZERO_AREA, reason, field="segmentation", value=polygons, hint=SHARES_HINT)
     _check_edge(polygons, size=size)
+
+
+def _are_shares(polygons: Polygons) -> bool:
+    # the first numbers of an outline in pixels settle it
+    return all(0 <= number <= 1 for polygon in polygons for number in polygon)
 
 
 def _check_edge(polygons: Polygons, *, size: tuple[int, int]) -> None:

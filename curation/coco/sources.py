@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from operator import attrgetter
@@ -14,14 +13,17 @@ from typing import Any, Final
 
 from curation.coco.entries import CocoFile, ImageEntry
 from curation.coco.file import read_coco
+from curation.coco.settling import FileNames, names_in, sized_images, with_slashes
 from curation.errors import InputRefused
 from curation.files import fingerprint_file, folded, safe_join
+from curation.folders import TOLD
+from curation.grouping import groups_by_name
 from curation.identity import COCO, content_fingerprint, own_coco_set, scoped
 from curation.image_header import DEFAULT_LIMITS
 from curation.licenses import license_text
 from curation.quarantine import BadRecord, Code, QuarantineRecord
 from curation.safe_id import MAX_ID_BYTES, SafeId, safe_id
-from curation.samples import Item, Source
+from curation.samples import Source
 
 MAX_ANNOTATIONS_PER_IMAGE: Final = 10_000
 """COCO's busiest image has fewer than 200 annotations; a million on one image is an attack or a broken export."""
@@ -37,7 +39,8 @@ class CocoSource:
 
     `name` is the value of the `source` column: `coco/train2017` for a set of COCO's own, else one that no other file
     has, such as `coco/images@3f2a9c1e`. `fingerprint` is the SHA-256 of the file as far as the name needed it.
-    `quarantined` holds a line for every other image of the file.
+    `quarantined` holds a line for every other image of the file. `names` are those of files that are written otherwise
+    in the images folder, `links` the folders that links may lead into. `told` says how the file was read.
     """
 
     name: str
@@ -46,6 +49,9 @@ class CocoSource:
     folder: Path
     images: Sequence[ImageEntry]
     quarantined: Sequence[QuarantineRecord]
+    names: FileNames
+    links: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
     @property
     def considered(self) -> int:
@@ -54,7 +60,12 @@ class CocoSource:
 
     def path_of(self, image: ImageEntry) -> str:
         """Give the path of the image's file; its name has been checked."""
-        return f"{self.folder}/{image.file_name}"
+        return f"{self.folder}/{self.names.found.get(image.file_name, image.file_name)}"
+
+    def group_of(self, image: ImageEntry) -> str | None:
+        """Return the group that an image's name tells, of copies that an augmentation made; None for most."""
+        stem = image.file_name.rpartition(".")[0]
+        return groups_by_name([stem], by=None, source=self.name).get(stem) if ".rf." in stem else None
 
     def sample_id(self, image: ImageEntry) -> SafeId:
         """Give the id of the sample made from `image`."""
@@ -99,9 +110,16 @@ def folder_name(folder: Path) -> str:
 
 
 def read_sources(
-    annotations: Sequence[Path], *, images: Sequence[Path], stage: str, pool: Executor | None = None
+    annotations: Sequence[Path],
+    *,
+    images: Sequence[Path],
+    stage: str,
+    pool: Executor | None = None,
+    links: Sequence[Path] = (),
 ) -> list[CocoSource]:
     """Read the pairs of annotation files and images folders, with the help of the processes of `pool`.
+
+    Links are followed into the folders `links`.
 
     Raises InputRefused when a file cannot be used, or the numbers of files and folders differ.
     """
@@ -109,66 +127,37 @@ def read_sources(
         reason = f"{len(annotations)} annotation files and {len(images)} images folders"
         raise InputRefused(reason, remedy="give one --images for each --annotations, in the same order")
     return [
-        _read_source(path, folder=folder, stage=stage, pool=pool)
+        _read_source(path, folder=folder, stage=stage, pool=pool, links=tuple(map(str, links)))
         for path, folder in zip(annotations, images, strict=True)
     ]
-
-
-def refuse_missing_folders(folders: Sequence[Path]) -> None:
-    """Refuse images folders that are not there, before anything is made."""
-    for folder in folders:
-        if not folder.is_dir():
-            reason = "this is no folder" if folder.exists() else "there is no such folder"
-            raise InputRefused(reason, where=folder, remedy="give the folder that holds the images as --images")
-
-
-def refuse_wrong_folders(sources: Sequence[CocoSource]) -> None:
-    """Refuse images folders that hold no image of their annotation file: each would be missing, one by one."""
-    for source in sources:
-        if not source.images or any(os.path.lexists(source.path_of(image)) for image in source.images):
-            continue
-        name = source.images[0].file_name
-        inner = sorted(path for path in source.folder.iterdir() if os.path.lexists(path / name))
-        found = f"; it is in {inner[0]}" if inner else ""
-        raise InputRefused(
-            f"none of the {len(source.images):,} images of {source.file.path} is in this folder",
-            where=source.folder,
-            remedy=f"give the folder that holds {name} as --images{found}",
-        )
 
 
 def notes_of(sources: Sequence[CocoSource]) -> dict[str, Any]:
     """Return what the card says of the files: records said twice, and links that were read although oddly written."""
     relinked = [source.file.relinked for source in sources]
-    return {"repeats": [source.file.repeats for source in sources]} | ({"relinked": relinked} if any(relinked) else {})
+    told = [sentence for source in sources for sentence in source.told]
+    notes: dict[str, Any] = {"repeats": [source.file.repeats for source in sources]}
+    notes |= {"relinked": relinked} if any(relinked) else {}
+    return notes | ({TOLD: told} if told else {})
 
 
-def refuse_changed_files(sources: Sequence[CocoSource]) -> None:
-    """Refuse annotation files that were written to while they were read: outlines are taken from them to the end."""
-    for source in sources:
-        if source.file.path.stat().st_mtime_ns != source.file.changed_ns:
-            remedy = "run the command again when nothing writes to it"
-            raise InputRefused("the file changed while it was being read", where=source.file.path, remedy=remedy)
-
-
-def refuse_shared_ids(items: Iterable[Item]) -> None:
-    """Refuse two pairs that give one id, to some file system, to two samples."""
-    claimed: set[str] = set()
-    for item in items:
-        name = folded(item.id)
-        if name in claimed:
-            reason = f"two of the annotation files give the sample id {item.id!r}, but for upper and lower case"
-            raise InputRefused(reason, remedy="give each pair once, and images folders of different names")
-        claimed.add(name)
-
-
-def _read_source(path: Path, *, folder: Path, stage: str, pool: Executor | None) -> CocoSource:
+def _read_source(path: Path, *, folder: Path, stage: str, pool: Executor | None, links: tuple[str, ...]) -> CocoSource:
     file = read_coco(path, pool=pool)
     lines = [broken.line for broken in file.broken_images]
     crowded = _crowded_ids(file)
     found = list(file.images)
-    if crowded or not _are_plain(found) or not PLAIN_NAME.fullmatch(folder_name(folder)):
-        found = _sound_images(file, folder=folder, crowded=crowded, stage=stage, lines=lines)
+    told = []
+    is_plain = not crowded and _are_plain(found) and PLAIN_NAME.fullmatch(folder_name(folder))
+    if not is_plain:
+        found, slashed = with_slashes(found)
+        if slashed:
+            told.append(f"{path}: {slashed:,} file names are paths of Windows; each \\ was read as /")
+        found = _sound_images(found, folder=folder, crowded=crowded, stage=stage, lines=lines)
+    names = names_in(folder, images=found)
+    if not is_plain:
+        found, unstated = sized_images(found, folder=folder, names=names, links=links, stage=stage, lines=lines)
+        if unstated:
+            told.append(f"{path}: the size of {unstated:,} images is not stated, and was taken from their files")
     name, fingerprint = _named(file, folder=folder)
     return CocoSource(
         name=name,
@@ -177,6 +166,9 @@ def _read_source(path: Path, *, folder: Path, stage: str, pool: Executor | None)
         folder=folder,
         images=sorted(found, key=attrgetter("id")),
         quarantined=lines,
+        names=names,
+        links=links,
+        told=tuple(told),
     )
 
 
@@ -199,16 +191,22 @@ def _are_plain(images: Sequence[ImageEntry]) -> bool:
         and text.count("\n") == len(names) - 1
         and max(map(len, names)) <= MAX_ID_BYTES // 4
         and len({name.rpartition(".")[0] for name in text.lower().split("\n")}) == len(names)
+        and min(image.width * image.height for image in images) > 0
         and max(image.width * image.height for image in images) <= DEFAULT_LIMITS.max_pixels
     )
 
 
 def _sound_images(
-    file: CocoFile, *, folder: Path, crowded: frozenset[int], stage: str, lines: list[QuarantineRecord]
+    images: Sequence[ImageEntry],
+    *,
+    folder: Path,
+    crowded: frozenset[int],
+    stage: str,
+    lines: list[QuarantineRecord],
 ) -> list[ImageEntry]:
     """Give the images fit to be looked at, and add a line for each other one."""
     found: list[ImageEntry] = []
-    for image in file.images:
+    for image in images:
         try:
             _check_image(image, folder=folder, crowded=crowded)
         except BadRecord as error:

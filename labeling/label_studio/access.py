@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Annotated, Final
@@ -21,6 +22,7 @@ RUNNING: Final = "running.json"
 FILES: Final = "files"
 """The only folder whose pictures our own server may show."""
 OWNER: Final = "curate@localhost"
+HOST: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 TOKEN_BYTES: Final = 20
 """Label Studio keeps legacy tokens of 40 hexadecimal digits."""
 
@@ -115,11 +117,17 @@ def read_running(folder: Path) -> Running | None:
     return running
 
 
+def _is_host(name: str) -> bool:
+    """Tell whether a name can be that of a host; raise ValueError for one that cannot be written in ASCII."""
+    ascii_name = name.encode("idna").decode()
+    return bool(ascii_name) and (":" in name or HOST.fullmatch(ascii_name) is not None)
+
+
 def _checked(url: str) -> str:
     try:
         parts = urlsplit(url)
-        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, a bracket that is not closed
+        is_address = parts.scheme in {"http", "https"} and parts.port != 0 and _is_host(parts.hostname or "")
+    except ValueError:  # a port that is no number, a bracket that is not closed, a host that IDNA does not know
         is_address = False
     if not is_address:
         raise ConfigurationProblem(

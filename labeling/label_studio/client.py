@@ -98,13 +98,14 @@ class Client:
         self.patience = patience or Patience()
         self._token = Token(access)
         try:
+            _ = httpx.URL(access.url).host  # decoded only now
             self._http = httpx.Client(
                 base_url=access.url,
                 timeout=httpx.Timeout(self.patience.timeout_s, connect=min(10.0, self.patience.timeout_s)),
                 trust_env=not access.is_here,  # no proxy stands between us and this machine
                 follow_redirects=False,  # the token is for this server
             )
-        except httpx.InvalidURL as error:
+        except (httpx.InvalidURL, UnicodeError) as error:
             raise ConfigurationProblem(
                 f"{access.url!r} is no address of a server: {error}", remedy=f"correct {URL}"
             ) from error

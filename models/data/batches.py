@@ -19,7 +19,7 @@ from torch import Tensor
 
 from curation.errors import EnvironmentProblem, Interrupted
 from curation.quarantine import BadRecord
-from curation.worker_process import die_with
+from curation.worker_process import MORTAL, die_with
 from models.data.images import Draw, Example, LabelledImages
 
 JUDGED_AT_ONCE = 8
@@ -95,7 +95,7 @@ class BatchLoader:
             collate_fn=collate,
             persistent_workers=workers > 0,
             # a forked copy of a process with native threads can hang in their locks
-            multiprocessing_context="spawn" if workers else None,
+            multiprocessing_context=MORTAL if workers else None,
             worker_init_fn=partial(prepare_loader, parent_pid=os.getpid()),
         )
 

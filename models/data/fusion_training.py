@@ -29,8 +29,8 @@ from curation.splitting import IDENTITY_COLUMNS, leak_groups
 HALF: Final = 127
 KEPT_BACKGROUNDS: Final = 256
 """In each process that loads: at 224 pixels about 130 MB."""
-PERSONLESS: Final = ("mask", "alpha", "persons", "person_area")
-"""Columns that are empty, or 0, in rows that show no person."""
+PERSONLESS: Final = ("persons", "person_area")
+"""Columns that are 0 in rows that show no person; one of which the number of persons is not known may show some."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +111,7 @@ def _not_training(table: pa.Table) -> pa.Table:
 def _personless(table: pa.Table) -> pa.Table:
     may_train = [split in (None, "train") for split in table["split"].to_pylist()]
     person = zip(*(table[name].to_pylist() for name in PERSONLESS), strict=True)
-    keep = [may and not any(values) for may, values in zip(may_train, person, strict=True)]
+    keep = [may and persons == 0 and not area for may, (persons, area) in zip(may_train, person, strict=True)]
     return table.filter(pa.array(keep, pa.bool_()))
 
 

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from multiprocessing import connection, get_context
+from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Final
 
 from curation.errors import CurateError, EnvironmentProblem
 from curation.runner import signals_held
-from curation.worker_process import WORKER_MEMORY_BYTES
+from curation.worker_process import MORTAL, WORKER_MEMORY_BYTES
 from models.prediction.engine_worker import READY, FileResult, WorkerSettings, receive, serve
 from models.prediction.protocol import EngineOptions
 from models.prediction.ready import ReadyModel
@@ -155,7 +155,7 @@ class Crew:
         return Lost(indices=tuple(member.in_hand), reason=reason)
 
     def _started(self) -> Member:
-        context = get_context("spawn")  # fork would copy the locks of threads that exist here
+        context = MORTAL  # fork would copy the locks of threads that exist here
         ours, theirs = context.Pipe()
         process = context.Process(target=serve, args=(theirs, self._settings), daemon=True)
         with signals_held():

@@ -11,7 +11,6 @@ import resource
 from collections.abc import Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +19,7 @@ from pebble import ProcessExpired, ProcessPool
 from curation.errors import ConfigurationProblem, CurateError, EnvironmentProblem, SecurityRefused
 from curation.files import sha256_of
 from curation.runner import signals_held
-from curation.worker_process import prepare_worker
+from curation.worker_process import MORTAL, prepare_worker
 from models.card import ModelCard, read_card
 from models.prediction import engines
 from models.prediction.choosing import choose_engine
@@ -56,7 +55,7 @@ def prepare(model: Path, *, options: EngineOptions, samples: Sequence[Sample] = 
     limit = OPENING_MEMORY_BYTES + BYTES_PER_MODEL_BYTE * found.weights.stat().st_size
     pool = ProcessPool(
         max_workers=1,
-        context=get_context("spawn"),
+        context=MORTAL,
         initializer=prepare_worker,
         initargs=(os.getpid(), resource.RLIM_INFINITY if needs_gpu else limit),
     )

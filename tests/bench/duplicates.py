@@ -92,5 +92,5 @@ def random_looks(number: int) -> NDArray[np.float16]:
 def false_pairs(images: list[Image]) -> tuple[list[tuple[int, int]], int]:
     """Give the pairs found among images that are not the same pixels, and the number of all pairs."""
     looks = np.stack([look_of(image) for image in images])
-    pairs = [(one, other) for one, other, _ in alike_pairs(looks) if not np.array_equal(images[one], images[other])]
+    pairs = [(one, other) for one, other, *_ in alike_pairs(looks) if not np.array_equal(images[one], images[other])]
     return pairs, len(images) * (len(images) - 1) // 2

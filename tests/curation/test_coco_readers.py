@@ -12,7 +12,8 @@ from curation.coco.entries import CocoFile, Records
 from curation.coco.file import _read_plainly, read_coco
 from curation.coco.json_text import CHUNK_BYTES, count_keys, decode_whole, mapped
 from curation.coco.records import read_records
-from curation.coco.sources import read_sources, refuse_changed_files
+from curation.coco.refusals import refuse_changed_files
+from curation.coco.sources import read_sources
 from curation.errors import InputRefused
 
 CATEGORIES = [{"id": 1, "name": "person", "supercategory": "person"}, {"id": 62, "name": "chair"}]

@@ -35,12 +35,16 @@ def test_each_kind_of_copy_is_found(tmp_path: Path) -> None:
         Drawn(id="b", data=png(picture(0))),
         Drawn(id="c", data=png(picture(0), level=9)),
         Drawn(id="d", data=jpeg(picture(0), quality=50)),
+        Drawn(id="e", data=png(picture(0)[:, ::-1])),
     )
     found = found_in(dataset)
-    assert pairs_of(found) == [("file", "a", "b"), ("pixels", "a", "c"), ("near", "a", "d")]
-    assert [[found.pictures[number].id for number in cluster] for cluster in found.clusters] == [["a", "b", "c", "d"]]
+    assert pairs_of(found)[:3] == [("file", "a", "b"), ("pixels", "a", "c"), ("near", "a", "d")]
+    assert set(pairs_of(found)[3:]) == {("mirrored", "a", "e"), ("mirrored", "d", "e")}
+    clusters = [[found.pictures[number].id for number in cluster] for cluster in found.clusters]
+    assert clusters == [["a", "b", "c", "d", "e"]]
     counts = found.counts()
-    assert (counts["exact"], counts["near"], counts["copies"], counts["leaks"]) == (2, 1, 3, 0)
+    assert (counts["exact"], counts["near"], counts["copies"], counts["leaks"]) == (2, 3, 4, 0)
+    assert counts["near_mirrored"] == 2
 
 
 def test_pictures_that_cannot_be_read_are_no_copies_of_each_other(tmp_path: Path) -> None:

@@ -282,7 +282,7 @@ def test_nothing_to_fuse_is_refused(tmp_path: Path) -> None:
     told = FusionSettings(rules=QUICK)
     with pytest.raises(InputRefused, match="no foreground"):
         plan_fusion([grounds(tmp_path / "h", ["y"])], backgrounds=[backs], settings=told)
-    with pytest.raises(InputRefused, match="each of the 1 rows shows a person"):
+    with pytest.raises(InputRefused, match="none of the 1 rows is known to show nobody"):
         plan_fusion([fronts], backgrounds=[persons(tmp_path / "q", ["b"])], settings=told)
     with pytest.raises(InputRefused, match="the datasets are empty"):
         plan_fusion([fronts], backgrounds=[grounds(tmp_path / "e", [])], settings=told)

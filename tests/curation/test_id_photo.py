@@ -122,7 +122,7 @@ def test_a_jpeg_knows_its_dpi_and_keeps_its_limit() -> None:
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 256, (413, 295, 3), dtype=np.uint8)
     data = printable_jpeg(picture, dpi=300, max_kb=60)
-    assert len(data) <= 60 * 1024
+    assert len(data) <= 60 * 1000
     with PIL.Image.open(io.BytesIO(data)) as opened:
         assert opened.info["dpi"] == (300, 300) and opened.size == (295, 413)
     with pytest.raises(ConfigurationProblem, match="too little"):

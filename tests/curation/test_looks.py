@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -83,3 +85,25 @@ def test_every_pair_is_found_across_the_edges_of_blocks() -> None:
     repeated = np.tile(looks, (60, 1, 1))  # 2,400: more than two blocks
     pairs = {pair[:2] for pair in alike_pairs(repeated)}
     assert pairs == {(i, j) for i in range(2400) for j in range(i + 1, 2400) if (j - i) % 40 == 0}
+
+
+@pytest.mark.parametrize(
+    ("turn", "turned"),
+    [
+        ("mirrored", lambda image: image[:, ::-1]),
+        ("upside down", lambda image: image[::-1]),
+        ("half turn", lambda image: image[::-1, ::-1]),
+    ],
+)
+def test_a_mirror_image_is_a_copy_also_when_it_is_brighter_and_cropped(turn: str, turned: Any) -> None:
+    image = cv2.resize(np.random.default_rng(3).integers(0, 200, (6, 8, 3), dtype=np.uint8), (160, 120))
+    brighter = np.clip(image.astype(np.float32) * 1.2 + 10, 0, 255).astype(np.uint8)
+    for copy in (turned(image), turned(brighter)[3:-2, 4:-1]):
+        looks = np.stack([look_of(image), look_of(np.ascontiguousarray(copy))])
+        assert [pair[3] for pair in alike_pairs(looks)] == [turn]
+
+
+def test_a_symmetric_image_is_a_plain_copy_of_itself_and_no_image_of_its_own() -> None:
+    half = cv2.resize(np.random.default_rng(4).integers(0, 200, (6, 4, 3), dtype=np.uint8), (80, 120))
+    image = np.ascontiguousarray(np.hstack([half, half[:, ::-1]]))
+    assert [pair[:2] + pair[3:] for pair in alike_pairs(np.stack([look_of(image)] * 2))] == [(0, 1, "")]

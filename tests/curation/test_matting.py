@@ -148,7 +148,7 @@ def test_equations_without_solution_are_a_bad_record(monkeypatch: pytest.MonkeyP
 
 def test_trimaps_are_read_in_all_ways_in_use_and_others_refused() -> None:
     wanted = [[0, 128, 255]]
-    for stored in ([[0, 1, 2]], [[0, 127, 255]], [[0, 128, 255]]):
+    for stored in ([[0, 1, 2]], [[0, 102, 255]], [[0, 127, 255]], [[0, 128, 255]]):
         assert trimap_from_values(np.array(stored, np.uint8), file="t").tolist() == wanted
     with pytest.raises(BadRecord, match="4 different values"):
         trimap_from_values(np.array([[0, 7, 128, 255]], np.uint8), file="t")

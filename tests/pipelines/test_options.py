@@ -144,7 +144,7 @@ def check_parameter(parameter: click.Parameter, *, field: dataclasses.Field[Any]
     kind, is_repeated = bare(hint)
     assert field.metadata["meaning"].endswith((".", "]")), f"{field.name}: a meaning is a sentence"
     if isinstance(parameter, click.Option):
-        assert parameter.opts == [f"--{field.name.replace('_', '-')}"]
+        assert parameter.opts == [f"--{field.name.rstrip('_').replace('_', '-')}"]
         assert parameter.multiple == is_repeated
         assert parameter.required == (field.default is dataclasses.MISSING)
     if kind is bool:
