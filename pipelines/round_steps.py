@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,14 +25,14 @@ from pipelines.label_pull import PullFlags, pull
 from pipelines.label_push import PushFlags, push
 from pipelines.labeling import connected
 from pipelines.license_rules import read_license_rules
-from pipelines.making import make_dataset
 from pipelines.mine import MineFlags, mine
 from pipelines.options import Result, RunOptions
 from pipelines.own_features import features_below
 from pipelines.progress import tell
 from pipelines.rounds import Loop, RoundPlan, folder_of
 from pipelines.train import TrainFlags, train
-from pipelines.training_set import TrainingParts, plan_training_set
+from pipelines.training_set import TrainingParts
+from reports.round_record import Round
 
 DATA, TRAINING, EVALUATION, MINED, NEXT, SETTINGS = (
     "data", "challenger", "evaluation", "hard-cases", "next.txt", "training.yaml",
@@ -43,11 +43,16 @@ NOT_TEST: Final = "split != 'test'"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """A round at work: its loop, its plan, and how its commands run."""
+    """A round at work: its loop, its plan, how its commands run, and the last round that is over.
+
+    `inside` is the folder of the round below which a training and its evaluation lie.
+    """
 
     loop: Loop
     plan: RoundPlan
     run: RunOptions
+    last: Round | None
+    inside: str = ""
 
     @property
     def folder(self) -> Path:
@@ -56,8 +61,8 @@ class Work:
 
     @property
     def training(self) -> Path:
-        """The run folder of the challenger."""
-        return self.folder / TRAINING
+        """The run folder of what is trained."""
+        return self.folder / self.inside / TRAINING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,28 +99,23 @@ def pulls(loop: Loop) -> list[Step]:
     ]
 
 
-def build(work: Work) -> None:
-    """Make the training set of the round, unless it is there: later labels are for the next round."""
-    loop, out = work.loop, work.folder / DATA
-    if (out / MANIFEST).exists():
-        return
-    tests = []
+def training_parts(work: Work) -> TrainingParts:
+    """Return where the training set of the round comes from."""
+    loop, tests = work.loop, []
     for one in loop.config.data.test:
         table = read_dataset(loop.place(one.data)).table
         tests.append(table if one.split == "all" else of_split(table, one.split))
-    parts = TrainingParts(
+    return TrainingParts(
         train=[read_dataset(folder) for folder in loop.train],
         pool=[read_dataset(folder) for folder in loop.pool],
         test=tests,
         licenses=read_license_rules(loop.licenses),
     )
-    plan = plan_training_set(parts, hard=hard_cases(work), weight=loop.config.data.hard_weight)
-    make_dataset(plan, out=out, run=replace(work.run, overwrite=True))
 
 
 def training(work: Work) -> Step:
     """Give the training of the challenger."""
-    config = work.folder / SETTINGS
+    config = work.folder / work.inside / SETTINGS
     settings = training_settings(work)
     write_durable(config, settings_text(settings))
     start = f"from {settings.weights}" if settings.weights else "from random weights"
@@ -126,7 +126,7 @@ def training(work: Work) -> Step:
 def training_settings(work: Work) -> TrainSettings:
     """Give the settings of the training: those of the loop, on the data of the round."""
     loop, told = work.loop, work.loop.config.train
-    data = (str(work.folder / DATA),)
+    data = (str(work.folder / work.inside / DATA),)
     return TrainSettings(
         network=told.network,
         input_size=told.input_size,
@@ -148,10 +148,10 @@ def evaluation(work: Work) -> Step:
     loop, tests = work.loop, work.loop.config.data.test
     flags = EvaluateFlags(
         model=work.training,
-        baseline=Path(work.plan.champion) if work.plan.champion else None,
+        baseline=Path(work.plan.champion) if work.plan.champion and not work.inside else None,
         data=tuple(loop.place(one.data) for one in tests),
         split=tuple(one.split for one in tests),
-        out=work.folder / EVALUATION,
+        out=work.folder / work.inside / EVALUATION,
     )
     why = "champion and challenger are measured on the frozen test sets"
     return Step(name="evaluate", why=why, verb=evaluate, flags=flags)

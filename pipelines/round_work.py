@@ -20,20 +20,20 @@ from pipelines.frozen_sets import freeze
 from pipelines.options import Result
 from pipelines.progress import tell
 from pipelines.report import ReportFlags, cost_facts, report
+from pipelines.round_control import build, control_facts, control_steps
 from pipelines.round_steps import (
     DATA,
     EVALUATION,
     TRAINING,
     Step,
     Work,
-    build,
     choose_next,
     evaluation,
     mining,
     pushing,
     training,
 )
-from pipelines.rounds import CHAMPION_INPUT, folder_of, standing
+from pipelines.rounds import CHAMPION_INPUT, folder_of
 from reports.index_page import INDEX, REPORT, write_index
 from reports.round_record import SRGB, LabelFacts, Round, data_facts, write_round
 from reports.run_report_reading import Evaluated, measured, read_evaluated
@@ -97,14 +97,16 @@ class _Diary:
 
 def _carry_out(work: Work, *, diary: _Diary) -> None:
     diary.known["test_sets"] = freeze(work.loop.workspace, found=_test_sets(work))
-    last = standing(work.loop).last
-    diary.known["before"] = [] if last is None else last.data
+    diary.known["before"] = [] if work.last is None else work.last.data
     build(work)
     diary.known["data"] = [data_facts(work.folder / DATA)]
     diary.do(training(work))
     diary.known["training"] = TRAINING
     diary.do(evaluation(work))
     winner = _decided(work, diary=diary)
+    for step in control_steps(work):
+        diary.do(step)
+    diary.known["control"] = control_facts(work)
     diary.do(mining(work, winner=winner))
     diary.known["labels"] = _label_facts(work)
     if (step := pushing(work)) is not None:
@@ -151,7 +153,7 @@ def _decision(evaluated: Evaluated, *, work: Work) -> Decision | None:
 
 def _rescored(now: Interval | None, *, work: Work, test_sets: dict[str, str]) -> str:
     """Say that the champion's mIoU is another than the last round told, on the same test sets; "" where it is not."""
-    last = standing(work.loop).last
+    last = work.last
     if last is None or last.miou is None or now is None:
         return ""
     is_same = (last.champion, last.test_sets) == (work.plan.champion, test_sets)
@@ -185,6 +187,7 @@ def _label_facts(work: Work) -> LabelFacts:
     is_asked = work.loop.config.label.project is not None
     return LabelFacts(
         relabeled=sum(row[STATUS] != Verdict.RIGHT for row in new),
+        confirmed=sum(row[STATUS] == Verdict.RIGHT for row in new),
         minutes=sum(seconds) / MINUTE if seconds else None,
         sent=len(choose_next(work)) if is_asked else 0,
     )
@@ -200,7 +203,8 @@ def _result(told: Round, *, diary: _Diary) -> Result:
     lines = [
         f"round {told.number}: {outcome}. {sentence}",
         f"  champion   {told.champion}{miou}",
-        f"  labels     {labels.relabeled} corrected for it, {labels.sent} sent to annotators next",
+        f"  labels     {labels.relabeled} corrected for it, {labels.confirmed} confirmed, "
+        f"{labels.sent} sent to annotators next",
         f"  took       {(told.seconds or 0) / MINUTE:.1f} minutes",
         f"  look at it: {page}, and all rounds: {page.parent.parent / INDEX}",
     ]
@@ -213,6 +217,7 @@ def _result(told: Round, *, diary: _Diary) -> Result:
         "challenger": told.challenger,
         "miou": None if told.miou is None else told.miou.value,
         "relabeled": labels.relabeled,
+        "confirmed": labels.confirmed,
         "sent": labels.sent,
         "seconds": told.seconds,
         "report": str(page),
