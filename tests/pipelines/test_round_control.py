@@ -1,4 +1,4 @@
-"""The control of a round: it differs from the challenger in the labels alone, and goes on after a kill as a round does."""
+"""The control of a round: it differs from the challenger in the labels alone, and goes on after a kill like a round."""
 
 from __future__ import annotations
 
