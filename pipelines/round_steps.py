@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 
 from curation.dataset import MANIFEST, read_dataset
 from curation.files import write_durable
@@ -101,16 +102,27 @@ def pulls(loop: Loop) -> list[Step]:
 
 def training_parts(work: Work) -> TrainingParts:
     """Return where the training set of the round comes from."""
-    loop, tests = work.loop, []
-    for one in loop.config.data.test:
-        table = read_dataset(loop.place(one.data)).table
-        tests.append(table if one.split == "all" else of_split(table, one.split))
+    loop = work.loop
     return TrainingParts(
         train=[read_dataset(folder) for folder in loop.train],
         pool=[read_dataset(folder) for folder in loop.pool],
-        test=tests,
+        test=[table for _, table in _test_tables(loop)],
         licenses=read_license_rules(loop.licenses),
     )
+
+
+def test_rows(work: Work) -> dict[str, tuple[Path, list[dict[str, Any]]]]:
+    """Return folder and rows of what is measured, by the name of the test set."""
+    found: dict[str, tuple[Path, list[dict[str, Any]]]] = {}
+    for name, table in _test_tables(work.loop):
+        found.setdefault(name, (work.loop.place(name), []))[1].extend(table.to_pylist())
+    return found
+
+
+def _test_tables(loop: Loop) -> Iterator[tuple[str, pa.Table]]:
+    for one in loop.config.data.test:
+        table = read_dataset(loop.place(one.data)).table
+        yield one.data, table if one.split == "all" else of_split(table, one.split)
 
 
 def training(work: Work) -> Step:

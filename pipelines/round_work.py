@@ -16,7 +16,7 @@ from models.gate import Decision, decide
 from models.metrics.intervals import Interval
 from models.registry import CHALLENGER, CHAMPION, place_of, register, tracker_of
 from models.registry_record import record_of
-from pipelines.frozen_sets import freeze
+from pipelines.frozen_sets import freeze, freeze_files
 from pipelines.options import Result
 from pipelines.progress import tell
 from pipelines.report import ReportFlags, cost_facts, report
@@ -31,6 +31,7 @@ from pipelines.round_steps import (
     evaluation,
     mining,
     pushing,
+    test_rows,
     training,
 )
 from pipelines.rounds import CHAMPION_INPUT, folder_of
@@ -97,6 +98,7 @@ class _Diary:
 
 def _carry_out(work: Work, *, diary: _Diary) -> None:
     diary.known["test_sets"] = freeze(work.loop.workspace, found=_test_sets(work))
+    freeze_files(work.loop.workspace, sets=test_rows(work))
     diary.known["before"] = [] if work.last is None else work.last.data
     build(work)
     diary.known["data"] = [data_facts(work.folder / DATA)]

@@ -187,6 +187,17 @@ def test_a_changed_test_set_is_refused_naming_both_hashes(loop: Folder) -> None:
     assert loop.round(2).problems == [str(caught.value)]
 
 
+def test_a_mask_of_a_test_set_that_was_replaced_on_disk_is_refused_and_named(loop: Folder) -> None:
+    mask = loop.path / "test" / "masks" / "03.png"
+    before = fingerprint_file(mask)
+    mask.write_bytes((loop.path / "test" / "masks" / "04.png").read_bytes())
+    relabelled(loop.path / "train", "01")
+    with pytest.raises(InputRefused, match=f"{fingerprint_file(mask)}, frozen was {before}") as caught:
+        loop.go()
+    assert str(mask) in str(caught.value)
+    assert (loop.champion(), loop.versions()) == (1, 1)
+
+
 def test_a_step_that_fails_is_told_of_and_a_mended_configuration_begins_the_round_anew(loop: Folder) -> None:
     loop.write(seed=1, data={**CONFIG["data"], "val": ["train"]}, train={**CONFIG["train"], "network": "none"})
     with pytest.raises(ConfigurationProblem, match="none"):
