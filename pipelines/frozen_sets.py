@@ -23,8 +23,8 @@ MEASURED: Final = ("image", "mask", "ignore", "alpha", "trimap")
 """The columns whose files a measurement reads."""
 RESTORE: Final = (
     "restore the file. A better label is a new version, by `curate label pull`, or a data set made again; to measure "
-    f"on that from now on, delete the line of the test set in {FROZEN} of the workspace, and {FILES}: the rounds before "
-    "can then not be compared with those after"
+    f"on that from now on, delete its line in {FROZEN} of the workspace, and {FILES}: the rounds before can then not "
+    "be compared with those after"
 )
 
 Rows = Sequence[Mapping[str, Any]]
@@ -59,9 +59,9 @@ def freeze_files(workspace: Path, *, sets: Mapping[str, tuple[Path, Rows]]) -> N
             if expected is None:
                 found[key] = digest
     if changed:
-        file, told = changed[0]
+        place, told = changed[0]
         more = f"; so did {len(changed) - 1} others" if len(changed) > 1 else ""
-        raise InputRefused(f"a file of a frozen test set changed: it {told}{more}", where=file, remedy=RESTORE)
+        raise InputRefused(f"a file of a frozen test set changed: it {told}{more}", where=place, remedy=RESTORE)
     _write(workspace / FILES, found=found, before=frozen)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,6 +19,7 @@ from labeling.next_samples import next_samples
 from models.card import read_card
 from models.data.choosing import of_split
 from models.prediction.finding import find_model
+from models.registry import pasted
 from models.training.settings import TrainSettings, settings_text
 from pipelines.evaluate import EvaluateFlags, evaluate
 from pipelines.label_pull import PullFlags, pull
@@ -258,7 +258,7 @@ def _starting_weights(work: Work) -> str | None:
 
 
 def command_line(name: str, *, flags: Any) -> str:
-    """Give the command line of a verb with these flags."""
+    """Return the command line of a verb with these flags, to be pasted into a shell."""
     words = ["curate", *name.split()]
     for field in fields(flags):
         value = getattr(flags, field.name)
@@ -266,6 +266,6 @@ def command_line(name: str, *, flags: Any) -> str:
             continue
         if not field.metadata["positional"]:
             words.append(f"--{field.name.replace('_', '-')}")
-        values = value if isinstance(value, tuple) else () if value is True else (value,)
-        words += [shlex.quote(str(one)) for one in values]
-    return " ".join(words)
+        values: tuple[Any, ...] = value if isinstance(value, tuple) else () if value is True else (value,)
+        words += map(str, values)
+    return pasted(words)

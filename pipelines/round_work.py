@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,7 +37,7 @@ from pipelines.round_steps import (
 )
 from pipelines.rounds import CHAMPION_INPUT, folder_of
 from reports.index_page import INDEX, REPORT, write_index
-from reports.round_record import SRGB, LabelFacts, Round, data_facts, write_round
+from reports.round_record import SRGB, DataFacts, LabelFacts, Round, data_facts, write_round
 from reports.run_report_reading import Evaluated, measured, read_evaluated
 
 MINUTE: Final = 60
@@ -83,7 +84,7 @@ class _Diary:
         record = Round(
             name=f"Round {plan.number}",
             number=plan.number,
-            command=f"curate retrain --config {loop.file}",
+            command=_command(self.work),
             started=plan.started,
             seconds=time.monotonic() - self.started,
             lineage=self.lineage,
@@ -121,7 +122,12 @@ def _decided(work: Work, *, diary: _Diary) -> str:
     decision = _decision(evaluated, work=work)
     loop = work.loop
     tracker = tracker_of(place_of(loop.workspace))
-    record = record_of(work.training, evaluation=work.folder / EVALUATION)
+    record = replace(
+        record_of(work.training, evaluation=work.folder / EVALUATION),
+        title=f"{loop.config.model}, round {work.plan.number}",
+        description=_described(decision, work=work, data=diary.known["data"][0]),
+        source=_command(work),
+    )
     added = register(tracker, name=loop.config.model, model=work.training, record=record)
     version = tracker.version(loop.config.model, number=added.number)
     assert version is not None
@@ -131,7 +137,7 @@ def _decided(work: Work, *, diary: _Diary) -> str:
         tracker.give_alias(version, alias=CHAMPION)
     winner = added.pinned if is_promoted else work.plan.champion
     found = measured(evaluated)["miou"]
-    costs = [cost_facts(Path(name)) for name in (work.plan.champion, added.pinned) if name]
+    costs = [cost_facts(Path(name), with_latency=True) for name in (work.plan.champion, added.pinned) if name]
     diary.known |= {
         "colours": SRGB,
         "rescored": _rescored(found.first, work=work, test_sets=diary.known["test_sets"]),
@@ -143,6 +149,19 @@ def _decided(work: Work, *, diary: _Diary) -> str:
         "costs": [cost for cost in costs if cost is not None],
     }
     return winner
+
+
+def _command(work: Work) -> str:
+    """Return the command that does the round, to be pasted into a shell."""
+    return shlex.join(["curate", "retrain", "--config", str(work.loop.file)])
+
+
+def _described(decision: Decision | None, *, work: Work, data: DataFacts) -> str:
+    """Say of a challenger where it comes from, and what the gate said, for who looks into MLflow."""
+    start = work.plan.champion or "no champion before it"
+    said = "The first champion." if decision is None else decision.sentence
+    network, began = work.loop.config.train.network, work.plan.started
+    return f"{network}, trained on {data.samples:,} samples in round {work.plan.number}, begun {began}; {start}. {said}"
 
 
 def _decision(evaluated: Evaluated, *, work: Work) -> Decision | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +11,7 @@ import numpy as np
 from models.gate import Decision, GateRules
 from models.metrics.intervals import Interval
 from models.metrics.summary import HARD_BELOW
+from models.registry import pasted
 from models.slices import slices_of
 from reports.figures import forest, lines
 from reports.round_record import ControlFacts, DataFacts, LabelFacts, Round
@@ -187,7 +187,7 @@ def repeat_command(evaluated: Evaluated) -> str:
         words += ["--precision", metrics["precision"]]
     words += ["--with-flips"] if metrics.get("with_flips") else []
     words += ["--seed", str(metrics["seed"])] if metrics.get("seed") else []
-    return shlex.join(map(str, [*words, "--out", evaluated.folder]))
+    return pasted(list(map(str, [*words, "--out", evaluated.folder])))
 
 
 def _compared(evaluated: Evaluated, *, decision: Decision) -> list[dict[str, Any]]:
