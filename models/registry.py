@@ -56,7 +56,7 @@ ALLOWED: Final = frozenset({WEIGHTS, CARD, f"model{ONNX}"})
 class ModelRecord:
     """What is told of a model beside its files: numbers of its training or evaluation, hashes of its data, pictures.
 
-    `title` names its run, by default as the model; `description` and `source`, the command that made it, are for people.
+    `title` names its run, by default as the model; `description`, and `source`, what made it, are for people.
     """
 
     title: str = ""

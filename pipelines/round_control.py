@@ -44,15 +44,13 @@ def build(work: Work) -> None:
     out = work.folder / DATA
     if (out / MANIFEST).exists():
         return
-    run, told = (
-        replace(work.run, overwrite=True),
-        {"hard": hard_cases(work), "weight": work.loop.config.data.hard_weight},
-    )
-    plan = plan_training_set(training_parts(work), **told)
+    run, parts = replace(work.run, overwrite=True), training_parts(work)
+    hard, weight = hard_cases(work), work.loop.config.data.hard_weight
+    plan = plan_training_set(parts, hard=hard, weight=weight)
     if work.plan.control:
         dataset = read_dataset(folder_of(work.loop, number=work.plan.control) / DATA)
         earlier = Earlier(dataset=dataset, samples=samples_in_epoch(plan.items))
-        control = plan_training_set(training_parts(work), before=earlier, **told)
+        control = plan_training_set(parts, hard=hard, weight=weight, before=earlier)
         if _that_count(control) != _that_count(plan):
             make_folder(work.folder / CONTROL)
             make_dataset(control, out=work.folder / CONTROL / DATA, run=run)

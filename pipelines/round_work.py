@@ -107,8 +107,8 @@ def _carry_out(work: Work, *, diary: _Diary) -> None:
     diary.known["training"] = TRAINING
     diary.do(evaluation(work))
     winner = _decided(work, diary=diary)
-    for step in control_steps(work):
-        diary.do(step)
+    for one in control_steps(work):
+        diary.do(one)
     diary.known["control"] = control_facts(work)
     diary.do(mining(work, winner=winner))
     diary.known["labels"] = _label_facts(work)
