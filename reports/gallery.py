@@ -1,5 +1,7 @@
 """One HTML contact sheet of datasets: a single file that opens from the disk and asks nothing of the network.
 
+Where it still lies beside the datasets, a close-up shows their own files, pixel by pixel; elsewhere its small pictures.
+
 Ids, file names and reasons come from data that anybody may have made. They reach the page as escaped text or as JSON
 that the script puts in as text; the policy in the page's head allows no script but ours, by its hash.
 """

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,7 @@ from pipelines.making import make_dataset
 from pipelines.train import TrainFlags, train
 from pipelines.training_set import Earlier, TrainingParts, plan_training_set, samples_in_epoch
 from tests.models.data.discs import disc_dataset, write_png
-from tests.pipelines.commands import finish, spread, start
+from tests.pipelines.commands import REPOSITORY, finish, spread, start
 from tests.pipelines.test_retrain import CONFIG, HERE, Folder, drawn
 
 pytestmark = pytest.mark.filterwarnings("default")  # those of MLflow's own packages
@@ -115,8 +118,8 @@ def test_the_gain_is_against_the_same_training_on_the_labels_as_they_were(
     second: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(WORKSPACE, "")
-    shutil.copytree(second.path, tmp_path / "f")
-    loop = Folder(path=tmp_path / "f")
+    loop = Folder(path=tmp_path / "it's a loop")  # what stands in a command has to be quoted
+    shutil.copytree(second.path, loop.path)
     assert "as they were in round 1" in loop.go(explain=True)["steps"]["control"]
     loop.go()
     told, place = loop.round(2), loop.path / "loop" / "rounds"
@@ -140,9 +143,29 @@ def test_the_gain_is_against_the_same_training_on_the_labels_as_they_were(
     )
     page = (place / "0002" / "report.html").read_text()
     assert "gain in mIoU of these labels" in page and "per 100 masks" not in page
+    assert len(told.costs) == 2
+    assert all((one.milliseconds or 0) > 0 and "the median of 5 runs" in one.machine for one in told.costs)
+    assert told.costs[0].machine in page
+    with sqlite3.connect(loop.path / "loop" / "registry" / "mlflow.db") as database:
+        runs = dict(database.execute("select name, run_uuid from runs"))
+        tags = dict(database.execute("select key, value from tags where run_uuid = ?", [runs["disc, round 2"]]))
+    assert set(runs) == {"disc, round 1", "disc, round 2"}
+    assert tags["mlflow.source.name"] == told.command
+    assert "trained on 16 samples in round 2" in tags["mlflow.note.content"]
+    for command in (told.command, told.lineage["2. evaluate"]):
+        pasted(command, folder=tmp_path)
     assert loop.go()["outcome"] == "nothing_to_do"
     loop.write(**SETTINGS | {"control": False})
     assert loop.go(explain=True)["reasons"] == ["control in the configuration is gone"]
+
+
+def pasted(command: str, *, folder: Path) -> None:
+    """Run a line of the page as it stands there, in another shell, from another folder; it is done already."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {name: text for name, text in os.environ.items() if name != WORKSPACE}
+    environment |= {"PATH": path, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def read_scores_of(folder: Path) -> dict[str, float]:
