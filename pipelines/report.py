@@ -125,12 +125,12 @@ def read_report(folder: Path, *, pictures: int = PICTURES) -> RunReport:
         told=told,
         evaluated=evaluated,
         training=training if training.is_dir() else None,
-        costs=[cost for path in _model_paths(evaluated) if (cost := cost_facts(path, with_latency=True)) is not None],
+        costs=[cost for path in _model_paths(evaluated) if (cost := cost_facts(path)) is not None],
         pictures=pictures,
     )
 
 
-def cost_facts(model: Path, *, with_latency: bool) -> CostFacts | None:
+def cost_facts(model: Path) -> CostFacts | None:
     """Return what a model costs, None when it is gone; a network of ours also by the clock of this machine."""
     from models.card import read_card
     from models.prediction.finding import find_model
@@ -147,11 +147,10 @@ def cost_facts(model: Path, *, with_latency: bool) -> CostFacts | None:
         from models.networks.overview import REPEATS, described, is_busy, machine
 
         busy = ", busy with other work" if is_busy() else ""
-        known = described(card.network, size=card.input_size, with_latency=with_latency)
+        known = described(card.network, size=card.input_size, with_latency=True)
+        told = f"{machine()}{busy}; {datetime.now(UTC):%Y-%m-%d}, the median of {REPEATS} runs"
         counted = {"parameters": known.parameters, "multiply_adds": known.multiply_adds}
-        if with_latency:
-            told = f"{machine()}{busy}; {datetime.now(UTC):%Y-%m-%d}, the median of {REPEATS} runs"
-            counted |= {"milliseconds": known.milliseconds, "machine": told}
+        counted |= {"milliseconds": known.milliseconds, "machine": told}
     return CostFacts(name=found.name, file_bytes=size, input_size=card.input_size, **counted)
 
 

@@ -137,7 +137,7 @@ def _decided(work: Work, *, diary: _Diary) -> str:
         tracker.give_alias(version, alias=CHAMPION)
     winner = added.pinned if is_promoted else work.plan.champion
     found = measured(evaluated)["miou"]
-    costs = [cost_facts(Path(name), with_latency=True) for name in (work.plan.champion, added.pinned) if name]
+    costs = [cost_facts(Path(name)) for name in (work.plan.champion, added.pinned) if name]
     diary.known |= {
         "colours": SRGB,
         "rescored": _rescored(found.first, work=work, test_sets=diary.known["test_sets"]),
