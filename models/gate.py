@@ -129,7 +129,9 @@ def decide(
         rules=rules,
         overall=overall,
         slices=changes,
-        offences=() if is_promoted else _offences(challenger, before=before, after=after, losing=losing),
+        offences=()
+        if is_promoted
+        else _offences(challenger, before=before, after=after, losing=losing, is_whole=reason != "slice_loss"),
     )
 
 
@@ -189,13 +191,13 @@ def _reason(overall: Comparison, *, changes: Sequence[SliceChange], rules: GateR
         return "too_few"
     if overall.equal == 1:
         return "same"
+    is_gain = overall.low > 0 and overall.difference >= rules.min_gain
+    is_no_loss = rules.max_loss is not None and overall.low >= -rules.max_loss
+    if not is_gain and not is_no_loss:  # the whole decides before its parts
+        return "loss" if overall.high < 0 else "no_gain"
     if any(one.loses for one in changes):
         return "slice_loss"
-    if overall.low > 0 and overall.difference >= rules.min_gain:
-        return "gain"
-    if rules.max_loss is not None and overall.low >= -rules.max_loss:
-        return "no_loss"
-    return "loss" if overall.high < 0 else "no_gain"
+    return "gain" if is_gain else "no_loss"
 
 
 def _sentence(reason: Reason, *, overall: Comparison, changes: Sequence[SliceChange], rules: GateRules) -> str:
@@ -207,11 +209,9 @@ def _sentence(reason: Reason, *, overall: Comparison, changes: Sequence[SliceCha
             f"({rules.confidence:.0%} interval {overall.low:+.4f} to {overall.high:+.4f})"
         )
     )
-    losing = ", ".join(
-        f"{one.name} {one.value} by {-one.comparison.difference:.4f}"
-        for one in changes
-        if one.loses and one.comparison.difference is not None
-    )
+    parts = [(-(one.comparison.difference or 0), f"{one.name} {one.value}") for one in changes if one.loses]
+    losing = ", ".join(f"{name} by {loss:.4f}" for loss, name in sorted(parts, reverse=True))
+    also = f" It also loses too much on {losing} (allowed {rules.max_slice_loss:g})." if losing else ""
     allowed = "" if rules.max_loss is None else f", and a loss of more than {rules.max_loss:g} is not excluded"
     least = f" of at least {rules.min_gain:g}" if rules.min_gain else ""
     return {
@@ -220,8 +220,8 @@ def _sentence(reason: Reason, *, overall: Comparison, changes: Sequence[SliceCha
         "same": "The two models score the same on every image, so that there is nothing to promote.",
         "too_few": f"{overall.images} images are too few to decide on; the rules ask for {rules.min_images}.",
         "slice_loss": f"It loses too much on {losing} (allowed {rules.max_slice_loss:g}); overall {numbers}.",
-        "loss": f"The challenger is worse: {numbers}.",
-        "no_gain": f"A gain{least} is not shown{allowed}: {numbers}.",
+        "loss": f"The challenger is worse: {numbers}.{also}",
+        "no_gain": f"A gain{least} is not shown{allowed}: {numbers}.{also}",
     }[reason]
 
 
@@ -231,10 +231,11 @@ def _offences(
     before: NDArray[np.float64],
     after: NDArray[np.float64],
     losing: Mapping[tuple[str, str], NDArray[np.bool_]],
+    is_whole: bool,
 ) -> tuple[Offence, ...]:
-    """Name the largest losses, of the slices that lose too much where there are any."""
+    """Name the largest losses: of the whole, or of the slices that lose too much, whichever decided."""
     change = after - before
-    is_meant = np.any(list(losing.values()), axis=0) if losing else np.ones(change.size, dtype=np.bool_)
+    is_meant = np.ones(change.size, dtype=np.bool_) if is_whole else np.any(list(losing.values()), axis=0)
     keys = row_keys(table)
     worst = sorted((index for index in np.flatnonzero(is_meant & (change < 0))), key=lambda i: (change[i], keys[i]))
     return tuple(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -53,8 +54,14 @@ ALLOWED: Final = frozenset({WEIGHTS, CARD, f"model{ONNX}"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRecord:
-    """What is told of a model beside its files: numbers of its training or evaluation, hashes of its data, pictures."""
+    """What is told of a model beside its files: numbers of its training or evaluation, hashes of its data, pictures.
 
+    `title` names its run, by default as the model; `description`, and `source`, what made it, are for people.
+    """
+
+    title: str = ""
+    description: str = ""
+    source: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
@@ -111,7 +118,8 @@ def register(tracker: Tracker, *, name: str, model: Path, record: ModelRecord) -
         run = tracker.log(
             RunRecord(
                 key=key,
-                name=find_model(model).name,
+                name=record.title or find_model(model).name,
+                tags=_for_people(record),
                 parameters=_parameters(record),
                 metrics=record.metrics,
                 files={**record.files, MODEL: [folder / stored for stored in files]},
@@ -155,6 +163,17 @@ def fetched(text: str) -> Path:
             for name, digest in hashes.items():
                 write_durable(targets[name], _checked(source / name, digest=digest, text=text))
     return folder if WEIGHTS in hashes else targets[f"model{ONNX}"]
+
+
+def pasted(words: Sequence[str]) -> str:
+    """Return a command to be pasted into a shell; one that names a registered model also names the workspace of it.
+
+    >>> pasted(["curate", "predict", "a b.jpg"])
+    "curate predict 'a b.jpg'"
+    """
+    workspace = os.environ.get(WORKSPACE, "")
+    is_needed = workspace and any(word.startswith(REGISTERED) for word in words)
+    return (f"{WORKSPACE}={shlex.quote(workspace)} " if is_needed else "") + shlex.join(words)
 
 
 def refuse_name(name: str) -> None:
@@ -213,6 +232,12 @@ def _laid_out(files: Mapping[str, bytes]) -> Iterator[Path]:
 def _parameters(record: ModelRecord) -> dict[str, str]:
     data = {f"data {_plain(name)}": digest for name, digest in record.data.items()}
     return {_plain(name): text[:PARAMETER_CHARACTERS] for name, text in record.parameters.items()} | data
+
+
+def _for_people(record: ModelRecord) -> dict[str, str]:
+    """Return the tags that MLflow shows of a run as its description and its source."""
+    told = {"mlflow.note.content": record.description, "mlflow.source.name": record.source}
+    return {name: text for name, text in told.items() if text}
 
 
 def _plain(name: str) -> str:

@@ -154,11 +154,15 @@ class ScheduleSection(Part, frozen=True, kw_only=True):
 
 
 class LoopConfig(Part, frozen=True, kw_only=True):
-    """The whole loop. `workspace` holds its rounds and its models; `model` is a name in the registry."""
+    """The whole loop. `workspace` holds its rounds and its models; `model` is a name in the registry.
+
+    With `control` a round also trains on the labels as they were before it, which tells what the new ones bring.
+    """
 
     model: str = "portrait"
     workspace: str = "loop"
     seed: int = 0
+    control: bool = False
     data: DataSection
     label: LabelSection = msgspec.field(default_factory=LabelSection)
     train: TrainSection = msgspec.field(default_factory=TrainSection)

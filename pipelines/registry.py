@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,8 @@ def _added(tracker: Tracker, *, settings: RegistryFlags) -> Registered:
     from models.registry_record import record_of
 
     assert settings.add is not None
-    record = record_of(settings.add, evaluation=settings.evaluation)
+    source = shlex.join(["curate", "registry", settings.name, "--add", str(settings.add)])
+    record = replace(record_of(settings.add, evaluation=settings.evaluation), source=source)
     return register(tracker, name=settings.name, model=settings.add, record=record)
 
 

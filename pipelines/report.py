@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -124,13 +125,13 @@ def read_report(folder: Path, *, pictures: int = PICTURES) -> RunReport:
         told=told,
         evaluated=evaluated,
         training=training if training.is_dir() else None,
-        costs=[cost for cost in map(cost_facts, _model_paths(evaluated)) if cost is not None],
+        costs=[cost for path in _model_paths(evaluated) if (cost := cost_facts(path)) is not None],
         pictures=pictures,
     )
 
 
 def cost_facts(model: Path) -> CostFacts | None:
-    """Give what a model costs, None when it is gone."""
+    """Return what a model costs, None when it is gone; a network of ours also by the clock of this machine."""
     from models.card import read_card
     from models.prediction.finding import find_model
     from reports.round_record import CostFacts
@@ -143,10 +144,13 @@ def cost_facts(model: Path) -> CostFacts | None:
         return None
     counted: dict[str, Any] = {}
     if card.network is not None:
-        from models.networks.overview import described
+        from models.networks.overview import REPEATS, described, is_busy, machine
 
-        known = described(card.network, size=card.input_size, with_latency=False)
+        busy = ", busy with other work" if is_busy() else ""
+        known = described(card.network, size=card.input_size, with_latency=True)
+        told = f"{machine()}{busy}; {datetime.now(UTC):%Y-%m-%d}, the median of {REPEATS} runs"
         counted = {"parameters": known.parameters, "multiply_adds": known.multiply_adds}
+        counted |= {"milliseconds": known.milliseconds, "machine": told}
     return CostFacts(name=found.name, file_bytes=size, input_size=card.input_size, **counted)
 
 

@@ -11,7 +11,7 @@ from curation.errors import CurateError, Interrupted
 from pipelines.options import Result, RunOptions, setting
 
 if TYPE_CHECKING:
-    from pipelines.rounds import Loop, RoundPlan, Standing
+    from pipelines.rounds import Loop, Standing
 
 NOTHING_TO_DO: Final = "nothing_to_do"
 
@@ -99,15 +99,16 @@ def _unfinished(loop: Loop) -> dict[str, Any]:
 def _round(loop: Loop, *, run: RunOptions) -> Result:
     from datetime import UTC, datetime
 
+    from pipelines.round_control import control_of
     from pipelines.round_readiness import refuse_unready
     from pipelines.round_steps import Work, pulls
     from pipelines.round_work import carry_out
-    from pipelines.rounds import RoundPlan, begin, champion_of, inputs_of, standing
+    from pipelines.rounds import RoundPlan, begin, champion_of, inputs_of, is_outdated, standing
 
     found = standing(loop)
     inner = replace(run, overwrite=False, json=False, limit=None)
     plan = found.unfinished
-    if plan is None or run.overwrite or _is_outdated(plan, loop=loop):
+    if plan is None or run.overwrite or is_outdated(plan, loop=loop):
         for step in pulls(loop):
             step.carry_out(inner)
         champion = champion_of(loop)
@@ -117,19 +118,10 @@ def _round(loop: Loop, *, run: RunOptions) -> Result:
         number = found.next_number if found.unfinished is None else found.unfinished.number
         started = datetime.now(UTC).isoformat(timespec="seconds")
         refuse_unready(loop, champion=champion)
-        plan = RoundPlan(number=number, started=started, inputs=inputs, champion=champion)
+        control = control_of(loop, last=found.last)
+        plan = RoundPlan(number=number, started=started, inputs=inputs, champion=champion, control=control)
         begin(loop, plan=plan)
-    return carry_out(Work(loop=loop, plan=plan, run=inner))
-
-
-def _is_outdated(plan: RoundPlan, *, loop: Loop) -> bool:
-    """Tell whether the configuration changed since a round began: then that round is not what is wanted any more.
-
-    Data may change: a round keeps to the training set that it made.
-    """
-    from pipelines.rounds import configuration_of
-
-    return any(plan.inputs.get(name) != now for name, now in configuration_of(loop).items())
+    return carry_out(Work(loop=loop, plan=plan, run=inner, last=found.last))
 
 
 def _nothing(found: Standing) -> Result:
@@ -141,6 +133,7 @@ def _nothing(found: Standing) -> Result:
 
 def _explained(loop: Loop) -> Result:
     """Tell what would run and why. Labels are not pulled, so that what they would change is not known."""
+    from pipelines.round_control import control_of
     from pipelines.round_explained import explained
     from pipelines.round_readiness import refuse_unready
     from pipelines.rounds import champion_of, changes, inputs_of, standing
@@ -156,4 +149,5 @@ def _explained(loop: Loop) -> Result:
         reasons = ["it is the first round"]
     else:
         reasons = changes(found.last.inputs, now=inputs)
-    return explained(loop, champion=champion, reasons=reasons, number=found.next_number)
+    control = control_of(loop, last=found.last) if found.unfinished is None else found.unfinished.control
+    return explained(loop, champion=champion, reasons=reasons, number=found.next_number, control=control)

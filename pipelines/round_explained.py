@@ -8,8 +8,11 @@ from pipelines.options import Result
 from pipelines.rounds import Loop
 
 
-def explained(loop: Loop, *, champion: str, reasons: Sequence[str], number: int) -> Result:
-    """Tell the steps of a round that begins for these reasons; without any there is nothing to do."""
+def explained(loop: Loop, *, champion: str, reasons: Sequence[str], number: int, control: int) -> Result:
+    """Tell the steps of a round that begins for these reasons; without any there is nothing to do.
+
+    `control` is the round whose labels the control learns from, 0 where none is trained.
+    """
     config = loop.config
     project, data = config.label.project, config.data
     tests = ", ".join(f"{one.data} ({one.split})" for one in data.test)
@@ -23,6 +26,11 @@ def explained(loop: Loop, *, champion: str, reasons: Sequence[str], number: int)
         "evaluate": f"against {champion or 'nobody: there is no champion yet'}, on {tests}",
         "gate": f"promoted by a gain shown with {config.gate.confidence:.0%} confidence; "
         f"no slice may lose more than {config.gate.max_slice_loss:g}",
+        "control": f"the same training on the labels as they were in round {control}, which tells what new ones bring"
+        if control
+        else "none: no round before this one has a training set"
+        if config.control
+        else "",
         "mine": f"hard cases under {config.mine.threshold:g} with the model that won",
         "push": f"up to {config.label.budget} samples, by {config.label.select}, to {project!r}" if project else "",
         "report": f"{loop.rounds}/*/report.html and index.html",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 
 from curation.dataset import MANIFEST, read_dataset
 from curation.errors import ConfigurationProblem
@@ -21,20 +21,21 @@ from labeling.next_samples import next_samples
 from models.card import read_card
 from models.data.choosing import of_split
 from models.prediction.finding import find_model
+from models.registry import pasted
 from models.training.settings import TrainSettings, settings_text
 from pipelines.evaluate import EvaluateFlags, evaluate
 from pipelines.label_pull import PullFlags, pull
 from pipelines.label_push import PushFlags, push
 from pipelines.labeling import connected
 from pipelines.license_rules import read_license_rules
-from pipelines.making import make_dataset
 from pipelines.mine import MineFlags, mine
 from pipelines.options import Result, RunOptions
 from pipelines.own_features import features_below
 from pipelines.progress import tell
 from pipelines.rounds import Loop, RoundPlan, folder_of
 from pipelines.train import TrainFlags, train
-from pipelines.training_set import TrainingParts, plan_training_set
+from pipelines.training_set import Earlier, TrainingParts, plan_training_set
+from reports.round_record import Round
 
 DATA, TRAINING, EVALUATION, MINED, NEXT, SETTINGS = (
     "data", "challenger", "evaluation", "hard-cases", "next.txt", "training.yaml",
@@ -45,11 +46,16 @@ NOT_TEST: Final = "split != 'test'"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """A round at work: its loop, its plan, and how its commands run."""
+    """A round at work: its loop, its plan, how its commands run, and the last round that is over.
+
+    `inside` is the folder of the round below which a training and its evaluation lie.
+    """
 
     loop: Loop
     plan: RoundPlan
     run: RunOptions
+    last: Round | None
+    inside: str = ""
 
     @property
     def folder(self) -> Path:
@@ -58,8 +64,8 @@ class Work:
 
     @property
     def training(self) -> Path:
-        """The run folder of the challenger."""
-        return self.folder / TRAINING
+        """The run folder of what is trained."""
+        return self.folder / self.inside / TRAINING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,34 +102,36 @@ def pulls(loop: Loop) -> list[Step]:
     ]
 
 
-def build(work: Work) -> None:
-    """Make the training set of the round, unless it is there: later labels are for the next round."""
-    loop, out = work.loop, work.folder / DATA
-    if (out / MANIFEST).exists():
-        return
-    plan = plan_of_data(loop, hard=hard_cases(work))
-    make_dataset(plan, out=out, run=replace(work.run, overwrite=True))
-
-
-def plan_of_data(loop: Loop, *, hard: Mapping[tuple[str, str], str | None]) -> Plan:
-    """Plan the training set of a round; `hard` as for `plan_training_set`, which says what is raised."""
-    tests = []
-    for one in loop.config.data.test:
-        table = read_dataset(loop.place(one.data)).table
-        tests.append(table if one.split == "all" else of_split(table, one.split))
+def plan_of_data(loop: Loop, *, hard: Mapping[tuple[str, str], str | None], before: Earlier | None = None) -> Plan:
+    """Plan the training set of a round; `hard` and `before` as for `plan_training_set`, which says what is raised."""
     parts = TrainingParts(
         train=[read_dataset(folder) for folder in loop.train],
         pool=[read_dataset(folder) for folder in loop.pool],
-        test=tests,
+        test=[table for _, table in _test_tables(loop)],
         licenses=read_license_rules(loop.licenses),
     )
-    return plan_training_set(parts, hard=hard, weight=loop.config.data.hard_weight)
+    return plan_training_set(parts, hard=hard, weight=loop.config.data.hard_weight, before=before)
+
+
+def test_rows(work: Work) -> dict[str, tuple[Path, list[dict[str, Any]]]]:
+    """Return folder and rows of what is measured, by the name of the test set."""
+    found: dict[str, tuple[Path, list[dict[str, Any]]]] = {}
+    for name, table in _test_tables(work.loop):
+        found.setdefault(name, (work.loop.place(name), []))[1].extend(table.to_pylist())
+    return found
+
+
+def _test_tables(loop: Loop) -> Iterator[tuple[str, pa.Table]]:
+    for one in loop.config.data.test:
+        table = read_dataset(loop.place(one.data)).table
+        yield one.data, table if one.split == "all" else of_split(table, one.split)
 
 
 def training(work: Work) -> Step:
     """Give the training of the challenger."""
-    config = work.folder / SETTINGS
-    settings = settings_of(work.loop, data=[work.folder / DATA], champion=work.plan.champion)
+    config = work.folder / work.inside / SETTINGS
+    data = [work.folder / work.inside / DATA]
+    settings = settings_of(work.loop, data=data, champion=work.plan.champion)
     write_durable(config, settings_text(settings))
     start = f"from {settings.weights}" if settings.weights else "from random weights"
     flags = TrainFlags(config=config, out=work.training)
@@ -159,10 +167,10 @@ def evaluation(work: Work) -> Step:
     loop, tests = work.loop, work.loop.config.data.test
     flags = EvaluateFlags(
         model=work.training,
-        baseline=Path(work.plan.champion) if work.plan.champion else None,
+        baseline=Path(work.plan.champion) if work.plan.champion and not work.inside else None,
         data=tuple(loop.place(one.data) for one in tests),
         split=tuple(one.split for one in tests),
-        out=work.folder / EVALUATION,
+        out=work.folder / work.inside / EVALUATION,
     )
     why = "champion and challenger are measured on the frozen test sets"
     return Step(name="evaluate", why=why, verb=evaluate, flags=flags)
@@ -258,7 +266,7 @@ def _starting_weights(loop: Loop, *, champion: str) -> str | None:
 
 
 def command_line(name: str, *, flags: Any) -> str:
-    """Give the command line of a verb with these flags."""
+    """Return the command line of a verb with these flags, to be pasted into a shell."""
     words = ["curate", *name.split()]
     for field in fields(flags):
         value = getattr(flags, field.name)
@@ -266,6 +274,6 @@ def command_line(name: str, *, flags: Any) -> str:
             continue
         if not field.metadata["positional"]:
             words.append(f"--{field.name.replace('_', '-')}")
-        values = value if isinstance(value, tuple) else () if value is True else (value,)
-        words += [shlex.quote(str(one)) for one in values]
-    return " ".join(words)
+        values: tuple[Any, ...] = value if isinstance(value, tuple) else () if value is True else (value,)
+        words += map(str, values)
+    return pasted(words)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,26 +16,27 @@ from models.gate import Decision, decide
 from models.metrics.intervals import Interval
 from models.registry import CHALLENGER, CHAMPION, place_of, register, tracker_of
 from models.registry_record import record_of
-from pipelines.frozen_sets import freeze
+from pipelines.frozen_sets import freeze, freeze_files
 from pipelines.options import Result
 from pipelines.progress import tell
 from pipelines.report import ReportFlags, cost_facts, report
+from pipelines.round_control import build, control_facts, control_steps
 from pipelines.round_steps import (
     DATA,
     EVALUATION,
     TRAINING,
     Step,
     Work,
-    build,
     choose_next,
     evaluation,
     mining,
     pushing,
+    test_rows,
     training,
 )
-from pipelines.rounds import CHAMPION_INPUT, folder_of, standing, test_sets_of
+from pipelines.rounds import CHAMPION_INPUT, folder_of, test_sets_of
 from reports.index_page import INDEX, REPORT, write_index
-from reports.round_record import SRGB, LabelFacts, Round, data_facts, write_round
+from reports.round_record import SRGB, DataFacts, LabelFacts, Round, data_facts, write_round
 from reports.run_report_reading import Evaluated, measured, read_evaluated
 
 MINUTE: Final = 60
@@ -81,7 +83,7 @@ class _Diary:
         record = Round(
             name=f"Round {plan.number}",
             number=plan.number,
-            command=f"curate retrain --config {loop.file}",
+            command=_command(self.work),
             started=plan.started,
             seconds=time.monotonic() - self.started,
             lineage=self.lineage,
@@ -96,14 +98,17 @@ class _Diary:
 
 def _carry_out(work: Work, *, diary: _Diary) -> None:
     diary.known["test_sets"] = freeze(work.loop.workspace, found=test_sets_of(work.loop))
-    last = standing(work.loop).last
-    diary.known["before"] = [] if last is None else last.data
+    freeze_files(work.loop.workspace, sets=test_rows(work))
+    diary.known["before"] = [] if work.last is None else work.last.data
     build(work)
     diary.known["data"] = [data_facts(work.folder / DATA)]
     diary.do(training(work))
     diary.known["training"] = TRAINING
     diary.do(evaluation(work))
     winner = _decided(work, diary=diary)
+    for one in control_steps(work):
+        diary.do(one)
+    diary.known["control"] = control_facts(work)
     diary.do(mining(work, winner=winner))
     diary.known["labels"] = _label_facts(work)
     if (step := pushing(work)) is not None:
@@ -116,7 +121,12 @@ def _decided(work: Work, *, diary: _Diary) -> str:
     decision = _decision(evaluated, work=work)
     loop = work.loop
     tracker = tracker_of(place_of(loop.workspace))
-    record = record_of(work.training, evaluation=work.folder / EVALUATION)
+    record = replace(
+        record_of(work.training, evaluation=work.folder / EVALUATION),
+        title=f"{loop.config.model}, round {work.plan.number}",
+        description=_described(decision, work=work, data=diary.known["data"][0]),
+        source=_command(work),
+    )
     added = register(tracker, name=loop.config.model, model=work.training, record=record)
     version = tracker.version(loop.config.model, number=added.number)
     assert version is not None
@@ -140,6 +150,19 @@ def _decided(work: Work, *, diary: _Diary) -> str:
     return winner
 
 
+def _command(work: Work) -> str:
+    """Return the command that does the round, to be pasted into a shell."""
+    return shlex.join(["curate", "retrain", "--config", str(work.loop.file)])
+
+
+def _described(decision: Decision | None, *, work: Work, data: DataFacts) -> str:
+    """Say of a challenger where it comes from, and what the gate said, for who looks into MLflow."""
+    start = work.plan.champion or "no champion before it"
+    said = "The first champion." if decision is None else decision.sentence
+    network, began = work.loop.config.train.network, work.plan.started
+    return f"{network}, trained on {data.samples:,} samples in round {work.plan.number}, begun {began}; {start}. {said}"
+
+
 def _decision(evaluated: Evaluated, *, work: Work) -> Decision | None:
     """Give what the gate says, None where there is no champion to compare with."""
     if evaluated.baseline is None:
@@ -150,7 +173,7 @@ def _decision(evaluated: Evaluated, *, work: Work) -> Decision | None:
 
 def _rescored(now: Interval | None, *, work: Work, test_sets: dict[str, str]) -> str:
     """Say that the champion's mIoU is another than the last round told, on the same test sets; "" where it is not."""
-    last = standing(work.loop).last
+    last = work.last
     if last is None or last.miou is None or now is None:
         return ""
     is_same = (last.champion, last.test_sets) == (work.plan.champion, test_sets)
@@ -176,6 +199,7 @@ def _label_facts(work: Work) -> LabelFacts:
     is_asked = work.loop.config.label.project is not None
     return LabelFacts(
         relabeled=sum(row[STATUS] != Verdict.RIGHT for row in new),
+        confirmed=sum(row[STATUS] == Verdict.RIGHT for row in new),
         minutes=sum(seconds) / MINUTE if seconds else None,
         sent=len(choose_next(work)) if is_asked else 0,
     )
@@ -191,7 +215,8 @@ def _result(told: Round, *, diary: _Diary) -> Result:
     lines = [
         f"round {told.number}: {outcome}. {sentence}",
         f"  champion   {told.champion}{miou}",
-        f"  labels     {labels.relabeled} corrected for it, {labels.sent} sent to annotators next",
+        f"  labels     {labels.relabeled} corrected for it, {labels.confirmed} confirmed, "
+        f"{labels.sent} sent to annotators next",
         f"  took       {(told.seconds or 0) / MINUTE:.1f} minutes",
         f"  look at it: {page}, and all rounds: {page.parent.parent / INDEX}",
     ]
@@ -204,6 +229,7 @@ def _result(told: Round, *, diary: _Diary) -> Result:
         "challenger": told.challenger,
         "miou": None if told.miou is None else told.miou.value,
         "relabeled": labels.relabeled,
+        "confirmed": labels.confirmed,
         "sent": labels.sent,
         "seconds": told.seconds,
         "report": str(page),

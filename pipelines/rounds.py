@@ -31,15 +31,20 @@ LOCK: Final = f"{WORKSPACE}/lock"
 CHAMPION_INPUT: Final = "champion"
 DECISIVE: Final = ("model", "seed", "data", "label", "train", "gate", "mine")
 """The parts of the configuration that change what a round does; those on pages, messages and the calendar do not."""
+OF_CONFIGURATION: Final = " in the configuration"
 
 
 class RoundPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a round began with: hashes by name, and the champion, such as models:/portrait/3, or "" for none."""
+    """What a round began with: hashes by name, and the champion, such as models:/portrait/3, or "" for none.
+
+    `control` is the round whose training set holds the labels as they were before, 0 where no control is trained.
+    """
 
     number: int
     started: str
     inputs: dict[str, str]
     champion: str
+    control: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +162,17 @@ def configuration_of(loop: Loop) -> dict[str, str]:
     told: dict[str, Any] = msgspec.to_builtins(loop.config)
     if loop.config.data.licenses is None:
         del told["data"]["licenses"]  # a loop from before there was this key goes on
-    return {f"{name} in the configuration": _digest(told[name]) for name in DECISIVE}
+    decisive = [*DECISIVE, *(["control"] if loop.config.control else [])]  # as above
+    return {f"{name}{OF_CONFIGURATION}": _digest(told[name]) for name in decisive}
+
+
+def is_outdated(plan: RoundPlan, *, loop: Loop) -> bool:
+    """Tell whether the configuration changed since a round began: then that round is not what is wanted any more.
+
+    Data may change: a round keeps to the training set that it made.
+    """
+    before = {name: digest for name, digest in plan.inputs.items() if name.endswith(OF_CONFIGURATION)}
+    return before != configuration_of(loop)
 
 
 def changes(before: dict[str, str], *, now: dict[str, str]) -> list[str]:

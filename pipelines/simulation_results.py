@@ -15,7 +15,7 @@ from reports.ablation_table import aligned
 from reports.simulation_page import SimulationReport, write_simulation_page
 from reports.simulation_table import Curve, curves_csv, rows_of_curves, strategy_cells, strategy_data
 
-JSON, CSV, PAGE = "simulation.json", "simulation.csv", "simulation.html"
+JSON, CSV, PAGE, SETTINGS = "simulation.json", "simulation.csv", "simulation.html", "settings.yaml"
 
 
 def write_results(curves: Sequence[Curve], *, simulation: Simulation, seed: int) -> dict[str, Any]:
@@ -42,6 +42,7 @@ def write_results(curves: Sequence[Curve], *, simulation: Simulation, seed: int)
         settings=settings_text(simulation.settings).decode(),
         command=_command(simulation),
     )
+    write_durable(out / SETTINGS, report.settings.encode())
     write_durable(out / CSV, curves_csv(curves))
     write_simulation_page(report, out=out / PAGE)
     write_durable(out / JSON, msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
@@ -59,9 +60,9 @@ def _facts(simulation: Simulation) -> dict[str, str]:
 
 
 def _command(simulation: Simulation) -> str:
-    """Give the command, but for the settings of the training, which are told beside it."""
+    """Return the command; the settings of the training lie beside the page."""
     words: list[object] = ["curate", "simulate", "--data", *(one.folder for one in simulation.pool.datasets)]
     words += ["--test", *(one.data for one in simulation.test), "--val", *simulation.settings.val]
     words += ["--start", simulation.start, "--budget", simulation.budget, "--rounds", simulation.rounds]
     words += ["--select", *simulation.strategies, "--seeds", *simulation.seeds]
-    return shlex.join(map(str, [*words, "--config", "SETTINGS", "--out", simulation.out]))
+    return shlex.join(map(str, [*words, "--config", simulation.out / SETTINGS, "--out", simulation.out]))

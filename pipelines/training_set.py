@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pyarrow as pa
@@ -22,15 +22,16 @@ from curation.merging import (
     prefixes_of,
     refuse_twice,
 )
-from curation.samples import Plan
+from curation.samples import Item, Plan
 from labeling.browsing import DROP, REVIEW
-from labeling.label_studio.applying import STATUS
+from labeling.label_studio.applying import ANNOTATION, STATUS
 from labeling.label_studio.config import Verdict
 from models.data.choosing import REPEATS, apart
 
 LABELLED: Final = frozenset({Verdict.RIGHT, Verdict.FIXED, Verdict.NO_PERSON})
 """What an annotator says of a label that trains."""
 LABEL_ERROR: Final = "label_error"
+STAYS: Final = ("split", "group", REVIEW)
 SET_ASIDE: Final = frozenset({Verdict.AMBIGUOUS, Verdict.UNUSABLE})
 
 Row = Mapping[str, Any]
@@ -47,38 +48,69 @@ class TrainingParts:
     licenses: LicenseRules | None = None
 
 
-def plan_training_set(parts: TrainingParts, *, hard: Mapping[tuple[str, str], str | None], weight: int) -> Plan:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Earlier:
+    """A training set of before, whose labels are taken; an epoch is filled up to so many samples, for as many steps."""
+
+    dataset: Dataset
+    samples: int
+
+
+def plan_training_set(
+    parts: TrainingParts,
+    *,
+    hard: Mapping[tuple[str, str], str | None],
+    weight: int,
+    before: Earlier | None = None,
+) -> Plan:
     """Plan the training set. Rows of the split val stay in it to judge; rows of the split test, and what goes with
     them, are left out.
 
     `hard` holds the verdicts on hard cases, by dataset and id: each trains `weight` times in an epoch, unless its label
-    looks wrong and nobody looked at it. Raises InputRefused as a merge does.
+    looks wrong and nobody looked at it. With `before` whatever a person said since that training set is undone: such a
+    row is as it was then, and left out where it had no label then. Raises InputRefused as a merge does.
     """
     datasets = [*parts.train, *parts.pool]
     refuse_twice(datasets)
     prefixes = prefixes_of(datasets, prefix=len(datasets) > 1)
     joined = join_tables(datasets, prefixes=prefixes)
     pool = frozenset(range(len(parts.train), len(datasets)))
-    rows: list[dict[str, Any]] = joined.table.to_pylist()
+    now: list[dict[str, Any]] = joined.table.to_pylist()
+    rows = now if before is None else _as_before(now, older=before.dataset.table)
+    undone = {old["id"] for old, row in zip(rows, now, strict=True) if old is not row}
     filtered = Counter[str]()
     for reason, is_left_out in _rules(joined.owner, pool=pool, licenses=parts.licenses).items():
-        kept = [row for row in rows if not is_left_out(row)]
-        filtered[reason] += len(rows) - len(kept)
-        rows = kept
+        left = [row for row in rows if not is_left_out(row)]
+        filtered[reason] += len(rows) - len(left)
+        rows = left
     remaining = {row["id"] for row in rows}
     (table,) = apart([of_ids(joined.table, remaining)], held_out=parts.test)
     filtered["in_test"] += len(remaining) - len(table)
+    kept = set(table["id"].to_pylist())
     names = [(dataset.card.name, prefix) for dataset, prefix in zip(datasets, prefixes, strict=True)]
     items = []
-    for row in table.to_pylist():
+    for row in (row for row in rows if row["id"] in kept):
         name, prefix = names[joined.owner[row["id"]]]
         row[REPEATS] = weight if _is_hard(row, key=(name, row["id"].removeprefix(prefix)), hard=hard) else 1
-        items.append(merge_item(row, joined=joined, datasets=datasets, prefixes=prefixes))
+        item = merge_item(row, joined=joined, datasets=datasets, prefixes=prefixes)
+        if before is not None and row["id"] in undone:
+            item = replace(item, payload={"folder": str(before.dataset.folder.resolve()), "prefix": "", "row": row})
+        items.append(item)
+    folders, told = {*named_folders(table)}, {}
+    if before is not None:
+        _fill_up(items, samples=before.samples)
+        folders |= {*named_folders(before.dataset.table)}
+        told["before"] = fingerprint_file(before.dataset.folder / MANIFEST)[:16]
     manifests = [fingerprint_file(dataset.folder / MANIFEST)[:16] for dataset in datasets]
     repeats = {item.id: item.payload["row"][REPEATS] for item in items}
     return Plan(
         command="retrain",
-        settings={"manifests": manifests, "hard": sum(number > 1 for number in repeats.values()), "repeats": repeats},
+        settings={
+            "manifests": manifests,
+            **told,
+            "hard": sum(number > 1 for number in repeats.values()),
+            "repeats": repeats,
+        },
         sources=joined_sources(source for dataset in datasets for source in dataset.card.sources),
         considered=joined.table.num_rows,
         items=items,
@@ -86,9 +118,44 @@ def plan_training_set(parts: TrainingParts, *, hard: Mapping[tuple[str, str], st
         filtered={reason: number for reason, number in sorted(filtered.items()) if number},
         parents=[parent_name(dataset) for dataset in datasets],
         inputs=[dataset.folder for dataset in datasets],
-        folders=named_folders(table),
+        folders=tuple(sorted(folders)),
         columns={**joined.columns, REPEATS: pa.int32()},
     )
+
+
+def samples_in_epoch(items: Sequence[Item]) -> int:
+    """Return how many samples of a training set an epoch has: rows that train, each as often as it is to come."""
+    return sum(row[REPEATS] for row in _that_train(items))
+
+
+def _fill_up(items: Sequence[Item], *, samples: int) -> None:
+    """Let rows come once more, evenly over the set, until an epoch has so many samples; one with more is left."""
+    rows = _that_train(items)
+    missing = max(0, samples - samples_in_epoch(items)) if rows else 0
+    for number in range(missing):
+        rows[number * len(rows) // missing][REPEATS] += 1
+
+
+def _that_train(items: Sequence[Item]) -> list[dict[str, Any]]:
+    return [item.payload["row"] for item in items if item.payload["row"]["split"] != "val"]
+
+
+def _as_before(rows: Sequence[dict[str, Any]], *, older: pa.Table) -> list[dict[str, Any]]:
+    """Return rows as they were in an earlier training set; one of which nobody said anything since is the same row.
+
+    What is no label, such as its split, stays as it is now. A row that was not there has no label.
+    """
+    then = {row["id"]: row for row in older.to_pylist()}
+    found = []
+    for row in rows:
+        before = then.get(row["id"], {})
+        if row.get(ANNOTATION) == before.get(ANNOTATION):
+            found.append(row)
+        elif before:
+            found.append({name: row[name] if name in STAYS else before.get(name) for name in row})
+        else:
+            found.append({**row, "mask": None, STATUS: None})
+    return found
 
 
 def _rules(

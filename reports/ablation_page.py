@@ -6,14 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from curation.files import write_durable
 from models.metrics.comparison import RESAMPLES
-from models.metrics.seeds import SeedComparison
+from models.metrics.seeds import LEAST_SEEDS, SeedComparison
 from reports.ablation_table import ArmRow, table_cells
 from reports.figures import forests
 from reports.run_report import refuse_foreign, rendered_page
+
+NEEDED: Final = f"What other seeds could say is known from {LEAST_SEEDS} on, the same in both that are compared."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +55,7 @@ def write_ablation_page(report: AblationReport, *, out: Path) -> None:
     refuse_foreign(out)
     rows = [arm.row for arm in report.arms]
     head, cells = table_cells(rows)
-    marks = forests([None if row.change is None else row.change.images for row in rows])
+    marks = forests([None if row.change is None else row.change.overall for row in rows])
     page = rendered_page(
         "ablation.html.j2",
         kind="ablation",
@@ -74,7 +76,7 @@ def write_ablation_page(report: AblationReport, *, out: Path) -> None:
 
 
 def verdict(rows: Sequence[ArmRow]) -> tuple[str, str]:
-    """Say in a line, and in a sentence, which arms differ from the first one: by the images, and with every seed."""
+    """Say in a line, and in a sentence, which arms differ from the first one: by intervals over seeds and images."""
     known = {row.name: row.change for row in rows[1:] if row.change is not None}
     signs = {name: sign_of(change) for name, change in known.items()}
     failed = [row.name for row in rows if not row.seeds]
@@ -82,18 +84,18 @@ def verdict(rows: Sequence[ArmRow]) -> tuple[str, str]:
         return "Nothing can be compared", "The first arm, which the others are compared with, failed."
     if not known:
         return "There is nothing to compare with", ""
-    words = {"better": "better", "worse": "worse", "mixed": "where the images and the seeds do not agree"}
+    if set(signs.values()) == {"few"}:
+        return "Too few seeds to tell", NEEDED
+    words = {"better": "better", "worse": "worse", "few": "with too few seeds to tell"}
     groups = [(word, [name for name, sign in signs.items() if sign == kind]) for kind, word in words.items()]
     told = [f"{len(names)} {word}: {'; '.join(names)}" for word, names in (*groups, ("failed", failed)) if names]
     head = f"{len(groups[0][1])} of {len(known)} arms better than the first, {rows[0].name}"
-    return head, ". ".join(told) + "." if told else "The test images do not tell any arm from the first one."
+    return head, ". ".join(told) + "." if told else "Seeds and test images do not tell any arm from the first one."
 
 
-def sign_of(change: SeedComparison) -> Literal["better", "worse", "mixed", "open"]:
-    """Say what a comparison shows: open where the interval holds 0, mixed where some seeds say otherwise."""
-    low, high = change.images.low, change.images.high
-    if low is None or high is None or low <= 0 <= high:
-        return "open"
-    if low > 0:
-        return "better" if change.gained == len(change.differences) else "mixed"
-    return "worse" if change.gained == 0 else "mixed"
+def sign_of(change: SeedComparison) -> Literal["better", "worse", "open", "few"]:
+    """Say what the interval over seeds and images shows: open where it holds 0, few where there is none."""
+    if change.overall is None or change.overall.low is None or change.overall.high is None:
+        return "few"
+    low, high = change.overall.low, change.overall.high
+    return "better" if low > 0 else "worse" if high < 0 else "open"

@@ -18,6 +18,7 @@ from models.metrics.summary import Summary, summarise
 from models.scores import columns_of
 
 UNKNOWN: Final = "–"
+TOO_FEW: Final = "too few seeds to tell"
 HEADINGS: Final = {
     "miou": "mIoU",
     "std": "Std over images",
@@ -140,10 +141,11 @@ def told_spread(found: Spread | None) -> str:
 
 
 def told_change(found: SeedComparison | None) -> tuple[str, str]:
-    """Give a difference and its interval as texts."""
+    """Return a difference, and its interval over seeds and images, as texts."""
     if found is None or found.images.difference is None:
         return UNKNOWN, UNKNOWN
-    return f"{found.images.difference:+.4f}", f"{found.images.low:+.4f} to {found.images.high:+.4f}"
+    both = found.overall
+    return f"{found.images.difference:+.4f}", TOO_FEW if both is None else f"{both.low:+.4f} to {both.high:+.4f}"
 
 
 def told_gain(row: ArmRow) -> str:
@@ -200,7 +202,8 @@ def _set_names(rows: Sequence[ArmRow]) -> list[str]:
 
 
 def _interval(found: SeedComparison) -> tuple[float | None, ...]:
-    return found.images.difference, found.images.low, found.images.high
+    both = found.overall
+    return found.images.difference, *((None, None) if both is None else (both.low, both.high))
 
 
 def _inert(cell: str) -> str:

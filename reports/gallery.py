@@ -1,5 +1,7 @@
 """One HTML contact sheet of datasets: a single file that opens from the disk and asks nothing of the network.
 
+Where it still lies beside the datasets, a close-up shows their own files, pixel by pixel; elsewhere its small pictures.
+
 Ids, file names and reasons come from data that anybody may have made. They reach the page as escaped text or as JSON
 that the script puts in as text; the policy in the page's head allows no script but ours, by its hash.
 """
@@ -7,13 +9,16 @@ that the script puts in as text; the policy in the page's head allows no script 
 from __future__ import annotations
 
 import base64
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import msgspec
+import numpy as np
 
 from curation.card import tool_version
 from curation.dataset import Dataset, read_quarantine, select_rows
@@ -23,7 +28,7 @@ from curation.pixels import decode_gray, decode_image, decode_mask
 from curation.runner import RunnerOptions, run_items
 from curation.safe_id import SafeId
 from curation.samples import COLUMNS, Item, Outcome, Sample
-from models.truth import has_truth, read_truth
+from models.truth import IGNORED, has_truth, read_truth
 from reports.drawing import (
     alpha_tile,
     error_paths,
@@ -40,6 +45,7 @@ MARK: Final = b"<!doctype html>\n<!-- curate gallery -->"
 QUARANTINE_SHOWN: Final = 500
 SIGNIFICANT_DIGITS: Final = 4
 RANK: Final = "hard_rank"
+ORIGINALS: Final = ("image", "mask", "alpha", "trimap")
 NOTES: Final = ("verdict", "review", "mined_from", "mined_id")
 """Columns of text that commands add and a card shows."""
 
@@ -86,7 +92,7 @@ def write_gallery(
         cards[outcome.id] = _card_of(outcome)
         if progress is not None:
             progress(len(cards))
-    rows = [_facts(item.payload) | cards[item.id] for item in items]
+    rows = [_facts(item.payload, page=out) | cards[item.id] for item in items]
     page = "".join(render(datasets, rows=rows, options=options)).encode()
     write_durable(out, page)
     failed = sum("problem" in row for row in rows)
@@ -144,6 +150,10 @@ def draw_sample(item: Item, folder: Path) -> Outcome:
     if row["trimap"] is not None:
         data, file = read("trimap")
         pictures["trimap"] = _text(trimap_tile(decode_gray(data, file=file), size=size))
+    if row.get("ignore") is not None:
+        data, file = read("ignore")
+        ignored = np.where(decode_gray(data, file=file) == IGNORED, np.uint8(255), np.uint8(0))
+        pictures["ignored"] = outline_path(ignored, size=size)
     if row.get("prediction") is not None:
         pictures |= _compared(row, origin=origin, size=size)
     known = {name: row[name] for name in COLUMNS}
@@ -178,6 +188,7 @@ def render(datasets: Sequence[Dataset], *, rows: Sequence[dict[str, Any]], optio
             query=options.query,
             verdicts=_verdicts(rows, meanings=options.verdicts),
             with_errors=any("missed" in row.get("pictures", {}) for row in rows),
+            with_ignored=any(row.get("pictures", {}).get("ignored") for row in rows),
             quarantine=lines[:QUARANTINE_SHOWN],
             quarantine_more=max(0, len(lines) - QUARANTINE_SHOWN),
             tool_version=tool_version(),
@@ -210,9 +221,11 @@ def _summary(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _facts(payload: dict[str, Any]) -> dict[str, Any]:
-    """Give what a card says about its sample; numbers that commands added become `scores`."""
+def _facts(payload: dict[str, Any], *, page: Path) -> dict[str, Any]:
+    """Return what a card says about its sample; numbers that commands added become `scores`, and `files` are those of
+    its pictures as seen from the page, for whoever looks at every pixel where both still lie."""
     row = payload["row"]
+    near = Path(os.path.relpath(payload["folder"], page.resolve().parent))
     scores = {
         name: float(f"{value:.{SIGNIFICANT_DIGITS}g}")
         for name, value in row.items()
@@ -229,6 +242,7 @@ def _facts(payload: dict[str, Any]) -> dict[str, Any]:
         "source_id": row["source_id"],
         "license": row["license"],
         "version": row["label_version"],
+        "files": {name: f"./{quote((near / row[name]).as_posix())}" for name in ORIGINALS if row.get(name) is not None},
         "scores": scores,
         "notes": {name: row[name] for name in NOTES if isinstance(row.get(name), str)},
     }

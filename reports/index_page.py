@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -70,15 +73,24 @@ def _row(told: Round, *, place: Path, out: Path) -> dict[str, Any]:
 
 
 def _trend(rounds: Sequence[Round]) -> Chart | None:
+    """Return the champion's mIoU by round: a line for each run of rounds that measured on the same images."""
     known = [told for told in rounds if told.miou is not None]
     if not known:
         return None
     found = [told.miou for told in known if told.miou is not None]
     promotions = [i for i, told in enumerate(known) if told.decision is not None and told.decision.is_promoted]
-    return lines(
-        [[one.value for one in found]],
+    begun = [0, *(i for i in range(1, len(known)) if known[i].test_sets != known[i - 1].test_sets), len(known)]
+    parts = list(pairwise(begun))
+
+    def part(numbers: list[float], *, of: tuple[int, int]) -> list[float]:
+        return [number if of[0] <= i < of[1] else math.nan for i, number in enumerate(numbers)]
+
+    values, lows, highs = ([getattr(one, name) for one in found] for name in ("value", "low", "high"))
+    chart = lines(
+        [part(values, of=one) for one in parts],
         names=("round", "mIoU"),
-        bands=[([one.low for one in found], [one.high for one in found])],
+        bands=[(part(lows, of=one), part(highs, of=one)) for one in parts],
         starts=promotions,
         texts=[f"{told.name}: {one.value:.4f}" for told, one in zip(known, found, strict=True)],
     )
+    return replace(chart, lines=tuple(replace(line, series=0) for line in chart.lines))

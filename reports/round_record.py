@@ -17,6 +17,7 @@ from curation.files import read_file, write_durable
 from curation.licenses import flagged_counts, row_licenses
 from curation.quarantine import BadRecord
 from models.gate import Decision
+from models.metrics.comparison import Comparison
 from models.metrics.intervals import Interval
 
 ROUND: Final = "round.json"
@@ -45,11 +46,26 @@ class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LabelFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What people did for a round: masks that came back corrected, minutes that took, samples sent to them next."""
+    """What people did for a round: masks that came back corrected, and confirmed as they were, the minutes that both
+    took, and samples sent to them next."""
 
     relabeled: int = 0
+    confirmed: int = 0
     minutes: float | None = None
     sent: int = 0
+
+
+class ControlFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A training on the labels of an earlier `round`; `gain` is the challenger against it, on the same test images.
+
+    Without a gain none was trained, since nobody said anything of a label after that round. `samples` and
+    `challenger_samples` are those of an epoch of each.
+    """
+
+    round: int
+    gain: Comparison | None = None
+    samples: int = 0
+    challenger_samples: int = 0
 
 
 class CostFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +105,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     data: list[DataFacts] = []
     before: list[DataFacts] = []
     labels: LabelFacts | None = None
+    control: ControlFacts | None = None
     costs: list[CostFacts] = []
     lineage: dict[str, str] = {}
     problems: list[str] = []

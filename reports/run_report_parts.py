@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -12,13 +11,12 @@ import numpy as np
 from models.gate import Decision, GateRules
 from models.metrics.intervals import Interval
 from models.metrics.summary import HARD_BELOW
+from models.registry import pasted
 from models.slices import slices_of
 from reports.figures import forest, lines
-from reports.round_record import DataFacts, LabelFacts, Round
+from reports.round_record import ControlFacts, DataFacts, LabelFacts, Round
 from reports.run_report_reading import Evaluated, miou_of, read_history
 
-LEAST_MINUTES: Final = 1.0
-"""Of less work than this no rate is told."""
 CHOICES: Final = (("split", "all"), ("where", None), ("limit", None))
 """The flags of an evaluation that choose samples, and what they are where they are not given."""
 
@@ -85,21 +83,50 @@ def _flagged(facts: DataFacts) -> dict[str, int]:
     return {name: number for name, number in found.items() if number}
 
 
-def label_facts(labels: LabelFacts | None, *, decision: Decision | None) -> list[tuple[str, str]]:
-    """Give what the labels cost and what they brought, per mask and per minute where these are known."""
+def label_facts(
+    labels: LabelFacts | None, *, decision: Decision | None, control: ControlFacts | None
+) -> list[tuple[str, str]]:
+    """Return what the labels cost and what they brought: against a control, else together with the training.
+
+    Nothing is told per mask or per hour: the next ones may bring less, or more.
+    """
     if labels is None:
         return []
-    told = [("masks relabelled", f"{labels.relabeled:,}"), ("sent to annotators next", f"{labels.sent:,}")]
+    told = [("masks corrected", f"{labels.relabeled:,}"), ("confirmed as they were", f"{labels.confirmed:,}")]
+    told.append(("sent to annotators next", f"{labels.sent:,}"))
     if labels.minutes is not None:
         told.append(("annotator minutes", f"{labels.minutes:,.1f}"))
-    gain = None if decision is None else decision.overall.difference
-    if gain is not None and labels.relabeled:
-        told.append(("mIoU per 100 masks", f"{100 * gain / labels.relabeled:+.4f}"))
-    if gain is not None and labels.minutes is not None and labels.minutes >= LEAST_MINUTES:
-        told.append(
-            ("mIoU per annotator hour", f"{60 * gain / labels.minutes:+.4f} ({gain / labels.minutes:+.6f}/min)")
-        )
+    if control is not None and control.gain is not None:
+        found, name = control.gain, "gain in mIoU of these labels"
+    elif decision is not None and (labels.relabeled or labels.confirmed):
+        found, name = decision.overall, "gain of labels and training together"
+    else:
+        return told
+    if found.difference is not None:
+        told.append((name, f"{found.difference:+.4f} ({found.low:+.4f} to {found.high:+.4f})"))
     return told
+
+
+def label_note(labels: LabelFacts | None, *, control: ControlFacts | None) -> str:
+    """Say what the gain of labels stands on; "" where there is none to tell of."""
+    if control is not None and control.gain is not None:
+        low, high = control.gain.low, control.gain.high
+        is_open = low is None or high is None or low <= 0 <= high
+        shown = "The interval holds 0: that these labels bring anything is not shown. " if is_open else ""
+        return (
+            f"{shown}A control was trained like the challenger, with the same start, seed and epochs, on the labels as "
+            f"they were in round {control.round}: {control.samples:,} samples an epoch, the challenger "
+            f"{control.challenger_samples:,}. The gain is the challenger against the control, image by image, for all "
+            "labels of this round together; other labels, or another seed, may bring more or less."
+        )
+    if control is not None:
+        return f"No label that trains changed since round {control.round}: a control would be the challenger itself."
+    if labels is None or not (labels.relabeled or labels.confirmed):
+        return ""
+    return (
+        "What the labels alone bring is not known: the challenger also trained longer than the champion. With "
+        "`control: true` in the configuration a round trains a control on the labels as they were before."
+    )
 
 
 def curve_figures(run: Path | None) -> list[dict[str, Any]]:
@@ -160,7 +187,7 @@ def repeat_command(evaluated: Evaluated) -> str:
         words += ["--precision", metrics["precision"]]
     words += ["--with-flips"] if metrics.get("with_flips") else []
     words += ["--seed", str(metrics["seed"])] if metrics.get("seed") else []
-    return shlex.join(map(str, [*words, "--out", evaluated.folder]))
+    return pasted(list(map(str, [*words, "--out", evaluated.folder])))
 
 
 def _compared(evaluated: Evaluated, *, decision: Decision) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from curation.files import write_durable
 from models.metrics.comparison import RESAMPLES
 from models.metrics.seeds import Spread
-from reports.ablation_page import sign_of
+from reports.ablation_page import NEEDED, sign_of
 from reports.figures import Chart, forests, lines
 from reports.run_report import refuse_foreign, rendered_page
 from reports.simulation_table import StrategyRow, strategy_cells
@@ -32,7 +32,7 @@ def write_simulation_page(report: SimulationReport, *, out: Path) -> None:
     """Write the page to the file `out`; raises InputRefused when that is a file of something else."""
     refuse_foreign(out)
     head, cells = strategy_cells(report.rows, labels=report.labels)
-    marks = forests([None if row.change is None else row.change.images for row in report.rows])
+    marks = forests([None if row.change is None else row.change.overall for row in report.rows])
     page = rendered_page(
         "simulation.html.j2",
         kind="simulation",
@@ -50,19 +50,17 @@ def write_simulation_page(report: SimulationReport, *, out: Path) -> None:
 
 
 def verdict(rows: Sequence[StrategyRow]) -> tuple[str, str]:
-    """Say in a line, and in a sentence, which strategies beat random: by the images, and with every seed."""
+    """Say in a line, and in a sentence, which strategies beat random: by intervals over seeds and images."""
     signs = {row.strategy: sign_of(row.change) for row in rows if row.change is not None}
     if not signs:
         return "Nothing can be compared with random", ""
-    words = {
-        "better": "Better than random",
-        "worse": "Worse than random",
-        "mixed": "Where the images and the seeds do not agree",
-    }
+    if set(signs.values()) == {"few"}:
+        return "Too few seeds to tell", NEEDED
+    words = {"better": "Better than random", "worse": "Worse than random", "few": "With too few seeds to tell"}
     groups = {kind: [name for name, sign in signs.items() if sign == kind] for kind in words}
     told = [f"{words[kind]}: {', '.join(names)}" for kind, names in groups.items() if names]
     head = f"{len(groups['better'])} of {len(signs)} selections better than random"
-    return head, ". ".join(told) + "." if told else "The test images do not tell any selection from random."
+    return head, ". ".join(told) + "." if told else "Seeds and test images do not tell any selection from random."
 
 
 def _figure(rows: Sequence[StrategyRow], *, labels: Sequence[int]) -> Chart:

@@ -12,6 +12,9 @@ const views = VIEWS.filter((name) => name === "image" || rows.some((row) => has(
 let view = ["errors", "outline"].find((name) => views.includes(name)) || "image";
 let isReversed = false;
 let opened = null;
+let closeView = null; // what the close-up shows
+let scale = 0; // of the close-up: pixels of the screen for one of the picture; 0 fits the window
+const SCALES = [0, 1, 2, 4];
 
 function has(row, name) {
   const pictures = row.pictures || {};
@@ -31,17 +34,25 @@ function drawn(name, attributes) {
   return element;
 }
 
-function photo(row, name) {
+function photo(row, name, isWhole) {
   const image = make("img", "picture");
+  const small = name in row.pictures ? "data:image/" + (name === "image" ? "webp" : "png") + ";base64," + row.pictures[name] : null;
   image.alt = name + " of " + row.id;
   image.decoding = "async";
-  image.src = "data:image/" + (name === "image" ? "webp" : "png") + ";base64," + row.pictures[name];
+  image.src = isWhole ? row.files[name] : small;
+  // the file of the dataset is there only where the page still lies beside it, and the browser knows its format
+  if (isWhole) image.addEventListener("error", () => {
+    byId("close-up-note").textContent = "a small picture: " + row.files[name] + " cannot be shown from here";
+    if (small === null) image.replaceWith(vector(row, name));
+    else image.src = small;
+  }, { once: true });
   return image;
 }
 
 function vector(row, name) {
   const { width, height, outline, prediction, extra, missed } = row.pictures;
   const svg = drawn("svg", { class: "picture", viewBox: "-0.5 -0.5 " + width + " " + height, "aria-hidden": "true" });
+  const ignored = row.pictures.ignored ? [drawn("path", { class: "ignored", d: row.pictures.ignored })] : [];
   if (name === "mask") {
     svg.append(drawn("rect", { class: "frame", x: -0.5, y: -0.5, width, height }));
     svg.append(drawn("path", { class: "person", d: outline }));
@@ -51,20 +62,22 @@ function vector(row, name) {
     svg.append(drawn("path", { class: "under", d: outline || "" }), drawn("path", { class: "over", d: outline || "" }));
     if (name === "prediction") svg.append(drawn("path", { class: "under", d: prediction }), drawn("path", { class: "over guess", d: prediction }));
   }
+  svg.append(...ignored);
   return svg;
 }
 
-function fill(stage, row, name) {
+function fill(stage, row, name, isLarge) {
+  const isWhole = (part) => isLarge && part in row.files;
   if (DRAWN.includes(name) && !has(row, name)) name = "image"; // a background has no outline, and is to be seen all the same
   if (row.problem) return stage.replaceChildren(make("span", "absent broken", row.problem));
   if (!has(row, name)) return stage.replaceChildren(make("span", "absent", "no " + name));
-  if (name === "mask") return stage.replaceChildren(vector(row, name));
+  if (name === "mask" && !isWhole("mask")) return stage.replaceChildren(vector(row, name));
   if (DRAWN.includes(name)) {
-    const under = photo(row, "image");
+    const under = photo(row, "image", isWhole("image"));
     under.classList.toggle("drained", name === "errors");
     return stage.replaceChildren(under, vector(row, name));
   }
-  return stage.replaceChildren(photo(row, name));
+  return stage.replaceChildren(photo(row, name, isWhole(name)));
 }
 
 const percent = (share) => (share === null ? "area unknown" : (100 * share).toFixed(1) + " %");
@@ -181,16 +194,48 @@ function fact(list, name, value) {
   list.append(pair);
 }
 
+const viewsOf = (row) => (row.problem ? ["image"] : views.filter((name) => has(row, name)));
+
+function show(name) {
+  closeView = viewsOf(opened).includes(name) ? name : "image";
+  byId("close-up-note").textContent = "";
+  fill(byId("close-up-picture"), opened, closeView, true);
+  for (const figure of byId("close-up-views").children) figure.classList.toggle("chosen", figure.dataset.view === closeView);
+}
+
+// The middle of the window stays the middle of what is seen.
+function zoom(to) {
+  const frame = byId("close-up-window");
+  const picture = byId("close-up-picture");
+  const x = (frame.scrollLeft + frame.clientWidth / 2) / frame.scrollWidth;
+  const y = (frame.scrollTop + frame.clientHeight / 2) / frame.scrollHeight;
+  scale = to;
+  byId("close-up").classList.toggle("zoomed", scale > 0); // nothing but the picture then
+  const [width, height] = opened.size.map((side) => (side * scale) / devicePixelRatio + "px");
+  Object.assign(picture.style, scale ? { width, height } : { width: "", height: "" });
+  picture.classList.toggle("large", scale > 0);
+  picture.classList.toggle("pixels", scale > 1);
+  byId("close-up-zoom").textContent = scale ? scale + ":1" : "fit";
+  frame.scrollTo(x * frame.scrollWidth - frame.clientWidth / 2, y * frame.scrollHeight - frame.clientHeight / 2);
+}
+
+const resize = (by) => zoom(SCALES[Math.min(SCALES.length - 1, Math.max(0, SCALES.indexOf(scale) + by))]);
+
 function open(row) {
   opened = row;
   byId("close-up-name").textContent = row.id;
-  byId("close-up-views").replaceChildren(...(row.problem ? ["image"] : views.filter((name) => has(row, name))).map((name) => {
+  byId("close-up-views").replaceChildren(...viewsOf(row).map((name) => {
     const figure = make("figure");
-    const stage = make("div", "stage");
+    const stage = make("button", "stage");
+    stage.type = "button";
+    stage.setAttribute("aria-label", "Show " + name);
+    stage.addEventListener("click", () => show(name));
     fill(stage, row, name);
+    figure.dataset.view = name;
     figure.append(stage, make("figcaption", "", name));
     return figure;
   }));
+  show(closeView || view);
   const facts = byId("close-up-facts");
   facts.replaceChildren();
   fact(facts, "person area", percent(row.area));
@@ -205,6 +250,21 @@ function open(row) {
   for (const name of Object.keys(row.notes)) fact(facts, name.replace("_", " "), row.notes[name]);
   for (const name of Object.keys(row.scores)) fact(facts, name, row.scores[name]);
   if (!byId("close-up").open) byId("close-up").showModal();
+  zoom(scale);
+}
+
+function closeUpKey(key) {
+  const frame = byId("close-up-window");
+  const [right, down] = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[key] || [0, 0];
+  if (key === "n" || (!scale && right > 0)) step(1);
+  else if (key === "p" || (!scale && right < 0)) step(-1);
+  else if (right || down) frame.scrollBy(right * frame.clientWidth / 4, down * frame.clientHeight / 4);
+  else if (key === "z") zoom(scale ? 0 : 1);
+  else if (key === "+" || key === "=") resize(1);
+  else if (key === "-") resize(-1);
+  else if (VIEWS[key - 1]) show(VIEWS[key - 1]);
+  else return false;
+  return true;
 }
 
 function step(by) {
@@ -249,11 +309,12 @@ byId("direction").addEventListener("click", () => {
   byId("direction").textContent = isReversed ? "↓" : "↑";
   order();
 });
+byId("close-up-picture").addEventListener("click", () => zoom(scale ? 0 : 1));
+byId("close-up-zoom").addEventListener("click", () => zoom(scale ? 0 : 1));
 byId("zoom").addEventListener("input", () => document.documentElement.style.setProperty("--tile", byId("zoom").value + "px"));
 document.addEventListener("keydown", (event) => {
   if (byId("close-up").open) {
-    if (event.key === "ArrowRight") step(1);
-    if (event.key === "ArrowLeft") step(-1);
+    if (!event.ctrlKey && !event.metaKey && !event.altKey && closeUpKey(event.key)) event.preventDefault();
     return;
   }
   if (event.ctrlKey || event.metaKey || event.altKey || /INPUT|SELECT/.test(event.target.tagName) && event.target.type !== "radio") return;

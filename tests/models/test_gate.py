@@ -86,6 +86,17 @@ def test_a_slice_that_loses_too_much_refuses_a_model_that_is_better_overall() ->
     assert decide(champion, challenger=challenger, rules=fewer, slices=["size"]).is_promoted
 
 
+def test_of_a_model_that_is_worse_it_is_said_first_that_it_is_worse() -> None:
+    """Slices that lose too much come after, the largest loss first, and the images named are the worst of all."""
+    areas = [0.02] * 8 + [0.6] * 8
+    challenger = table([0.5] * 8 + [0.3] * 8, areas=areas)
+    found = decide(table([0.6] * 16, areas=areas), challenger=challenger, rules=RULES, slices=["size"])
+    assert (found.is_promoted, found.reason) == (False, "loss")
+    assert found.sentence.startswith("The challenger is worse: -0.2000 mIoU on 16 images")
+    assert found.sentence.index("size large by 0.3000") < found.sentence.index("size tiny by 0.1000")
+    assert {one.id for one in found.offences[:8]} == {f"{number:03}" for number in range(8, 16)}
+
+
 def test_each_data_set_is_a_slice_where_there_are_several() -> None:
     champion = pa.concat_tables([table([0.6] * 4, dataset="a"), table([0.6] * 20, dataset="b")])
     challenger = pa.concat_tables([table([0.5] * 4, dataset="a"), table([0.8] * 20, dataset="b")])

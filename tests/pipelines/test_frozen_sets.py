@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from curation.errors import InputRefused
-from pipelines.frozen_sets import FROZEN, freeze
+from curation.files import sha256_of
+from pipelines.frozen_sets import FILES, FROZEN, freeze, freeze_files
 
 ONE, OTHER = "1" * 64, "2" * 64
 
@@ -45,3 +46,34 @@ def test_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / FROZEN).mkdir()
     with pytest.raises(InputRefused):
         freeze(tmp_path, found={"a": ONE})
+
+
+@pytest.mark.parametrize("is_in_manifest", [True, False])
+@pytest.mark.parametrize("column", ["image", "mask", "ignore"])
+def test_a_changed_file_is_refused_with_both_hashes_though_the_manifest_is_intact(
+    tmp_path: Path, column: str, is_in_manifest: bool
+) -> None:
+    """Also one of which the manifest holds no hash: that is frozen when it is first measured on."""
+    files = {name: f"{name}s/1.png" for name in ("image", "mask", "ignore")}
+    digests: dict[str, str | None] = {}
+    for name, place in files.items():
+        (tmp_path / "t" / place).parent.mkdir(parents=True)
+        (tmp_path / "t" / place).write_bytes(name.encode())
+        digest = sha256_of(name.encode())
+        digests["sha256" if name == "image" else f"{name}_sha256"] = digest if is_in_manifest else None
+    sets = {"data/t": (tmp_path / "t", [{"id": "1", "alpha": None, **files, **digests}])}
+    for _ in range(2):
+        freeze_files(tmp_path / "loop", sets=sets)
+    assert (tmp_path / "loop" / FILES).exists() != is_in_manifest
+    changed = tmp_path / "t" / files[column]
+    changed.write_bytes(b"other")
+    for _ in range(2):
+        with pytest.raises(InputRefused, match=f"{sha256_of(b'other')}.*{sha256_of(column.encode())}") as told:
+            freeze_files(tmp_path / "loop", sets=sets)
+        assert str(told.value.where) == str(changed)
+        assert told.value.exit_code == 4
+    changed.unlink()
+    with pytest.raises(InputRefused, match="cannot be read"):
+        freeze_files(tmp_path / "loop", sets=sets)
+    changed.write_bytes(column.encode())
+    freeze_files(tmp_path / "loop", sets=sets)

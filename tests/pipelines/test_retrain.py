@@ -201,6 +201,17 @@ def without_masks(folder: Path) -> Iterator[None]:
     (folder / "away").rename(folder / "masks")
 
 
+def test_a_mask_of_a_test_set_that_was_replaced_on_disk_is_refused_and_named(loop: Folder) -> None:
+    mask = loop.path / "test" / "masks" / "03.png"
+    before = fingerprint_file(mask)
+    mask.write_bytes((loop.path / "test" / "masks" / "04.png").read_bytes())
+    relabelled(loop.path / "train", "01")
+    with pytest.raises(InputRefused, match=f"{fingerprint_file(mask)}, frozen was {before}") as caught:
+        loop.go()
+    assert str(mask) in str(caught.value)
+    assert (loop.champion(), loop.versions()) == (1, 1)
+
+
 def test_a_step_that_fails_is_told_of_and_a_mended_configuration_begins_the_round_anew(loop: Folder) -> None:
     loop.write(seed=1)
     with without_masks(loop.path / "train"), pytest.raises(InputRefused, match="broken"):

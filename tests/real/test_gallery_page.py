@@ -14,7 +14,7 @@ import pytest
 
 from curation.card import Card, Counts
 from curation.dataset import SCHEMA, Dataset, read_dataset, write_dataset
-from curation.pixels import encode_image, encode_mask
+from curation.pixels import encode_gray, encode_image, encode_mask
 from curation.quarantine import BadRecord, Code
 from curation.runner import RunnerOptions
 from reports.gallery import GalleryOptions, write_gallery
@@ -188,3 +188,109 @@ def test_a_thousand_cards_draw_only_what_is_near_the_window(
     page.locator(".card").nth(999).locator("img").wait_for(state="attached")
     assert page.locator(".card").first.locator("img").count() == 0
     assert seen == []
+
+
+def photographs(folder: Path, *, size: tuple[int, int], ignored: bool = False) -> Dataset:
+    """Write two pictures of (height, width), of stripes that are one pixel wide and the file of a mask of each."""
+    dataset = drawn(folder, ids=["a", "b"], text=["x", "x"])
+    stripes = np.zeros((*size, 3), np.uint8)
+    stripes[:, ::2] = 255
+    mask = np.zeros(size, np.uint8)
+    mask[size[0] // 3 :, size[1] // 4 :] = 255
+    (folder / "images/0.png").write_bytes(encode_image(stripes))
+    (folder / "masks/0.png").write_bytes(encode_mask(mask))
+    rows = [row | {"height": size[0], "width": size[1]} for row in dataset.table.to_pylist()]
+    schema = dataset.table.schema
+    if ignored:
+        (folder / "ignores").mkdir()
+        (folder / "ignores/0.png").write_bytes(encode_gray(np.where(mask > 0, np.uint8(0), np.uint8(128))))
+        rows = [row | {"ignore": "ignores/0.png"} for row in rows]
+        schema = schema.append(pa.field("ignore", pa.string()))
+    table = pa.Table.from_pylist(rows, schema=schema)
+    return Dataset(folder=dataset.folder, card=dataset.card, table=table)
+
+
+SIZE_OF_PICTURE = """() => {
+  const image = document.querySelector('#close-up-picture img');
+  const box = document.querySelector('#close-up-picture').getBoundingClientRect();
+  return [image.naturalWidth, image.naturalHeight, box.width, box.height];
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_close_up_fills_the_window_shows_every_pixel_and_moves_by_keys(
+    scheme: str, tmp_path: Path, open_page: Callable[..., tuple[Any, list[str]]]
+) -> None:
+    dataset = photographs(tmp_path / "a d?#%'", size=(1500, 2000))
+    page, seen = open_page(sheet(dataset, out=tmp_path / "g.html"), color_scheme=scheme)
+    page.locator(".stage").first.click()
+    box = page.locator("#close-up").bounding_box()
+    assert (box["width"], box["height"]) == (1280, 900)
+    page.wait_for_function("document.querySelector('#close-up-picture img').naturalWidth === 2000")
+    assert page.evaluate(SIZE_OF_PICTURE)[3] > 600, "all of it, in the window"
+    page.keyboard.press("z")
+    assert page.evaluate(SIZE_OF_PICTURE) == [2000, 1500, 2000, 1500]
+    frame = page.locator("#close-up-window")
+    assert frame.bounding_box()["height"] > 800 and not page.locator("#close-up-facts").is_visible()
+    before = frame.evaluate("one => [one.scrollLeft, one.scrollTop]")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    after = frame.evaluate("one => [one.scrollLeft, one.scrollTop]")
+    assert after[0] > before[0] and after[1] > before[1]
+    assert page.locator("#close-up-name").text_content() == "a", "the arrows move the picture, not the choice"
+    page.keyboard.press("+")
+    assert page.evaluate(SIZE_OF_PICTURE)[2:] == [4000, 3000]
+    page.keyboard.press("n")
+    assert page.locator("#close-up-name").text_content() == "b"
+    page.keyboard.press("3")
+    page.wait_for_function("document.querySelector('#close-up-picture img').alt === 'mask of b'")
+    page.wait_for_function("document.querySelector('#close-up-picture img').naturalWidth === 2000")
+    assert page.locator("#close-up-note").text_content() == ""
+    page.keyboard.press("z")
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("#close-up-name").text_content() == "a"
+    assert seen == []
+
+
+def test_a_sheet_that_was_moved_shows_its_own_small_pictures_and_says_so(
+    tmp_path: Path, open_page: Callable[..., tuple[Any, list[str]]]
+) -> None:
+    page_file = sheet(photographs(tmp_path / "d", size=(900, 600)), out=tmp_path / "g.html")
+    (tmp_path / "elsewhere").mkdir()
+    page, seen = open_page(page_file.rename(tmp_path / "elsewhere" / "g.html"))
+    page.locator(".stage").first.click()
+    page.wait_for_function("document.querySelector('#close-up-note').textContent.startsWith('a small picture')")
+    page.wait_for_function("document.querySelector('#close-up-picture img').naturalHeight === 320")
+    page.keyboard.press("3")
+    page.wait_for_selector("#close-up-picture path.person", state="attached")
+    assert [one for one in seen if "ERR_FILE_NOT_FOUND" not in one] == []
+
+
+def test_ignored_pixels_are_hatched_wherever_a_label_is_drawn(
+    tmp_path: Path, open_page: Callable[..., tuple[Any, list[str]]]
+) -> None:
+    page, seen = open_page(sheet(photographs(tmp_path / "d", size=(90, 60), ignored=True), out=tmp_path / "g.html"))
+    page.wait_for_selector(".stage path.ignored", state="attached")
+    box = page.locator(".stage path.ignored").first.evaluate("one => { const b = one.getBBox(); return [b.x, b.y]; }")
+    assert box == [0, 0], "they begin at the corner, where nobody is"
+    assert "hatched" in page.locator(".stage path.ignored").first.evaluate("one => getComputedStyle(one).fill")
+    assert page.locator(".key.ignored").is_visible()
+    page.keyboard.press("3")
+    assert page.locator(".stage path.ignored").count() == 2
+    assert seen == []
+
+
+def test_a_swatch_is_printed_and_stays_on_the_line_of_its_name(
+    tmp_path: Path, open_page: Callable[..., tuple[Any, list[str]]]
+) -> None:
+    page, _ = open_page(sheet(photographs(tmp_path / "d", size=(90, 60), ignored=True), out=tmp_path / "g.html"))
+    page.set_viewport_size({"width": 390, "height": 800})
+    for media in ("screen", "print"):
+        page.emulate_media(media=media)
+        assert page.evaluate(
+            "[...document.querySelectorAll('.key')].every(one => one.getBoundingClientRect().width >= 10)"
+        )
+        styles = page.evaluate(
+            "[...document.querySelectorAll('.key')].map(one => getComputedStyle(one).printColorAdjust)"
+        )
+        assert set(styles) == {"exact"}

@@ -156,3 +156,61 @@ def test_it_is_printed_as_pdf(tmp_path: Path) -> None:
     data = (tmp_path / "report.pdf").read_bytes()
     assert data.startswith(b"%PDF-")
     assert data.rstrip().endswith(b"%%EOF")
+
+
+def looked_at_rounds(folder: Path) -> tuple[Path, Path]:
+    """Write a round of one model with a training, under long names, and the page over the rounds; give both pages."""
+    names = ["new model of many words"] * 12
+    draw_evaluation(folder / "1" / "evaluation", before=None, after=[0.5, 0.6] * 6, text=names[0])
+    history = [f"main,{epoch},{1 / epoch},{2 / epoch},0.5,0.1" for epoch in range(1, 9)]
+    (folder / "1" / "run").mkdir()
+    (folder / "1" / "run" / "history.csv").write_text(
+        "\n".join(["stage,epoch,loss,val_loss,val_miou,val_std", *history])
+    )
+    told = Round(name="Round 1", command="c", started="2026-11-28T03:00:00+00:00", problems=["not enough room " * 12])
+    write_round(folder / "1", told=told)
+    report = RunReport(told=told, evaluated=read_evaluated(folder / "1" / "evaluation"), training=folder / "1" / "run")
+    write_run_report(report, out=folder / "1" / "report.html", runner=RunnerOptions(workers=0))
+    write_index(folder, out=folder / "index.html")
+    return folder / "1" / "report.html", folder / "index.html"
+
+
+WORDS_AND_LINES = """cells => cells.map(cell => {
+  const range = document.createRange();
+  range.selectNodeContents(cell);
+  const tops = new Set([...range.getClientRects()].map(box => Math.round(box.top / 8)));
+  return [cell.textContent.trim().split(/[\\s-]+/).length, tops.size];
+})"""
+
+
+def test_words_in_tables_do_not_break_letter_by_letter_on_a_telephone(browser: Any, tmp_path: Path) -> None:
+    for file, cells in zip(looked_at_rounds(tmp_path), ("td:first-child", "td"), strict=True):
+        page, seen = looked_at(browser, file=file)
+        page.set_viewport_size({"width": 390, "height": 800})
+        found = page.locator(f"tbody {cells}:not(:has(code))").evaluate_all(WORDS_AND_LINES)
+        assert found and all(lines <= words for words, lines in found), (file.name, found)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert seen == []
+
+
+def test_curves_differ_in_colour_and_swatches_stay_beside_their_names(browser: Any, tmp_path: Path) -> None:
+    """Of one model alone, too, in light, in dark and on paper; a swatch has the colour of its curve."""
+    page, seen = looked_at(browser, file=looked_at_rounds(tmp_path)[0])
+    colour = "(one, name) => getComputedStyle(one)[name]"
+    for width, scheme, media in ((1280, "light", "screen"), (390, "dark", "screen"), (700, "dark", "print")):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme=scheme, media=media)
+        charts = page.locator(".charts > div").first
+        curves = [charts.locator(".line").nth(number).evaluate(colour, "stroke") for number in (0, 1)]
+        keys = [charts.locator(".key").nth(number).evaluate(colour, "backgroundColor") for number in (0, 1)]
+        assert curves == keys and len(set(curves)) == 2
+        for one in page.locator(".keyed").all():
+            swatch, whole = one.locator(".key").bounding_box(), one.bounding_box()
+            assert whole["height"] < 30 and swatch["width"] >= 10
+        assert set(
+            page.locator(".key").evaluate_all("all => all.map(one => getComputedStyle(one).printColorAdjust)")
+        ) == {"exact"}
+    for parts in ("h2", ".legend", "thead"):
+        breaks = page.locator(parts).evaluate_all("all => all.map(one => getComputedStyle(one).breakAfter)")
+        assert set(breaks) == {"avoid"}, "on paper, what stands under it follows"
+    assert seen == []

@@ -29,6 +29,9 @@ def test_the_numbers_are_worked_by_hand() -> None:
     assert other.change.differences == pytest.approx((0.1, -0.05))
     assert other.change.gained == 1
     assert (other.change.images.low, other.change.images.high) == pytest.approx((0.0, 0.05))
+    assert other.change.overall is None
+    head, (_, cells) = table_cells([first, other])
+    assert dict(zip(head, cells, strict=True))["95 % interval"] == "too few seeds to tell"
 
 
 def test_seeds_that_one_arm_lacks_are_left_out_of_the_comparison() -> None:
@@ -77,18 +80,27 @@ def test_csv_and_markdown_hold_any_name() -> None:
     assert "\\|b" in lines[3]
 
 
-def test_the_verdict_names_what_the_images_tell_apart() -> None:
-    better = ArmScores(name="up", scores={0: scored([0.9, 0.8]), 1: scored([0.95, 0.9])})
-    worse = ArmScores(name="down", scores={0: scored([0.1, 0.2]), 1: scored([0.1, 0.2])})
+def of_seeds(name: str, *mious: list[float | None]) -> ArmScores:
+    return ArmScores(name=name, scores={seed: scored(one) for seed, one in enumerate(mious)})
+
+
+def test_the_verdict_names_what_seeds_and_images_tell_apart() -> None:
+    """An arm that gains much with every seed is better; one that gains as much on average, by one seed alone, is not,
+    though each image gains; with two seeds in common nothing is told."""
+    first = of_seeds("first", [0.5, 0.6], [0.51, 0.61], [0.52, 0.62])
+    better = of_seeds("up", [0.7, 0.8], [0.71, 0.81], [0.72, 0.82])
+    lucky = of_seeds("lucky", [0.5, 0.6], [0.51, 0.61], [1.0, 1.0])
+    worse = of_seeds("down", [0.1, 0.2], [0.11, 0.21], [0.12, 0.22])
     failed = ArmScores(name="gone", scores={}, problems={0: "x"})
-    head, told = verdict(rows_of([FIRST, better, worse, failed], seed=0))
-    assert head == "1 of 2 arms better than the first, first"
+    rows = rows_of([first, better, lucky, worse, failed], seed=0)
+    chance = rows[2].change
+    assert chance is not None and chance.images.low is not None and chance.images.low > 0
+    head, told = verdict(rows)
+    assert head == "1 of 3 arms better than the first, first"
     assert told == "1 better: up. 1 worse: down. 1 failed: gone."
-    assert verdict(rows_of([FIRST, OTHER], seed=0))[1].startswith("The test images do not tell")
-    mixed = ArmScores(name="mixed", scores={0: scored([1.0, 0.9]), 1: scored([0.85, 0.65])})
-    assert verdict(rows_of([FIRST, mixed], seed=0)) == (
-        "0 of 1 arms better than the first, first",
-        "1 where the images and the seeds do not agree: mixed.",
-    )
-    assert verdict(rows_of([FIRST], seed=0))[0] == "There is nothing to compare with"
-    assert verdict(rows_of([failed, FIRST], seed=0))[0] == "Nothing can be compared"
+    assert verdict(rows_of([first, lucky], seed=0))[1].startswith("Seeds and test images do not tell")
+    short = of_seeds("short", [0.9, 0.9], [0.9, 0.9])
+    assert verdict(rows_of([first, short], seed=0))[0] == "Too few seeds to tell"
+    assert "1 with too few seeds to tell: short" in verdict(rows_of([first, better, short], seed=0))[1]
+    assert verdict(rows_of([first], seed=0))[0] == "There is nothing to compare with"
+    assert verdict(rows_of([failed, first], seed=0))[0] == "Nothing can be compared"

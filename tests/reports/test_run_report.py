@@ -3,16 +3,18 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from curation.errors import InputRefused
 from curation.runner import RunnerOptions
 from models.gate import GateRules, decide
+from models.metrics.comparison import Comparison
 from models.metrics.intervals import Interval
 from pipelines.report import read_report
 from reports.index_page import write_index
-from reports.round_record import CostFacts, LabelFacts, Round, data_facts, read_round, write_round
+from reports.round_record import ControlFacts, CostFacts, LabelFacts, Round, data_facts, read_round, write_round
 from reports.run_report import RunReport, write_run_report
 from reports.run_report_parts import data_rows, label_facts, repeat_command
 from reports.run_report_pictures import cases_of
@@ -182,9 +184,8 @@ def test_a_round_is_read_back_and_reported(tmp_path: Path) -> None:
     assert read_round(tmp_path / "1") == told
     text = text_of(page_of(read_report(tmp_path / "1"), out=tmp_path / "r.html"))
     assert "Promoted The challenger is better" in text
-    # by hand: 0.1 mIoU for 50 masks is 0.2 for 100; in 100 minutes it is 0.06 for an hour
-    assert "mIoU per 100 masks +0.2000" in text
-    assert "mIoU per annotator hour +0.0600 (+0.001000/min)" in text
+    assert "gain of labels and training together +0.1000 (+0.1000 to +0.1000)" in text
+    assert "What the labels alone bring is not known" in text
     assert "curate retrain --config loop.yaml" in text
 
 
@@ -201,11 +202,32 @@ def test_a_damaged_round_is_refused(tmp_path: Path) -> None:
         read_report(tmp_path)
 
 
-def test_labels_without_minutes_have_no_gain_per_minute(tmp_path: Path) -> None:
-    told = whole_round(tmp_path / "1", lift=0.1)
-    names = [name for name, _ in label_facts(LabelFacts(relabeled=5), decision=told.decision)]
-    assert names == ["masks relabelled", "sent to annotators next", "mIoU per 100 masks"]
-    assert label_facts(None, decision=None) == []
+def compared(change: float, *, spread: float) -> Comparison:
+    numbers = {"difference": change, "low": change - spread, "high": change + spread}
+    return Comparison(images=12, left_out=0, better=0.5, worse=0.5, equal=0.0, **numbers)
+
+
+@pytest.mark.parametrize(("spread", "said"), [(0.01, "A control was trained"), (0.05, "The interval holds 0")])
+def test_the_gain_of_labels_is_that_against_the_control(tmp_path: Path, spread: float, said: str) -> None:
+    """The challenger gains 0.1 on the champion; of that the labels bring 0.024, and nothing is told per mask."""
+    labels = LabelFacts(relabeled=10, confirmed=4, minutes=12.0)
+    control = ControlFacts(round=1, gain=compared(0.024, spread=spread), samples=100, challenger_samples=110)
+    told = msgspec.structs.replace(whole_round(tmp_path / "1", lift=0.1), labels=labels, control=control)
+    write_round(tmp_path / "1", told=told)
+    text = text_of(page_of(read_report(tmp_path / "1"), out=tmp_path / "r.html"))
+    part = text[text.index(" Labels ") : text.index(" Lineage ")]
+    assert "masks corrected 10 confirmed as they were 4 " in part
+    assert f"gain in mIoU of these labels +0.0240 ({0.024 - spread:+.4f} to {0.024 + spread:+.4f})" in part
+    assert said in part and "100 samples an epoch, the challenger 110" in part
+    assert not re.search(r"0\.1|per |together \+", part.replace("together; other", ""))
+
+
+def test_without_labels_no_gain_of_labels_is_told(tmp_path: Path) -> None:
+    decision = whole_round(tmp_path / "1", lift=0.1).decision
+    for control in (None, ControlFacts(round=1)):
+        names = [name for name, _ in label_facts(LabelFacts(sent=5), decision=decision, control=control)]
+        assert names == ["masks corrected", "confirmed as they were", "sent to annotators next"]
+    assert label_facts(None, decision=None, control=None) == []
 
 
 def test_what_changed_in_the_data_is_told_by_name(tmp_path: Path) -> None:
@@ -239,3 +261,19 @@ def test_the_index_says_when_rounds_cannot_be_compared(tmp_path: Path) -> None:
         write_round(tmp_path / str(number), told=told)
     write_index(tmp_path, out=tmp_path / "index.html")
     assert "cannot be compared" in text_of((tmp_path / "index.html").read_text())
+
+
+@pytest.mark.parametrize(("hashes", "drawn"), [("aaa", [3]), ("aab", [2, 1]), ("aba", [1, 1, 1]), ("abb", [1, 2])])
+def test_scores_on_other_images_are_no_trend(tmp_path: Path, hashes: str, drawn: list[int]) -> None:
+    """The line, and the band around it, are broken where the hash of a test set is another; every round has a dot."""
+    for number, digest in enumerate(hashes):
+        miou = Interval(value=0.5 + number / 10, low=0.4 + number / 10, high=0.6 + number / 10)
+        (tmp_path / str(number)).mkdir()
+        told = Round(name=str(number), number=number, command="", miou=miou, test_sets={"d": digest})
+        write_round(tmp_path / str(number), told=told)
+    write_index(tmp_path, out=tmp_path / "index.html")
+    page = (tmp_path / "index.html").read_text()
+    assert [len(points.split()) for points in re.findall(r'<polyline[^>]*points="([^"]*)"', page)] == drawn
+    bands = re.findall(r'<path class="band s0" d="([^"]*)"', page)
+    assert [len(re.findall("[ML]", band)) for band in bands] == [2 * number for number in drawn]
+    assert page.count("<circle") == 3

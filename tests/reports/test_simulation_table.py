@@ -63,8 +63,11 @@ def test_csv_holds_every_point() -> None:
 
 
 def test_the_verdict_is_that_of_the_intervals() -> None:
-    better = [curve("mixed", seed, [0.9, 0.8], [0.9, 0.8], [0.9, 0.9]) for seed in (0, 1)]
-    head, told = verdict(rows_of_curves([*CURVES, *better], labels=LABELS, seed=0))
+    better = [curve("mixed", seed, [0.9, 0.8], [0.9, 0.8], [0.9, 0.9]) for seed in (0, 1, 2)]
+    assert verdict(rows_of_curves([*CURVES, *better], labels=LABELS, seed=0))[0] == "Too few seeds to tell"
+    third = [curve("random", 2, [0.5, 0.5], [0.5, 0.6], [0.7, 0.8])]
+    third += [curve("uncertainty", 2, [0.5, 0.5], [0.5, 0.6], [0.7, 0.8])]
+    head, told = verdict(rows_of_curves([*CURVES, *better, *third], labels=LABELS, seed=0))
     assert (head, told) == ("1 of 2 selections better than random", "Better than random: mixed.")
     assert verdict(rows_of_curves(CURVES[2:], labels=LABELS, seed=0))[0] == "Nothing can be compared with random"
 

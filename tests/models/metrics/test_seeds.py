@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from models.metrics.seeds import compare_over_seeds, spread_of
 
@@ -52,3 +53,47 @@ def test_images_of_a_group_are_drawn_together() -> None:
     assert alone.high is not None and alone.low is not None and together.high is not None and together.low is not None
     # ten copies of one image tell as much as one: the interval is wider by the root of ten
     assert (together.high - together.low) / (alone.high - alone.low) == pytest.approx(np.sqrt(10), rel=0.15)
+
+
+def test_with_fewer_than_three_seeds_nothing_is_told_of_others() -> None:
+    scores = np.random.default_rng(0).uniform(size=(3, 20))
+    for number, is_told in ((1, False), (2, False), (3, True)):
+        some = scores[:number]
+        found = compare_over_seeds(np.zeros_like(some), second=some, rng=np.random.default_rng(0))
+        assert (found.overall is not None) == is_told
+    nothing = np.full((3, 2), np.nan)
+    assert compare_over_seeds(nothing, second=nothing, rng=np.random.default_rng(0)).overall is None
+
+
+def over_seeds_and_images(differences: np.ndarray) -> tuple[float, float]:
+    rng = np.random.default_rng(0)
+    found = compare_over_seeds(np.zeros_like(differences), second=differences, rng=rng).overall
+    assert found is not None and found.low is not None and found.high is not None
+    return found.low, found.high
+
+
+def test_where_only_images_differ_the_interval_is_that_of_scipy_over_images() -> None:
+    of_images = np.random.default_rng(4).normal(0.01, 0.1, size=300)
+    low, high = over_seeds_and_images(np.tile(of_images, (3, 1)))
+    truth = stats.norm.interval(0.95, of_images.mean(), stats.sem(of_images))
+    assert (low, high) == pytest.approx(truth, abs=0.05 * (truth[1] - truth[0]))
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 12])
+def test_where_only_seeds_differ_the_interval_is_about_that_of_student(seeds: int) -> None:
+    of_seeds = stats.norm.ppf((np.arange(seeds) + 0.5) / seeds)
+    low, high = over_seeds_and_images(np.tile(of_seeds[:, None], (1, 40)))
+    truth = stats.t.interval(0.95, seeds - 1, of_seeds.mean(), stats.sem(of_seeds))
+    assert (high - low) / (truth[1] - truth[0]) == pytest.approx(1, abs=0.15)
+
+
+def test_of_known_variances_the_interval_holds_the_truth_as_often_as_it_says() -> None:
+    """Seeds, images and what both share, each with a variance of its own; the truth is 0."""
+    rng = np.random.default_rng(5)
+    for of_seeds, of_images in ((0.02, 0.05), (0.02, 0.3)):
+        held = 0
+        for _ in range(200):
+            drawn = rng.normal(0, of_seeds, (3, 1)) + rng.normal(0, of_images, 60) + rng.normal(0, 0.05, (3, 60))
+            low, high = over_seeds_and_images(drawn)
+            held += low <= 0 <= high
+        assert stats.binomtest(held, 200, 0.95).pvalue > 0.001 or held > 190, (of_seeds, of_images, held)
