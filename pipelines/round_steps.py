@@ -13,7 +13,7 @@ import numpy as np
 
 from curation.dataset import MANIFEST, read_dataset
 from curation.files import write_durable
-from labeling.label_studio.applying import STATUS
+from labeling.label_studio.batches import STATUS
 from labeling.label_studio.prefill import findings_of
 from labeling.next_samples import next_samples
 from models.card import read_card

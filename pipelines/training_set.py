@@ -24,7 +24,7 @@ from curation.merging import (
 )
 from curation.samples import Plan
 from labeling.browsing import DROP, REVIEW
-from labeling.label_studio.applying import STATUS
+from labeling.label_studio.batches import STATUS
 from labeling.label_studio.config import Verdict
 from models.data.choosing import REPEATS, apart
 

@@ -30,7 +30,7 @@ from labeling.label_studio.project import the_project
 from labeling.label_studio.pulling import pull
 from labeling.label_studio.pushing import push
 from labeling.label_studio.stand_in import submit
-from labeling.label_studio.tasks import Task, by_sample, fetch_annotations, list_tasks
+from labeling.label_studio.tasks import Task, by_sample, fetch_answers, list_tasks
 from tests.labeling.label_studio.drawn import draw_dataset, push_of
 from tests.labeling.label_studio.mutations import Twist
 from tests.real.label_studio_projects import portraits, submit_all, whole
@@ -153,7 +153,7 @@ def test_shapes_that_are_drawn_in_the_real_page_are_in_the_mask(client: Client, 
     (left, top), (right, bottom) = np.rint(seen["9"]).astype(int)
     truth[top:bottom, left:right] = 255
     (task,) = list_tasks(client, project=project.id)
-    (annotation,) = fetch_annotations(client, project=project.id, tasks=[task.id])[task.id]
+    (annotation,) = fetch_answers(client, project=project.id, tasks=[task.id])[task.id].annotations
     (line,) = [one["value"]["imageDataURL"] for one in annotation.result or [] if one["type"] == "bitmasklabels"]
     alpha = np.asarray(PIL.Image.open(io.BytesIO(base64.b64decode(line.partition(",")[2]))))[..., 3]
     assert np.count_nonzero(alpha) > 100
