@@ -111,6 +111,8 @@ def push(settings: PushFlags, *, run: RunOptions) -> Result:
         pushed = push_samples(plan, client=client, progress=show)
         address = f"{client.access.url}/projects/{pushed.project.id}/data"
     result = _result(pushed, plan=plan, address=address)
+    if outdated := sum(row["id"] in plan.findings.outdated for row in plan.rows):
+        warnings.append(f"{outdated} of these samples have scores of an older label, and start from their label")
     return replace(result, warnings=(*warnings, *result.warnings))
 
 

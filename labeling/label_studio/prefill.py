@@ -21,7 +21,7 @@ from labeling.hard_cases import RANK
 from models.evaluation_folder import METRICS
 from models.evaluation_sets import Model
 from models.image_score import mask_of
-from models.scores import PREDICTIONS, SCORES, read_scores
+from models.scores import PREDICTIONS, SCORES, outdated_ids, read_scores
 
 Prefill = Literal["auto", "prediction", "label", "none"]
 Source = Literal["label", "prediction"]
@@ -68,7 +68,8 @@ def findings_of(dataset: Dataset, *, scores: Path | None) -> Findings:
     own = {row["id"]: row for row in dataset.table.to_pylist()} if scores is None else {}
     merged = {id_: {**rows.get(id_, {}), **own.get(id_, {})} for id_ in rows.keys() | own.keys()}
     told = _told_model(dataset, folder=folder)
-    return Findings(folder=folder, rows=merged, model=_name_of(told), source=_source_of(told))
+    outdated = outdated_ids(dataset, scores=scores)
+    return Findings(folder=folder, rows=merged, model=_name_of(told), source=_source_of(told), outdated=outdated)
 
 
 def worst_first(rows: Sequence[Mapping[str, Any]], *, findings: Findings) -> list[Mapping[str, Any]]:
@@ -93,8 +94,11 @@ def worst_first(rows: Sequence[Mapping[str, Any]], *, findings: Findings) -> lis
 
 
 def score_of(row: Mapping[str, Any], *, findings: Findings) -> float | None:
-    """Give the score of a pre-annotation, 0..1, low where a person should look: mIoU, else how certain the model is."""
-    found = findings.rows.get(row["id"], {})
+    """Give the score of a pre-annotation, 0..1, low where a person should look: mIoU, else how certain the model is.
+
+    None where nothing is known of the label as it is now.
+    """
+    found = {} if row["id"] in findings.outdated else findings.rows.get(row["id"], {})
     if found.get("miou") is not None:
         return float(found["miou"])
     return None if found.get("uncertainty") is None else max(0.0, 1.0 - float(found["uncertainty"]))
