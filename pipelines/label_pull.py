@@ -75,38 +75,18 @@ def pull(settings: PullFlags, *, run: RunOptions) -> Result:
 
 def _result(pulled: Pulled, *, folder: Path) -> Result:
     applied, broken = pulled.applied, pulled.broken
-    lines = [
-        f"{folder}: {applied.written} new label versions from {pulled.project.title!r}",
-        *(
-            [f"  this is batch {applied.batch}; to take it back: curate label undo {folder} --batch {applied.batch}"]
-            * (applied.batch is not None)
-        ),
+    lines = [f"{folder}: {applied.written} new label versions from {pulled.project.title!r}"]
+    if applied.batch is not None:
+        lines.append(f"  batch {applied.batch}; to take it back: curate label undo {folder} --batch {applied.batch}")
+    lines += [
         f"  {applied.confirmed} labels confirmed, {applied.set_aside} judged without a mask, "
         f"{applied.already} pulled before, {applied.newer_here} newer here and kept, {applied.taken_back} taken back",
         f"  of {pulled.tasks} tasks {pulled.submitted} are submitted, {pulled.skipped} skipped",
+        *_task_lines(pulled),
     ]
-    if pulled.doubled:
-        lines.append(
-            f"  {pulled.doubled} more tasks are of samples that have one already; of each the newest label counts"
-        )
-    if pulled.unsent:
-        lines.append(f"  {pulled.unsent} were told to be submitted, and came without a label: pull again")
-    if pulled.elsewhere:
-        lines.append(f"  {pulled.elsewhere} tasks are of samples that this dataset does not hold")
-    if pulled.golden:
-        lines.append(f"  {pulled.golden} tasks are of known masks, which stay as they are")
-    if pulled.unanswered:
-        lines.append(
-            f"  {len(pulled.unanswered)} were submitted without an answer that fits, and change nothing; open them in "
-            "Label Studio, answer, submit again, and pull again:"
-        )
-        lines += [f"    {id_}" for id_ in pulled.unanswered[:SHOWN]]
-    if pulled.disagreeing:
-        lines.append("  drawn by several annotators, with their IoU, the lowest first:")
-        lines += [f"    {iou:.3f}  {id_}" for id_, iou in pulled.disagreeing[:SHOWN]]
     if broken:
         lines.append(
-            f"  {len(broken)} annotations are broken; each with its reason: {folder}/labeling/quarantine.jsonl"
+            f"  {len(broken)} annotations are set aside; each with its reason: {folder}/labeling/quarantine.jsonl"
         )
         lines += [f"    {one.code}  {one.file}: {one.reason}\n      what to do: {one.hint}" for one in broken[:SHOWN]]
     return Result(
@@ -115,6 +95,24 @@ def _result(pulled: Pulled, *, folder: Path) -> Result:
         exit_code=DONE_WITH_QUARANTINE if broken else 0,
         warnings=(*unread_warnings(pulled.unread_tools), *_unmarked_warnings(pulled)),
     )
+
+
+def _task_lines(pulled: Pulled) -> list[str]:
+    """Return what is told of tasks that bring no label, or more than one."""
+    counted = {
+        "more tasks are of samples that have one already; of each the newest label counts": pulled.doubled,
+        "were told to be submitted, and came without a label: pull again": pulled.unsent,
+        "tasks are of samples that this dataset does not hold": pulled.elsewhere,
+        "tasks are of known masks, which stay as they are": pulled.golden,
+        "tasks are unanswered: submitted without an answer that fits; they change nothing till somebody answers": len(
+            pulled.unanswered
+        ),
+    }
+    lines = [f"  {number} {told}" for told, number in counted.items() if number]
+    if pulled.disagreeing:
+        lines.append("  drawn by several annotators, with their IoU, the lowest first:")
+        lines += [f"    {iou:.3f}  {id_}" for id_, iou in pulled.disagreeing[:SHOWN]]
+    return lines
 
 
 def _unmarked_warnings(pulled: Pulled) -> tuple[str, ...]:

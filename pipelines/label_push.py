@@ -10,7 +10,7 @@ import click
 import msgspec
 import numpy as np
 
-from labeling.selection import Strategy
+from labeling.selection import Prefill, Strategy
 from pipelines.labeling import PATIENCE, PROJECT, SERVER_FOLDER, connected, project_title, unread_warnings
 from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions, setting
 from pipelines.progress import progress_bar
@@ -36,7 +36,7 @@ class PushFlags:
         default=None,
         metavar="DIR",
     )
-    prefill: Literal["auto", "prediction", "label", "none"] = setting(
+    prefill: Prefill = setting(
         "The mask to start from, beside the outline of the other; auto is the label, and the prediction where there is "
         "no label, or a label_error on which two models agree.",
         default="auto",

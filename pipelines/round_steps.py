@@ -183,7 +183,7 @@ def pushing(work: Work) -> Step | None:
     label = work.loop.config.label
     if label.project is None or not choose_next(work):
         return None
-    flags = PushFlags(dataset=work.folder / MINED, project=label.project, ids=work.folder / NEXT)
+    flags = PushFlags(dataset=work.folder / MINED, project=label.project, ids=work.folder / NEXT, prefill=label.prefill)
     why = f"the next {label.budget} samples at most, by {label.select}, go to annotators"
     return Step(name="label push", why=why, verb=push, flags=flags)
 

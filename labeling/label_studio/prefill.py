@@ -18,12 +18,12 @@ from curation.files import read_file, safe_join
 from curation.pixels import Mask, decode_gray, decode_mask
 from curation.quarantine import BadRecord, Code
 from labeling.hard_cases import RANK
+from labeling.selection import Prefill
 from models.evaluation_folder import METRICS
 from models.evaluation_sets import Model
 from models.image_score import mask_of
 from models.scores import PREDICTIONS, SCORES, outdated_ids, read_scores
 
-Prefill = Literal["auto", "prediction", "label", "none"]
 Source = Literal["label", "prediction"]
 LONGEST_VERSION: Final = 100
 AGREE: Final = 0.2

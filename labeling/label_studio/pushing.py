@@ -19,11 +19,12 @@ from labeling.label_studio.delivery import Delivery, Images, delivery_for
 from labeling.label_studio.doubles import settle_doubles
 from labeling.label_studio.golden import Golden
 from labeling.label_studio.ledger import Sent, lock_of, sent_journal
-from labeling.label_studio.prefill import Findings, Prefill, Start, has_prediction, score_of, start_of
+from labeling.label_studio.prefill import Findings, Start, has_prediction, score_of, start_of
 from labeling.label_studio.project import Project, open_project
 from labeling.label_studio.sending import missing_of, send_tasks
 from labeling.label_studio.sharing import shared_picture
 from labeling.label_studio.tasks import OFFERED, START_VERSION, by_sample, list_tasks, prediction_of, task_of, uid_of
+from labeling.selection import Prefill
 
 STAGE: Final = "push"
 CHUNK_TASKS: Final = 200

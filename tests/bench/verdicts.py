@@ -18,7 +18,8 @@ import pandas as pd
 
 from curation.dataset import read_dataset
 from curation.pixels import Mask, decode_mask, encode_gray
-from labeling.label_studio.prefill import Prefill, findings_of, start_of
+from labeling.label_studio.prefill import findings_of, start_of
+from labeling.selection import Prefill
 from tests.bench.measuring import REAL_DATA, ROOT, run_curate, say
 from tests.bench.planting import KINDS, planted
 

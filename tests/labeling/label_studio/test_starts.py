@@ -13,8 +13,9 @@ import pytest
 from curation.dataset import Dataset
 from curation.quarantine import BadRecord
 from labeling.label_studio.brush import decode_brush
-from labeling.label_studio.prefill import Findings, Prefill, findings_of, least_repair, score_of, start_of
+from labeling.label_studio.prefill import Findings, findings_of, least_repair, score_of, start_of
 from labeling.label_studio.pushing import push
+from labeling.selection import Prefill
 from tests.labeling.label_studio.drawn import SIZE, client_of, draw_dataset, person_mask, push_of
 from tests.labeling.label_studio.fake_server import FakeServer, running
 from tests.labeling.label_studio.rounds import box
