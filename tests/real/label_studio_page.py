@@ -125,17 +125,18 @@ def paint(page: Page) -> None:
 
 
 def draw_shapes(page: Page, told: dict[str, str]) -> None:
-    """Draw a triangle, an ellipse, a rectangle and a line of the bitmask's brush: keys 7, 8, 9 and 0."""
+    """Draw a triangle, an ellipse, a rectangle and a line of the bitmask's brush: keys 8, 9, 0 and q."""
     page.goto(f"{told['url']}/projects/{told['project']}/data?labeling=1")
     page.wait_for_selector("button:has-text('Submit')")
     page.wait_for_timeout(SETTLE_MS)
+    read_instructions(page)
     picture, canvas = page.locator("img").nth(1).bounding_box(), page.locator("canvas").nth(1).bounding_box()
     assert picture is not None and canvas is not None
     shares = {
-        "7": [(0.1, 0.1), (0.4, 0.15), (0.3, 0.4)],
-        "8": [(0.6, 0.2), (0.7, 0.3)],
-        "9": [(0.1, 0.6), (0.3, 0.8)],
-        "0": [(0.6, 0.7), (0.8, 0.75)],
+        "8": [(0.1, 0.1), (0.4, 0.15), (0.3, 0.4)],
+        "9": [(0.6, 0.2), (0.7, 0.3)],
+        "0": [(0.1, 0.6), (0.3, 0.8)],
+        "q": [(0.6, 0.7), (0.8, 0.75)],
     }
     seen = {}
     for key, points in shares.items():
@@ -143,7 +144,7 @@ def draw_shapes(page: Page, told: dict[str, str]) -> None:
         places = [(round(x), round(y)) for x, y in places]
         seen[key] = [((x - picture["x"]) / picture["width"], (y - picture["y"]) / picture["height"]) for x, y in places]
         page.keyboard.press(key)
-        if key == "7":
+        if key == "8":
             for place in [*places, places[0]]:  # the first corner again closes it
                 page.mouse.click(*place)
                 page.wait_for_timeout(SETTLE_MS / 8)

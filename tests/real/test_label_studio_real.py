@@ -126,7 +126,7 @@ def test_a_person_submits_and_paints_in_the_real_page(client: Client, title: str
     before = decode_mask(dataset.path(f"masks/{second['id']}.png").read_bytes(), file="")
     assert 0 < np.count_nonzero(painted != before) < painted.size / 2
     task = next(task for task in list_tasks(client, project=project.id) if task.sample_id == second["id"])
-    (annotation,) = fetch_answers(client, project=project.id, tasks=[task.id])[task.id].annotations
+    (annotation,) = fetch_answers(client, project=project.id, tasks=[task.id])[task.id].annotations or []
     union = np.zeros(painted.shape, bool)
     for region in annotation.result or []:
         if region["type"] == "brushlabels":
