@@ -40,7 +40,10 @@ def undo(settings: UndoFlags, *, run: RunOptions) -> Result:
 
     if settings.batch is None:
         found = batches_of(read_dataset(settings.dataset))
-        lines = [f"{settings.dataset}: {len(found)} pulls", *(f"  {_line(one, number)}" for one, number in found)]
+        lines = [
+            f"{settings.dataset}: pulls that can be taken back: {len(found)}",
+            *(f"  {_line(one, number)}" for one, number in found),
+        ]
         batches: list[dict[str, Any]] = [
             {"batch": one.number, "pulled_at": one.pulled_at, "rows": len(one.changes), "in_force": number}
             | {"taken_back": one.is_taken_back}
@@ -50,6 +53,8 @@ def undo(settings: UndoFlags, *, run: RunOptions) -> Result:
     done = take_back(settings.dataset, number=settings.batch, is_trial=run.dry_run)
     told = " (dry run, nothing is written)" if run.dry_run else ""
     lines = [f"{settings.dataset}: the labels before batch {settings.batch} count again for {done.restored} rows{told}"]
+    if done.restored:
+        lines.append("  what annotators submitted counts again when they submit it anew; the files of its labels stay")
     if done.changed_since:
         lines.append(f"  {done.changed_since} rows were changed since, and keep what they have")
     data = {"command": "label undo", "batch": settings.batch, "dry_run": run.dry_run}

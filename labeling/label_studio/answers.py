@@ -70,7 +70,7 @@ class TaskData(msgspec.Struct, frozen=True):
     config: str = ""
     label_version: Count | None = None
     label_sha256: str | None = None
-    start: str | None = None
+    with_start: bool = False
     mark: str | None = None
 
 

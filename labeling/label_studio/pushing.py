@@ -77,7 +77,6 @@ class Ready:
 
     row: Mapping[str, Any]
     predictions: list[dict[str, Any]]
-    start: str | None
     picture: str
     data: bytes
     golden: str | None
@@ -179,11 +178,9 @@ class _Run:
             path = safe_join(dataset.folder, row["image"])
             name, data = shared_picture(read_file(path, below=dataset.folder), file=str(path))
         truth = None if golden is None else str(golden.mask)
-        source = None if start is None else start.source
         return Ready(
             row=row,
             predictions=self._predictions(row, start=start),
-            start=source,
             picture=name,
             data=data,
             golden=truth,
@@ -212,7 +209,6 @@ class _Run:
                 ready.row,
                 image=addresses[ready.picture],
                 predictions=ready.predictions,
-                start=ready.start,
                 is_golden=ready.golden is not None,
             )
             for ready in chunk

@@ -64,7 +64,7 @@ def offered_of(predictions: Sequence[Prediction], *, frame: Frame, task: Task) -
         name = "other" if (one.model_version or "").startswith(OFFERED) else "start"
         if name not in found:
             found[name] = drawn_mask(one, frame=frame)[0]
-    is_lost = task.start is not None and "start" not in found
+    is_lost = task.with_start and "start" not in found
     return Offered(**found, with_answer=task.config == CONFIG_HASH, is_lost=is_lost)
 
 

@@ -45,8 +45,8 @@ OUTLINE: Final = 400
 class Task:
     """One task of a project as it is listed: which sample, and how many annotations of which kind it has.
 
-    `start` tells where its mask to start from came from, None where there was none, or before this was noted;
-    `is_golden` whether it is of a known mask, None where that was not noted yet.
+    `with_start` tells whether it came with a mask to start from; that is not noted in tasks of earlier versions, nor is
+    whether a task is of a known mask, of which `is_golden` is None there.
     """
 
     id: int
@@ -55,7 +55,7 @@ class Task:
     config: str
     label_version: int
     label_sha256: str | None
-    start: str | None
+    with_start: bool
     is_golden: bool | None
     submitted: int
     skipped: int
@@ -72,7 +72,6 @@ def task_of(
     *,
     image: str,
     predictions: Sequence[Mapping[str, Any]],
-    start: str | None = None,
     is_golden: bool = False,
 ) -> dict[str, Any]:
     """Give a sample as the task to import; `image` is its address for the browser.
@@ -87,7 +86,7 @@ def task_of(
         "label_version": row["label_version"],
         "label_sha256": row.get("mask_sha256"),
         "config": CONFIG_HASH,
-        "start": start,
+        "with_start": bool(predictions),
         "mark": _mark(uid, is_golden=is_golden),
     }
     return {"data": data, "predictions": list(predictions)}
@@ -214,7 +213,7 @@ def _task(entry: TaskEntry, *, client: Client) -> Task | None:
         config=data.config,
         label_version=data.label_version or 0,
         label_sha256=data.label_sha256,
-        start=data.start,
+        with_start=data.with_start,
         is_golden=None if data.mark is None else data.mark == _mark(data.sample_uid, is_golden=True),
         submitted=entry.total_annotations,
         skipped=entry.cancelled_annotations,

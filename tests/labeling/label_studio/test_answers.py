@@ -69,7 +69,7 @@ def server() -> Any:
 def as_of_before(server: FakeServer) -> None:
     """Make the tasks those of an earlier version: one mask, nothing told of it, and a page that asks for no answer."""
     for task in server.tasks.values():
-        task["data"] = {k: v for k, v in task["data"].items() if k not in {"start", "mark"}} | {"config": FORMER}
+        task["data"] = {k: v for k, v in task["data"].items() if k not in {"with_start", "mark"}} | {"config": FORMER}
         task["predictions"] = [one | {"model_version": "m1"} for one in task["predictions"][-1:]]
         for one in task["predictions"]:
             one["result"] = one["result"][:1]
