@@ -56,6 +56,7 @@ class Code(StrEnum):
     BRUSH_RLE = "BRUSH_RLE"
     REGION = "REGION"
     AMBIGUOUS_EMPTY = "AMBIGUOUS_EMPTY"
+    UNANSWERED = "UNANSWERED"
     # photographs
     UNSUITABLE = "UNSUITABLE"
     CONFLICT = "CONFLICT"
@@ -105,6 +106,8 @@ HINTS: Final[dict[Code, str]] = {
     Code.BRUSH_RLE: "open the task in Label Studio, correct the mask and submit it again",
     Code.REGION: "open the task, draw with brush, bitmask, polygon, ellipse or rectangle, and submit it again",
     Code.AMBIGUOUS_EMPTY: "open the task in Label Studio: draw the person, or choose that there is none",
+    Code.UNANSWERED: "open the task in Label Studio, look at the mask, choose the answer that fits (`fixed` only where "
+    "you changed it), and submit it again; then pull again",
     Code.UNSUITABLE: "take the photograph again, with the whole head and the shoulders in it",
     Code.CONFLICT: "choose another --out, or give --overwrite to replace what is there",
     Code.MODEL_NONFINITE: "the model is at fault, not the image; train it again with a lower learning rate",

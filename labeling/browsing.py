@@ -17,6 +17,7 @@ import pyarrow as pa
 from curation.dataset import FILE_COLUMNS, Dataset
 from labeling.verdict import VERDICTS
 from models.metrics.summary import HARD_BELOW
+from models.scores import OUTDATED, outdated_ids
 
 Kind: TypeAlias = Literal["text", "number", "whole", "flag", "mask", "map", "class"]
 GROUND_TRUTH, PREDICTION, PROBABILITY, ALPHA, VERDICT = "ground_truth", "prediction", "probability", "alpha", "verdict"
@@ -101,6 +102,7 @@ def browsed(datasets: Sequence[Dataset], *, pictures: Sequence[Pictures]) -> Bro
     parts = [dataset.table.to_pylist() for dataset in datasets]
     rows = [row for part in parts for row in part]
     origin = [index for index, part in enumerate(parts) for _ in part]
+    outdated = [outdated_ids(dataset) for dataset in datasets]
     predicted = [path for one in pictures for path in one.predicted]
     fields = {
         DATASET: Field(kind="text", values=[labels[index] for index in origin]),
@@ -117,7 +119,10 @@ def browsed(datasets: Sequence[Dataset], *, pictures: Sequence[Pictures]) -> Bro
         uids=[f"{labels[index]}/{row['id']}" for index, row in zip(origin, rows, strict=True)],
         images=[str(path) for one in pictures for path in one.images],
         sizes=[(row["width"], row["height"]) for row in rows],
-        tags=[tags_of(row) for row in rows],
+        tags=[
+            [*tags_of(row), *([OUTDATED] if row["id"] in outdated[index] else [])]
+            for index, row in zip(origin, rows, strict=True)
+        ],
         versions=[row["label_version"] for row in rows],
         fields={name: field for name, field in fields.items() if any(value is not None for value in field.values)},
     )
@@ -237,7 +242,7 @@ def _files(
 
 def _is_ours(tag: str) -> bool:
     is_version = tag[:1] == "v" and tag[1:].isdecimal()
-    return is_version or tag in {"train", "val", "test"} or tag.startswith("round ")
+    return is_version or tag in {"train", "val", "test"} or tag.startswith("round ") or tag == OUTDATED
 
 
 def _kind(kind: pa.DataType) -> Kind | None:

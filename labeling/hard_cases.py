@@ -17,7 +17,7 @@ from curation.joining import Joined
 from curation.merging import joined_sources, merge_item, merge_sample, named_folders, parent_name
 from curation.quarantine import QuarantineRecord
 from curation.samples import COLUMNS, Item, Outcome, Plan
-from models.scores import PREDICTIONS, SCORES
+from models.scores import PREDICTIONS, SCORED_VERSION, SCORES
 
 ROW_COLUMNS: Final = frozenset({*COLUMNS, "dataset", "is_finite"})
 """Of `scores.parquet`: what a row of the manifest says anyway."""
@@ -96,6 +96,7 @@ def _item(row: dict[str, Any], *, origin: Origin, score: Mapping[str, Any], rank
     found = {name: value for name, value in score.items() if name not in ROW_COLUMNS}
     found |= {
         RANK: rank,
+        SCORED_VERSION: score["label_version"],
         MINED_FROM: parent_name(origin.datasets[index]),
         MINED_ID: row["id"].removeprefix(origin.prefixes[index]),
         PREDICTION: f"{PREDICTIONS}/{row['id']}.png" if score["is_finite"] else None,
@@ -108,5 +109,6 @@ def _item(row: dict[str, Any], *, origin: Origin, score: Mapping[str, Any], rank
 
 def _column_types(origin: Origin, *, scores: pa.Table) -> dict[str, pa.DataType]:
     found = {field.name: field.type for field in scores.schema if field.name not in ROW_COLUMNS}
-    own = {RANK: pa.int32(), MINED_FROM: pa.string(), MINED_ID: pa.string(), PREDICTION: pa.string()}
+    own = {RANK: pa.int32(), SCORED_VERSION: pa.int32()}
+    own |= {MINED_FROM: pa.string(), MINED_ID: pa.string(), PREDICTION: pa.string()}
     return {**origin.joined.columns, **found, **own}

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Strategy: TypeAlias = Literal["threshold", "uncertainty", "verdict", "views", "diverse", "mixed", "random"]
+Prefill: TypeAlias = Literal["auto", "prediction", "label", "none"]
+"""The mask that a person starts from."""
 STRATEGIES: Final[dict[Strategy, str]] = {
     "threshold": "the lowest mIoU first",
     "uncertainty": "the most uncertain outline first; needs no labels",

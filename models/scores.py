@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curation.dataset import Dataset
 from curation.errors import InputRefused
 from curation.files import write_durable
 from curation.safe_id import SafeId, check_ids
@@ -20,6 +21,10 @@ from models.metrics.summary import MATTING_COLUMNS, ScoreColumns
 
 SCORES: Final = "scores.parquet"
 PREDICTIONS: Final = "predictions"
+SCORED_VERSION: Final = "scored_label_version"
+"""Column of a manifest with scores: the version of the label that they were made of."""
+OUTDATED: Final = "scores outdated"
+"""What is said of a sample whose label is another by now: its scores and its verdict are of the old one."""
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +134,23 @@ def read_scores(folder: Path) -> pa.Table:
         raise InputRefused(reason, where=path, remedy="run `curate evaluate` again") from error
     check_ids(table, where=path)
     return table
+
+
+def outdated_ids(dataset: Dataset, *, scores: Path | None = None) -> frozenset[str]:
+    """Return the ids of samples whose label is another version by now than the one that was scored.
+
+    The scores are those in the folder `scores`, else those in the dataset: the column of its manifest tells, or, where
+    an earlier version mined it, its `scores.parquet`.
+    """
+    now = dict(zip(*(dataset.table[name].to_pylist() for name in ("id", "label_version")), strict=True))
+    if scores is None and SCORED_VERSION in dataset.table.column_names:
+        table, column = dataset.table, SCORED_VERSION
+    elif scores is not None or (dataset.folder / SCORES).exists():
+        table, column = read_scores(scores or dataset.folder), "label_version"
+    else:
+        return frozenset()
+    then = zip(table["id"].to_pylist(), table[column].to_pylist(), strict=True)
+    return frozenset(id_ for id_, version in then if version is not None and now.get(id_, version) != version)
 
 
 def columns_of(table: pa.Table) -> ScoreColumns:

@@ -45,8 +45,10 @@ def pull(settings: PullFlags, *, run: RunOptions) -> Result:
 
     Of each task the newest submitted annotation counts: brush, bitmask, polygons, ellipses and rectangles, united; a
     task with anything else is set aside. Drafts and skipped tasks change nothing; an empty mask is only taken where the
-    annotator chose "no person". A label that was corrected here later than there is kept. Pulling
-    twice changes nothing the second time.
+    annotator chose "no person". A mask that is still the one to start from counts only where the answer is "right";
+    else the task is set aside as unanswered. A label that was corrected here later than there is kept. Pulling twice
+    changes nothing the second time. Each pull that changes something has a number, by which `curate label undo` takes
+    it back.
 
     \b
     Example:  curate label pull hard-cases
@@ -73,33 +75,53 @@ def pull(settings: PullFlags, *, run: RunOptions) -> Result:
 
 def _result(pulled: Pulled, *, folder: Path) -> Result:
     applied, broken = pulled.applied, pulled.broken
-    lines = [
-        f"{folder}: {applied.written} new label versions from {pulled.project.title!r}",
+    lines = [f"{folder}: {applied.written} new label versions from {pulled.project.title!r}"]
+    if applied.batch is not None:
+        lines.append(f"  batch {applied.batch}; to take it back: curate label undo {folder} --batch {applied.batch}")
+    lines += [
         f"  {applied.confirmed} labels confirmed, {applied.set_aside} judged without a mask, "
-        f"{applied.already} pulled before, {applied.newer_here} newer here and kept",
+        f"{applied.already} pulled before, {applied.newer_here} newer here and kept, {applied.taken_back} taken back",
         f"  of {pulled.tasks} tasks {pulled.submitted} are submitted, {pulled.skipped} skipped",
+        *_task_lines(pulled),
     ]
-    if pulled.doubled:
-        lines.append(
-            f"  {pulled.doubled} more tasks are of samples that have one already; of each the newest label counts"
-        )
-    if pulled.unsent:
-        lines.append(f"  {pulled.unsent} were told to be submitted, and came without a label: pull again")
-    if pulled.elsewhere:
-        lines.append(f"  {pulled.elsewhere} tasks are of samples that this dataset does not hold")
-    if pulled.disagreeing:
-        lines.append("  drawn by several annotators, with their IoU, the lowest first:")
-        lines += [f"    {iou:.3f}  {id_}" for id_, iou in pulled.disagreeing[:SHOWN]]
     if broken:
         lines.append(
-            f"  {len(broken)} annotations are broken; each with its reason: {folder}/labeling/quarantine.jsonl"
+            f"  {len(broken)} annotations are set aside; each with its reason: {folder}/labeling/quarantine.jsonl"
         )
         lines += [f"    {one.code}  {one.file}: {one.reason}\n      what to do: {one.hint}" for one in broken[:SHOWN]]
     return Result(
         summary="\n".join(lines),
         data=_data(pulled),
         exit_code=DONE_WITH_QUARANTINE if broken else 0,
-        warnings=unread_warnings(pulled.unread_tools),
+        warnings=(*unread_warnings(pulled.unread_tools), *_unmarked_warnings(pulled)),
+    )
+
+
+def _task_lines(pulled: Pulled) -> list[str]:
+    """Return what is told of tasks that bring no label, or more than one."""
+    counted = {
+        "more tasks are of samples that have one already; of each the newest label counts": pulled.doubled,
+        "were told to be submitted, and came without a label: pull again": pulled.unsent,
+        "tasks are of samples that this dataset does not hold": pulled.elsewhere,
+        "tasks are of known masks, which stay as they are": pulled.golden,
+        "tasks are unanswered: submitted without an answer that fits; they change nothing till somebody answers": len(
+            pulled.unanswered
+        ),
+    }
+    lines = [f"  {number} {told}" for told, number in counted.items() if number]
+    if pulled.disagreeing:
+        lines.append("  drawn by several annotators, with their IoU, the lowest first:")
+        lines += [f"    {iou:.3f}  {id_}" for id_, iou in pulled.disagreeing[:SHOWN]]
+    return lines
+
+
+def _unmarked_warnings(pulled: Pulled) -> tuple[str, ...]:
+    if not pulled.unmarked:
+        return ()
+    return (
+        f"{pulled.unmarked} tasks were pushed by an earlier version from another folder, which did not note in the "
+        "task whether its mask is a known one (--golden); if some were, take this pull back with `curate label undo`, "
+        "and pull into the folder that was pushed",
     )
 
 
@@ -116,6 +138,9 @@ def _data(pulled: Pulled) -> dict[str, Any]:
         "skipped": pulled.skipped,
         "elsewhere": pulled.elsewhere,
         "golden": pulled.golden,
+        "unanswered": pulled.unanswered,
+        "batch": applied.batch,
+        "taken_back": applied.taken_back,
         "written": applied.written,
         "confirmed": applied.confirmed,
         "without_mask": applied.set_aside,

@@ -10,7 +10,7 @@ import click
 import msgspec
 import numpy as np
 
-from labeling.selection import Strategy
+from labeling.selection import Prefill, Strategy
 from pipelines.labeling import PATIENCE, PROJECT, SERVER_FOLDER, connected, project_title, unread_warnings
 from pipelines.options import DONE_WITH_QUARANTINE, Result, RunOptions, setting
 from pipelines.progress import progress_bar
@@ -36,8 +36,10 @@ class PushFlags:
         default=None,
         metavar="DIR",
     )
-    prefill: Literal["auto", "prediction", "label", "none"] = setting(
-        "The mask to start from; auto is the prediction where there is one, else the label.", default="auto"
+    prefill: Prefill = setting(
+        "The mask to start from, beside the outline of the other; auto is the label, and the prediction where there is "
+        "no label, or a label_error on which two models agree.",
+        default="auto",
     )
     budget: int | None = setting("Push at most this many samples, the first of --select.", default=None, metavar="N")
     select: Strategy = setting(
@@ -62,7 +64,7 @@ class PushFlags:
         "Stands before the path of each picture, with --images url; s3://bucket/D/ is one.", default=""
     )
     model_version: str | None = setting(
-        "Name of the model, as annotators see it.  [default: from the scores]", default=None
+        "Name of the model whose prediction is offered.  [default: from the scores]", default=None
     )
     folder: Path | None = setting(SERVER_FOLDER, default=None, metavar="DIR")
     patience: float = setting(PATIENCE, default=60.0, metavar="S")
@@ -109,6 +111,8 @@ def push(settings: PushFlags, *, run: RunOptions) -> Result:
         pushed = push_samples(plan, client=client, progress=show)
         address = f"{client.access.url}/projects/{pushed.project.id}/data"
     result = _result(pushed, plan=plan, address=address)
+    if outdated := sum(row["id"] in plan.findings.outdated for row in plan.rows):
+        warnings.append(f"{outdated} of these samples have scores of an older label, and start from their label")
     return replace(result, warnings=(*warnings, *result.warnings))
 
 
@@ -188,9 +192,6 @@ def _result(pushed: Pushed, *, plan: Push, address: str) -> Result:
             f"{pushed.doubled} samples became tasks twice, and the second ones stay, since somebody may have worked on"
         )
         warnings += (f"{told} them; a pull takes the newest label of each sample",)
-    if pushed.replaced_version:
-        told = f"the page now starts from {plan.model_version!r}; tasks with masks of {pushed.replaced_version!r} only"
-        warnings += (f"{told} start empty, though their annotators can still choose that mask",)
     data: dict[str, Any] = {
         "command": "label push",
         "project": pushed.project.title,

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from labeling.selection import Strategy
+from labeling.selection import Prefill, Strategy
 from models.gate import GateRules
 from models.metrics.summary import HARD_BELOW
 from models.training.settings import MIN_SIDE_PX, Stage
@@ -59,11 +59,15 @@ class DataSection(Part, frozen=True, kw_only=True):
 
 
 class LabelSection(Part, frozen=True, kw_only=True):
-    """What annotators are asked: how many samples a round, and which. Without a project nobody is asked."""
+    """What annotators are asked: how many samples a round, which, and what they start from.
+
+    Without a project nobody is asked.
+    """
 
     project: str | None = None
     budget: int = 50
     select: Strategy = "verdict"
+    prefill: Prefill = "auto"
 
     def __post_init__(self) -> None:
         """Refuse numbers that ask nothing."""

@@ -15,7 +15,7 @@ from curation.dataset import MANIFEST, read_dataset
 from curation.errors import ConfigurationProblem
 from curation.files import write_durable
 from curation.samples import Plan
-from labeling.label_studio.applying import STATUS
+from labeling.label_studio.batches import STATUS
 from labeling.label_studio.prefill import findings_of
 from labeling.next_samples import next_samples
 from models.card import read_card
@@ -202,7 +202,7 @@ def pushing(work: Work) -> Step | None:
     label = work.loop.config.label
     if label.project is None or not choose_next(work):
         return None
-    flags = PushFlags(dataset=work.folder / MINED, project=label.project, ids=work.folder / NEXT)
+    flags = PushFlags(dataset=work.folder / MINED, project=label.project, ids=work.folder / NEXT, prefill=label.prefill)
     why = f"the next {label.budget} samples at most, by {label.select}, go to annotators"
     return Step(name="label push", why=why, verb=push, flags=flags)
 

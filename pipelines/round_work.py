@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from curation.dataset import MANIFEST, read_dataset
 from curation.errors import CurateError, Interrupted
-from labeling.label_studio.applying import ANNOTATION, SECONDS, STATUS
+from labeling.label_studio.batches import ANNOTATION, SECONDS, STATUS
 from labeling.label_studio.config import Verdict
 from models.gate import Decision, decide
 from models.metrics.intervals import Interval

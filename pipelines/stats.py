@@ -17,6 +17,7 @@ from curation.quarantine import QuarantineRecord
 from curation.runner import RunnerOptions
 from curation.statistics import AreaSpread, Range, Statistics, describe
 from curation.verification import Verified, verify
+from models.scores import outdated_ids
 from pipelines.making import count_lines
 from pipelines.options import Result, RunOptions, setting
 from pipelines.progress import progress_bar
@@ -55,6 +56,10 @@ def stats(settings: StatsFlags, *, run: RunOptions) -> Result:
         statistics = describe(dataset)
         told: dict[str, Any] = msgspec.to_builtins(statistics)
         lines += statistic_lines(statistics)
+        outdated = len(outdated_ids(dataset))
+        told["scores_outdated"] = outdated
+        if outdated:
+            lines.append(f"  OUTDATED     {outdated} samples have scores and verdicts of an older label; mine again")
         if settings.verify:
             found = _verify(dataset, run=run)
             told |= msgspec.to_builtins(found)

@@ -24,7 +24,7 @@ from curation.merging import (
 )
 from curation.samples import Item, Plan
 from labeling.browsing import DROP, REVIEW
-from labeling.label_studio.applying import ANNOTATION, STATUS
+from labeling.label_studio.batches import ANNOTATION, STATUS
 from labeling.label_studio.config import Verdict
 from models.data.choosing import REPEATS, apart
 

@@ -28,7 +28,7 @@ SERVER: Final = ("seed", "workers", "device", "limit", "max_quarantine", "overwr
 
 
 GROUPS: Final[dict[str, str]] = {
-    "label": "Have masks corrected by hand in Label Studio: serve, push, pull, status, check.",
+    "label": "Have masks corrected by hand in Label Studio: serve, push, pull, undo, status, check.",
 }
 """Commands that hold others, and what they are for. The verb `push` of `label` is "label push" below."""
 
@@ -148,6 +148,12 @@ VERBS: Final[dict[str, Entry]] = {
         function="pull",
         meaning="Bring corrected masks into the dataset as new label versions.",
         idle=SERVER,
+    ),
+    "label undo": Entry(
+        module="pipelines.label_undo",
+        function="undo",
+        meaning="Take a pull back: the labels before it count again.",
+        idle=("seed", "workers", "device", "limit", "max_quarantine", "overwrite"),
     ),
     "label status": Entry(
         module="pipelines.label_status",

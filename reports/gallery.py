@@ -28,6 +28,7 @@ from curation.pixels import decode_gray, decode_image, decode_mask
 from curation.runner import RunnerOptions, run_items
 from curation.safe_id import SafeId
 from curation.samples import COLUMNS, Item, Outcome, Sample
+from models.scores import OUTDATED, outdated_ids
 from models.truth import IGNORED, has_truth, read_truth
 from reports.drawing import (
     alpha_tile,
@@ -105,9 +106,11 @@ def gallery_items(datasets: Sequence[Dataset], *, options: GalleryOptions) -> li
     tables = [dataset.table if options.query is None else select_rows(dataset, options.query) for dataset in datasets]
     shares = equal_shares([table.num_rows for table in tables], limit=options.limit)
     for index, (dataset, table, share) in enumerate(zip(datasets, tables, shares, strict=True)):
+        outdated = outdated_ids(dataset)
         ranked = [(RANK, "ascending")] if RANK in table.column_names else []
         for row in table.sort_by([*ranked, ("id", "ascending")]).slice(0, share).to_pylist():
             payload = {"folder": str(dataset.folder.resolve()), "dataset": index, "row": row}
+            payload["outdated"] = row["id"] in outdated
             shown = SafeId(f"{index}-{row['id']}")
             items.append(Item(id=shown, payload=payload, file=str(dataset.folder / str(row["image"]))))
     return items
@@ -244,7 +247,8 @@ def _facts(payload: dict[str, Any], *, page: Path) -> dict[str, Any]:
         "version": row["label_version"],
         "files": {name: f"./{quote((near / row[name]).as_posix())}" for name in ORIGINALS if row.get(name) is not None},
         "scores": scores,
-        "notes": {name: row[name] for name in NOTES if isinstance(row.get(name), str)},
+        "notes": {name: row[name] for name in NOTES if isinstance(row.get(name), str)}
+        | ({"scores": OUTDATED} if payload["outdated"] else {}),
     }
 
 

@@ -34,6 +34,7 @@ class ProjectEntry(msgspec.Struct, frozen=True):
     id: Id
     title: str
     description: str | None = None
+    label_config: str | None = None
     parsed_label_config: dict[str, Control] | None = None
     model_version: str | None = None
 
@@ -69,6 +70,8 @@ class TaskData(msgspec.Struct, frozen=True):
     config: str = ""
     label_version: Count | None = None
     label_sha256: str | None = None
+    with_start: bool = False
+    mark: str | None = None
 
 
 class Annotator(msgspec.Struct, frozen=True):
@@ -88,23 +91,25 @@ class Annotation(msgspec.Struct, frozen=True):
     lead_time: float | None = None
 
 
+class Prediction(msgspec.Struct, frozen=True):
+    """A pre-annotation."""
+
+    result: list[Any] | None = None
+    model_version: str | None = None
+
+
 class AnnotatedTask(msgspec.Struct, frozen=True):
-    """A task with its annotations."""
+    """A task with its annotations, and what its annotators were offered to begin with."""
 
     id: Id
     annotations: list[Annotation] | None = None
+    predictions: list[Prediction] = []
 
 
 class AnnotatedPage(msgspec.Struct, frozen=True):
     """Tasks with their annotations."""
 
     tasks: list[AnnotatedTask]
-
-
-class Prediction(msgspec.Struct, frozen=True):
-    """A pre-annotation."""
-
-    result: list[Any] | None = None
 
 
 class WholeTask(msgspec.Struct, frozen=True):

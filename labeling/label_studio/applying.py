@@ -21,11 +21,24 @@ from curation.masks import person_area
 from curation.pixels import Mask, decode_mask
 from curation.quarantine import BadRecord
 from curation.rewriting import rewriting
+from labeling.label_studio.batches import (
+    AGREEMENT,
+    ANNOTATED_AT,
+    ANNOTATION,
+    ANNOTATOR,
+    SECONDS,
+    STATUS,
+    Batch,
+    Change,
+    change_of,
+    next_number,
+    read_batches,
+    taken_back,
+    write_batch,
+)
 from labeling.label_studio.config import Verdict
 from labeling.label_studio.ledger import FOLDER, IDENTITY_DIGITS, STAGED, Came
 
-STATUS, ANNOTATOR, SECONDS = "label_status", "label_annotator", "label_seconds"
-ANNOTATED_AT, ANNOTATION, AGREEMENT = "label_annotated_at", "label_annotation", "label_agreement"
 LABEL_COLUMNS: Final = {
     STATUS: pa.string(),
     ANNOTATOR: pa.string(),
@@ -42,7 +55,8 @@ DERIVED: Final = ("alpha", "trimap")
 class Applied:
     """What became of what came back: new label versions, labels confirmed as they are, and what was left alone.
 
-    `newer_here` are samples whose label in the dataset is newer than the annotation.
+    `newer_here` are samples whose label in the dataset is newer than the annotation; `taken_back` those of which
+    `curate label undo` took this annotation back. `batch` is the number of what was changed, None where nothing was.
     """
 
     written: int = 0
@@ -50,6 +64,8 @@ class Applied:
     set_aside: int = 0
     already: int = 0
     newer_here: int = 0
+    taken_back: int = 0
+    batch: int | None = None
 
 
 def apply_labels(folder: Path, *, came: Sequence[Came], rows_by_uid: Mapping[str, str], identity: str) -> Applied:
@@ -62,13 +78,24 @@ def apply_labels(folder: Path, *, came: Sequence[Came], rows_by_uid: Mapping[str
     usable = [one for one in came if one.annotation is not None and one.uid in rows_by_uid]
     with rewriting(folder) as dataset:
         rows = {row["id"]: row for row in with_columns(dataset.table, types=LABEL_COLUMNS).to_pylist()}
-        changed = False
+        batches = read_batches(folder)
+        number, gone = next_number(batches, rows=rows), taken_back(batches)
+        changes: list[Change] = []
         for one in usable:
             row = rows.get(rows_by_uid[one.uid])
-            if row is not None:
-                changed |= _apply(one, row=row, dataset=dataset, place=place, identity=identity, applied=applied)
-        if changed:
-            _write(dataset, rows=rows)
+            if row is None:
+                continue
+            if (_key(one, identity=identity), one.annotated_at) in gone:
+                applied.taken_back += 1
+                continue
+            before = dict(row)
+            if _apply(one, row=row, dataset=dataset, place=place, identity=identity, applied=applied):
+                changes.append(change_of(row, before=before))
+        if changes:
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            write_batch(folder, batch=Batch(number=number, project=identity, pulled_at=now, changes=changes))
+            write_rows(dataset, rows=rows)
+            applied.batch = number
     for one in usable:
         if one.staged is not None:
             (place / one.staged).unlink(missing_ok=True)
@@ -79,7 +106,7 @@ def apply_labels(folder: Path, *, came: Sequence[Came], rows_by_uid: Mapping[str
 
 def _apply(one: Came, *, row: dict[str, Any], dataset: Dataset, place: Path, identity: str, applied: Applied) -> bool:
     """Change one row; tells whether it is another now."""
-    key = f"{identity[:IDENTITY_DIGITS]}/{one.task}/{one.annotation}"
+    key = _key(one, identity=identity)
     if row[ANNOTATION] == key and row[ANNOTATED_AT] == one.annotated_at:
         applied.already += 1
         return False
@@ -91,13 +118,19 @@ def _apply(one: Came, *, row: dict[str, Any], dataset: Dataset, place: Path, ide
         applied.already += 1  # applied before; the dataset was changed since
         return False
     is_new = staged is not None and _relabel(row, data=staged.read_bytes(), dataset=dataset)
-    row[STATUS] = one.verdict or str(Verdict.FIXED if is_new else Verdict.RIGHT)
+    said = None if one.verdict == Verdict.OTHER else one.verdict  # the other mask may be the label
+    row[STATUS] = said or str(Verdict.FIXED if is_new else Verdict.RIGHT)
     row |= {ANNOTATOR: one.annotator, SECONDS: one.seconds, ANNOTATED_AT: one.annotated_at}
     row |= {ANNOTATION: key, AGREEMENT: one.agreement}
     applied.written += is_new
     applied.confirmed += staged is not None and not is_new
     applied.set_aside += staged is None
     return True
+
+
+def _key(one: Came, *, identity: str) -> str:
+    """Return what an annotation is known by in the column `label_annotation`."""
+    return f"{identity[:IDENTITY_DIGITS]}/{one.task}/{one.annotation}"
 
 
 def _is_newer_here(row: Mapping[str, Any], *, came: Came) -> bool:
@@ -155,7 +188,8 @@ def _is_same(mask: Mask, *, row: Mapping[str, Any], dataset: Dataset) -> bool:
     return np.array_equal(old, mask)
 
 
-def _write(dataset: Dataset, *, rows: Mapping[str, Mapping[str, Any]]) -> None:
+def write_rows(dataset: Dataset, *, rows: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write the labels of rows into the manifest, and leave all else as it is."""
     types = {**LABEL_COLUMNS, digest_column("mask"): pa.string()}
     table = with_columns(dataset.table, types=types)
     ordered = [rows[id_] for id_ in table["id"].to_pylist()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +16,7 @@ import numpy as np
 from curation.image_header import inspect
 from curation.pixels import Image, Mask, encode_image
 from curation.quarantine import BadRecord, printable
-from labeling.label_studio.answers import Annotation, WholeTask
+from labeling.label_studio.answers import AnnotatedTask, WholeTask
 from labeling.label_studio.client import Client
 from labeling.label_studio.config import VERDICT, Verdict
 from labeling.label_studio.delivery import Delivery, Images, delivery_for
@@ -26,7 +26,7 @@ from labeling.label_studio.regions import Frame
 from labeling.label_studio.sending import send_tasks
 from labeling.label_studio.sharing import shared_picture
 from labeling.label_studio.stand_in import submit
-from labeling.label_studio.tasks import UID_DIGITS, fetch_annotations, prediction_of, task_of
+from labeling.label_studio.tasks import UID_DIGITS, fetch_answers, prediction_of, task_of
 
 TURNED: Final = 6
 """The EXIF orientation of a telephone that was held upright."""
@@ -59,11 +59,11 @@ def check_server(client: Client, *, images: Images) -> list[Found]:
         addresses, ids = _send(probes, client=client, project=project, delivery=delivery)
         for probe in probes:
             _submit(client, task=ids[_uid(probe)])
-        came = fetch_annotations(client, project=project.id, tasks=list(ids.values()))
+        came = fetch_answers(client, project=project.id, tasks=list(ids.values()))
         return [
             _compare(
                 probe,
-                annotations=came.get(ids[_uid(probe)], []),
+                answer=came.get(ids[_uid(probe)]),
                 picture=client.get_bytes(addresses[probe.name]),
             )
             for probe in probes
@@ -130,7 +130,7 @@ def _send(
         task_of(
             {"id": probe.name, "sha256": "0" * 64, "label_version": 0},
             image=addresses[probe.name],
-            prediction=prediction_of(probe.mask, model_version="probe", score=0.5),
+            predictions=[prediction_of(probe.mask, model_version="probe", score=0.5)],
         )
         for probe in probes
     ]
@@ -149,12 +149,12 @@ def _submit(client: Client, *, task: int) -> None:
     submit(client, task=task, body={"result": [*(kept or []), choice], "lead_time": 1.0})
 
 
-def _compare(probe: Probe, *, annotations: Sequence[Annotation], picture: bytes) -> Found:
+def _compare(probe: Probe, *, answer: AnnotatedTask | None, picture: bytes) -> Found:
     height, width = probe.mask.shape
     frame = Frame(height=height, width=width, name=probe.name)
     reasons = []
     try:
-        reading = read_annotations(annotations, frame=frame)
+        reading = None if answer is None else read_annotations(answer.annotations or [], frame=frame)
         if reading is None or reading.mask is None or not np.array_equal(reading.mask, probe.mask):
             reasons.append("the mask is another")
         header = inspect(picture, file=probe.name)

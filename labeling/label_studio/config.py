@@ -17,6 +17,10 @@ IMAGE: Final = "image"
 BRUSH: Final = "mask"
 VERDICT: Final = "verdict"
 PERSON: Final = "person"
+OTHER: Final = "other mask"
+"""Labels the outline of a mask that is offered beside the one to start from; it is only looked at."""
+BLUE, ORANGE = "#1e88e5", "#ff6d00"
+"""Of the mask to start from, and of the outline of the other."""
 DRAWN: Final = frozenset({"brush", "bitmask", "polygon", "ellipse", "rectangle"})
 """What can be drawn that we read: tags and types of regions are named after it, as `PolygonLabels` and `polygon`."""
 LABELS: Final = "labels"
@@ -28,38 +32,48 @@ HELPERS: Final = frozenset({"magicwand"})
 """Tools that draw regions of another tool, here of the brush."""
 
 
+def hash_of(config: str) -> str:
+    """Return what a label config is known by in tasks and ledgers."""
+    return sha256_of(config.encode())[:16]
+
+
 class Verdict(StrEnum):
     """What an annotator says of a picture; the value is the choice as it is shown."""
 
     RIGHT = "right"
     FIXED = "fixed"
+    OTHER = "other right"
     NO_PERSON = "no person"
     AMBIGUOUS = "ambiguous"
     UNUSABLE = "unusable"
 
 
 MEANINGS: Final[dict[Verdict, str]] = {
-    Verdict.RIGHT: "the mask was right as it was shown",
-    Verdict.FIXED: "the mask is right now",
+    Verdict.RIGHT: "the blue mask was right as it was shown",
+    Verdict.FIXED: "I changed the blue mask, and it is right now",
+    Verdict.OTHER: "the mask inside the orange line is right; take that one",
     Verdict.NO_PERSON: "nobody is in the picture; leave the mask empty",
     Verdict.AMBIGUOUS: "nobody can tell where the person ends",
     Verdict.UNUSABLE: "the picture should not be in the data",
 }
+KEYS: Final = {verdict: str(number) for number, verdict in enumerate(Verdict, start=2)}
+"""The key of each answer, and of the brush: digits, since letters belong to Label Studio's tools."""
+BRUSH_KEY: Final = "1"
 CONFIG: Final = f"""<View>
-  <Image name="{IMAGE}" value="$image" zoom="true" zoomControl="true" brightnessControl="true"/>
-  <BrushLabels name="{BRUSH}" toName="{IMAGE}">
-    <Label value="{PERSON}" background="#1e88e5"/>
-  </BrushLabels>
-  <Choices name="{VERDICT}" toName="{IMAGE}" choice="single" showInline="true">
-{chr(10).join(f'    <Choice value="{verdict}" hint="{MEANINGS[verdict]}"/>' for verdict in Verdict)}
+  <Choices name="{VERDICT}" toName="{IMAGE}" choice="single" showInline="true" required="true"
+    requiredMessage="Choose one of the answers above the picture first: what did you find?">
+{chr(10).join(f'    <Choice value="{one}" hotkey="{KEYS[one]}" hint="{MEANINGS[one]}"/>' for one in Verdict)}
   </Choices>
+  <BrushLabels name="{BRUSH}" toName="{IMAGE}" opacity="0.45">
+    <Label value="{PERSON}" background="{BLUE}" hotkey="{BRUSH_KEY}"/>
+    <Label value="{OTHER}" background="{ORANGE}" visible="false"/>
+  </BrushLabels>
+  <Image name="{IMAGE}" value="$image" zoom="true" zoomControl="true" brightnessControl="true"
+    maxHeight="calc(100vh - 270px)"/>
 </View>"""
-CONFIG_HASH: Final = sha256_of(CONFIG.encode())[:16]
-INSTRUCTION: Final = (
-    "Paint the person, with hair and all that is held or worn; erase what is none. Then say what you found: "
-    + "; ".join(f"<b>{verdict}</b>: {MEANINGS[verdict]}" for verdict in Verdict)
-    + "."
-)
+CONFIG_HASH: Final = hash_of(CONFIG)
+FORMER_CONFIGS: Final = frozenset({"4dc5a604fc648c4f"})
+"""The hashes of our configs of earlier versions, in which an answer was not required."""
 
 
 def tool_of(name: str) -> str:
@@ -81,7 +95,7 @@ def person_labels(
     """
     known = frozenset({PERSON, *accepted})
     brush, choices = (_labels(controls, name=name) for name in (BRUSH, VERDICT))
-    if unknown := sorted(brush - known):
+    if unknown := sorted(brush - known - {OTHER}):
         raise unknown_labels(unknown, where=where)
     if not brush:
         raise InputRefused(

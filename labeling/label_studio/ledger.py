@@ -6,6 +6,7 @@ pull has nothing to do, and one that was killed goes on.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -16,6 +17,7 @@ from curation.files import make_folder
 from curation.journal import Journal
 from curation.quarantine import QuarantineRecord
 from labeling.label_studio.answers import Id
+from labeling.label_studio.tasks import Task
 
 FOLDER: Final = "labeling"
 STAGED: Final = "staged"
@@ -59,6 +61,11 @@ class Came(msgspec.Struct, frozen=True, kw_only=True):
     label_version: int = 0
     label_sha256: str | None = None
     problem: QuarantineRecord | None = None
+
+
+def is_golden(tasks: Iterable[Task], *, sent: Mapping[str, Sent]) -> bool:
+    """Tell whether the tasks of a sample are of a known mask: as they say themselves, or as it was noted here."""
+    return any(task.is_golden or (task.uid in sent and sent[task.uid].golden is not None) for task in tasks)
 
 
 def sent_journal(dataset: Path, *, identity: str) -> Journal[Sent]:

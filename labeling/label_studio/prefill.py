@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
+import numpy as np
 
 from curation.dataset import Dataset
 from curation.errors import InputRefused
@@ -16,13 +18,16 @@ from curation.files import read_file, safe_join
 from curation.pixels import Mask, decode_gray, decode_mask
 from curation.quarantine import BadRecord, Code
 from labeling.hard_cases import RANK
+from labeling.selection import Prefill
 from models.evaluation_folder import METRICS
 from models.evaluation_sets import Model
 from models.image_score import mask_of
-from models.scores import PREDICTIONS, SCORES, read_scores
+from models.scores import PREDICTIONS, SCORES, outdated_ids, read_scores
 
-Prefill = Literal["auto", "prediction", "label", "none"]
+Source = Literal["label", "prediction"]
 LONGEST_VERSION: Final = 100
+AGREE: Final = 0.2
+"""The most that predictions differ (1 - their mean mIoU) and still are taken to agree against a label."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +35,24 @@ class Findings:
     """What a model found about the samples: numbers by sample id, where its predictions lie, and its name.
 
     `source` is that model by its place and hashes, None where nothing tells. A dataset that `curate mine` made has such
-    findings in it; those of `curate evaluate` lie in a folder.
+    findings in it; those of `curate evaluate` lie in a folder. `outdated` are the ids of samples whose label is another
+    by now than the one that was scored.
     """
 
     folder: Path
     rows: Mapping[str, Mapping[str, Any]]
     model: str
     source: Model | None = None
+    outdated: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Start:
+    """The mask that an annotator starts from, where it comes from, and the other one where that differs."""
+
+    mask: Mask
+    source: Source
+    other: Mask | None = None
 
 
 def findings_of(dataset: Dataset, *, scores: Path | None) -> Findings:
@@ -52,7 +68,8 @@ def findings_of(dataset: Dataset, *, scores: Path | None) -> Findings:
     own = {row["id"]: row for row in dataset.table.to_pylist()} if scores is None else {}
     merged = {id_: {**rows.get(id_, {}), **own.get(id_, {})} for id_ in rows.keys() | own.keys()}
     told = _told_model(dataset, folder=folder)
-    return Findings(folder=folder, rows=merged, model=_name_of(told), source=_source_of(told))
+    outdated = outdated_ids(dataset, scores=scores)
+    return Findings(folder=folder, rows=merged, model=_name_of(told), source=_source_of(told), outdated=outdated)
 
 
 def worst_first(rows: Sequence[Mapping[str, Any]], *, findings: Findings) -> list[Mapping[str, Any]]:
@@ -77,22 +94,52 @@ def worst_first(rows: Sequence[Mapping[str, Any]], *, findings: Findings) -> lis
 
 
 def score_of(row: Mapping[str, Any], *, findings: Findings) -> float | None:
-    """Give the score of a pre-annotation, 0..1, low where a person should look: mIoU, else how certain the model is."""
-    found = findings.rows.get(row["id"], {})
+    """Give the score of a pre-annotation, 0..1, low where a person should look: mIoU, else how certain the model is.
+
+    None where nothing is known of the label as it is now.
+    """
+    found = {} if row["id"] in findings.outdated else findings.rows.get(row["id"], {})
     if found.get("miou") is not None:
         return float(found["miou"])
     return None if found.get("uncertainty") is None else max(0.0, 1.0 - float(found["uncertainty"]))
 
 
-def prefill_mask(row: Mapping[str, Any], *, dataset: Dataset, findings: Findings, prefill: Prefill) -> Mask | None:
-    """Give the mask that an annotator starts from, None for an empty canvas.
+def start_of(row: Mapping[str, Any], *, dataset: Dataset, findings: Findings, prefill: Prefill) -> Start | None:
+    """Return the mask that an annotator starts from, None for an empty canvas.
 
-    `auto` is the prediction where there is one, else the label.
-    Raises BadRecord: SIZE_MISMATCH, and what is wrong with the file.
+    Raises BadRecord: SIZE_MISMATCH, and what is wrong with the file of the start; another mask that cannot be read is
+    not offered.
     """
-    if prefill == "none":
+    source = least_repair(row, findings=findings) if prefill == "auto" else prefill
+    if source == "none":
         return None
-    if prefill == "prediction" or (prefill == "auto" and has_prediction(row, findings=findings)):
+    mask = _mask_of(row, source=source, dataset=dataset, findings=findings)
+    if mask is None:
+        return None
+    other = None
+    if source == "prediction" or has_prediction(row, findings=findings):
+        with suppress(BadRecord):
+            beside: Source = "label" if source == "prediction" else "prediction"
+            other = _mask_of(row, source=beside, dataset=dataset, findings=findings)
+    is_same = other is None or not other.any() or np.array_equal(mask, other)
+    return Start(mask=mask, source=source, other=None if is_same else other)
+
+
+def least_repair(row: Mapping[str, Any], *, findings: Findings) -> Source:
+    """Return whether label or prediction needs less repair, as far as a verdict tells.
+
+    That is the label, unless several predictions agree that it is wrong; `tests.bench verdicts` measures it.
+    """
+    if row.get("mask") is None or not has_prediction(row, findings=findings):
+        return "label" if row.get("mask") is not None else "prediction"
+    found = findings.rows.get(row["id"], {})
+    disagreement = found.get("model_disagreement")
+    is_wrong = found.get("verdict") == "label_error" and disagreement is not None and disagreement <= AGREE
+    return "prediction" if is_wrong and row["id"] not in findings.outdated else "label"
+
+
+def _mask_of(row: Mapping[str, Any], *, source: Source, dataset: Dataset, findings: Findings) -> Mask | None:
+    if source == "prediction":
         path = _prediction_file(row, findings=findings)
         stored = decode_gray(read_file(path, below=findings.folder), file=str(path))
         return _sized(mask_of(stored), row=row, file=path)

@@ -12,11 +12,12 @@ import msgspec
 from curation.errors import InputRefused
 from labeling.label_studio.answers import Control, ProjectEntry, ProjectPage
 from labeling.label_studio.client import Client, Outage
-from labeling.label_studio.config import CONFIG, INSTRUCTION
+from labeling.label_studio.config import CONFIG, FORMER_CONFIGS, hash_of
+from labeling.label_studio.instructions import instruction
 
 IDENTITY: Final = re.compile(r"curate:([0-9a-f]{32})")
 DESCRIPTION: Final = "Made by curate, which knows this project by the next line.\ncurate:{identity}"
-FIELDS: Final = "id,title,description,parsed_label_config,model_version"
+FIELDS: Final = "id,title,description,label_config,parsed_label_config,model_version"
 PAGE: Final = 100
 MAX_PAGES: Final = 1000
 LONGEST_TITLE: Final = 50
@@ -25,11 +26,15 @@ LONGEST_TITLE: Final = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A project; `identity` stays the same where ids are given anew, as after a restore from a backup."""
+    """A project; `identity` stays the same where ids are given anew, as after a restore from a backup.
+
+    `config` is the hash of its label config as it is now.
+    """
 
     id: int
     title: str
     identity: str
+    config: str
     controls: dict[str, Control]
     model_version: str | None
 
@@ -63,12 +68,14 @@ def the_project(client: Client, *, title: str) -> Project:
 
 
 def open_project(client: Client, *, title: str) -> Project:
-    """Give the project of this title, and make it where there is none; never a second one, whatever fails."""
+    """Give the project of this title, and make it where there is none; never a second one, whatever fails.
+
+    One whose page is that of an earlier version gets ours; one whose page somebody changed keeps it.
+    """
+    page = {"label_config": CONFIG, "expert_instruction": instruction(), "show_instruction": True}
     body = {
         "title": title,
-        "label_config": CONFIG,
-        "expert_instruction": INSTRUCTION,
-        "show_instruction": False,
+        **page,
         "show_collab_predictions": True,
         "sampling": "Sequential sampling",
         "description": DESCRIPTION.format(identity=uuid.uuid4().hex),
@@ -77,7 +84,11 @@ def open_project(client: Client, *, title: str) -> Project:
     def make(outage: Outage) -> None:
         client.post("/api/projects", kind=msgspec.Raw, outage=outage, json=body)
 
-    return client.make_sure(lambda: find_project(client, title=title), make=make, what=f"the project {title!r}")
+    project = client.make_sure(lambda: find_project(client, title=title), make=make, what=f"the project {title!r}")
+    if project.config in FORMER_CONFIGS:
+        client.patch(f"/api/projects/{project.id}/", body=page)
+        return the_project(client, title=title)
+    return project
 
 
 def checked_title(title: str) -> str:
@@ -109,6 +120,7 @@ def _project(entry: ProjectEntry) -> Project | None:
         id=entry.id,
         title=entry.title,
         identity=known.group(1),
+        config=hash_of(entry.label_config or ""),
         controls=entry.parsed_label_config or {},
         model_version=entry.model_version or None,
     )

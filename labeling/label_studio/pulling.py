@@ -18,11 +18,11 @@ from curation.files import make_folder, write_bytes, write_durable
 from curation.journal import Journal
 from curation.lock import exclusive
 from curation.pixels import encode_mask
-from curation.quarantine import BadRecord, QuarantineRecord
-from labeling.label_studio.answers import Annotation
+from curation.quarantine import BadRecord, Code, QuarantineRecord
+from labeling.label_studio.answers import AnnotatedTask, Annotation
 from labeling.label_studio.applying import Applied, apply_labels
 from labeling.label_studio.client import Client
-from labeling.label_studio.config import person_labels, unknown_labels, unread_tools
+from labeling.label_studio.config import OTHER, person_labels, unknown_labels, unread_tools
 from labeling.label_studio.ledger import (
     FOLDER,
     IDENTITY_DIGITS,
@@ -31,13 +31,14 @@ from labeling.label_studio.ledger import (
     Came,
     Sent,
     came_journal,
+    is_golden,
     lock_of,
     sent_journal,
 )
 from labeling.label_studio.project import Project, the_project
-from labeling.label_studio.reading import labels_in, read_annotations, submitted_of, told
+from labeling.label_studio.reading import labels_in, offered_of, read_annotations, submitted_of, told
 from labeling.label_studio.regions import Frame
-from labeling.label_studio.tasks import Task, by_sample, fetch_annotations, list_tasks, uid_of
+from labeling.label_studio.tasks import Task, by_sample, fetch_answers, list_tasks, uid_of
 
 STAGE: Final = "pull"
 PAGE: Final = 100
@@ -50,7 +51,9 @@ class Pulled:
 
     `doubled` counts the tasks beyond the first of each; `elsewhere` samples that this dataset does not hold; `unsent`
     those of which the server told that they are submitted, and then sent nothing that is; `unread_tools` the tools of
-    the project whose regions are not read.
+    the project whose regions are not read; `unmarked` submitted samples of which neither task nor ledger tells whether
+    they are of known masks, since an earlier version pushed them from another folder. `unanswered` are the ids of
+    samples that were submitted without an answer that fits; they are among the `broken`.
     """
 
     project: Project
@@ -64,7 +67,9 @@ class Pulled:
     read: int = 0
     broken: list[QuarantineRecord] = field(default_factory=list)
     disagreeing: list[tuple[str, float]] = field(default_factory=list)
+    unanswered: list[str] = field(default_factory=list)
     unread_tools: list[str] = field(default_factory=list)
+    unmarked: int = 0
     applied: Applied = field(default_factory=Applied)
 
 
@@ -140,23 +145,30 @@ class _Reader:
         Raises InputRefused for a label that nobody told the meaning of.
         """
         asked = [task.id for tasks in samples for task in tasks]
-        found = fetch_annotations(self.client, project=self.project.id, tasks=asked)
-        submitted = {task: submitted_of(annotations) for task, annotations in found.items()}
+        found = fetch_answers(self.client, project=self.project.id, tasks=asked)
+        submitted = {id_: submitted_of(task.annotations or []) for id_, task in found.items()}
         labels = {label for one in submitted.values() for label in labels_in(one, persons=self.persons)}
-        if unknown := labels - self.others:
+        if unknown := labels - self.others - {OTHER}:
             raise unknown_labels(unknown, where=f"{self.client.access.url}, project {self.project.title!r}")
         place = staged_folder(self.folder, identity=self.project.identity)
         make_folder(place, below=self.folder)
         unsent = 0
         for tasks in samples:
             if any(submitted.get(task.id) for task in tasks):
-                self.journal.add(self._one(tasks, submitted=submitted, place=place))
+                self.journal.add(self._one(tasks, found=found, submitted=submitted, place=place))
             else:
                 unsent += 1
         self.journal.commit()
         return unsent
 
-    def _one(self, tasks: Sequence[Task], *, submitted: Mapping[int, Sequence[Annotation]], place: Path) -> Came:
+    def _one(
+        self,
+        tasks: Sequence[Task],
+        *,
+        found: Mapping[int, AnnotatedTask],
+        submitted: Mapping[int, Sequence[Annotation]],
+        place: Path,
+    ) -> Came:
         """Read the annotations of a sample, of all its tasks together: the newest counts."""
         of_task = {one.id: task for task in tasks for one in submitted.get(task.id, ())}
         annotations = submitted_of(one for task in tasks for one in submitted.get(task.id, ()))
@@ -173,7 +185,8 @@ class _Reader:
             label_sha256=task.label_sha256,
         )
         try:
-            reading = read_annotations(annotations, frame=frame, persons=self.persons)
+            offered = offered_of(found[task.id].predictions, frame=frame, task=task)
+            reading = read_annotations(annotations, frame=frame, persons=self.persons, offered=offered)
         except BadRecord as problem:
             return msgspec.structs.replace(came, problem=problem.record(stage=STAGE, record_id=row["id"]))
         assert reading is not None, "something is submitted"
@@ -207,11 +220,12 @@ def _wanted(
         pulled.doubled += len(tasks) - 1
         pulled.skipped += not submitted and all(task.skipped for task in tasks)
         pulled.submitted += bool(submitted)
-        if uid in sent and sent[uid].golden is not None:
+        if is_golden(tasks, sent=sent):
             pulled.golden += 1
         elif uid not in rows:
             pulled.elsewhere += 1
         elif submitted:
+            pulled.unmarked += uid not in sent and any(task.is_golden is None for task in submitted)
             yield submitted
 
 
@@ -221,6 +235,7 @@ def _ids(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 def _tell(pulled: Pulled, *, came: Sequence[Came], folder: Path) -> None:
     pulled.broken = [one.problem for one in came if one.problem is not None]
+    pulled.unanswered = [str(one.record_id) for one in pulled.broken if one.code == Code.UNANSWERED]
     pulled.disagreeing = sorted(
         ((one.sample_id, one.agreement) for one in came if one.agreement is not None), key=lambda pair: pair[1]
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from curation.dataset import Dataset
@@ -12,17 +12,19 @@ from curation.files import read_file, safe_join
 from curation.journal import Journal
 from curation.lock import exclusive
 from curation.quarantine import BadRecord, QuarantineRecord
+from labeling.label_studio.answers import Control
 from labeling.label_studio.client import Client
-from labeling.label_studio.config import CONFIG_HASH, person_labels, unread_tools
+from labeling.label_studio.config import BRUSH, CONFIG_HASH, OTHER, person_labels, unread_tools
 from labeling.label_studio.delivery import Delivery, Images, delivery_for
 from labeling.label_studio.doubles import settle_doubles
 from labeling.label_studio.golden import Golden
 from labeling.label_studio.ledger import Sent, lock_of, sent_journal
-from labeling.label_studio.prefill import Findings, Prefill, has_prediction, prefill_mask, score_of
+from labeling.label_studio.prefill import Findings, Start, has_prediction, score_of, start_of
 from labeling.label_studio.project import Project, open_project
 from labeling.label_studio.sending import missing_of, send_tasks
 from labeling.label_studio.sharing import shared_picture
-from labeling.label_studio.tasks import by_sample, list_tasks, prediction_of, task_of, uid_of
+from labeling.label_studio.tasks import OFFERED, START_VERSION, by_sample, list_tasks, prediction_of, task_of, uid_of
+from labeling.selection import Prefill
 
 STAGE: Final = "push"
 CHUNK_TASKS: Final = 200
@@ -65,7 +67,6 @@ class Pushed:
     there: int = 0
     golden: int = 0
     broken: list[QuarantineRecord] = field(default_factory=list)
-    replaced_version: str | None = None
     doubled: int = 0
     unread_tools: list[str] = field(default_factory=list)
 
@@ -75,14 +76,14 @@ class Ready:
     """A sample that is ready to go: its task but for the address of the picture."""
 
     row: Mapping[str, Any]
-    prediction: dict[str, Any] | None
+    predictions: list[dict[str, Any]]
     picture: str
     data: bytes
     golden: str | None
 
     def __len__(self) -> int:
         """Give about how many bytes travel."""
-        regions = [] if self.prediction is None else self.prediction["result"]
+        regions = [region for one in self.predictions for region in one["result"]]
         return len(self.data) + sum(4 * len(region["value"]["rle"]) for region in regions)
 
 
@@ -112,7 +113,7 @@ def push(plan: Push, *, client: Client, progress: Callable[[int], None] | None =
                 where=client.access.url,
                 remedy="look at the server's log; then run the same command again, it sends what is missing",
             )
-        _show_predictions(plan, client=client, project=project, pushed=pushed)
+        _show_predictions(client, project=project, pushed=pushed)
     return pushed
 
 
@@ -169,33 +170,58 @@ class _Run:
         prefill: Prefill = self.plan.prefill
         if golden is not None:  # a known mask as the start would make the annotator's mask equal to it
             prefill = "prediction" if has_prediction(row, findings=self.plan.findings) else "none"
-        mask = prefill_mask(row, dataset=dataset, findings=self.plan.findings, prefill=prefill)
-        score = score_of(row, findings=self.plan.findings)
-        prediction = None
-        if mask is not None:
-            prediction = prediction_of(mask, model_version=self.plan.model_version, score=score)
+        start = start_of(row, dataset=dataset, findings=self.plan.findings, prefill=prefill)
+        if start is not None and golden is not None:  # its label is the truth
+            start = replace(start, other=None)
         name, data = row["image"], b""
         if self.plan.images != "url":
             path = safe_join(dataset.folder, row["image"])
             name, data = shared_picture(read_file(path, below=dataset.folder), file=str(path))
         truth = None if golden is None else str(golden.mask)
-        return Ready(row=row, prediction=prediction, picture=name, data=data, golden=truth)
+        return Ready(
+            row=row,
+            predictions=self._predictions(row, start=start),
+            picture=name,
+            data=data,
+            golden=truth,
+        )
+
+    def _predictions(self, row: Mapping[str, Any], *, start: Start | None) -> list[dict[str, Any]]:
+        """Return what the task offers: the mask to start from last, whose version an empty project then shows."""
+        if start is None:
+            return []
+        score, other = score_of(row, findings=self.plan.findings), start.other
+        can_show = OTHER in self.project.controls.get(BRUSH, Control()).labels
+        version = _start_version(self.project)
+        first = prediction_of(start.mask, model_version=version, score=score, beside=other if can_show else None)
+        if other is None:
+            return [first]
+        name = self.plan.model_version if start.source == "label" else "label"
+        return [prediction_of(other, model_version=f"{OFFERED}{name}", score=None), first]
 
     def _send_chunk(self, chunk: Sequence[Ready], *, delivery: Delivery | None) -> dict[str, int]:
         if delivery is None:
             addresses = {ready.picture: f"{self.plan.image_url}{ready.picture}" for ready in chunk}
         else:
             addresses = delivery.deliver({ready.picture: ready.data for ready in chunk})
-        tasks = [task_of(r.row, image=addresses[r.picture], prediction=r.prediction) for r in chunk]
+        tasks = [
+            task_of(
+                ready.row,
+                image=addresses[ready.picture],
+                predictions=ready.predictions,
+                is_golden=ready.golden is not None,
+            )
+            for ready in chunk
+        ]
         arrived = send_tasks(self.client, project=self.project.id, tasks=tasks, after=self.after)
         for ready in chunk:
             uid = uid_of(ready.row)
-            version = None if ready.prediction is None else self.plan.model_version
+            version = self.plan.model_version if ready.predictions else None
             self.journal.add(
                 Sent(id=uid, task=arrived[uid], config=CONFIG_HASH, model_version=version, golden=ready.golden)
             )
             self.pushed.golden += ready.golden is not None
-            self.pushed.prefilled |= set() if ready.prediction is None else {arrived[uid]}
+            self.pushed.prefilled |= {arrived[uid]} if ready.predictions else set()
         self.journal.commit()
         return arrived
 
@@ -224,8 +250,14 @@ def _chunks(samples: Iterator[Ready | None]) -> Iterator[tuple[list[Ready], int]
         yield chunk, looked_at
 
 
-def _show_predictions(plan: Push, *, client: Client, project: Project, pushed: Pushed) -> None:
-    """Have the page begin with our masks: it shows one version only, and none that has no mask."""
-    if plan.model_version and pushed.prefilled and project.model_version != plan.model_version:
-        client.patch(f"/api/projects/{project.id}/", body={"model_version": plan.model_version})
-        pushed.replaced_version = project.model_version
+def _show_predictions(client: Client, *, project: Project, pushed: Pushed) -> None:
+    """Have the page of a new project begin with our masks: it shows one version only, and none that has no mask."""
+    version = _start_version(project)
+    if pushed.prefilled and project.model_version != version:
+        client.patch(f"/api/projects/{project.id}/", body={"model_version": version})
+
+
+def _start_version(project: Project) -> str:
+    """Return the version of the masks to start from: that of the project's earlier tasks, which stay shown."""
+    version = project.model_version or START_VERSION
+    return START_VERSION if version.startswith(OFFERED) else version

@@ -12,13 +12,33 @@ import numpy as np
 
 from curation.pixels import Mask
 from curation.quarantine import BadRecord, Code
-from labeling.label_studio.answers import Annotation, Annotator
-from labeling.label_studio.config import PERSON, VERDICT, Verdict
+from labeling.label_studio.answers import Annotation, Annotator, Prediction
+from labeling.label_studio.config import CONFIG_HASH, PERSON, VERDICT, Verdict
 from labeling.label_studio.regions import Frame, Region, draw, labels_of, regions_of, unlabelled
+from labeling.label_studio.tasks import OFFERED, Task
 
 WITHOUT_MASK: Final = frozenset({Verdict.AMBIGUOUS, Verdict.UNUSABLE})
 """What is said of a picture that keeps its label."""
+UNSURE: Final = frozenset({None, Verdict.FIXED})
+"""Answers that cannot be of a mask which nobody changed."""
 PERSONS: Final = frozenset({PERSON})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Offered:
+    """What the annotators of a task began with: the mask to start from and the other one, None where there was none.
+
+    `with_answer`: the task was made for a page that takes no submission without an answer. `is_lost`: it had a mask to
+    start from, which the server no longer holds.
+    """
+
+    start: Mask | None = None
+    other: Mask | None = None
+    with_answer: bool = False
+    is_lost: bool = False
+
+
+NOTHING_OFFERED: Final = Offered()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,6 +52,20 @@ class Reading:
     annotated_at: str
     mask: Mask | None
     agreement: float | None = None
+
+
+def offered_of(predictions: Sequence[Prediction], *, frame: Frame, task: Task) -> Offered:
+    """Return what a task offered, as the server holds it. Raises BadRecord: BRUSH_RLE, REGION.
+
+    Tasks of earlier versions hold one mask at most: the one to start from.
+    """
+    found: dict[str, Mask] = {}
+    for one in predictions:
+        name = "other" if (one.model_version or "").startswith(OFFERED) else "start"
+        if name not in found:
+            found[name] = drawn_mask(one, frame=frame)[0]
+    is_lost = task.with_start and "start" not in found
+    return Offered(**found, with_answer=task.config == CONFIG_HASH, is_lost=is_lost)
 
 
 def submitted_of(annotations: Iterable[Annotation | Mapping[str, Any]]) -> list[Annotation]:
@@ -54,19 +88,23 @@ def labels_in(annotations: Sequence[Annotation], *, persons: frozenset[str]) -> 
 
 
 def read_annotations(
-    annotations: Sequence[Annotation | Mapping[str, Any]], *, frame: Frame, persons: frozenset[str] = PERSONS
+    annotations: Sequence[Annotation | Mapping[str, Any]],
+    *,
+    frame: Frame,
+    persons: frozenset[str] = PERSONS,
+    offered: Offered = NOTHING_OFFERED,
 ) -> Reading | None:
     """Return what the newest submitted annotation says, None where none is submitted.
 
     `persons` are the labels that mean a person. `agreement` is the lowest IoU of its mask with the newest of each
-    other annotator. Raises BadRecord: BRUSH_RLE, REGION, AMBIGUOUS_EMPTY.
+    other annotator. Raises BadRecord: BRUSH_RLE, REGION, AMBIGUOUS_EMPTY, UNANSWERED.
     """
     submitted = submitted_of(annotations)
     if not submitted:
         return None
     newest = submitted[0]
     verdict = verdict_of(newest, frame=frame)
-    drawn, regions = drawn_mask(newest, frame=frame, persons=persons)
+    drawn, regions = _taken(newest, frame=frame, persons=persons, offered=offered)
     annotator = annotator_of(newest)
     return Reading(
         annotation=newest.id,
@@ -74,8 +112,10 @@ def read_annotations(
         verdict=verdict,
         seconds=newest.lead_time,
         annotated_at=told(newest.updated_at),
-        mask=_meant(drawn, verdict=verdict, regions=regions, frame=frame),
-        agreement=_agreement(drawn, others=submitted[1:], annotator=annotator, frame=frame, persons=persons),
+        mask=_meant(drawn, verdict=verdict, regions=regions, frame=frame, offered=offered),
+        agreement=_agreement(
+            drawn, others=submitted[1:], annotator=annotator, frame=frame, persons=persons, offered=offered
+        ),
     )
 
 
@@ -90,7 +130,9 @@ def verdict_of(annotation: Annotation, *, frame: Frame) -> Verdict | None:
     return None
 
 
-def drawn_mask(annotation: Annotation, *, frame: Frame, persons: frozenset[str] = PERSONS) -> tuple[Mask, int]:
+def drawn_mask(
+    annotation: Annotation | Prediction, *, frame: Frame, persons: frozenset[str] = PERSONS
+) -> tuple[Mask, int]:
     """Return the union of all regions of persons, and how many these are.
 
     Raises BadRecord: BRUSH_RLE, REGION; where one region cannot be read, the others are not taken either.
@@ -102,7 +144,7 @@ def drawn_mask(annotation: Annotation, *, frame: Frame, persons: frozenset[str] 
     return mask, len(regions)
 
 
-def persons_in(annotation: Annotation, *, frame: Frame, persons: frozenset[str]) -> list[Region]:
+def persons_in(annotation: Annotation | Prediction, *, frame: Frame, persons: frozenset[str]) -> list[Region]:
     """Return the regions of persons. Raises BadRecord: REGION where one says not what it is of."""
     found = []
     for region, labels in labels_of(regions_of(annotation.result, name=frame.name), name=frame.name):
@@ -143,12 +185,25 @@ def told(moment: datetime) -> str:
     return in_utc(moment).isoformat().replace("+00:00", "Z")
 
 
-def _meant(drawn: Mask, *, verdict: Verdict | None, regions: int, frame: Frame) -> Mask | None:
-    """Return the mask that is meant; an empty one only where somebody says that there is nobody."""
+def _taken(annotation: Annotation, *, frame: Frame, persons: frozenset[str], offered: Offered) -> tuple[Mask, int]:
+    """Return the mask that an annotation shows, and of how many regions: the other one where its answer takes that."""
+    if verdict_of(annotation, frame=frame) != Verdict.OTHER:
+        return drawn_mask(annotation, frame=frame, persons=persons)
+    if offered.other is None:
+        raise _unanswered(f"says {Verdict.OTHER!r}, and the task offers no other mask", frame=frame)
+    return offered.other, 1
+
+
+def _meant(drawn: Mask, *, verdict: Verdict | None, regions: int, frame: Frame, offered: Offered) -> Mask | None:
+    """Return the mask that is meant; an empty one only where somebody says that there is nobody.
+
+    A mask that was only submitted again is no label: it counts where the answer is that it was right.
+    """
     if verdict in WITHOUT_MASK:
         return None
     is_empty = not drawn.any()
     if is_empty == (verdict == Verdict.NO_PERSON):
+        _refuse_unanswered(drawn, verdict=verdict, frame=frame, offered=offered)
         return drawn
     if not is_empty:
         reason = "says that nobody is there, and shows a mask"
@@ -159,11 +214,37 @@ def _meant(drawn: Mask, *, verdict: Verdict | None, regions: int, frame: Frame) 
     raise BadRecord(Code.AMBIGUOUS_EMPTY, reason, file=frame.name, field=VERDICT)
 
 
+def _refuse_unanswered(drawn: Mask, *, verdict: Verdict | None, frame: Frame, offered: Offered) -> None:
+    """Raise BadRecord: UNANSWERED where nobody can say that a person looked at the mask, or changed it.
+
+    A change without an answer counts in tasks of earlier versions, whose pages asked for none.
+    """
+    told = "there is no answer" if verdict is None else f"the answer is {verdict!r}"
+    if verdict in UNSURE and offered.is_lost:
+        raise _unanswered(f"{told}, and the mask to start from is gone: whether it was changed is unknown", frame=frame)
+    if verdict in UNSURE and offered.start is not None and np.array_equal(drawn, offered.start):
+        raise _unanswered(f"{told}, and the mask is the one to start from, to the pixel", frame=frame)
+    if verdict is None and offered.with_answer:
+        raise _unanswered("a mask is drawn, and there is no answer", frame=frame)
+
+
+def _unanswered(reason: str, *, frame: Frame) -> BadRecord:
+    return BadRecord(Code.UNANSWERED, reason, file=frame.name, field=VERDICT)
+
+
 def _agreement(
-    drawn: Mask, *, others: Sequence[Annotation], annotator: str, frame: Frame, persons: frozenset[str]
+    drawn: Mask,
+    *,
+    others: Sequence[Annotation],
+    annotator: str,
+    frame: Frame,
+    persons: frozenset[str],
+    offered: Offered,
 ) -> float | None:
     newest: dict[str, Annotation] = {}
     for one in others:
         newest.setdefault(annotator_of(one), one)
-    masks = [drawn_mask(one, frame=frame, persons=persons)[0] for who, one in newest.items() if who != annotator]
+    masks = [
+        _taken(one, frame=frame, persons=persons, offered=offered)[0] for who, one in newest.items() if who != annotator
+    ]
     return min((mask_iou(drawn, second=mask) for mask in masks), default=None)

@@ -14,7 +14,8 @@ from labeling.label_studio.answers import Annotation, WholeTask
 from labeling.label_studio.client import Client, OutcomeUnknown
 from labeling.label_studio.config import IMAGE, VERDICT, Verdict
 from labeling.label_studio.project import the_project
-from labeling.label_studio.regions import Frame, draw, regions_of
+from labeling.label_studio.reading import offered_of
+from labeling.label_studio.regions import Frame
 from labeling.label_studio.tasks import Task, list_tasks, region_of
 
 Truth = Callable[[Task], Mask]
@@ -47,8 +48,7 @@ def _shown(client: Client, *, task: Task, like: Mask) -> Mask | None:
     """Give the mask that the page begins with."""
     predictions = client.get(f"/api/tasks/{task.id}/", kind=WholeTask).predictions
     frame = Frame(height=like.shape[0], width=like.shape[1], name=f"task {task.id}")
-    regions = regions_of(predictions[0].result, name=frame.name) if predictions else []
-    return draw(regions[0], frame=frame) if regions else None
+    return offered_of(predictions, frame=frame, task=task).start
 
 
 def submit(client: Client, *, task: int, body: dict[str, Any]) -> None:

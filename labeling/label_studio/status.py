@@ -14,13 +14,13 @@ from curation.dataset import Dataset
 from curation.files import read_file
 from curation.pixels import decode_mask
 from curation.quarantine import BadRecord
-from labeling.label_studio.applying import AGREEMENT, ANNOTATION, ANNOTATOR, SECONDS, STATUS
+from labeling.label_studio.batches import AGREEMENT, ANNOTATION, ANNOTATOR, SECONDS, STATUS
 from labeling.label_studio.client import Client
-from labeling.label_studio.ledger import IDENTITY_DIGITS, Sent, sent_journal
+from labeling.label_studio.ledger import IDENTITY_DIGITS, Sent, is_golden, sent_journal
 from labeling.label_studio.project import Project, find_project, the_project
 from labeling.label_studio.reading import annotator_of, drawn_mask, in_utc, mask_iou, submitted_of
 from labeling.label_studio.regions import Frame
-from labeling.label_studio.tasks import Task, by_sample, fetch_annotations, list_tasks, uid_of
+from labeling.label_studio.tasks import Task, by_sample, fetch_answers, list_tasks, uid_of
 
 PAGE: Final = 100
 SECONDS_PER_MINUTE: Final = 60.0
@@ -70,8 +70,8 @@ def status_of(dataset: Dataset, *, client: Client, title: str) -> Status:
     sent = {one.id: one for one in sent_journal(dataset.folder, identity=project.identity).outcomes()}
     uids = {uid_of(row) for row in dataset.table.to_pylist()} | sent.keys()
     samples = {uid: tasks for uid, tasks in by_sample(list_tasks(client, project=project.id)).items() if uid in uids}
-    golden = [task for uid, tasks in samples.items() if _is_golden(uid, sent=sent) for task in tasks]
-    own = [tasks for uid, tasks in samples.items() if not _is_golden(uid, sent=sent)]
+    golden = [task for tasks in samples.values() if is_golden(tasks, sent=sent) for task in tasks]
+    own = [tasks for tasks in samples.values() if not is_golden(tasks, sent=sent)]
     drafts = {task.id for task in list_tasks(client, project=project.id, drafts_only=True)}
     states = [_state(tasks, drafts=drafts) for tasks in own]
     rows = [row for row in dataset.table.to_pylist() if _came_from(row.get(ANNOTATION), project=project)]
@@ -109,10 +109,6 @@ def submitted_since(moment: datetime | None, *, client: Client, title: str) -> i
     return len({task.uid for task in submitted if moment is None or in_utc(task.updated_at) > moment})
 
 
-def _is_golden(uid: str, *, sent: dict[str, Sent]) -> bool:
-    return uid in sent and sent[uid].golden is not None
-
-
 def _state(tasks: Sequence[Task], *, drafts: set[int]) -> str:
     """Give where a sample is: a draft counts only where nothing was submitted, a skip only where nothing else is."""
     if any(task.submitted for task in tasks):
@@ -138,16 +134,16 @@ def _golden_scores(
 ) -> tuple[GoldenScore, ...]:
     """Give the mean IoU of each annotator with the known masks that he or she drew."""
     found: defaultdict[str, list[float]] = defaultdict(list)
-    done = [task for task in golden if task.submitted]
+    done = [task for task in golden if task.submitted and task.uid in sent]  # the masks lie where they were pushed
     for start in range(0, len(done), PAGE):
         page = done[start : start + PAGE]
-        annotations = fetch_annotations(client, project=project.id, tasks=[task.id for task in page])
+        answers = fetch_answers(client, project=project.id, tasks=[task.id for task in page])
         for task in page:
             truth = Path(str(sent[task.uid].golden))
             try:
                 mask = decode_mask(read_file(truth), file=str(truth))
                 frame = Frame(height=mask.shape[0], width=mask.shape[1], name=f"task {task.id}")
-                for one in submitted_of(annotations.get(task.id, [])):
+                for one in submitted_of((answers[task.id].annotations or []) if task.id in answers else []):
                     found[annotator_of(one)].append(mask_iou(drawn_mask(one, frame=frame)[0], second=mask))
             except BadRecord:  # the known mask was moved, or what was drawn is damaged: no score
                 continue

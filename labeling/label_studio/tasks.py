@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import cv2
 import msgspec
+import numpy as np
 
+from curation.files import sha256_of
 from curation.pixels import Mask
-from labeling.label_studio.answers import AnnotatedPage, Annotation, TaskData, TaskEntry, TaskPage
+from labeling.label_studio.answers import AnnotatedPage, AnnotatedTask, TaskData, TaskEntry, TaskPage
 from labeling.label_studio.brush import encode_brush
 from labeling.label_studio.client import Client
-from labeling.label_studio.config import BRUSH, CONFIG_HASH, IMAGE, PERSON
+from labeling.label_studio.config import BRUSH, CONFIG_HASH, IMAGE, OTHER, PERSON
 
 LISTED: Final = 500
 """Tasks in one page of a listing; a page costs the server about a second, whatever it holds."""
@@ -29,11 +32,22 @@ UID: Final = re.compile(rf"@[0-9a-f]{{{UID_DIGITS}}}\Z")
 MAX_TASKS: Final = 1_000_000
 """Of one project; nobody labels as many by hand, and a server that makes tasks up must end somewhere."""
 LISTED_FIELDS: Final = "id,data,updated_at,total_annotations,cancelled_annotations"
+ANSWER_FIELDS: Final = "id,annotations,predictions,result,model_version,completed_by,was_cancelled,lead_time,updated_at"
+START_VERSION: Final = "start"
+OFFERED: Final = "other: "
+"""How the versions of masks begin that are offered beside the one to start from. Label Studio's page of one task after
+the other begins with the masks of one version only, whatever model they are of."""
+OUTLINE: Final = 400
+"""An outline is as wide as the longer side of the picture over this, and 2 pixels at least: 2 to 4 on a screen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One task of a project as it is listed: which sample, and how many annotations of which kind it has."""
+    """One task of a project as it is listed: which sample, and how many annotations of which kind it has.
+
+    `with_start` tells whether it came with a mask to start from; that is not noted in tasks of earlier versions, nor is
+    whether a task is of a known mask, of which `is_golden` is None there.
+    """
 
     id: int
     uid: str
@@ -41,6 +55,8 @@ class Task:
     config: str
     label_version: int
     label_sha256: str | None
+    with_start: bool
+    is_golden: bool | None
     submitted: int
     skipped: int
     updated_at: datetime
@@ -51,33 +67,53 @@ def uid_of(row: Mapping[str, Any]) -> str:
     return f"{row.get('mined_id') or row['id']}@{row['sha256'][:UID_DIGITS]}"
 
 
-def task_of(row: Mapping[str, Any], *, image: str, prediction: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Give a sample as the task to import; `image` is its address for the browser."""
+def task_of(
+    row: Mapping[str, Any],
+    *,
+    image: str,
+    predictions: Sequence[Mapping[str, Any]],
+    is_golden: bool = False,
+) -> dict[str, Any]:
+    """Give a sample as the task to import; `image` is its address for the browser.
+
+    Whether it is of a known mask stands in its mark, which no annotator can read: every task has one.
+    """
+    uid = uid_of(row)
     data = {
         "image": image,
-        "sample_uid": uid_of(row),
+        "sample_uid": uid,
         "sample_id": row["id"],
         "label_version": row["label_version"],
         "label_sha256": row.get("mask_sha256"),
         "config": CONFIG_HASH,
+        "with_start": bool(predictions),
+        "mark": _mark(uid, is_golden=is_golden),
     }
-    return {"data": data, "predictions": [] if prediction is None else [prediction]}
+    return {"data": data, "predictions": list(predictions)}
 
 
-def prediction_of(mask: Mask, *, model_version: str, score: float | None) -> dict[str, Any]:
-    """Give a mask as a pre-annotation; an empty one has no region."""
-    region = region_of(mask)
-    prediction = {"model_version": model_version, "result": [] if region is None else [region]}
+def prediction_of(mask: Mask, *, model_version: str, score: float | None, beside: Mask | None = None) -> dict[str, Any]:
+    """Give a mask as a pre-annotation, with the outline of another one; an empty one has no region."""
+    regions = [region_of(mask), None if beside is None else outline_of(beside)]
+    prediction = {"model_version": model_version, "result": [one for one in regions if one is not None]}
     return prediction if score is None else prediction | {"score": score}
 
 
-def region_of(mask: Mask) -> dict[str, Any] | None:
+def outline_of(mask: Mask) -> dict[str, Any] | None:
+    """Return the outline of a mask as a locked region that is of no person, None when the mask is empty."""
+    side = 1 + max(2, round(max(mask.shape) / OUTLINE))
+    line = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((side, side), np.uint8))
+    region = region_of(np.asarray(line if line.any() else mask, np.uint8), label=OTHER)
+    return None if region is None else region | {"readonly": True}
+
+
+def region_of(mask: Mask, *, label: str = PERSON) -> dict[str, Any] | None:
     """Give a mask as one region of the brush, None when it is empty: Label Studio has no region without a pixel."""
     if not mask.any():
         return None
     height, width = mask.shape
     return {
-        "id": PERSON,
+        "id": label.replace(" ", "-"),
         "type": "brushlabels",
         "from_name": BRUSH,
         "to_name": IMAGE,
@@ -85,7 +121,7 @@ def region_of(mask: Mask) -> dict[str, Any] | None:
         "original_width": width,
         "original_height": height,
         "image_rotation": 0,
-        "value": {"format": "rle", "rle": encode_brush(mask), "brushlabels": [PERSON]},
+        "value": {"format": "rle", "rle": encode_brush(mask), "brushlabels": [label]},
     }
 
 
@@ -117,8 +153,8 @@ def by_sample(tasks: Iterable[Task]) -> dict[str, list[Task]]:
     return found
 
 
-def fetch_annotations(client: Client, *, project: int, tasks: list[int]) -> dict[int, list[Annotation]]:
-    """Return the annotations of some tasks by the task's id, in one call; a task that is gone by now is left out.
+def fetch_answers(client: Client, *, project: int, tasks: list[int]) -> dict[int, AnnotatedTask]:
+    """Return some tasks with their annotations by the task's id, in one call; one that is gone by now is left out.
 
     Asked for as a review, since the server would else also compute the texts of all columns that its page shows.
     """
@@ -130,11 +166,11 @@ def fetch_annotations(client: Client, *, project: int, tasks: list[int]) -> dict
         fields="all",
         review="true",
         resolve_uri="false",
-        include="id,annotations,result,completed_by,was_cancelled,lead_time,updated_at",
+        include=ANSWER_FIELDS,
         query=json.dumps({"selectedItems": {"all": False, "included": tasks}}),
     )
     asked = set(tasks)
-    return {entry.id: entry.annotations or [] for entry in answer.tasks if entry.id in asked}
+    return {entry.id: entry for entry in answer.tasks if entry.id in asked}
 
 
 def _pages(
@@ -177,6 +213,8 @@ def _task(entry: TaskEntry, *, client: Client) -> Task | None:
         config=data.config,
         label_version=data.label_version or 0,
         label_sha256=data.label_sha256,
+        with_start=data.with_start,
+        is_golden=None if data.mark is None else data.mark == _mark(data.sample_uid, is_golden=True),
         submitted=entry.total_annotations,
         skipped=entry.cancelled_annotations,
         updated_at=entry.updated_at,
@@ -195,3 +233,7 @@ def data_of(data: Any, *, task: int, client: Client) -> TaskData | None:
         return msgspec.convert(data, TaskData)
     except msgspec.ValidationError as error:
         raise client.unusable(f"the data of task {task} was changed: {error}") from error
+
+
+def _mark(uid: str, *, is_golden: bool) -> str:
+    return sha256_of(f"{'golden' if is_golden else 'plain'} {uid}".encode())[:UID_DIGITS]

@@ -112,7 +112,7 @@ function cardOf(row) {
   caption.append(line(source, ...label, ...split));
   if (row.notes.verdict || row.notes.review) {
     const miou = scoreOf(row, "miou");
-    const notes = ["review", "verdict"].filter((name) => row.notes[name]).map((name) => make("span", "chip " + name, row.notes[name]));
+    const notes = ["scores", "review", "verdict"].filter((name) => row.notes[name]).map((name) => make("span", "chip " + name, row.notes[name]));
     caption.append(line(make("span", "", miou === null ? "" : "mIoU " + miou.toFixed(3)), ...notes));
   }
   caption.append(score);

@@ -27,7 +27,7 @@ from labeling.label_studio.project import Project, open_project
 from labeling.label_studio.reading import drawn_mask, submitted_of
 from labeling.label_studio.regions import Frame
 from labeling.label_studio.sending import send_tasks
-from labeling.label_studio.tasks import fetch_annotations, list_tasks, prediction_of, task_of
+from labeling.label_studio.tasks import fetch_answers, list_tasks, prediction_of, task_of
 from tests.bench.measuring import REAL_DATA, say
 
 MASKS = int(os.environ.get("CURATE_BENCH_LABELS", "200"))
@@ -87,7 +87,7 @@ def _send(client: Client, *, project: Project, masks: list[np.ndarray], with_ann
     tasks: list[dict[str, Any]] = []
     for number, mask in enumerate(masks):
         row = {"id": f"{number}", "sha256": "0" * 64, "label_version": 0}
-        task = task_of(row, image="/x.jpg", prediction=prediction_of(mask, model_version="m", score=0.5))
+        task = task_of(row, image="/x.jpg", predictions=[prediction_of(mask, model_version="m", score=0.5)])
         tasks.append(
             task | ({"annotations": [{"result": task["predictions"][0]["result"]}]} if with_annotations else {})
         )
@@ -99,11 +99,11 @@ def _take(client: Client, *, project: Project, masks: list[np.ndarray]) -> None:
     tasks = list(list_tasks(client, project=project.id))
     for start in range(0, len(tasks), 100):
         page = tasks[start : start + 100]
-        came = fetch_annotations(client, project=project.id, tasks=[task.id for task in page])
+        came = fetch_answers(client, project=project.id, tasks=[task.id for task in page])
         for task in page:
             truth = masks[int(task.sample_id)]
             frame = Frame(height=truth.shape[0], width=truth.shape[1], name="")
-            assert np.array_equal(drawn_mask(submitted_of(came[task.id])[0], frame=frame)[0], truth)
+            assert np.array_equal(drawn_mask(submitted_of(came[task.id].annotations or [])[0], frame=frame)[0], truth)
 
 
 def _unpack(data: bytes) -> None:

@@ -1,7 +1,8 @@
 """Wrong labels found among hard images: known errors planted in real masks, by verdict against by mIoU alone.
 
 The networks of the folds learn from the labels with the errors, as they would at a user's. Real wrong labels among the
-portraits count as false alarms. What was made stays in `bench/verdicts`.
+portraits count as false alarms. What was made stays in `bench/verdicts`. Of the same hard images it is told how many
+pixels an annotator has to repair who starts from the label, from the prediction, or from what `--prefill auto` chooses.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from curation.pixels import decode_mask, encode_gray
+from curation.dataset import read_dataset
+from curation.pixels import Mask, decode_mask, encode_gray
+from labeling.label_studio.prefill import findings_of, start_of
+from labeling.selection import Prefill
 from tests.bench.measuring import REAL_DATA, ROOT, run_curate, say
 from tests.bench.planting import KINDS, planted
 
@@ -23,6 +27,8 @@ FOLDER: Final = ROOT / "bench" / "verdicts"
 SEEDS: Final = (0, 1, 2, 3, 4)
 ERRORS: Final = 24
 FOLDS: Final = 4
+IMAGES: Final = REAL_DATA / "data" / "portraits" / "images"
+POLICIES: Final[tuple[Prefill, ...]] = ("label", "prediction", "auto")
 EPOCHS: Final = 80
 
 
@@ -32,6 +38,32 @@ def bench() -> None:
     for folds, told in ((0, "these two alone"), (FOLDS, f"and the networks of {FOLDS} folds")):
         say(f"  {told}:")
         bench_seeds(folds)
+    bench_repair()
+
+
+def bench_repair() -> None:
+    """Print the pixels to repair from each start, over all seeds; without an error the label counts as the truth."""
+    found = pd.concat([repairs(FOLDER / str(seed)) for seed in SEEDS])
+    say("  pixels to repair in a hard image, means, by the mask to start from:")
+    for told, rows in (("all", found), ("wrong labels", found[found["is_planted"]])):
+        means = ", ".join(f"{name} {rows[name].mean():,.0f}" for name in POLICIES)
+        nearer = int((rows["label"] <= rows["prediction"]).sum())
+        say(f"    {told}: {means}; in {nearer} of {len(rows)} the label is at least as near as the prediction")
+
+
+def repairs(folder: Path) -> pd.DataFrame:
+    """Give, for each image that was mined with the two models, the pixels in which each start is not the truth."""
+    run_curate("pairs", "--images", IMAGES, "--masks", folder / "true", "--out", folder / "truth", "--fit")
+    truth, hard = read_dataset(folder / "truth"), read_dataset(folder / "hard-0")
+    true = {row["id"]: row["mask"] for row in truth.table.to_pylist()}
+    findings = findings_of(hard, scores=None)
+    found = []
+    for row in hard.table.to_pylist():
+        mask = _read(truth.folder / true[row["id"]])
+        starts = {name: start_of(row, dataset=hard, findings=findings, prefill=name) for name in POLICIES}
+        wrong = {name: np.count_nonzero(one.mask != mask) for name, one in starts.items() if one is not None}
+        found.append(wrong | {"is_planted": bool((_read(hard.path(row["mask"])) != mask).any())})
+    return pd.DataFrame(found)
 
 
 def bench_seeds(folds: int) -> None:
@@ -62,7 +94,7 @@ def mined(seed: int, *, folds: int) -> pd.DataFrame:
     """Plant errors, mine, and give all scores with a column that tells which labels are wrong."""
     folder = FOLDER / str(seed)
     wrong = plant(folder, seed=seed)
-    masks = ("--images", REAL_DATA / "data" / "portraits" / "images", "--masks", folder / "masks")
+    masks = ("--images", IMAGES, "--masks", folder / "masks")
     run_curate("pairs", *masks, "--out", folder / "portraits", "--fit")
     models = REAL_DATA / "models"
     main, second = models / "sinet.onnx", models / "deeplabv3_mnv2_dm05.onnx"
@@ -78,15 +110,24 @@ def plant(folder: Path, *, seed: int) -> Sequence[str]:
     """Write all masks, some with errors, and give the ids of these."""
     rng = np.random.default_rng(seed)
     files = sorted((REAL_DATA / "data" / "portraits" / "masks").iterdir())
-    masks = [decode_mask(file.read_bytes(), file=str(file)) for file in files]
+    masks = [_read(file) for file in files]
+    _write_masks(folder / "true", files=files, masks=masks)
     chosen = rng.choice(len(files), ERRORS, replace=False)
     for number, index in enumerate(chosen):
         other = masks[int(rng.integers(len(files)))]
         masks[index] = planted(masks[index], kind=KINDS[number % len(KINDS)], other=other, rng=rng)
-    (folder / "masks").mkdir(parents=True, exist_ok=True)
-    for file, mask in zip(files, masks, strict=True):
-        (folder / "masks" / file.name).write_bytes(encode_gray(cv2.threshold(mask, 127, 255, cv2.THRESH_BINARY)[1]))
+    _write_masks(folder / "masks", files=files, masks=masks)
     return [files[index].stem for index in chosen]
+
+
+def _write_masks(folder: Path, *, files: Sequence[Path], masks: Sequence[Mask]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, mask in zip(files, masks, strict=True):
+        (folder / file.name).write_bytes(encode_gray(cv2.threshold(mask, 127, 255, cv2.THRESH_BINARY)[1]))
+
+
+def _read(file: Path) -> Mask:
+    return decode_mask(file.read_bytes(), file=str(file))
 
 
 def spread(values: Sequence[float]) -> str:

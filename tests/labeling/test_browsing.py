@@ -140,3 +140,9 @@ def test_samples_without_a_label_are_a_view() -> None:
 
 def test_sources_are_views_where_there_are_several() -> None:
     assert names(dataset(Path("/d/a"), "1", "2", source=["x", "y"]))[-2:] == ["source x", "source y"]
+
+
+def test_scores_of_an_older_label_are_a_tag_that_is_ours() -> None:
+    found = shown(dataset(Path("/d/a"), "1", "2", scored_label_version=[0, 0], label_version=[0, 1]))
+    assert found.tags == [["train", "v0"], ["train", "v1", "scores outdated"]]
+    assert kept_tags(["v0", "scores outdated", "mine"], wanted=["v1"], was_relabelled=False) == ["v1", "mine"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import msgspec
@@ -9,7 +10,8 @@ import pytest
 
 from curation.errors import InputRefused
 from models.metrics.confusion import Confusion
-from models.scores import SCORES, Score, columns_of, read_scores, table_of_scores, write_scores
+from models.scores import SCORES, Score, columns_of, outdated_ids, read_scores, table_of_scores, write_scores
+from tests.models.data.discs import disc_dataset
 from tests.models.drawn import score_row
 
 
@@ -61,3 +63,15 @@ def test_absent_and_damaged_scores_are_refused(tmp_path: Path, content: bytes | 
         (tmp_path / SCORES).write_bytes(content)
     with pytest.raises(InputRefused, match=reason):
         read_scores(tmp_path)
+
+
+def test_scores_of_an_older_label_are_known_by_the_version_they_were_made_of(tmp_path: Path) -> None:
+    dataset = disc_dataset(tmp_path / "d", ["a", "b", "c"])
+    assert outdated_ids(dataset) == frozenset()  # it has no scores
+    scores = [score_row("a", label_version=0), score_row("b", label_version=1)]
+    write_scores(dataset.folder, table=table_of_scores(scores))
+    assert outdated_ids(dataset) == {"b"}  # as mined by an earlier version, without a column
+    versions = pa.array([1, 0, None], pa.int32())
+    told = dataclasses.replace(dataset, table=dataset.table.append_column("scored_label_version", versions))
+    assert outdated_ids(told) == {"a"}
+    assert outdated_ids(told, scores=dataset.folder) == {"b"}

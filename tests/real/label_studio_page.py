@@ -1,6 +1,8 @@
 """What a person does in Label Studio's page: signs in, sees the mask, submits it; paints on the next one, submits that.
 
 Or (`shapes` is told) draws with the other tools; where the mouse was, in shares of the picture, is told on stdout.
+Or (`answers` is told) looks at the first task as it opens, submits it without an answer, and then takes the other mask
+by its key; what the page showed is told on stdout.
 
 Runs in a process of its own, since the browser's library and pytest both want the main loop.
 """
@@ -10,14 +12,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
 PATIENCE_MS = 180_000
 SETTLE_MS = 4_000
+DIALOG = ".lsf-modal-ls__content"
 
 
-def main(browser: str, folder: Path, told: dict[str, str]) -> None:
+def main(browser: str, folder: Path, told: dict[str, Any]) -> None:
     with sync_playwright() as library:
         opened = library.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         page = opened.new_page(viewport={"width": 1500, "height": 1000})
@@ -25,6 +29,10 @@ def main(browser: str, folder: Path, told: dict[str, str]) -> None:
         sign_in(page, told)
         if told.get("shapes"):
             draw_shapes(page, told)
+            opened.close()
+            return
+        if told.get("answers"):
+            answer(page, told, folder=folder)
             opened.close()
             return
         page.goto(f"{told['url']}/projects/{told['project']}/data?labeling=1")
@@ -51,7 +59,56 @@ def see_mask(page: Page, picture: Path) -> None:
     page.wait_for_selector("button:has-text('Submit')")
     page.wait_for_selector(".lsf-outliner-item, [class*=outliner-item]")
     page.wait_for_timeout(SETTLE_MS)
+    read_instructions(page)
     page.screenshot(path=picture)
+
+
+def read_instructions(page: Page) -> str:
+    """Return what the dialog says that opens before the first task, and close it."""
+    page.wait_for_selector(DIALOG)
+    said = page.locator(DIALOG).inner_text()
+    page.keyboard.press("Escape")
+    page.wait_for_selector(DIALOG, state="hidden")
+    return said
+
+
+def answer(page: Page, told: dict[str, Any], *, folder: Path) -> None:
+    """See the start, the outline and the answers of a tall picture; submit without an answer; take the other mask."""
+    page.set_viewport_size({"width": 1500, "height": 900})
+    page.goto(f"{told['url']}/projects/{told['project']}/data?labeling=1")
+    page.wait_for_selector("button:has-text('Submit')")
+    page.wait_for_selector("[class*=outliner-item]")
+    page.wait_for_timeout(SETTLE_MS)
+    page.screenshot(path=folder / "instructions.png")
+    pictures = page.locator(f"{DIALOG} table table").count()
+    seen: dict[str, Any] = {"instructions": read_instructions(page), "pictures": pictures}
+    page.screenshot(path=folder / "opened.png")
+    choices = page.locator(".lsf-choice").all()
+    seen["answers"] = [[choice.inner_text(), choice.bounding_box()] for choice in choices]
+    seen["picture"] = page.locator("img").nth(1).bounding_box()
+    seen["regions"] = page.locator(".lsf-outliner-item__title").all_inner_texts()
+    page.keyboard.press("Alt+.")
+    page.wait_for_timeout(SETTLE_MS / 4)
+    seen["selected"] = page.locator(".lsf-tree__node.lsf-tree-treenode-selected").all_inner_texts()
+    posted: list[str] = []
+    page.on(
+        "request", lambda one: posted.append(one.url) if one.method == "POST" and "/annotations" in one.url else None
+    )
+    page.click("button:has-text('Submit')")
+    page.wait_for_timeout(SETTLE_MS / 2)
+    page.screenshot(path=folder / "refused.png")
+    seen["refused"] = page.locator("text=Choose one of the answers").count()
+    seen["posted"] = len(posted)
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(SETTLE_MS / 4)
+    page.keyboard.press("Escape")
+    page.keyboard.press(told["key"])
+    page.wait_for_timeout(SETTLE_MS / 4)
+    page.screenshot(path=folder / "answered.png")
+    with page.expect_response(lambda r: "/annotations" in r.url and r.request.method == "POST") as answered:
+        page.keyboard.press("Control+Enter")
+    assert answered.value.status == 201, answered.value.status
+    print(json.dumps(seen))
 
 
 def paint(page: Page) -> None:
@@ -68,17 +125,18 @@ def paint(page: Page) -> None:
 
 
 def draw_shapes(page: Page, told: dict[str, str]) -> None:
-    """Draw a triangle, an ellipse, a rectangle and a line of the bitmask's brush: keys 7, 8, 9 and 0."""
+    """Draw a triangle, an ellipse, a rectangle and a line of the bitmask's brush: keys 8, 9, 0 and q."""
     page.goto(f"{told['url']}/projects/{told['project']}/data?labeling=1")
     page.wait_for_selector("button:has-text('Submit')")
     page.wait_for_timeout(SETTLE_MS)
+    read_instructions(page)
     picture, canvas = page.locator("img").nth(1).bounding_box(), page.locator("canvas").nth(1).bounding_box()
     assert picture is not None and canvas is not None
     shares = {
-        "7": [(0.1, 0.1), (0.4, 0.15), (0.3, 0.4)],
-        "8": [(0.6, 0.2), (0.7, 0.3)],
-        "9": [(0.1, 0.6), (0.3, 0.8)],
-        "0": [(0.6, 0.7), (0.8, 0.75)],
+        "8": [(0.1, 0.1), (0.4, 0.15), (0.3, 0.4)],
+        "9": [(0.6, 0.2), (0.7, 0.3)],
+        "0": [(0.1, 0.6), (0.3, 0.8)],
+        "q": [(0.6, 0.7), (0.8, 0.75)],
     }
     seen = {}
     for key, points in shares.items():
@@ -86,7 +144,7 @@ def draw_shapes(page: Page, told: dict[str, str]) -> None:
         places = [(round(x), round(y)) for x, y in places]
         seen[key] = [((x - picture["x"]) / picture["width"], (y - picture["y"]) / picture["height"]) for x, y in places]
         page.keyboard.press(key)
-        if key == "7":
+        if key == "8":
             for place in [*places, places[0]]:  # the first corner again closes it
                 page.mouse.click(*place)
                 page.wait_for_timeout(SETTLE_MS / 8)

@@ -30,10 +30,10 @@ from labeling.label_studio.project import the_project
 from labeling.label_studio.pulling import pull
 from labeling.label_studio.pushing import push
 from labeling.label_studio.stand_in import submit
-from labeling.label_studio.tasks import Task, by_sample, fetch_annotations, list_tasks
+from labeling.label_studio.tasks import Task, by_sample, fetch_answers, list_tasks
 from tests.labeling.label_studio.drawn import draw_dataset, push_of
 from tests.labeling.label_studio.mutations import Twist
-from tests.real.label_studio_projects import portraits, submit_all, whole
+from tests.real.label_studio_projects import answer, portraits, submit_all, whole
 from tests.real.label_studio_server import chromium, proxy
 
 MUTATIONS = int(os.environ.get("CURATE_REAL_MUTATIONS", "25"))
@@ -111,8 +111,8 @@ def test_what_was_drawn_with_other_tools_comes_back(client: Client, title: str, 
     ellipse = region("EllipseLabels", x=80, y=20, radiusX=10, radiusY=100 / 12, rotation=0)
     point = region("KeyPointLabels", x=1, y=1, width=1)
     first, second = (task.id for task in list_tasks(client, project=project.id))
-    submit(client, task=first, body={"result": [polygon, rectangle, ellipse]})
-    submit(client, task=second, body={"result": [polygon, point]})
+    submit(client, task=first, body={"result": [polygon, rectangle, ellipse, answer("fixed")]})
+    submit(client, task=second, body={"result": [polygon, point, answer("fixed")]})
     pulled = pull(dataset, client=client, title=title)
     assert pulled.unread_tools == ["KeyPointLabels (KeyPointLabels)"]
     assert [one.reason for one in pulled.broken] == ["a region of type keypointlabels is not read"]
@@ -130,8 +130,11 @@ def test_shapes_that_are_drawn_in_the_real_page_are_in_the_mask(client: Client, 
         pytest.skip("the server is not one of `curate label serve`")
     dataset = portraits(tmp_path, limit=1)
     project = push(dataclasses.replace(whole(dataset, title=title), prefill="none"), client=client).project
-    tags = ("PolygonLabels", "EllipseLabels", "RectangleLabels", "BitmaskLabels")
-    tools = "".join(f'<{tag} name="{tag}" toName="image"><Label value="person"/></{tag}>' for tag in tags)
+    tags = {"PolygonLabels": "8", "EllipseLabels": "9", "RectangleLabels": "0", "BitmaskLabels": "q"}
+    tools = "".join(
+        f'<{tag} name="{tag}" toName="image"><Label value="person" hotkey="{key}"/></{tag}>'
+        for tag, key in tags.items()
+    )
     config = CONFIG.replace("</View>", f"{tools}</View>").replace("<Image ", '<Image smoothing="false" ')
     client.patch(f"/api/projects/{project.id}/", body={"label_config": config})
     code = [sys.executable, str(Path(__file__).with_name("label_studio_page.py")), chromium()]
@@ -147,13 +150,13 @@ def test_shapes_that_are_drawn_in_the_real_page_are_in_the_mask(client: Client, 
     size = np.array([row["width"], row["height"]])
     seen = {key: np.array(points) * size for key, points in json.loads(done.stdout).items()}
     truth = np.zeros(mask.shape, np.uint8)  # as OpenCV draws it, from where the mouse was
-    cv2.fillPoly(truth, [np.rint(seen["7"] - 0.5).astype(np.int32)], 255)
-    middle, radii = seen["8"][0] - 0.5, np.abs(seen["8"][1] - seen["8"][0])
+    cv2.fillPoly(truth, [np.rint(seen["8"] - 0.5).astype(np.int32)], 255)
+    middle, radii = seen["9"][0] - 0.5, np.abs(seen["9"][1] - seen["9"][0])
     cv2.ellipse(truth, np.rint(middle).astype(int).tolist(), np.rint(radii).astype(int).tolist(), 0, 0, 360, 255, -1)
-    (left, top), (right, bottom) = np.rint(seen["9"]).astype(int)
+    (left, top), (right, bottom) = np.rint(seen["0"]).astype(int)
     truth[top:bottom, left:right] = 255
     (task,) = list_tasks(client, project=project.id)
-    (annotation,) = fetch_annotations(client, project=project.id, tasks=[task.id])[task.id]
+    (annotation,) = fetch_answers(client, project=project.id, tasks=[task.id])[task.id].annotations or []
     (line,) = [one["value"]["imageDataURL"] for one in annotation.result or [] if one["type"] == "bitmasklabels"]
     alpha = np.asarray(PIL.Image.open(io.BytesIO(base64.b64decode(line.partition(",")[2]))))[..., 3]
     assert np.count_nonzero(alpha) > 100

@@ -26,7 +26,7 @@ from labeling.label_studio.client import Client, Patience
 from labeling.label_studio.project import the_project
 from labeling.label_studio.pulling import pull
 from labeling.label_studio.pushing import push
-from labeling.label_studio.tasks import fetch_annotations, list_tasks
+from labeling.label_studio.tasks import fetch_answers, list_tasks
 from tests.labeling.label_studio.drawn import draw_dataset, push_of
 from tests.labeling.label_studio.fake_server import one_in
 from tests.real.label_studio_projects import portraits, submit_all, whole
@@ -126,7 +126,7 @@ def test_a_person_submits_and_paints_in_the_real_page(client: Client, title: str
     before = decode_mask(dataset.path(f"masks/{second['id']}.png").read_bytes(), file="")
     assert 0 < np.count_nonzero(painted != before) < painted.size / 2
     task = next(task for task in list_tasks(client, project=project.id) if task.sample_id == second["id"])
-    (annotation,) = fetch_annotations(client, project=project.id, tasks=[task.id])[task.id]
+    (annotation,) = fetch_answers(client, project=project.id, tasks=[task.id])[task.id].annotations or []
     union = np.zeros(painted.shape, bool)
     for region in annotation.result or []:
         if region["type"] == "brushlabels":

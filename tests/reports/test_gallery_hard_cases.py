@@ -67,3 +67,9 @@ def test_a_prediction_that_cannot_be_read_is_told_on_its_card(
     made = hard_cases(tmp_path / "d", make_dataset=make_dataset)
     (tmp_path / "d/predictions/1.png").unlink()
     assert "MISSING_FILE" in rows_of(written(tmp_path / "g.html", made))[0]["problem"]
+
+
+def test_scores_of_an_older_label_are_told_on_the_card(tmp_path: Path, make_dataset: Callable[..., Dataset]) -> None:
+    columns = {"miou": pa.array([0.4, 0.4]), "scored_label_version": pa.array([0, 7], pa.int32())}
+    made = make_dataset(tmp_path / "d", "a", "b", columns=columns)
+    assert [row["notes"] for row in rows_of(written(tmp_path / "g.html", made))] == [{}, {"scores": "scores outdated"}]

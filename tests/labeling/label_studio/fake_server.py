@@ -84,7 +84,7 @@ class FakeServer:
             return 200, {"count": len(found), "results": found}
         if not parts:
             number = next(self.ids)
-            labels = {"mask": {"labels": ["person"]}}
+            labels = {"mask": {"labels": ["person", "other mask"]}}
             self.projects[number] = {**body, "id": number, "parsed_label_config": labels, "model_version": ""}
             return 201, self.projects[number]
         project = self.projects[int(parts[0])]
@@ -111,7 +111,9 @@ class FakeServer:
         if "selectedItems" in asked:
             chosen = set(asked["selectedItems"]["included"])
             return [
-                {"id": t["id"], "annotations": self.annotations.get(t["id"], [])} for t in tasks if t["id"] in chosen
+                {k: v for k, v in self._whole(t["id"]).items() if k in {"id", "annotations", "predictions"}}
+                for t in tasks
+                if t["id"] in chosen
             ]
         wanted = {one["filter"].rpartition(":")[2]: one["value"] for one in asked["filters"]["items"]}
         tasks = [task for task in tasks if task["id"] > wanted["id"]]

@@ -170,7 +170,7 @@ def test_a_label_that_is_newer_here_is_never_replaced(pushed: Round) -> None:
 def test_an_annotation_that_was_edited_after_the_pull_becomes_the_next_version(pushed: Round) -> None:
     made = pushed.submit("0001", box(0, 5), updated_at="2030-01-01T00:00:01Z")
     pushed.pull()
-    made |= {"result": drawn_result(box(0, 7)), "updated_at": "2030-01-01T00:00:02Z"}
+    made |= {"result": drawn_result(box(0, 7), verdict="fixed"), "updated_at": "2030-01-01T00:00:02Z"}
     pushed.server.tasks[pushed.tasks["0001"]]["updated_at"] = made["updated_at"]
     pushed.pull()
     assert pushed.row("0001")["label_version"] == 2

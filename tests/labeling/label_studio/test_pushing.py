@@ -49,7 +49,7 @@ def test_a_task_says_which_sample_it_is_and_shows_its_mask(drawn: Dataset) -> No
         mask = decode_brush(region["value"]["rle"], height=SIZE[0], width=SIZE[1])
         assert np.array_equal(mask, person_mask(0))
         (project,) = server.projects.values()
-        assert project["model_version"] == prediction["model_version"] == "m1"
+        assert project["model_version"] == prediction["model_version"] == "start"
 
 
 def test_the_second_push_and_one_from_another_machine_send_nothing(drawn: Dataset, tmp_path: Path) -> None:

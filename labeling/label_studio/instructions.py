@@ -1,0 +1,77 @@
+"""What annotators read when they begin: what to do first, which keys there are, and pictures of the answers.
+
+Label Studio keeps of the instructions what is HTML without styles, scripts and inline images; so the pictures are
+tables with coloured cells.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from labeling.label_studio.config import BLUE, BRUSH_KEY, KEYS, MEANINGS, ORANGE, Verdict
+
+CELL_PX: Final = 9
+COLOURS: Final = {".": "#eceff1", "p": "#8d6e63", "b": BLUE, "o": ORANGE}
+"""Of nobody, of a person outside the mask, of the mask to start from, of the outline of the other mask."""
+PICTURES: Final = {
+    Verdict.RIGHT: """
+        ..............
+        .....bbbb.....
+        ....bbbbbb....
+        ....bbbbbb....
+        .....bbbb.....
+        ...bbbbbbbb...
+        ..bbbbbbbbbb..
+        ..bbbbbbbbbb..""",
+    Verdict.FIXED: """
+        ..............
+        .....pppp.....
+        ....pppppp....
+        ....pppppp....
+        .....bbbb.....
+        ...bbbbbbbbbbb
+        ..bbbbbbbbbbbb
+        ..bbbbbbbbbbbb""",
+    Verdict.OTHER: """
+        ....oooooo....
+        ...oppppppo...
+        ...oppppppo...
+        ...oppppppo...
+        ..ooobbbbooo..
+        .opbbbbbbbppo.
+        opbbbbbbbbbppo
+        opbbbbbbbbbppo""",
+}
+BENEATH: Final = {
+    Verdict.RIGHT: "blue covers the person, and nothing else",
+    Verdict.FIXED: "blue lacks the head, and covers what is no person: paint, erase, then say so",
+    Verdict.OTHER: "the orange line goes around the person better than blue does",
+}
+
+
+def instruction() -> str:
+    """Return the instructions as HTML."""
+    answers = "".join(
+        f"<tr><td><kbd>{KEYS[one]}</kbd></td><td><b>{one}</b></td><td>{MEANINGS[one]}</td></tr>" for one in Verdict
+    )
+    pictures = "".join(
+        f'<td valign="top" width="200">{_table(PICTURES[one])}<b>{one}</b>: {BENEATH[one]}</td>' for one in BENEATH
+    )
+    return (
+        "<p>1. <b>First click the blue mask</b>, or press <kbd>Alt</kbd> + <kbd>.</kbd> until it is selected: the "
+        "eraser changes only what is selected. Where there is no blue mask, paint one.</p>"
+        f"<p>2. Paint the person, with hair and all that is held or worn (brush <kbd>{BRUSH_KEY}</kbd>); erase what "
+        "is none (eraser <kbd>E</kbd>, brush again <kbd>B</kbd>; <kbd>[</kbd> and <kbd>]</kbd> change the size).</p>"
+        "<p>3. Choose one answer above the picture, by click or key.</p>"
+        "<p>4. Submit: <kbd>Ctrl</kbd> + <kbd>Enter</kbd>. Where you cannot tell, skip.</p>"
+        f'<table cellpadding="4"><tr>{pictures}</tr></table><table cellpadding="3">{answers}</table>'
+    )
+
+
+def _table(picture: str) -> str:
+    """Return a picture of letters as a table."""
+    rows = []
+    for line in picture.split():
+        cells = "".join(f'<td bgcolor="{COLOURS[one]}" width="{CELL_PX}" height="{CELL_PX}"></td>' for one in line)
+        rows.append(f"<tr>{cells}</tr>")
+    return f'<table cellspacing="0" cellpadding="0">{"".join(rows)}</table>'
