@@ -8,6 +8,7 @@ decode.
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
@@ -118,7 +119,7 @@ class Torch:
 
 def open_openvino(data: bytes, *, card: ModelCard, threads: int, with_bfloat16: bool = False) -> Engine:
     """Return OpenVINO with an ONNX model, on the CPU. Raises RuntimeError when it cannot run it."""
-    core = _openvino().Core()
+    core = _openvino_core()
     model = core.read_model(data)
     model.reshape({model.inputs[0]: list(input_shape(card))})
     settings = {
@@ -205,6 +206,16 @@ def _is_importable(package: str) -> bool:
     except ImportError:
         return False
     return True
+
+
+@cache
+def _openvino_core() -> Any:
+    """Return the one core of this process, kept until it ends.
+
+    Each core puts a signal stack of its own in the place of the one before it, and on its end puts back what it found,
+    which a core that ended earlier has unmapped by then: the next signal would crash the process.
+    """
+    return _openvino().Core()
 
 
 def _openvino() -> Any:
