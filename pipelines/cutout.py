@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pipelines.options import Result, RunOptions, setting
+
+if TYPE_CHECKING:
+    from pipelines.photographs import Photograph
 
 QUALITY: Final = 95
 """Of the JPEGs that are written; at 95 nothing is seen of it."""
@@ -44,7 +47,6 @@ def cutout(settings: CutoutFlags, *, run: RunOptions) -> Result:
     from curation.pixels import encode_image
     from pipelines.made_files import MadeFiles, Making, settings_with_model
     from pipelines.photographs import (
-        Photograph,
         file_named,
         people_in,
         photographs,
@@ -71,13 +73,8 @@ def cutout(settings: CutoutFlags, *, run: RunOptions) -> Result:
         making = Making(command="cutout", sources=(one.file,), settings=recorded)
         return {file or settings.out / f"{one.name}{suffixes[0]}": making}
 
-    people = people_in(
-        waiting_for(given.chosen, made=made, makings=makings),
-        model=model,
-        refine=settings.refine,
-        run=run,
-        name="cutout",
-    )
+    waiting = waiting_for(given.chosen, made=made, makings=makings)
+    people = people_in(waiting, model=model, refine=settings.refine, run=run, name="cutout")
     for person in sound(people, made=made):
         cut = laid_on(person.image, alpha=person.alpha, backdrop=backdrop)
         for path, making in makings(person.photograph).items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from curation.dataset import read_dataset
@@ -13,6 +14,8 @@ from models.training.runs import network_of, plan_training
 from pipelines.frozen_sets import held_against
 from pipelines.round_steps import is_project_there, plan_of_data, settings_of
 from pipelines.rounds import Loop, test_sets_of
+
+Check = Callable[[Loop, str], None]
 
 
 def refuse_unready(loop: Loop, *, champion: str) -> None:
@@ -31,7 +34,8 @@ def refuse_unready(loop: Loop, *, champion: str) -> None:
 def problems_of(loop: Loop, *, champion: str) -> Iterator[CurateError]:
     """Yield what stands in the way of the next round, each once."""
     told = set()
-    for check in CHECKS:
+    there: list[Check] = [partial(_check_dataset, name) for name in loop.datasets]
+    for check in (check_workspace, *there, *CHECKS):
         try:
             check(loop, champion)
         except CurateError as problem:
@@ -52,6 +56,10 @@ def check_workspace(loop: Loop, champion: str = "") -> None:
         reason = f"the workspace cannot be written: {str(error.strerror).lower()}"
         remedy = f"mend the permissions of {place}, or name another `workspace` in {loop.file}"
         raise EnvironmentProblem(reason, where=loop.workspace, remedy=remedy) from error
+
+
+def _check_dataset(name: str, loop: Loop, champion: str) -> None:
+    read_dataset(loop.place(name))
 
 
 def _check_data(loop: Loop, champion: str) -> None:
@@ -88,9 +96,7 @@ def _check_server(loop: Loop, champion: str) -> None:
         is_project_there(project)
 
 
-Check = Callable[[Loop, str], None]
 CHECKS: Final[tuple[Check, ...]] = (
-    check_workspace,
     _check_data,
     _check_tests,
     _check_training,

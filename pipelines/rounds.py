@@ -77,6 +77,14 @@ class Loop:
         return [self.place(name) for name in dict.fromkeys(names)]
 
     @property
+    def datasets(self) -> list[str]:
+        """All datasets, as the configuration names them, each once."""
+        data = self.config.data
+        backgrounds = [name for stage in self.config.train.stages for name in stage.backgrounds]
+        tests = [one.data for one in data.test]
+        return list(dict.fromkeys([*data.train, *data.pool, *data.val, *backgrounds, *tests]))
+
+    @property
     def train(self) -> list[Path]:
         """The datasets that train."""
         return self.places(self.config.data.train)
@@ -136,9 +144,7 @@ def champion_of(loop: Loop) -> str:
 def inputs_of(loop: Loop, *, champion: str) -> dict[str, str]:
     """Give the hashes of everything that a round begins with. Raises InputRefused when a dataset is not there."""
     found = configuration_of(loop)
-    data = loop.config.data
-    backgrounds = [name for stage in loop.config.train.stages for name in stage.backgrounds]
-    for name in dict.fromkeys([*data.train, *data.pool, *data.val, *backgrounds, *(one.data for one in data.test)]):
+    for name in loop.datasets:
         folder = loop.place(name)
         try:
             found[name] = fingerprint_file(folder / MANIFEST)

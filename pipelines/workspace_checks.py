@@ -43,7 +43,8 @@ def look_at_loop(file: Path) -> list[Finding]:
         try:
             touched = made_before(read_dataset(folder))
         except CurateError as error:
-            found.append(Finding(place=str(folder), said=error.reason, remedy=error.remedy))
+            finding = Finding(place=error.where or str(folder), said=error.reason, remedy=error.remedy)
+            found += [finding] if finding not in found else []
             continue
         found += [
             Finding(place=str(folder), said=f"{one.samples} samples {one.said}", remedy=one.remedy) for one in touched
@@ -53,9 +54,7 @@ def look_at_loop(file: Path) -> list[Finding]:
 
 def _datasets(loop: Loop) -> Iterator[Path]:
     """Return the data sets that a loop names, and the training sets of its rounds."""
-    data = loop.config.data
-    backgrounds = [name for stage in loop.config.train.stages for name in stage.backgrounds]
-    yield from loop.places([*data.train, *data.pool, *data.val, *backgrounds, *(one.data for one in data.test)])
+    yield from loop.places(loop.datasets)
     yield from sorted(path.parent for path in loop.rounds.glob(f"*/{DATA}/{MANIFEST}"))
 
 
