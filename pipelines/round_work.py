@@ -157,10 +157,9 @@ def _command(work: Work) -> str:
 
 def _described(decision: Decision | None, *, work: Work, data: DataFacts) -> str:
     """Say of a challenger where it comes from, and what the gate said, for who looks into MLflow."""
-    start = work.plan.champion or "no champion before it"
-    said = "The first champion." if decision is None else decision.sentence
-    network, began = work.loop.config.train.network, work.plan.started
-    return f"{network}, trained on {data.samples:,} samples in round {work.plan.number}, begun {began}; {start}. {said}"
+    said = "The first champion." if decision is None else f"Against {work.plan.champion}: {decision.sentence}"
+    network, plan = work.loop.config.train.network, work.plan
+    return f"{network} of round {plan.number}, begun {plan.started}, with a training set of {data.samples:,}. {said}"
 
 
 def _decision(evaluated: Evaluated, *, work: Work) -> Decision | None:

@@ -151,7 +151,8 @@ def test_the_gain_is_against_the_same_training_on_the_labels_as_they_were(
         tags = dict(database.execute("select key, value from tags where run_uuid = ?", [runs["disc, round 2"]]))
     assert set(runs) == {"disc, round 1", "disc, round 2"}
     assert tags["mlflow.source.name"] == told.command
-    assert "trained on 16 samples in round 2" in tags["mlflow.note.content"]
+    assert tags["mlflow.note.content"].startswith("unet_shufflenet of round 2, begun 2")
+    assert tags["mlflow.note.content"].endswith(f"Against models:/disc/1: {told.decision and told.decision.sentence}")
     for command in (told.command, told.lineage["2. evaluate"]):
         pasted(command, folder=tmp_path)
     assert loop.go()["outcome"] == "nothing_to_do"
