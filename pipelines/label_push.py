@@ -92,6 +92,8 @@ def push(settings: PushFlags, *, run: RunOptions) -> Result:
     """
     warnings: list[str] = []
     plan = _planned(settings, run=run, warn=warnings.append)
+    if outdated := sum(row["id"] in plan.findings.outdated for row in plan.rows):
+        warnings.append(f"{outdated} of these samples have scores of an older label, and start from their label")
     if run.dry_run:
         told = f"{settings.dataset}: would send {len(plan.rows)} samples to {plan.title!r} (dry run, nothing is sent)"
         data = {
@@ -111,8 +113,6 @@ def push(settings: PushFlags, *, run: RunOptions) -> Result:
         pushed = push_samples(plan, client=client, progress=show)
         address = f"{client.access.url}/projects/{pushed.project.id}/data"
     result = _result(pushed, plan=plan, address=address)
-    if outdated := sum(row["id"] in plan.findings.outdated for row in plan.rows):
-        warnings.append(f"{outdated} of these samples have scores of an older label, and start from their label")
     return replace(result, warnings=(*warnings, *result.warnings))
 
 

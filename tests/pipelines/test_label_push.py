@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import pyarrow as pa
 import pytest
 
+from curation.dataset import read_dataset, write_dataset
 from curation.errors import InputRefused
 from pipelines.label_push import PushFlags, push
 from pipelines.options import RunOptions
+from pipelines.stats import StatsFlags, stats
 from tests.models.data.discs import disc_dataset
 
 DRY = RunOptions(workers=0, quiet=True, dry_run=True)
@@ -33,6 +36,19 @@ def test_an_id_that_the_dataset_does_not_hold_is_refused(dataset: Path, tmp_path
         push(PushFlags(dataset=dataset, ids=ids), run=DRY)
     with pytest.raises(InputRefused, match="cannot be read"):
         push(PushFlags(dataset=dataset, ids=tmp_path / "nowhere.txt"), run=DRY)
+
+
+def test_scores_of_an_older_label_are_counted_by_stats_and_by_push(dataset: Path) -> None:
+    made = read_dataset(dataset)
+    for versions, number in (([0, 0, 0], 0), ([7, 0, None], 1)):
+        columns = [name for name in made.table.column_names if name != "scored_label_version"]
+        table = made.table.select(columns).append_column("scored_label_version", pa.array(versions, pa.int32()))
+        write_dataset(dataset, card=made.card, table=table, quarantine=[])
+        told = stats(StatsFlags(datasets=(dataset,)), run=RunOptions())
+        assert told.data["datasets"][0]["scores_outdated"] == number
+        assert ("OUTDATED" in told.summary) == bool(number)
+        warnings = push(PushFlags(dataset=dataset), run=DRY).warnings
+        assert [warning[:1] for warning in warnings] == ["1"] * number
 
 
 def test_ids_and_a_selection_contradict_each_other(dataset: Path, tmp_path: Path) -> None:
