@@ -52,7 +52,7 @@ def read_file(path: Path, *, below: Path | None = None, max_bytes: int = MAX_IMA
         if (size := os.fstat(descriptor).st_size) > max_bytes:
             raise BadRecord(Code.TOO_LARGE, f"{size:,} bytes; the limit is {max_bytes:,}", file=path)
         try:
-            return stream.read(max_bytes + 1)
+            return stream.read(size)  # of a larger number, Python sets as much memory aside first
         except OSError as error:
             raise BadRecord(Code.UNREADABLE, _said(error), file=path) from error
 

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -174,6 +175,17 @@ def test_a_regular_file_is_read_whole_up_to_the_limit(tmp_path: Path) -> None:
     with pytest.raises(BadRecord, match="5 bytes; the limit is 4") as caught:
         read_file(path, max_bytes=4)
     assert caught.value.code == Code.TOO_LARGE
+
+
+def test_a_small_file_takes_little_memory_whatever_is_allowed(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"12345")
+    tracemalloc.start()
+    try:
+        assert read_file(path, max_bytes=1 << 32) == b"12345"
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def make_socket(path: Path) -> None:
