@@ -24,7 +24,8 @@ import pyarrow.parquet as pq
 
 from curation.card import CARD, FORMAT, QUARANTINE, Card
 from curation.errors import InputRefused
-from curation.files import flush_filesystem, read_file, sha256_of, write_durable
+from curation.files import read_file, sha256_of, write_durable
+from curation.flushing import flush_filesystem
 from curation.old_rows import reread
 from curation.quarantine import BadRecord, QuarantineRecord
 from curation.safe_id import check_ids

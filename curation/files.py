@@ -6,7 +6,6 @@ as `below`, no symbolic link is followed on the way from there: not by name, and
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import hashlib
 import os
@@ -182,20 +181,6 @@ def make_folder(path: Path, *, below: Path | None = None) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(path, error) from error
-
-
-def flush_filesystem(folder: Path) -> None:
-    """Bring everything written below `folder` so far to the disk: one syncfs(2) rather than an fsync for each file."""
-    with telling_where(folder):
-        descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
-            number = ctypes.get_errno()
-            raise cannot_write(folder, OSError(number, os.strerror(number)))
-    except AttributeError:  # a C library without syncfs
-        os.sync()
-    finally:
-        os.close(descriptor)
 
 
 def sha256_of(data: bytes) -> str:

@@ -17,7 +17,8 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 
-from curation.files import flush_filesystem, telling_where, write_durable
+from curation.files import telling_where, write_durable
+from curation.flushing import flush_filesystem
 from curation.unfollowed import open_unfollowed
 
 COMMIT_INTERVAL_S: Final = 2.0

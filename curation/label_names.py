@@ -71,16 +71,15 @@ def refuse_other_names(matching: Matching, *, roots: tuple[Path, Path]) -> None:
         return
     by_fold = {folded(key): key for key in images}
     if any(folded(key) in by_fold for key in labels):
-        _refuse("names of images and labels differ in upper and lower case", "rename one side", matching, roots)
+        _refuse(matching, reason="their names differ in upper and lower case", remedy="rename one side", roots=roots)
     found = Counter(pattern for label in labels[:LOOKED_AT] for pattern in _patterns(label, keys=set(images)))
     if not found:
         return
     (prefix, suffix), count = max(found.items(), key=lambda one: (one[1], -len(one[0][0] + one[0][1])))
     how = " and ".join([f"begin with {prefix!r}"] * bool(prefix) + [f"end in {suffix!r}"] * bool(suffix))
     options = " ".join([f"--label-prefix {prefix}"] * bool(prefix) + [f"--label-suffix {suffix}"] * bool(suffix))
-    _refuse(
-        f"the names of {count:,} labels {how}, where those of the images do not", f"give {options}", matching, roots
-    )
+    reason = f"the names of {count:,} labels {how}, where those of the images do not"
+    _refuse(matching, reason=reason, remedy=f"give {options}", roots=roots)
 
 
 def _patterns(label: str, *, keys: set[str]) -> Iterable[tuple[str, str]]:
@@ -97,7 +96,7 @@ def _patterns(label: str, *, keys: set[str]) -> Iterable[tuple[str, str]]:
             return
 
 
-def _refuse(reason: str, remedy: str, matching: Matching, roots: tuple[Path, Path]) -> None:
+def _refuse(matching: Matching, *, reason: str, remedy: str, roots: tuple[Path, Path]) -> None:
     first = {one.code: one.file for one in reversed(matching.lonely)}
     raise InputRefused(
         f"no image has a label of the same name: {reason}; e.g. {first[Code.NO_MASK]} and {first[Code.ORPHAN_MASK]}",

@@ -47,8 +47,8 @@ class MaskValues:
         if self.threshold is not None:
             return f"of the person is what is above {self.threshold} of 255"
         person = f"{self.low}" if self.low == self.high else f"{self.low} to {self.high}"
-        ignored = f", {' and '.join(map(str, self.ignored))} is not labelled (ignores/)" if self.ignored else ""
-        return f"{person} is the person{ignored}, all else is background"
+        ignored = f"; not labelled (ignores/): {', '.join(map(str, self.ignored))}" if self.ignored else ""
+        return f"person: {person}{ignored}; all else is background"
 
     def is_person(self, values: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.bool_]:
         """Tell which pixels have the value of a person."""

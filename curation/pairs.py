@@ -24,6 +24,7 @@ from curation.pairing import (
     ADDED,
     FOLDER_MARK,
     Intake,
+    Matching,
     Pair,
     by_key,
     items_of,
@@ -78,8 +79,7 @@ def plan_pairs(settings: PairsSettings) -> Plan:
     Raises ConfigurationProblem for masks and alphas together, or neither; InputRefused when two files claim one id,
     or there is no pair.
     """
-    labels_root = _labels_root(settings)
-    values = _values(settings)
+    labels_root, values = _labels_root(settings), _values(settings)
     images, labels = _listed(settings, labels_root=labels_root)
     fingerprint = _fingerprint(images, labels)
     labels_made = LabelRules(
@@ -92,9 +92,7 @@ def plan_pairs(settings: PairsSettings) -> Plan:
     rules = PairRules(
         labels=labels_made, with_alpha=settings.alphas is not None, frame=settings.label_frame, fit=settings.fit
     )
-    by_name = by_key(images.files, key=without_suffix, root=settings.images)
-    key = label_key(by_name, files=images.files, prefix=settings.label_prefix, suffix=settings.label_suffix)
-    matching = match(by_name, by_key(labels.files, key=key, root=labels_root))
+    matching = _matched(settings, images=images, labels=labels, labels_root=labels_root)
     groups = groups_by_name(matching.pairs, by=settings.group_by, source=labels_made.source)
     items, broken = items_of(
         matching,
@@ -106,8 +104,8 @@ def plan_pairs(settings: PairsSettings) -> Plan:
     )
     if not items:
         refuse_other_names(matching, roots=(settings.images, labels_root))
-    told = grouping_line(groups, by=settings.group_by, names=len(items))
-    told += [] if values is None else [f"masks: {values.told()}"]
+    told = [] if values is None else [f"masks: {values.told()}"]
+    told += grouping_line(groups, by=settings.group_by, names=len(items))
     intake = Intake(
         command=COMMAND,
         settings=_told_settings(settings),
@@ -119,6 +117,10 @@ def plan_pairs(settings: PairsSettings) -> Plan:
         notes=not_entered_note(images, labels) | ({TOLD: told} if told else {}),
         limit=settings.limit,
     )
+    return _planned(intake, settings=settings, rules=rules, values=values)
+
+
+def _planned(intake: Intake, *, settings: PairsSettings, rules: PairRules, values: MaskValues | None) -> Plan:
     folders = (*rules.folders(), *(["ignores"] if values is not None and values.ignored else []))
     if rules.with_alpha:
         may_be_jpeg = settings.threshold is not None
@@ -206,6 +208,12 @@ def _listed(settings: PairsSettings, *, labels_root: Path) -> tuple[Listing, Lis
     return replace(both, files=tuple(file for file in both.files if file not in taken)), replace(
         labels, left_out={}, broken=(), not_entered={}
     )
+
+
+def _matched(settings: PairsSettings, *, images: Listing, labels: Listing, labels_root: Path) -> Matching:
+    by_name = by_key(images.files, key=without_suffix, root=settings.images)
+    key = label_key(by_name, files=images.files, prefix=settings.label_prefix, suffix=settings.label_suffix)
+    return match(by_name, by_key(labels.files, key=key, root=labels_root))
 
 
 def _is_one_folder(images: Path, labels: Path) -> bool:

@@ -29,6 +29,7 @@ from curation.pairing import (
     take_ids,
     without_suffix,
 )
+from curation.quarantine import BadRecord
 from curation.samples import Item, Outcome, Plan, Sample, Source
 
 COMMAND: Final = "images"
@@ -74,20 +75,7 @@ def plan_images(settings: ImagesSettings) -> Plan:
     source = named_source(settings.source, folder=settings.root, fingerprint=fingerprint, files=listing.files)
     names = _names(listing)
     groups = groups_by_name(names.values(), by=settings.group_by, source=source)
-    links = tuple(str(link) for link in settings.follow_links)
-    items, broken = take_ids(
-        (
-            name.replace("/", FOLDER_MARK),
-            Photograph(
-                file=f"{settings.root}/{file}",
-                root=str(settings.root),
-                links=links,
-                source_id=name,
-                group=groups.get(name),
-            ),
-        )
-        for file, name in names.items()
-    )
+    items, broken = _items(names, groups=groups, settings=settings)
     if not items and not broken and not listing.broken:
         raise InputRefused(
             "there is no image here", where=settings.root, remedy="give the folder that holds the photographs as --root"
@@ -114,6 +102,25 @@ def plan_images(settings: ImagesSettings) -> Plan:
         limit=settings.limit,
     )
     return plan_of(intake, work=partial(take_image, rules=rules), folders=("images",))
+
+
+def _items(
+    names: Mapping[str, str], *, groups: Mapping[str, str], settings: ImagesSettings
+) -> tuple[list[Item], list[BadRecord]]:
+    links = tuple(str(link) for link in settings.follow_links)
+    return take_ids(
+        (
+            name.replace("/", FOLDER_MARK),
+            Photograph(
+                file=f"{settings.root}/{file}",
+                root=str(settings.root),
+                links=links,
+                source_id=name,
+                group=groups.get(name),
+            ),
+        )
+        for file, name in names.items()
+    )
 
 
 def take_image(item: Item, folder: Path, *, rules: ImageRules) -> Outcome:

@@ -48,7 +48,7 @@ def make_dataset(plan: Plan, *, out: Path, run: RunOptions, item_timeout_s: floa
         card = build_dataset(plan, out=out, options=options)
     data = {"command": plan.command, "out": str(out), **msgspec.to_builtins(card)}
     lines = [f"{out}: {card.counts.selected} samples", *count_lines(card.counts, records=card.records)]
-    lines += unseen_lines(card.notes)
+    lines += [*unseen_lines(card.notes), *_nobody_line(out, selected=card.counts.selected)]
     is_clean = not card.counts.quarantined and not card.records
     if not is_clean:
         lines.append(f"  each line with its reason: {out / QUARANTINE}")
@@ -59,6 +59,17 @@ def make_dataset(plan: Plan, *, out: Path, run: RunOptions, item_timeout_s: floa
         exit_code=DONE if is_clean else DONE_WITH_QUARANTINE,
         warnings=empty_warning(card.counts, out=out),
     )
+
+
+def _nobody_line(out: Path, *, selected: int) -> list[str]:
+    """Return a line on samples that show nobody beside others that may: more than expected are a slip in a setting."""
+    from pyarrow.parquet import read_table  # a dry run needs none of it
+
+    from curation.dataset import MANIFEST
+
+    persons = read_table(out / MANIFEST, columns=["persons"])["persons"].to_pylist()
+    nobody = persons.count(0)
+    return [f"  show nobody  {nobody:>8}   of the selected: `persons` is 0"] if 0 < nobody < selected else []
 
 
 def empty_warning(counts: Counts, *, out: Path) -> tuple[str, ...]:

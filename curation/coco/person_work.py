@@ -18,7 +18,7 @@ from curation.coco.raster import RunLengths, count_pixels, merge, to_array
 from curation.coco.settling import telling_near
 from curation.identity import photo_group
 from curation.labels import FOLDERS, place_labels
-from curation.originals import Verify, check_original, place_original
+from curation.originals import Original, Verify, check_original, place_original
 from curation.pixels import Mask, encode_gray, encode_mask
 from curation.quarantine import BadRecord, QuarantineRecord
 from curation.samples import Item, Outcome, Sample
@@ -74,16 +74,14 @@ def work_person(item: Item, folder: Path) -> Outcome:
     if person_area < task.min_area:
         return Outcome(id=item.id, filtered="person_too_small", records=records)
     try:
-        original = check_original(
-            Path(task.path), below=Path(task.folder), verify=task.verify, size=task.size, links=task.links
-        )
+        original = _original(task)
     except BadRecord as error:
-        line = telling_near(error, near=task.near).record(stage=COMMAND, file=task.path, record_id=task.image_id)
+        line = error.record(stage=COMMAND, file=task.path, record_id=task.image_id)
         return Outcome(id=item.id, broken=error.code, records=(line, *records))
     pictures = {"mask": encode_mask(to_array(mask))}
     broken_parts = len(task.doubtful) + len(records)
     if broken_parts or crowds:
-        unsure = _parts_of(doubtful) + [part for one in (*people, *crowds, *doubtful) for part in one.doubt or ()]
+        unsure = _parts_of(doubtful) + _doubts_of((*people, *crowds, *doubtful))
         pictures["ignore"] = encode_gray(_ignored(_parts_of(crowds), unsure=unsure, mask=mask))
     placed = place_labels(pictures, sample_id=item.id, folder=folder)
     extra: dict[str, Any] = {"ignore": None, digest_column("ignore"): None} if task.with_ignore else {}
@@ -104,6 +102,19 @@ def work_person(item: Item, folder: Path) -> Outcome:
         extra={**extra, **placed.digests, "broken_parts": broken_parts},
     )
     return Outcome(id=item.id, sample=sample, records=(*records, *original.lines(record_id=task.image_id)))
+
+
+def _original(task: PersonTask) -> Original:
+    try:
+        return check_original(
+            Path(task.path), below=Path(task.folder), verify=task.verify, size=task.size, links=task.links
+        )
+    except BadRecord as error:
+        raise telling_near(error, near=task.near) from None
+
+
+def _doubts_of(people: Sequence[Person]) -> list[RunLengths]:
+    return [part for person in people for part in person.doubt or ()]
 
 
 def drop_empty_ignores(folder: Path) -> None:

@@ -30,6 +30,8 @@ def user_folder(tmp_path: Path) -> Path:
     annotations.rename(annotations.with_name("instances_train2017.json"))
     pictures.rename(pictures.with_name("train2017"))
     write_aifenge_sample(tmp_path / "aifenge", images=8, seed=1)
+    for own in ("photos", "rooms"):
+        shutil.copytree(pictures.with_name("train2017"), tmp_path / own)
     return tmp_path
 
 
