@@ -70,6 +70,7 @@ def test_a_working_folder_that_is_gone_is_told(photos: Path, tmp_path: Path) -> 
     before = f"os.chdir({str(gone)!r}); os.rmdir({str(gone)!r})"
     done = curate("images", "--root", photos, "--out", tmp_path / "D", before=before)
     assert (done.returncode, "working folder" in done.stderr, "Traceback" in done.stderr) == (5, True, False)
+    gone.mkdir()
     assert curate("images", "-h", before=before).returncode == 0
 
 
