@@ -83,9 +83,8 @@ def plan_training_set(
         left = [row for row in rows if not is_left_out(row)]
         filtered[reason] += len(rows) - len(left)
         rows = left
-    remaining = {row["id"] for row in rows}
-    (table,) = apart([of_ids(joined.table, remaining)], held_out=parts.test)
-    filtered["in_test"] += len(remaining) - len(table)
+    (table,) = apart([of_ids(joined.table, {row["id"] for row in rows})], held_out=parts.test)
+    filtered["in_test"] += len(rows) - len(table)
     kept = set(table["id"].to_pylist())
     names = [(dataset.card.name, prefix) for dataset, prefix in zip(datasets, prefixes, strict=True)]
     items = []

@@ -1,4 +1,4 @@
-"""Rounds of the loop on drawn discs: what is trained, promoted or kept, when nothing is to do, and after a kill."""
+"""Rounds of the loop on drawn discs: what is trained, promoted or kept, and when nothing is to do."""
 
 from __future__ import annotations
 
@@ -26,13 +26,11 @@ from pipelines.rounds import LOCK
 from pipelines.workspace_checks import look_at_loop
 from reports.round_record import Round, read_round, write_round
 from tests.models.data.discs import disc_dataset
-from tests.pipelines.commands import count_changes, difference, run, spread, tree
+from tests.pipelines.commands import difference, tree
 from tests.pipelines.webhook import listening
 
 pytestmark = pytest.mark.filterwarnings("default")  # those of MLflow's own packages
 HERE = RunOptions(workers=0, device="cpu", quiet=True)
-KILLS = int(os.environ.get("CURATE_ROUND_KILLS", "2"))
-"""20 is the goal; each kill costs two starts of about ten seconds."""
 CONFIG: dict[str, Any] = {
     "model": "disc",
     "data": {"train": ["train"], "test": [{"data": "test", "split": "all"}]},
@@ -277,33 +275,3 @@ def test_a_dataset_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytes
     folder.write(data={**CONFIG["data"], "pool": ["nowhere"]})
     with pytest.raises(InputRefused, match="nowhere: not a dataset"):
         folder.go()
-
-
-def test_killed_at_any_moment_a_round_ends_with_the_same_model_and_decision(tmp_path: Path) -> None:
-    """SIGKILL at changes on disk spread over a round; then a plain start. Nothing is registered twice."""
-    unbroken = drawn(tmp_path / "unbroken")
-    command = ["retrain", "--config", unbroken.config, "--workers", "0", "--device", "cpu", "--quiet"]
-    changes = count_changes(command, process="main", below=unbroken.path, counts=tmp_path / "counts")
-    expected = outcome(unbroken)
-    codes = []
-    for point in spread(changes, number=KILLS):
-        folder = drawn(tmp_path / f"at{point}")
-        command[2] = folder.config
-        codes.append(run(*command, plan=f"main:kill:{point}", below=folder.path).returncode)
-        done = run(*command)
-        assert done.returncode == 0, done.stderr
-        assert outcome(folder) == expected, point
-    # the number of changes differs a little from run to run, since journals are written by the clock
-    assert codes.count(-9) >= KILLS - 1
-
-
-def outcome(folder: Folder) -> dict[str, Any]:
-    told = folder.round(1)
-    rounds = folder.path / "loop" / "rounds"
-    return {
-        "weights": fingerprint_file(rounds / "0001" / "challenger" / "model.safetensors"),
-        "rounds": sorted(path.name for path in rounds.iterdir()),
-        "champion": (told.champion, folder.champion(), folder.versions()),
-        "miou": told.miou,
-        "hard": fingerprint_file(rounds / "0001" / "hard-cases" / "scores.parquet"),
-    }

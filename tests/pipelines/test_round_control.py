@@ -137,10 +137,8 @@ def test_the_gain_is_against_the_same_training_on_the_labels_as_they_were(
     assert fingerprint_file(weights[0]) == fingerprint_file(weights[1])
     assert fingerprint_file(weights[0]) != fingerprint_file(place / "0002" / "challenger" / "model.safetensors")
 
-    scores = [read_scores_of(place / "0002" / one) for one in ("control/evaluation", "evaluation")]
-    assert told.control.gain.difference == pytest.approx(
-        np.mean([scores[1][id_] - scores[0][id_] for id_ in scores[0]])
-    )
+    before, after = (read_scores_of(place / "0002" / one) for one in ("control/evaluation", "evaluation"))
+    assert told.control.gain.difference == pytest.approx(np.mean([after[id_] - before[id_] for id_ in before]))
     page = (place / "0002" / "report.html").read_text()
     assert "gain in mIoU of these labels" in page and "per 100 masks" not in page
     assert len(told.costs) == 2
