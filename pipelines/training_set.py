@@ -86,11 +86,11 @@ def plan_training_set(
     (table,) = apart([of_ids(joined.table, {row["id"] for row in rows})], held_out=parts.test)
     filtered["in_test"] += len(rows) - len(table)
     kept = set(table["id"].to_pylist())
-    names = [(dataset.card.name, prefix) for dataset, prefix in zip(datasets, prefixes, strict=True)]
     items = []
     for row in (row for row in rows if row["id"] in kept):
-        name, prefix = names[joined.owner[row["id"]]]
-        row[REPEATS] = weight if _is_hard(row, key=(name, row["id"].removeprefix(prefix)), hard=hard) else 1
+        owner = joined.owner[row["id"]]
+        key = (datasets[owner].card.name, row["id"].removeprefix(prefixes[owner]))
+        row[REPEATS] = weight if _is_hard(row, key=key, hard=hard) else 1
         item = merge_item(row, joined=joined, datasets=datasets, prefixes=prefixes)
         if before is not None and row["id"] in undone:
             item = replace(item, payload={"folder": str(before.dataset.folder.resolve()), "prefix": "", "row": row})
