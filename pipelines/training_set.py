@@ -95,21 +95,17 @@ def plan_training_set(
         if before is not None and row["id"] in undone:
             item = replace(item, payload={"folder": str(before.dataset.folder.resolve()), "prefix": "", "row": row})
         items.append(item)
-    folders, told = {*named_folders(table)}, {}
+    folders, told = {*named_folders(table)}, dict[str, Any]()
     if before is not None:
         _fill_up(items, samples=before.samples)
         folders |= {*named_folders(before.dataset.table)}
         told["before"] = fingerprint_file(before.dataset.folder / MANIFEST)[:16]
     manifests = [fingerprint_file(dataset.folder / MANIFEST)[:16] for dataset in datasets]
     repeats = {item.id: item.payload["row"][REPEATS] for item in items}
+    told |= {"hard": sum(number > 1 for number in repeats.values()), "repeats": repeats}
     return Plan(
         command="retrain",
-        settings={
-            "manifests": manifests,
-            **told,
-            "hard": sum(number > 1 for number in repeats.values()),
-            "repeats": repeats,
-        },
+        settings={"manifests": manifests, **told},
         sources=joined_sources(source for dataset in datasets for source in dataset.card.sources),
         considered=joined.table.num_rows,
         items=items,
