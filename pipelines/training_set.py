@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from curation.dataset import MANIFEST, Dataset, of_ids
 from curation.files import fingerprint_file
-from curation.joining import join_tables
+from curation.joining import Joined, join_tables
 from curation.licenses import FILTERED, LicenseRules, licenses_of
 from curation.merging import (
     joined_sources,
@@ -74,17 +74,10 @@ def plan_training_set(
     refuse_twice(datasets)
     prefixes = prefixes_of(datasets, prefix=len(datasets) > 1)
     joined = join_tables(datasets, prefixes=prefixes)
-    pool = frozenset(range(len(parts.train), len(datasets)))
     now: list[dict[str, Any]] = joined.table.to_pylist()
     rows = now if before is None else _as_before(now, older=before.dataset.table)
     undone = {old["id"] for old, row in zip(rows, now, strict=True) if old is not row}
-    filtered = Counter[str]()
-    for reason, is_left_out in _rules(joined.owner, pool=pool, licenses=parts.licenses).items():
-        left = [row for row in rows if not is_left_out(row)]
-        filtered[reason] += len(rows) - len(left)
-        rows = left
-    (table,) = apart([of_ids(joined.table, {row["id"] for row in rows})], held_out=parts.test)
-    filtered["in_test"] += len(rows) - len(table)
+    table, filtered = _chosen(rows, joined=joined, parts=parts)
     kept = set(table["id"].to_pylist())
     items = []
     for row in (row for row in rows if row["id"] in kept):
@@ -151,6 +144,19 @@ def _as_before(rows: Sequence[dict[str, Any]], *, older: pa.Table) -> list[dict[
         else:
             found.append({**row, "mask": None, STATUS: None})
     return found
+
+
+def _chosen(rows: Sequence[dict[str, Any]], *, joined: Joined, parts: TrainingParts) -> tuple[pa.Table, Counter[str]]:
+    """Return the table of what trains or judges, and how many rows were left out, by reason."""
+    pool = frozenset(range(len(parts.train), len(parts.train) + len(parts.pool)))
+    filtered = Counter[str]()
+    for reason, is_left_out in _rules(joined.owner, pool=pool, licenses=parts.licenses).items():
+        left = [row for row in rows if not is_left_out(row)]
+        filtered[reason] += len(rows) - len(left)
+        rows = left
+    (table,) = apart([of_ids(joined.table, {row["id"] for row in rows})], held_out=parts.test)
+    filtered["in_test"] += len(rows) - len(table)
+    return table, filtered
 
 
 def _rules(
