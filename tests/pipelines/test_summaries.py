@@ -90,9 +90,9 @@ def test_a_dataset_that_holds_nothing_is_warned_of_with_what_left_everything_out
 
 def test_flags_that_are_named_for_a_reason_exist() -> None:
     known = set()
-    for verb in ("coco-person", "coco-background", "merge"):
+    for verb in ("coco-person", "coco-background", "merge", "mine"):
         known |= set(run(verb, "-h").stdout.split())
-    assert set(DECIDED_BY.values()) <= known
+    assert {flag for flags in DECIDED_BY.values() for flag in flags.split(", ")} <= known
 
 
 def test_a_merge_that_selects_nothing_warns_on_stderr_and_in_json(tmp_path: Path) -> None:
