@@ -9,50 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from curation.building import BuildOptions, build_dataset
-from curation.card import Card
-from curation.dataset import Dataset, read_dataset, read_quarantine
+from curation.dataset import Dataset, read_quarantine
 from curation.errors import ConfigurationProblem, InputRefused
-from curation.pairs import PairsSettings, plan_pairs
-from curation.runner import RunnerOptions
-from curation.samples import Plan
+from curation.pairs import plan_pairs
+from tests.curation.test_pairs import H, W, build, person, photo, png, put, settings
 
-H, W = 60, 40
 REAL = Path(os.environ.get("CURATE_REAL_DATA", Path(__file__).parents[2].parent / "shared")) / "data"
-
-
-def photo(*, seed: int = 0, size: tuple[int, int] = (H, W)) -> bytes:
-    pixels = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
-    return cv2.imencode(".jpg", pixels)[1].tobytes()
-
-
-def person(*, top: int = 10, size: tuple[int, int] = (H, W)) -> np.ndarray:
-    mask = np.zeros(size, np.uint8)
-    mask[top:, 8:32] = 255
-    return mask
-
-
-def png(array: np.ndarray) -> bytes:
-    return cv2.imencode(".png", array)[1].tobytes()
-
-
-def put(root: Path, **files: bytes) -> None:
-    """Write files; `__` in a name stands for the slash, the last `_` for the dot."""
-    for name, data in files.items():
-        stem, _, suffix = name.rpartition("_")
-        path = root / f"{stem.replace('__', '/')}.{suffix}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-
-
-def build(plan: Plan, out: Path) -> tuple[Dataset, Card]:
-    options = BuildOptions(runner=RunnerOptions(workers=0), max_quarantine="100%")
-    card = build_dataset(plan, out=out, options=options)
-    return read_dataset(out), card
-
-
-def settings(tmp_path: Path, **more: object) -> PairsSettings:
-    return PairsSettings(images=tmp_path / "images", **({"masks": tmp_path / "masks"} | more))  # type: ignore[arg-type]
 
 
 def test_a_mask_of_zero_alone_makes_a_sample_that_shows_nobody(tmp_path: Path) -> None:
