@@ -25,6 +25,8 @@ test: setup lint
 # what needs longer than a change should wait: more damaged inputs, and builds that are killed and go on
 nightly: setup
 	CURATE_MUTATIONS=20000 $(BIN)/python -m pytest -n 3 tests/curation
+	CURATE_ROUND_KILLS=20 $(BIN)/python -m pytest -n 3 tests/pipelines/test_retrain_kills.py \
+		tests/pipelines/test_round_control.py tests/real/test_round_real.py
 	$(BIN)/python -m tests.bench kills
 
 lint: setup

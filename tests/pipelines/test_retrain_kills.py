@@ -13,7 +13,7 @@ from tests.pipelines.commands import count_changes, run, spread
 from tests.pipelines.test_retrain import Folder, drawn
 
 pytestmark = pytest.mark.filterwarnings("default")  # those of MLflow's own packages
-KILLS = int(os.environ.get("CURATE_ROUND_KILLS", "2"))
+KILLS = int(os.environ.get("CURATE_ROUND_KILLS", "1"))
 """20 is the goal; each kill costs two starts of about ten seconds."""
 
 
@@ -24,15 +24,14 @@ def test_killed_at_any_moment_a_round_ends_with_the_same_model_and_decision(tmp_
     changes = count_changes(command, process="main", below=unbroken.path, counts=tmp_path / "counts")
     expected = outcome(unbroken)
     codes = []
-    for point in spread(changes, number=KILLS):
+    for point in spread(changes, number=KILLS + 2)[1:-1]:
         folder = drawn(tmp_path / f"at{point}")
         command[2] = folder.config
         codes.append(run(*command, plan=f"main:kill:{point}", below=folder.path).returncode)
         done = run(*command)
         assert done.returncode == 0, done.stderr
         assert outcome(folder) == expected, point
-    # the number of changes differs a little from run to run, since journals are written by the clock
-    assert codes.count(-9) >= KILLS - 1
+    assert codes == [-9] * KILLS
 
 
 def outcome(folder: Folder) -> dict[str, Any]:

@@ -177,7 +177,7 @@ def relabelled(folder: Path, *, id_: str) -> None:
 
 
 def test_a_database_that_is_killed_is_told_and_the_next_run_has_everything(tmp_path: Path) -> None:
-    folder = draw(tmp_path / "hard", samples=3000)
+    folder = draw(tmp_path / "hard", samples=1500)
     command = [str(CURATE), "browse", str(folder), "--no-serve"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_for(lambda: loaded(folder) > 0, what="the first samples")
@@ -187,7 +187,7 @@ def test_a_database_that_is_killed_is_told_and_the_next_run_has_everything(tmp_p
     assert process.returncode == 6, error
     assert "what to do: run the same command again" in error
     curate("browse", folder, "--no-serve")
-    assert in_fiftyone("d = fo.load_dataset('hard')\nprint(len(d), len(set(d.values('uid'))))") == "3000 3000"
+    assert in_fiftyone("d = fo.load_dataset('hard')\nprint(len(d), len(set(d.values('uid'))))") == "1500 1500"
     assert curate("browse", folder, "--no-serve")["changed"] == 0
 
 
