@@ -58,12 +58,12 @@ def instruction() -> str:
         f'<td valign="top" width="200">{_table(PICTURES[one])}<b>{one}</b>: {BENEATH[one]}</td>' for one in BENEATH
     )
     return (
-        "<p>1. <b>First click the blue mask</b>, or press <kbd>Alt</kbd> + <kbd>.</kbd> until it is selected: the "
-        "eraser changes only what is selected. Where there is no blue mask, paint one.</p>"
+        "<p>1. <b>First select the blue mask</b>: press <kbd>Alt</kbd> + <kbd>.</kbd>, or click its name under Regions. "
+        "The eraser changes only what is selected. Where there is no blue mask, paint one.</p>"
         f"<p>2. Paint the person, with hair and all that is held or worn (brush <kbd>{BRUSH_KEY}</kbd>); erase what "
         "is none (eraser <kbd>E</kbd>, brush again <kbd>B</kbd>; <kbd>[</kbd> and <kbd>]</kbd> change the size).</p>"
         "<p>3. Choose one answer above the picture, by click or key.</p>"
-        "<p>4. Submit: <kbd>Ctrl</kbd> + <kbd>Enter</kbd>. Where you cannot tell, skip.</p>"
+        "<p>4. Submit: <kbd>Ctrl</kbd> + <kbd>Enter</kbd>. Skip what somebody else shall look at.</p>"
         f'<table cellpadding="4"><tr>{pictures}</tr></table><table cellpadding="3">{answers}</table>'
     )
 

@@ -219,7 +219,7 @@ def _refuse_unanswered(drawn: Mask, *, verdict: Verdict | None, frame: Frame, of
 
     A change without an answer counts in tasks of earlier versions, whose pages asked for none.
     """
-    told = "there is no answer" if verdict is None else f"the answer is {verdict!r}"
+    told = "there is no answer" if verdict is None else f"the answer is {str(verdict)!r}"
     if verdict in UNSURE and offered.is_lost:
         raise _unanswered(f"{told}, and the mask to start from is gone: whether it was changed is unknown", frame=frame)
     if verdict in UNSURE and offered.start is not None and np.array_equal(drawn, offered.start):

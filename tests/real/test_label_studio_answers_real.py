@@ -69,7 +69,7 @@ def test_a_person_must_answer_and_takes_the_other_mask_by_one_key(client: Client
     assert done.returncode == 0, done.stderr
     seen: dict[str, Any] = json.loads(done.stdout)
     # the instructions open by themselves, with pictures, and say first what must be selected
-    assert seen["instructions"].index("First click the blue mask") < seen["instructions"].index("Choose one answer")
+    assert seen["instructions"].index("First select the blue mask") < seen["instructions"].index("Choose one answer")
     assert all(meaning in seen["instructions"] for meaning in MEANINGS.values())
     assert seen["pictures"] == 3
     # the answers and their keys stand in the window beside the whole picture

@@ -151,7 +151,7 @@ def test_a_start_that_the_server_lost_is_told(server: FakeServer, tmp_path: Path
     server.tasks[min(server.tasks)]["predictions"] = []
     pulled = asked.pull()
     assert pulled.unanswered == ["0000"]
-    assert "is gone" in pulled.broken[0].reason
+    assert pulled.broken[0].reason.startswith("the answer is 'fixed', and the mask to start from is gone")
 
 
 def test_known_masks_stay_where_one_pulls_into_the_dataset_that_they_come_from(
