@@ -58,8 +58,8 @@ def instruction() -> str:
         f'<td valign="top" width="200">{_table(PICTURES[one])}<b>{one}</b>: {BENEATH[one]}</td>' for one in BENEATH
     )
     return (
-        "<p>1. <b>First select the blue mask</b>: press <kbd>Alt</kbd> + <kbd>.</kbd>, or click its name under Regions. "
-        "The eraser changes only what is selected. Where there is no blue mask, paint one.</p>"
+        "<p>1. <b>First select the blue mask</b>: press <kbd>Alt</kbd> + <kbd>.</kbd> or click it under Regions; "
+        "the eraser changes only what is selected. Where there is no blue mask, paint one.</p>"
         f"<p>2. Paint the person, with hair and all that is held or worn (brush <kbd>{BRUSH_KEY}</kbd>); erase what "
         "is none (eraser <kbd>E</kbd>, brush again <kbd>B</kbd>; <kbd>[</kbd> and <kbd>]</kbd> change the size).</p>"
         "<p>3. Choose one answer above the picture, by click or key.</p>"
