@@ -37,13 +37,14 @@ def png(array: np.ndarray) -> bytes:
     return cv2.imencode(".png", array)[1].tobytes()
 
 
-def put(root: Path, **files: bytes) -> None:
+def put(root: Path, **files: bytes) -> Path:
     """Write files; `__` in a name stands for the slash, the last `_` for the dot."""
     for name, data in files.items():
         stem, _, suffix = name.rpartition("_")
         path = root / f"{stem.replace('__', '/')}.{suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+    return root
 
 
 def build(plan: Plan, out: Path) -> tuple[Dataset, Card]:

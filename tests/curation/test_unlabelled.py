@@ -15,21 +15,12 @@ from curation.fusion_planning import FusionSettings, plan_fusion
 from curation.runner import RunnerOptions
 from curation.splitting import SplitShares, assign_splits
 from curation.unlabelled import ImagesSettings, plan_images
+from tests.curation.test_pairs import put
 
 
 def photo(seed: int = 0, *, suffix: str = ".jpg") -> bytes:
     pixels = np.random.default_rng(seed).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     return cv2.imencode(suffix, pixels)[1].tobytes()
-
-
-def put(root: Path, **files: bytes) -> Path:
-    """Write files; `__` in a name stands for the slash, the last `_` for the dot."""
-    for name, data in files.items():
-        stem, _, suffix = name.rpartition("_")
-        path = root / f"{stem.replace('__', '/')}.{suffix}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    return root
 
 
 def build(tmp_path: Path, root: Path, **more: object) -> Dataset:
