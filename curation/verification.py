@@ -77,13 +77,6 @@ def verify(dataset: Dataset, *, runner: RunnerOptions, progress: Callable[[int],
     )
 
 
-def find_problems(
-    dataset: Dataset, *, runner: RunnerOptions, progress: Callable[[int], None] | None = None
-) -> list[QuarantineRecord]:
-    """Return the problems that `verify` finds."""
-    return verify(dataset, runner=runner, progress=progress).problems
-
-
 def verify_sample(item: Item, folder: Path) -> Outcome:
     """Check all files of one row; the outcome is filtered as `sound`, or broken with a record for each bad file, which
     come first; then what there is to tell of the colours of its image."""

@@ -11,7 +11,7 @@ from curation.dataset import read_dataset, read_quarantine
 from curation.quarantine import BadRecord, Code
 from curation.runner import RunnerOptions
 from curation.setting_aside import set_aside_samples
-from curation.verification import find_problems
+from curation.verification import verify
 from tests.drawn_pictures import Drawn, picture, png, write_pictures
 
 PROBLEMS = {name: BadRecord(Code.PERSON_SEEN, f"a person in {name}") for name in ("b", "d", "unknown")}
@@ -35,7 +35,7 @@ def test_samples_become_lines_and_their_files_are_moved(tmp_path: Path) -> None:
     ]
     assert sorted(path.name for path in (tmp_path / "d/images").iterdir()) == ["a.png", "c.png"]
     assert (tmp_path / "d/set_aside/images/b.png").read_bytes() == data
-    assert list(find_problems(read_dataset(tmp_path / "d"), runner=RunnerOptions(workers=0))) == []
+    assert list(verify(read_dataset(tmp_path / "d"), runner=RunnerOptions(workers=0)).problems) == []
 
 
 @pytest.mark.parametrize("moment", ["write_dataset", "_take_away"])

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from curation.card import Card, Counts
 from curation.dataset import SCHEMA, Dataset, read_dataset, write_dataset
 from curation.runner import RunnerOptions
-from curation.verification import find_problems
+from curation.verification import verify
 
 HERE = RunnerOptions(workers=0)
 
@@ -60,13 +60,13 @@ def sound(tmp_path: Path) -> Dataset:
 
 def test_a_sound_dataset_has_no_problems(sound: Dataset) -> None:
     told: list[int] = []
-    assert find_problems(sound, runner=HERE, progress=told.append) == []
+    assert verify(sound, runner=HERE, progress=told.append).problems == []
     assert told == [1, 2, 3]
 
 
 def test_two_workers_find_the_same_as_none(sound: Dataset) -> None:
     sound.path("masks/b.png").unlink()
-    assert find_problems(sound, runner=RunnerOptions(workers=2)) == find_problems(sound, runner=HERE)
+    assert verify(sound, runner=RunnerOptions(workers=2)).problems == verify(sound, runner=HERE).problems
 
 
 def test_every_flipped_byte_of_an_image_is_caught(sound: Dataset) -> None:
@@ -74,7 +74,7 @@ def test_every_flipped_byte_of_an_image_is_caught(sound: Dataset) -> None:
     whole = path.read_bytes()
     for position in range(0, len(whole), max(1, len(whole) // 40)):
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
-        assert [(p.code, p.record_id) for p in find_problems(sound, runner=HERE)] == [("CHECKSUM", "b")]
+        assert [(p.code, p.record_id) for p in verify(sound, runner=HERE).problems] == [("CHECKSUM", "b")]
 
 
 @pytest.mark.parametrize("column", ["image", "white", "classes"])
@@ -88,7 +88,7 @@ def test_a_picture_that_does_not_decode_is_found_though_its_sha256_is_that_of_th
     rows[1] |= {column: path, "sha256" if column == "image" else f"{column}_sha256": sha256(closed).hexdigest()}
     sound.path(path).write_bytes(closed)
     write_dataset(sound.folder, card=sound.card, table=pa.Table.from_pylist(rows), quarantine=[])
-    (problem,) = find_problems(read_dataset(sound.folder), runner=HERE)
+    (problem,) = verify(read_dataset(sound.folder), runner=HERE).problems
     assert (problem.code, problem.record_id, Path(problem.file).name) == ("TRUNCATED", "b", Path(path).name)
 
 
@@ -122,7 +122,7 @@ def relink(path: Path, target: Path) -> None:
 def test_each_damage_is_found_with_its_code(sound: Dataset, name: str) -> None:
     code, damage = DAMAGES[name]
     damage(sound)
-    (problem,) = find_problems(sound, runner=HERE)
+    (problem,) = verify(sound, runner=HERE).problems
     assert (problem.code, problem.record_id) == (code, "b")
     assert "b." in problem.file
     assert problem.reason
@@ -132,19 +132,19 @@ def test_each_damage_is_found_with_its_code(sound: Dataset, name: str) -> None:
 def test_several_bad_files_of_one_sample_are_all_told(sound: Dataset) -> None:
     sound.path("masks/a.png").unlink()
     sound.path("alphas/a.png").unlink()
-    assert [problem.code for problem in find_problems(sound, runner=HERE)] == ["MISSING_FILE", "MISSING_FILE"]
+    assert [problem.code for problem in verify(sound, runner=HERE).problems] == ["MISSING_FILE", "MISSING_FILE"]
 
 
 def test_verification_changes_nothing_on_the_disk(sound: Dataset) -> None:
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in sound.folder.rglob("*") if path.is_file()}
-    find_problems(sound, runner=HERE)
+    verify(sound, runner=HERE)
     after = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in sound.folder.rglob("*") if path.is_file()}
     assert after == before
 
 
 def test_a_card_that_counts_otherwise_is_a_problem(sound: Dataset) -> None:
     half = Dataset(folder=sound.folder, card=sound.card, table=sound.table.slice(0, 2))
-    found = find_problems(half, runner=HERE)
+    found = verify(half, runner=HERE).problems
     assert [problem.field for problem in found if problem.code == "CHECKSUM"] == ["counts"]
     assert [Path(problem.file).name for problem in found if problem.code == "STRAY_FILE"] == ["c.png", "c.jpg"] + [
         "c.png"
@@ -163,11 +163,11 @@ def with_digests(dataset: Dataset) -> Dataset:
 @pytest.mark.parametrize("column", ["mask", "alpha", "trimap"])
 def test_a_label_that_is_another_picture_of_the_same_area_is_found_by_its_sha256(sound: Dataset, column: str) -> None:
     dataset = with_digests(sound)
-    assert find_problems(dataset, runner=HERE) == []
+    assert verify(dataset, runner=HERE).problems == []
     path = sound.path(f"{column}s/b.png")
     path.write_bytes(encoded(np.asarray(PIL.Image.open(path))[::-1]))
-    assert find_problems(sound, runner=HERE) == []
-    (problem,) = find_problems(dataset, runner=HERE)
+    assert verify(sound, runner=HERE).problems == []
+    (problem,) = verify(dataset, runner=HERE).problems
     assert (problem.code, problem.record_id, problem.field) == ("CHECKSUM", "b", f"{column}_sha256")
 
 
@@ -177,7 +177,7 @@ def test_every_flipped_byte_of_a_label_is_caught(sound: Dataset) -> None:
     whole = path.read_bytes()
     for position in range(len(whole)):
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
-        assert [problem.record_id for problem in find_problems(dataset, runner=HERE)] == ["b"]
+        assert [problem.record_id for problem in verify(dataset, runner=HERE).problems] == ["b"]
 
 
 def test_files_that_no_row_names_are_told_but_not_older_labels_and_not_what_the_system_left(sound: Dataset) -> None:
@@ -190,7 +190,7 @@ def test_files_that_no_row_names_are_told_but_not_older_labels_and_not_what_the_
         sound.path(name).write_bytes(b"x")
     sound.path("images/folder").mkdir()
     dataset = Dataset(folder=sound.folder, card=sound.card, table=table)
-    found = find_problems(dataset, runner=HERE)
+    found = verify(dataset, runner=HERE).problems
     assert {problem.code for problem in found} == {"STRAY_FILE"}
     assert {problem.file for problem in found} == {str(sound.path(name)) for name in (*stray, "images/folder")}
 
@@ -210,17 +210,17 @@ def test_a_quarantine_that_the_card_counts_and_nobody_can_read_is_a_problem(
         path.mkdir()
     if fate == "torn":
         path.write_bytes(b'{"code":"NOT_IM')
-    (problem,) = find_problems(dataset, runner=HERE)
+    (problem,) = verify(dataset, runner=HERE).problems
     assert (problem.code, problem.file) == (code, str(path))
     assert "the card counts 1 lines" in problem.reason
     if fate == "gone":
-        assert find_problems(sound, runner=HERE) == []
+        assert verify(sound, runner=HERE).problems == []
 
 
 def test_a_person_area_that_is_no_number_is_a_problem(sound: Dataset) -> None:
     areas = pa.array([0.25, float("nan"), 0.25])
     table = sound.table.set_column(sound.table.column_names.index("person_area"), "person_area", areas)
-    (problem,) = find_problems(Dataset(folder=sound.folder, card=sound.card, table=table), runner=HERE)
+    (problem,) = verify(Dataset(folder=sound.folder, card=sound.card, table=table), runner=HERE).problems
     assert (problem.code, problem.record_id, problem.field) == ("CHECKSUM", "b", "person_area")
 
 
@@ -228,6 +228,6 @@ def test_a_mask_that_was_changed_by_hand_is_found_by_its_area(sound: Dataset) ->
     mask = np.zeros((30, 40), np.uint8)
     mask[5:20, 10:29] = 255  # one column of 15 pixels less
     sound.path("masks/b.png").write_bytes(encoded(mask))
-    (problem,) = find_problems(sound, runner=HERE)
+    (problem,) = verify(sound, runner=HERE).problems
     assert (problem.code, problem.record_id, problem.field) == ("CHECKSUM", "b", "person_area")
     assert "23.7500% of the frame, the manifest says 25.0000%" in problem.reason

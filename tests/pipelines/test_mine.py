@@ -14,7 +14,7 @@ import pytest
 from curation.dataset import read_dataset, read_quarantine
 from curation.errors import InputRefused
 from curation.runner import RunnerOptions
-from curation.verification import find_problems
+from curation.verification import verify
 from labeling.browsing import plain_columns
 from labeling.label_studio.prefill import findings_of
 from labeling.next_samples import next_samples
@@ -67,7 +67,7 @@ def test_the_hard_cases_are_a_dataset_the_worst_first_with_all_scores_beside_it(
     assert len(list((tmp_path / "hard" / "predictions").iterdir())) == 4
     assert result.data["counts"] == {"considered": 4, "selected": 2, "filtered": {"not_hard": 2}, "quarantined": {}}
     assert not (tmp_path / "hard.mining").exists()
-    assert find_problems(hard, runner=RunnerOptions(workers=0)) == []
+    assert verify(hard, runner=RunnerOptions(workers=0)).problems == []
 
 
 def test_a_sample_exactly_at_the_threshold_is_not_hard(tmp_path: Path, model: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from curation.errors import InputRefused, RemoteUnavailable
 from curation.pixels import encode_mask
 from curation.runner import RunnerOptions
-from curation.verification import find_problems
+from curation.verification import verify
 from labeling.label_studio import pulling
 from labeling.label_studio.pulling import pull
 from labeling.label_studio.reading import mask_iou
@@ -38,7 +38,7 @@ def test_a_corrected_mask_becomes_a_new_version_and_the_old_one_stays(pushed: Ro
     assert row["person_area"] == 60 / (SIZE[0] * SIZE[1])
     assert (row["label_status"], row["label_annotator"], row["label_seconds"]) == ("fixed", "7", 90.0)
     assert pushed.dataset.path("masks/0001.png").read_bytes() == before
-    assert find_problems(pushed.now(), runner=RunnerOptions(workers=0)) == []
+    assert verify(pushed.now(), runner=RunnerOptions(workers=0)).problems == []
 
 
 def test_the_second_pull_changes_nothing_and_asks_for_no_annotation(pushed: Round) -> None:

@@ -12,7 +12,7 @@ import pytest
 from curation.dataset import Dataset, read_dataset, read_quarantine, with_columns, write_dataset
 from curation.errors import InputRefused
 from curation.runner import RunnerOptions
-from curation.verification import find_problems
+from curation.verification import verify
 from labeling.label_studio import applying, undoing
 from labeling.label_studio.undoing import batches_of, take_back
 from pipelines.label_undo import UndoFlags, undo
@@ -50,7 +50,7 @@ def test_a_batch_that_was_taken_back_leaves_the_dataset_as_it_was(pushed: Round)
     assert after.select(before.column_names).equals(before)
     assert np.array_equal(pushed.mask("0001"), person_mask(1))
     assert pushed.dataset.path("masks/0001.v1.png").exists()
-    assert find_problems(pushed.now(), runner=RunnerOptions(workers=0)) == []
+    assert verify(pushed.now(), runner=RunnerOptions(workers=0)).problems == []
 
 
 def test_what_was_taken_back_comes_in_again_only_when_somebody_submits_it_anew(pushed: Round) -> None:
