@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test nightly bench lint lock clean
+.PHONY: setup demo test nightly bench docs lint stub lock clean
 
 setup: $(READY)
 
@@ -20,13 +20,13 @@ demo: setup
 	$(BIN)/curate demo --out demo
 
 test: setup lint
-	$(BIN)/python -m pytest -n 3
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 # what needs longer than a change should wait: more damaged inputs, and builds that are killed and go on
 nightly: setup
 	CURATE_MUTATIONS=20000 $(BIN)/python -m pytest -n 3 tests/curation
-	CURATE_ROUND_KILLS=20 $(BIN)/python -m pytest -n 3 tests/pipelines/test_retrain_kills.py \
-		tests/pipelines/test_round_control.py tests/real/test_round_real.py
+	CURATE_ROUND_KILLS=20 $(BIN)/python -m pytest -n 3 -m nightly
+	CURATE_REAL_MUTATIONS=200 $(BIN)/python -m pytest tests/real/test_label_studio_borders_real.py
 	$(BIN)/python -m tests.bench kills
 
 lint: setup
@@ -34,12 +34,20 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# the types of the verbs as functions, after a change of their flags
+stub: setup
+	$(BIN)/python -m tests.house.python_stub > pipelines/__init__.pyi
+
 bench: setup
 	$(BIN)/python -m tests.bench
 
+# the site, into site/; it asks nothing of the network, and can be opened from the disk
+docs: setup
+	$(BIN)/mkdocs build --strict --quiet
+
 lock: setup
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
-		--no-header --extra all --extra dev --output-file requirements.lock pyproject.toml
+		--no-header --extra all --extra dev --extra docs --extra heif --output-file requirements.lock pyproject.toml
 
 clean:
-	rm -rf demo bench .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	rm -rf demo bench site .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -15,9 +15,13 @@ class CurateError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        """Give the message as it is shown: one line for the cause, one for the remedy."""
-        head = f"{self.where}: {self.reason}" if self.where else self.reason
-        return f"{head}\n  what to do: {self.remedy}" if self.remedy else head
+        """Return the message as it is shown: one line for the cause, one for the remedy."""
+        return f"{self.cause}\n  what to do: {self.remedy}" if self.remedy else self.cause
+
+    @property
+    def cause(self) -> str:
+        """Where it happened, and why, in one line."""
+        return f"{self.where}: {self.reason}" if self.where else self.reason
 
 
 class InputRefused(CurateError):
@@ -51,6 +55,6 @@ class SecurityRefused(CurateError):
 
 
 class Interrupted(CurateError):
-    """Ctrl-C or SIGTERM; the next run goes on from here."""
+    """Ctrl-C or SIGTERM; the next run continues from here."""
 
     exit_code = 130

@@ -57,9 +57,12 @@ class Code(StrEnum):
     REGION = "REGION"
     AMBIGUOUS_EMPTY = "AMBIGUOUS_EMPTY"
     UNANSWERED = "UNANSWERED"
+    CONTRADICTION = "CONTRADICTION"
     # photographs
     UNSUITABLE = "UNSUITABLE"
     CONFLICT = "CONFLICT"
+    # videos
+    NO_VIDEO = "NO_VIDEO"
     # models
     MODEL_NONFINITE = "MODEL_NONFINITE"
     PERSON_SEEN = "PERSON_SEEN"
@@ -71,7 +74,7 @@ class Code(StrEnum):
 HINTS: Final[dict[Code, str]] = {
     Code.JSON_VALUE: "correct the value in the annotation file",
     Code.DUP_ID: "give each record an id of its own; none of the claimants is used",
-    Code.ORPHAN_ANN: "give image_id the id of its image, or delete it; till then it may be on any image",
+    Code.ORPHAN_ANN: "give image_id the id of its image, or delete it; until then it may be on any image",
     Code.EMPTY_SEG: "draw the object, or delete the annotation",
     Code.POLY_SHAPE: "a polygon is a flat list x1, y1, x2, y2, ... of at least 3 points",
     Code.POLY_RANGE: "coordinates are pixels of this image; a coordinate this far outside is a mistake",
@@ -91,8 +94,8 @@ HINTS: Final[dict[Code, str]] = {
     Code.PATH_ESCAPE: "file names must stay inside the images folder",
     Code.SIZE_MISMATCH: "save the label in the size of its image as displayed, or fetch the image that it belongs to",
     Code.COLOUR_PROFILE: "the sample is used; if its colours look wrong, save the image again with an sRGB profile",
-    Code.NO_MASK: "fetch or draw the label of this image, or take the image away",
-    Code.ORPHAN_MASK: "fetch the image of this label, or take the label away",
+    Code.NO_MASK: "fetch or draw the label of this image, or remove the image",
+    Code.ORPHAN_MASK: "fetch the image of this label, or remove the label",
     Code.LABEL_FRAME: "look at both: --label-frame stored turns labels as their images are turned, --label-frame shown "
     "takes them as they are; where the pixels lie upright and EXIF is wrong, take the orientation out of the image",
     Code.NO_ALPHA: "save the cut-out as a PNG with an alpha channel",
@@ -108,8 +111,11 @@ HINTS: Final[dict[Code, str]] = {
     Code.AMBIGUOUS_EMPTY: "open the task in Label Studio: draw the person, or choose that there is none",
     Code.UNANSWERED: "open the task in Label Studio, look at the mask, choose the answer that fits (`fixed` only where "
     "you changed it), and submit it again; then pull again",
+    Code.CONTRADICTION: "open the task in Label Studio: where what you drew is right, answer `fixed` and submit it "
+    "again; where it was a slip, delete the annotation and answer again; then pull again",
     Code.UNSUITABLE: "take the photograph again, with the whole head and the shoulders in it",
     Code.CONFLICT: "choose another --out, or give --overwrite to replace what is there",
+    Code.NO_VIDEO: "give a file that holds moving pictures; where a player shows some, save them anew as MP4 (H.264)",
     Code.MODEL_NONFINITE: "the model is at fault, not the image; train it again with a lower learning rate",
     Code.PERSON_SEEN: "look at the image; where the model is wrong, make the dataset again and give --keep with its id",
     Code.WORKER_DIED: "the file crashes, hangs or exhausts the decoder; open it elsewhere and save it again",
@@ -135,7 +141,7 @@ class QuarantineRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BadRecord(Exception):
-    """One input is broken. It is set aside and the run goes on.
+    """One input is broken. It is set aside and the run continues.
 
     `file` is the path as the user knows it, `record_id` the id inside that file or the sample id,
     `value` whatever was found there.
@@ -168,7 +174,7 @@ class BadRecord(Exception):
     def record(
         self, *, stage: str, file: object = None, record_id: object = None, image_id: object = None
     ) -> QuarantineRecord:
-        """Give the line for `quarantine.jsonl`; `file` and `record_id` fill in what the raiser did not know."""
+        """Return the line for `quarantine.jsonl`; `file` and `record_id` fill in what the raiser did not know."""
         known_id = self.record_id if self.record_id is not None else record_id
         return QuarantineRecord(
             code=self.code,

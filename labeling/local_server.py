@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from curation.errors import ConfigurationProblem
-from curation.files import telling_where
+from curation.storage.files import telling_where
 
 LOOPBACK: Final = "127.0.0.1"
 PARENT_DIED: Final = 1
@@ -26,7 +26,7 @@ ANY: Final = range(1)
 
 
 def free_port(port: int | None, *, usual: range = ANY) -> int:
-    """Give the port, or with None the first of the usual ones that is free; 0 takes any.
+    """Return the port, or with None the first of the usual ones that is free; 0 takes any.
 
     Raises ConfigurationProblem when it is taken, or all of them are.
     """

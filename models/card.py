@@ -10,9 +10,11 @@ import msgspec
 import yaml
 
 from curation.errors import InputRefused
-from curation.files import read_file
 from curation.quarantine import BadRecord, Code
-from models.yaml_text import refuse_aliases, refuse_repeated_keys
+from curation.short_repr import short_repr
+from curation.storage.files import read_file
+from models.structure import Structure
+from models.yaml_files.text import refuse_aliases, refuse_repeated_keys
 
 MAX_CARD_BYTES: Final = 1_000_000
 MAX_SIDE_PX: Final = 8192
@@ -20,6 +22,10 @@ MAX_BATCH: Final = 64
 """Images that a model may insist on having at once; more would not fit into memory beside each other."""
 OF_CLASSES: Final = frozenset({"logits", "class_ids"})
 """Outputs that do not say which class is person."""
+TRIMAP_CLASSES: Final = 3
+"""Of background, unknown and foreground."""
+UNSAID: Final = "???"
+"""What stands in a card that `curate models --inspect` began, where a person has to say something."""
 InputType: TypeAlias = Literal["uint8", "float16", "float32"]
 OutputLayout: TypeAlias = Literal["NCHW", "NHWC", "HW"]
 
@@ -30,13 +36,16 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     `input_size` is (height, width) in pixels; an image is resized to it, keeping nothing of its aspect ratio.
     A pixel (0..255) enters as `(pixel - mean) / std`, each given per channel in the order of `channels`.
     `output` is what the model gives: "probability" or "logit" of person in one channel, "logits" of several classes, of
-    which `person_index` is person, "class_ids", the number of the class of each pixel, or "alpha", 0..1 or 0..255.
+    which `person_index` is person, "class_ids", the number of the class of each pixel, or "alpha", 0..1 or 0..255
+    (of several channels that of `person_index`, as of "probability").
     Where they are absent, `dtype` is that of the input in the graph, `output_name` the first output of the graph
-    (no other may have its size), and `output_layout` is `layout`; "HW" is an output without an axis of channels. A
-    model that takes only so many images at once says so in its graph, or in `batch`.
+    (no other may have its size; of TensorFlow the only one), and `output_layout` is `layout`; "HW" is an output without
+    an axis of channels. A model that takes only so many images at once says so in its graph, or in `batch`.
     The remaining fields, but `license`, are set for models that `curate` made:
     `sha256` of the weights file, `network` with its number of `classes` (3: background, unknown, foreground),
-    `probe`, what the model says of one drawn picture, and `training`, where the weights come from.
+    `class_names` of a network that tells parts of a person apart (the first is background, every other is person), its
+    `structure` where that is not what the name alone stands for, `probe`, what the model says of one drawn picture, and
+    `training`, where the weights come from.
     """
 
     input_size: tuple[int, int]
@@ -54,9 +63,13 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     license: str | None = None
     network: str | None = None
     classes: int = 1
+    class_names: tuple[str, ...] = ()
+    structure: Structure = Structure()
     sha256: str | None = None
     probe: tuple[float, ...] = ()
     training: dict[str, Any] = {}
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         """Refuse numbers with which nothing can be computed."""
@@ -74,8 +87,17 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             )
         if self.person_index < 0 or self.classes < 1:
             raise ValueError("person_index must be 0 or more, classes 1 or more")
+        if self.class_names and (len(self.class_names) != self.classes or self.output != "logits"):
+            raise ValueError(
+                f"class_names must be {self.classes} names, of `output: logits` - got {len(self.class_names)}"
+            )
         if self.batch is not None and not 1 <= self.batch <= MAX_BATCH:
             raise ValueError(f"batch must be 1 to {MAX_BATCH} - got {self.batch}")
+
+    @property
+    def is_trimap(self) -> bool:
+        """Tell whether the model gives background, unknown and foreground."""
+        return self.classes == TRIMAP_CLASSES and not self.class_names
 
     @property
     def planes(self) -> OutputLayout:
@@ -84,11 +106,12 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 def read_card(path: Path) -> ModelCard:
-    """Give the card in a YAML file. Raises InputRefused naming the file, the field and what was expected."""
+    """Return the card in a YAML file. Raises InputRefused naming the file, the field and what was expected."""
     try:
         text = read_file(path, max_bytes=MAX_CARD_BYTES)
         refuse_aliases(text)
         refuse_repeated_keys(text)
+        _refuse_unsaid(text, path=path)
         card = msgspec.yaml.decode(text, type=ModelCard)
         if card.output in OF_CLASSES and "person_index" not in msgspec.yaml.decode(text):
             raise msgspec.ValidationError(f"`output: {card.output}` is of several classes, and person_index is missing")
@@ -96,15 +119,30 @@ def read_card(path: Path) -> ModelCard:
     except BadRecord as problem:
         if problem.code != Code.MISSING_FILE:
             raise InputRefused(problem.reason, where=path, remedy=problem.hint) from problem
-        remedy = "write one: input_size, channels, layout, mean, std, output, person_index (see README)"
+        remedy = (
+            "begin one with `curate models --inspect MODEL > CARD`: input_size, channels, layout, mean, std, output"
+        )
         raise InputRefused("the model has no card beside it", where=path, remedy=remedy) from None
     except msgspec.ValidationError as error:
-        raise InputRefused(f"not a model card: {error}", where=path, remedy="mend the field that is named") from error
+        raise InputRefused(
+            f"not a model card: {error}", where=path, remedy="correct the field that is named"
+        ) from error
     except (yaml.YAMLError, msgspec.DecodeError, ValueError) as error:
-        raise InputRefused(f"not YAML: {error}", where=path, remedy="mend the line that is named") from error
+        raise InputRefused(f"not YAML: {error}", where=path, remedy="correct the line that is named") from error
+
+
+def _refuse_unsaid(text: bytes, *, path: Path) -> None:
+    fields = yaml.safe_load(text)
+    unsaid = [str(name) for name, value in fields.items() if value == UNSAID] if isinstance(fields, dict) else []
+    if unsaid:
+        raise InputRefused(
+            f"the card still says {UNSAID} for {', '.join(unsaid)}",
+            where=path,
+            remedy="take them from where the model comes; `curate models --inspect` tells what may stand there",
+        )
 
 
 def card_text(card: ModelCard) -> bytes:
-    """Give a card as YAML, without the fields that say nothing."""
+    """Return a card as YAML, without the fields that say nothing."""
     fields = msgspec.to_builtins(card)
     return msgspec.yaml.encode({name: value for name, value in fields.items() if value not in (None, {}, (), [])})

@@ -8,16 +8,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.pixels import Image, Mask
+from curation.images.pixels import Image, Mask, Probability
+from curation.labels.masks import mask_of
 from models.card import ModelCard
-from models.prediction.protocol import Probability
 
 ORDERS: Final = {"RGB": (0, 1, 2), "BGR": (2, 1, 0)}
 """Where the channels of a card lie in an RGB image."""
 
 
 def resized(image: Image, *, size: tuple[int, int]) -> Image:
-    """Give an image at `size` (height, width): averaged over areas where it shrinks, bilinear where it grows.
+    """Return an image at `size` (height, width): averaged over areas where it shrinks, bilinear where it grows.
 
     Sampling a large photograph bilinearly skips pixels, and thin things come and go with the phase of the grid.
     """
@@ -30,9 +30,8 @@ def resized(image: Image, *, size: tuple[int, int]) -> Image:
 
 
 def resized_mask(mask: Mask, *, size: tuple[int, int]) -> Mask:
-    """Give a mask at `size` (height, width), holding 0 and 255: a pixel is person where at least half of it was."""
-    shares = resized(mask, size=size)
-    return np.where(shares >= 128, np.uint8(255), np.uint8(0))
+    """Return a mask at `size` (height, width), holding 0 and 255: a pixel is person where at least half of it was."""
+    return mask_of(resized(mask, size=size))
 
 
 def normalised(image: Image, *, card: ModelCard) -> NDArray[Any]:
@@ -53,7 +52,7 @@ def normalised(image: Image, *, card: ModelCard) -> NDArray[Any]:
 
 
 def at_size(probability: Probability, *, size: tuple[int, int]) -> Probability:
-    """Give a probability at `size` (height, width), bilinear, still in 0..1."""
+    """Return a probability at `size` (height, width), bilinear, still in 0..1."""
     height, width = size
     if probability.shape == size:
         return probability

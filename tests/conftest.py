@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pipelines.cli import THREADS
+from pipelines.command_line.cli import THREADS
 
 for name, value in THREADS.items():
     os.environ.setdefault(name, value)

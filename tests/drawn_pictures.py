@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from curation.card import Card, Counts
-from curation.dataset import SCHEMA, Dataset, read_dataset, write_dataset
-from curation.pixels import Image
+from curation.dataset.card import Card, Counts
+from curation.dataset.dataset import SCHEMA, Dataset, read_dataset, write_dataset
+from curation.images.pixels import Image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

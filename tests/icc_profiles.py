@@ -25,13 +25,13 @@ def xyz_of(xy: tuple[float, float]) -> np.ndarray:
 
 
 def to_xyz(primaries: tuple[tuple[float, float], ...]) -> np.ndarray:
-    """Give the matrix from linear RGB of these primaries, white D65, to XYZ."""
+    """Return the matrix from linear RGB of these primaries, white D65, to XYZ."""
     columns = np.stack([xyz_of(xy) for xy in primaries], axis=1)
     return columns * np.linalg.solve(columns, xyz_of(D65))
 
 
 def to_d50() -> np.ndarray:
-    """Give the Bradford adaptation from D65 to D50."""
+    """Return the Bradford adaptation from D65 to D50."""
     scale = (BRADFORD @ D50_XYZ) / (BRADFORD @ xyz_of(D65))
     return np.linalg.inv(BRADFORD) @ np.diag(scale) @ BRADFORD
 
@@ -50,7 +50,7 @@ def gamma(exponent: float) -> Curve:
 
 
 def in_srgb(values: np.ndarray, *, primaries: tuple[tuple[float, float], ...], curve: Curve) -> np.ndarray:
-    """Give 8-bit values of another space, (..., 3), as 8-bit sRGB in floating point, cut at its border."""
+    """Return 8-bit values of another space, (..., 3), as 8-bit sRGB in floating point, cut at its border."""
     linear = curve(np.asarray(values, float) / 255) @ (np.linalg.inv(to_xyz(SRGB)) @ to_xyz(primaries)).T
     return 255 * srgb_encoded(linear)
 
@@ -119,7 +119,7 @@ def ink_profile(lab_of: Callable[[float, float, float, float], tuple[float, floa
 
 
 def lab_in_srgb(lightness: float, a: float, b: float) -> np.ndarray:
-    """Give a colour of CIE L*a*b* (white D50) as 8-bit sRGB in floating point. Source: CIE 15:2018, section 8.2.1."""
+    """Return a colour of CIE L*a*b* (white D50) as 8-bit sRGB in floating point. Source: CIE 15:2018, section 8.2.1."""
     y = (lightness + 16) / 116
     steps = np.array([y + a / 500, y, y - b / 200])
     ratios = np.where(steps > 6 / 29, steps**3, 3 * (6 / 29) ** 2 * (steps - 4 / 29))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -17,18 +17,38 @@ import torch
 import torch.utils.data
 from torch import Tensor
 
+from curation.building.worker_process import MORTAL, die_with
 from curation.errors import EnvironmentProblem, Interrupted
 from curation.quarantine import BadRecord
-from curation.worker_process import MORTAL, die_with
-from models.data.images import Draw, Example, LabelledImages
+from models.data.images import Draw, Example, ImageOptions
 
 JUDGED_AT_ONCE = 8
 STOPPED_LOADER: Final = re.compile(r"DataLoader worker .* (Terminated|Interrupt)")
-"""How torch tells of a loading process that a signal ended."""
+"""torch's message about a loading process that a signal ended."""
+
+
+class Images(Protocol):
+    """Samples that train and samples that judge, by `Draw`: `LabelledImages`, or images of classes."""
+
+    options: ImageOptions
+
+    @property
+    def training(self) -> Sequence[object]:
+        """Return those that train."""
+
+    @property
+    def validation(self) -> Sequence[object]:
+        """Return those that judge."""
+
+    def __getitem__(self, draw: Draw) -> Example | BadRecord:
+        """Return the example of a draw, or what is wrong with it."""
 
 
 class Batch(NamedTuple):
-    """Examples stacked: `image` (n, h, w, 3) uint8, `label` (n, h, w) uint8, the `truths` of judging ones.
+    """Examples stacked: `image` (n, h, w, 3) uint8, `label` (n, h, w) uint8, the `truths` of judging ones
+    and their `alphas` where all have one.
+
+    Where images are classified, `label` and `truths` are the numbers of classes, (n,) int64.
 
     Where a sample of it is `broken`, that is all there is.
     """
@@ -37,6 +57,7 @@ class Batch(NamedTuple):
     image: Tensor
     label: Tensor
     truths: list[Tensor]
+    alphas: list[Tensor]
     broken: BadRecord | None
 
 
@@ -48,19 +69,19 @@ class Share:
     processes: int = 1
 
     def of(self, draws: Sequence[Draw]) -> list[Draw]:
-        """Give the draws of this process; one that would have none takes the first, since all have to compute."""
+        """Return the draws of this process; one that would have none takes the first, since all have to compute."""
         return list(draws[self.rank :: self.processes]) or list(draws[:1])
 
 
 def epoch_order(samples: int, *, seed: int, epoch: int) -> list[int]:
-    """Give the order in which an epoch goes through the samples, each once."""
+    """Return the order in which an epoch goes through the samples, each once."""
     return [int(index) for index in np.random.default_rng([seed, epoch]).permutation(samples)]
 
 
 class EpochBatches(torch.utils.data.Sampler[list[Draw]]):
-    """The batches of an epoch from any of them on, or those that judge; the loader asks anew for each round."""
+    """The batches of an epoch from any of them on, or those that judge; the loader asks again for each round."""
 
-    def __init__(self, images: LabelledImages, *, batch_size: int, share: Share) -> None:
+    def __init__(self, images: Images, *, batch_size: int, share: Share) -> None:
         self.images = images
         self.batch_size = batch_size
         self.share = share
@@ -68,11 +89,11 @@ class EpochBatches(torch.utils.data.Sampler[list[Draw]]):
         self.first = 0
 
     def __len__(self) -> int:
-        """Give the number of batches of an epoch."""
+        """Return the number of batches of an epoch."""
         return -(-len(self.images.training) // self.batch_size)
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        """Give the draws of each batch that is this process's part."""
+        """Yield the draws of each batch that is this process's part."""
         if self.epoch is None:
             draws = [Draw(epoch=None, index=index) for index in range(len(self.images.validation))]
             yield from _cut(draws[self.share.rank :: self.share.processes], size=JUDGED_AT_ONCE)
@@ -86,10 +107,11 @@ class EpochBatches(torch.utils.data.Sampler[list[Draw]]):
 class BatchLoader:
     """Loads batches in worker processes, which stay for the whole training; with no workers, in this process."""
 
-    def __init__(self, images: LabelledImages, *, batch_size: int, workers: int, share: Share) -> None:
+    def __init__(self, images: Images, *, batch_size: int, workers: int, share: Share) -> None:
         self._batches = EpochBatches(images, batch_size=batch_size, share=share)
+        samples: Any = images  # the loader asks for no more than items
         self._loader = torch.utils.data.DataLoader(
-            images,
+            samples,
             batch_sampler=self._batches,
             num_workers=workers,
             collate_fn=collate,
@@ -100,15 +122,15 @@ class BatchLoader:
         )
 
     def __len__(self) -> int:
-        """Give the number of batches of an epoch."""
+        """Return the number of batches of an epoch."""
         return len(self._batches)
 
     def epoch(self, number: int, *, first: int = 0) -> Iterator[Batch]:
-        """Give the batches of an epoch from number `first` on."""
+        """Return the batches of an epoch from number `first` on."""
         return self._load(number, first=first)
 
     def validation(self) -> Iterator[Batch]:
-        """Give the samples that judge, in their order."""
+        """Return the samples that judge, in their order."""
         return self._load(None, first=0)
 
     def _load(self, epoch: int | None, *, first: int) -> Iterator[Batch]:
@@ -120,7 +142,7 @@ class BatchLoader:
                 raise
             raise EnvironmentProblem(
                 f"a process that loads images died: {error}",
-                remedy="run the same command again, it goes on; with --workers 0 images are loaded without them",
+                remedy="run the same command again; it continues; with --workers 0 images are loaded without them",
             ) from error
 
 
@@ -134,7 +156,7 @@ def collate(examples: Sequence[Example | BadRecord]) -> Batch:
     broken = next((example for example in examples if isinstance(example, BadRecord)), None)
     if broken is not None:
         nothing = torch.empty(0, dtype=torch.uint8)
-        return Batch(keys=[], image=nothing, label=nothing, truths=[], broken=broken)
+        return Batch(keys=[], image=nothing, label=nothing, truths=[], alphas=[], broken=broken)
     keys = [example.key for example in whole]
     if len(whole) == 1 and whole[0].truth is None:
         whole = whole * 2
@@ -143,6 +165,7 @@ def collate(examples: Sequence[Example | BadRecord]) -> Batch:
         image=torch.from_numpy(np.stack([example.image for example in whole])),
         label=torch.from_numpy(np.stack([example.label for example in whole])),
         truths=[torch.from_numpy(example.truth) for example in whole if example.truth is not None],
+        alphas=[torch.from_numpy(example.alpha) for example in whole if example.alpha is not None],
         broken=None,
     )
 

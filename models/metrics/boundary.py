@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.pixels import Mask
+from curation.images.pixels import Mask
 from models.metrics.confusion import confusion, person_iou
 
 WIDTH_SHARE: Final = 0.02
@@ -17,7 +17,7 @@ WIDTH_SHARE: Final = 0.02
 
 
 def boundary_width(size: tuple[int, int]) -> int:
-    """Give how wide the boundary of a mask of `size` (height, width) is, in pixels: 2 % of the diagonal, at least 1.
+    """Return how wide the boundary of a mask of `size` (height, width) is, in pixels: 2 % of the diagonal, at least 1.
 
     >>> boundary_width((800, 600)), boundary_width((10, 10))
     (20, 1)
@@ -26,7 +26,7 @@ def boundary_width(size: tuple[int, int]) -> int:
 
 
 def inner_boundary(mask: Mask) -> Mask:
-    """Give 255 where a person pixel lies within the boundary width of background or of the edge of the frame.
+    """Return 255 where a person pixel lies within the boundary width of background or of the edge of the frame.
 
     Distance is the larger of the steps in x and in y: each erosion by 3 x 3 takes one pixel off on every side.
     """
@@ -35,7 +35,7 @@ def inner_boundary(mask: Mask) -> Mask:
 
 
 def boundary_iou(prediction: Mask, *, truth: Mask, valid: NDArray[np.bool_] | None = None) -> float:
-    """Give the IoU of the inner boundaries of two masks (h, w) of 0 and 255, over the pixels that are valid.
+    """Return the IoU of the inner boundaries of two masks (h, w) of 0 and 255, over the pixels that are valid.
 
     It is 1 where neither has a person. Source: Cheng et al., "Boundary IoU: Improving Object-Centric Image
     Segmentation Evaluation", CVPR 2021; the edge of the frame counts as background.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 RESAMPLES: Final = 5000
 CONFIDENCE: Final = 0.95
+"""Both are conventions."""
 DRAWN_AT_ONCE: Final = 1 << 22
 """So many indices are drawn at a time: 32 MB, whatever the number of images."""
 
@@ -19,7 +20,7 @@ class Comparison:
     """What changes from the first model to the second.
 
     `difference` is the mean of second - first over the `images` that both scored, and `low`..`high` its bootstrap
-    interval, of 95 % unless another was asked for: where it holds 0, the images do not tell the models apart.
+    interval, of 95 % unless another was asked for: where it contains 0, the images show no difference.
     `better`, `worse` and `equal` are shares of these images. `left_out` counts those with a score of one model, or of
     neither.
     """
@@ -45,7 +46,7 @@ def compare_paired(
     """Compare the scores (n,) of two models on the same images, in the same order; NaN where there is none.
 
     The interval is the percentile bootstrap of the mean difference. With `groups`, (n,) integers, whole groups are
-    drawn: images of one group, say one photograph cropped twice, tell no more than one.
+    drawn: images of one group, say one photograph cropped twice, count as one.
     Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
 
     >>> found = compare_paired(np.zeros(4), second=np.ones(4), rng=np.random.default_rng(0))

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.pixels import Mask
-from models.prediction.protocol import Probability
-
-THRESHOLD: Final = 0.5
-"""A pixel is person where its probability is at least this."""
+from curation.images.pixels import Mask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,17 +28,6 @@ class Confusion:
     def valid(self) -> int:
         """The number of pixels that count."""
         return self.tp + self.fp + self.fn + self.tn
-
-
-def cut(probability: Probability) -> Mask:
-    """Give the mask that a probability (h, w) float32 stands for: 255 from `THRESHOLD` on, else 0.
-
-    Rounded to 8 bits, as it is stored, a probability gives the same mask when cut from 128 on.
-
-    >>> cut(np.array([[0.2, 0.5, 0.9]], dtype=np.float32)).tolist()
-    [[0, 255, 255]]
-    """
-    return (probability >= THRESHOLD).view(np.uint8) * np.uint8(255)
 
 
 def confusion(prediction: Mask, *, truth: Mask, valid: NDArray[np.bool_] | None = None) -> Confusion:
@@ -66,7 +50,9 @@ def confusion(prediction: Mask, *, truth: Mask, valid: NDArray[np.bool_] | None 
 
 
 def person_iou(counts: Confusion) -> float:
-    """Give TP / (TP + FP + FN); 1 where there is no person and none was found.
+    """Return TP / (TP + FP + FN); 1 where there is no person and none was found.
+
+    Source: Everingham et al. 2010, The Pascal Visual Object Classes (VOC) Challenge, its segmentation accuracy.
 
     >>> person_iou(Confusion(tp=2, fp=1, fn=1, tn=4))
     0.5
@@ -76,7 +62,7 @@ def person_iou(counts: Confusion) -> float:
 
 
 def background_iou(counts: Confusion) -> float:
-    """Give TN / (TN + FP + FN); 1 where there is no background and none was found.
+    """Return TN / (TN + FP + FN); 1 where there is no background and none was found.
 
     >>> background_iou(Confusion(tp=2, fp=1, fn=1, tn=2))
     0.5
@@ -86,7 +72,7 @@ def background_iou(counts: Confusion) -> float:
 
 
 def image_miou(counts: Confusion) -> float:
-    """Give the mean of the IoU of person and of background.
+    """Return the mean of the IoU of person and of background.
 
     A class that is absent from label and prediction is left out of the mean. Then the other class is right at every
     pixel: the mean is 1, so it needs no case of its own.

@@ -7,14 +7,14 @@ from itertools import combinations
 
 import numpy as np
 
-from curation.pixels import Mask
+from curation.images.pixels import Mask
 from models.metrics.confusion import confusion, image_miou
 
 
 def disagreement(masks: Sequence[Mask]) -> float:
-    """Give 1 - the mean mIoU over all pairs of predicted masks (h, w) of 0 and 255.
+    """Return 1 - the mean mIoU over all pairs of predicted masks (h, w) of 0 and 255.
 
-    Between 0 (all are the same) and 1; 0 for one mask alone.
+    Between 0 (all are the same) and 1; 0 for one mask alone. A measure of this project, in the terms of the mIoU.
 
     >>> disagreement([np.array([[255, 0]], np.uint8), np.array([[0, 255]], np.uint8)])
     1.0

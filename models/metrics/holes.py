@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.pixels import Mask
+from curation.images.pixels import Mask
 from models.metrics.parts import connected_parts
 
 MIN_HOLE_SHARE: Final = 0.0005
@@ -16,7 +16,7 @@ hold three quarters of all hole pixels. The others are speckles between hairs.""
 
 
 def label_holes(truth: Mask) -> Mask:
-    """Give 255 in the holes of a label (h, w) of 0 and 255.
+    """Return 255 in the holes of a label (h, w) of 0 and 255.
 
     A hole is background, connected through the sides of pixels, that does not reach the edge of the frame and covers
     at least `MIN_HOLE_SHARE` of it.
@@ -31,9 +31,9 @@ def label_holes(truth: Mask) -> Mask:
 
 
 def hole_recall(prediction: Mask, *, holes: Mask, valid: NDArray[np.bool_] | None = None) -> float | None:
-    """Give the share, 0..1, of the valid pixels in holes of the label that a predicted mask leaves as background.
+    """Return the share, 0..1, of the valid pixels in holes of the label that a predicted mask leaves as background.
 
-    Large holes count for as much as they cover. None where the label has no hole.
+    All are (h, w), masks of 0 and 255. Large holes count for as much as they cover. None where the label has no hole.
 
     >>> hole_recall(np.uint8([[255, 0, 0]]), holes=np.uint8([[255, 255, 0]]))
     0.5

@@ -1,4 +1,4 @@
-"""How sure the numbers of a model are: bootstrap intervals over images, of one model or of two and their difference."""
+"""Bootstrap intervals over images of the numbers of a model, or of two models and their difference."""
 
 from __future__ import annotations
 
@@ -51,9 +51,10 @@ def measure(
     rng: np.random.Generator,
     confidence: float = CONFIDENCE,
 ) -> dict[str, Measured]:
-    """Give the numbers in MEASURES with percentile intervals; both models are resampled with the same images.
+    """Return the numbers in MEASURES with percentile intervals; both models are resampled with the same images.
 
     Columns hold one entry per image, (n,), NaN where there is none. Whole `groups`, (n,) integers, are drawn.
+    Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
 
     >>> columns = {name: np.array([0.5, 0.5]) for name in ("miou", "boundary_iou", "hole_recall")}
     >>> measure(columns, first=None, groups=np.arange(2), rng=np.random.default_rng(0))["miou"].second
@@ -94,7 +95,7 @@ def measure(
 def _statistics(
     columns: ScoreColumns, *, weights: NDArray[np.float64], groups: NDArray[np.intp]
 ) -> dict[str, NDArray[np.float64]]:
-    """Give each number once for each row of weights (r, groups); NaN where no image that was drawn has a score."""
+    """Return each number once for each row of weights (r, groups); NaN where no image that was drawn has a score."""
     found = {}
     for name, column in MEASURES.items():
         values = columns[column]

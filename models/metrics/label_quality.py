@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.pixels import Gray, Mask
+from curation.images.pixels import Gray, Mask
 from models.metrics.levels import Counts
 
 TEMPERATURE: Final = 0.1
@@ -21,7 +21,7 @@ WEIGHTS: Final = np.exp((1 - PROBABILITIES) / TEMPERATURE)
 
 
 def label_quality(stored: Gray, *, truth: Mask, valid: NDArray[np.bool_] | None = None) -> float:
-    """Give the quality of a label (h, w) of 0 and 255, from 0 (wrong somewhere, for sure) to 1 (as predicted).
+    """Return the quality of a label (h, w) of 0 and 255, from 0 (wrong somewhere, for sure) to 1 (as predicted).
 
     `stored` is the prediction (h, w), 255 x the probability of person. Pixels that are not `valid` do not count; of an
     image without any that count, the quality is 1. Equal to the soft minimum over all pixels, from 256 counts.
@@ -36,7 +36,7 @@ def label_quality(stored: Gray, *, truth: Mask, valid: NDArray[np.bool_] | None 
 
 
 def quality_of(given: Counts) -> float:
-    """Give the same of the counts of each probability, 0..255, that the label was given."""
+    """Return the same of the counts of each probability, 0..255, that the label was given."""
     if not given.any():
         return 1.0
     weights = given * WEIGHTS

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.pixels import Gray, Mask
+from curation.images.pixels import Gray, Mask
 
 LEVELS: Final = 256
 EXACT_PIXELS: Final = 1 << 24

@@ -14,15 +14,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.pixels import Alpha
-from models.prediction.protocol import Probability
+from curation.images.pixels import Alpha, Probability
 
 SIGMA: Final = 1.4
 """Of the Gaussian whose derivative measures gradients, in pixels."""
 KERNEL_END: Final = 0.01
 """The kernel is cut off where the Gaussian has fallen to this."""
 LEVELS: Final = 10
-"""Alpha is cut at 0.1, 0.2, ... 1.0 to see what hangs together."""
+"""Alpha is cut at 0.1, 0.2, ... 1.0 to see what is connected."""
 LEAST_DISTANCE: Final = 0.15
 """A pixel that leaves its region by less is still taken for connected."""
 THOUSAND: Final = 1000
@@ -48,7 +47,7 @@ class ErrorMaps:
     connectivity: NDArray[np.float32]
 
     def over(self, where: NDArray[np.bool_] | None = None) -> MattingErrors | None:
-        """Give the errors over the pixels in `where`, such as the unknown band of a trimap, or over all.
+        """Return the errors over the pixels in `where` (h, w), such as the unknown band of a trimap, or over all.
 
         None where there is no such pixel.
         """
@@ -80,9 +79,9 @@ def error_maps(prediction: Probability, *, truth: Alpha) -> ErrorMaps:
 
 
 def gradient_size(alpha: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give the size of the gradient at each pixel: derivatives of a Gaussian, each kernel of Euclidean norm 1.
+    """Return the size of the gradient of alpha (h, w), 0..1, at each pixel: (h, w), 0 or more.
 
-    Beyond the frame the outermost pixels go on.
+    The kernels are derivatives of a Gaussian, each of Euclidean norm 1. Beyond the frame the outermost pixels repeat.
     """
     radius = math.ceil(SIGMA * math.sqrt(-2 * math.log(math.sqrt(2 * math.pi) * SIGMA * KERNEL_END)))
     x = np.arange(-radius, radius + 1, dtype=np.float64)
@@ -96,13 +95,13 @@ def gradient_size(alpha: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _disconnectedness(prediction: NDArray[np.float32], *, other: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give, at each pixel, how much less connected one alpha is than the other."""
+    """Return how much less connected one alpha (h, w), 0..1, is at each pixel than the other: (h, w) in -1..1."""
     level = connection_level(prediction, other)
     return _degree(prediction - level) - _degree(other - level)
 
 
 def connection_level(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give, at each pixel, the highest level up to which it stays in the region of both alphas.
+    """Return the highest level, 0..1, up to which each pixel stays in the region of both alphas (h, w): (h, w).
 
     The region at a level is the largest part, connected through the sides of pixels, in which both alphas reach it.
     """
@@ -121,7 +120,7 @@ def _region(lesser: NDArray[np.float32], *, number: int) -> NDArray[np.bool_]:
 
 
 def _seed(lesser: NDArray[np.float32]) -> tuple[int, int] | None:
-    """Give a pixel (y, x) of the largest part of the highest region that is not empty: it lies in all lower ones."""
+    """Return a pixel (y, x) of the largest part of the highest region that is not empty: it lies in all lower ones."""
     for number in range(LEVELS, 0, -1):
         region = _region(lesser, number=number)
         if region.any():
@@ -131,7 +130,7 @@ def _seed(lesser: NDArray[np.float32]) -> tuple[int, int] | None:
 
 
 def _largest_part(region: NDArray[np.bool_], *, seed: tuple[int, int] | None) -> NDArray[np.bool_]:
-    """Give the largest connected part of a region; the first in reading order of several that are as large.
+    """Return the largest connected part of a region (h, w); the first in reading order of several that are as large.
 
     The part around the seed, eight times as quick to find, is the one where it is more than half of the region.
     """

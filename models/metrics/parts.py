@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.pixels import Mask
+from curation.images.pixels import Mask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -27,7 +27,7 @@ class Parts:
     size: tuple[int, int]
 
     def drawn(self, chosen: NDArray[np.bool_]) -> Mask:
-        """Give 255 in the chosen parts, 0 elsewhere."""
+        """Return a mask (h, w) of 255 in the chosen parts, 0 elsewhere; `chosen` is (parts,)."""
         if not chosen.any():
             return np.zeros(self.size, np.uint8)
         values = np.where(chosen[self.part], np.uint8(255), np.uint8(0))
@@ -35,7 +35,7 @@ class Parts:
 
 
 def connected_parts(mask: Mask) -> Parts:
-    """Give the parts of a mask (h, w) of 0 and 255.
+    """Return the parts of a mask (h, w) of 0 and 255.
 
     >>> found = connected_parts(np.uint8([[0, 255, 0], [0, 0, 255]]))
     >>> found.area.tolist(), found.is_person.tolist()
@@ -63,8 +63,9 @@ def connected_parts(mask: Mask) -> Parts:
 def _touching(
     starts: NDArray[np.intp], *, is_person: NDArray[np.bool_], width: int, height: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Give the pairs of runs of one kind that touch, one above the other.
+    """Return the pairs of runs of one kind that touch, one above the other: indices, (pairs,) each.
 
+    `starts` are the flat places of the first pixels of runs, `is_person` their kinds; both (runs,).
     Where two runs touch, the first column that they share is the start of one of them; so it is enough to look above
     and below each start.
     """
@@ -78,9 +79,10 @@ def _touching(
 
 
 def _joined(pairs: tuple[NDArray[np.intp], NDArray[np.intp]], *, count: int) -> tuple[int, NDArray[np.intp]]:
-    """Give the number of parts, and the part of each of `count` runs, in the order of their first runs.
+    """Return the number of parts, and the part (runs,) of each of `count` runs, in the order of their first runs.
 
-    Every run points to one before it in its part, or to itself; pairs whose ends differ are joined until none is left.
+    `pairs` are indices of runs that touch, (pairs,) each. Every run points to one before it in its part,
+    or to itself; pairs whose ends differ are joined until none is left.
     """
     root = np.arange(count)
     one, other = pairs

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.metrics.comparison import CONFIDENCE, DRAWN_AT_ONCE, RESAMPLES, Comparison, compare_paired
 
 LEAST_SEEDS: Final = 3
-"""Of two seeds nobody can tell how far seeds differ: Student's t for 95 % is 12.7 there, and 4.3 for three."""
+"""Two seeds do not show how far seeds differ: Student's t for 95 % is 12.7 for two, and 4.3 for three."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +28,8 @@ class Spread:
 class SeedComparison:
     """What changes from one set of trainings to another, on the same images with the same seeds.
 
-    `images` compares the means of each image over the seeds; its interval tells what other images could say, and
-    nothing of other seeds. That of `overall` tells what other seeds and other images could say; None with fewer than
+    `images` compares the means of each image over the seeds; its interval covers the choice of images, not that
+    of seeds. That of `overall` covers both; None with fewer than
     LEAST_SEEDS seeds. `differences` are the mean differences of each seed, of which `gained` are above 0.
     """
 
@@ -40,7 +40,7 @@ class SeedComparison:
 
 
 def spread_of(values: Iterable[float | None]) -> Spread | None:
-    """Give the spread of the values that are known, None without any.
+    """Return the spread of the values that are known, None without any.
 
     >>> spread_of([1.0, None, 3.0])
     Spread(mean=2.0, std=1.4142135623730951, values=(1.0, 3.0))

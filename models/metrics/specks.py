@@ -1,18 +1,18 @@
-"""Specks: small parts of a prediction away from the person, and small holes in it: signs of a model that guesses."""
+"""Specks: small parts of a prediction away from the person, and small holes in it: signs of a model that is unsure."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from curation.pixels import Mask
+from curation.images.pixels import Mask
 from models.metrics.parts import connected_parts
 
 SPECK_SHARE: Final = 0.05
-"""Of the largest part: what is smaller is no second person."""
+"""Of the largest part: what is smaller is no second person. A convention."""
 
 
 def specks(mask: Mask) -> float:
-    """Give the share, 0..1, of a mask (h, w) of 0 and 255 that is specks and small holes, of all its person pixels.
+    """Return the share, 0..1, of a mask (h, w) of 0 and 255 that is specks and small holes, of all its person pixels.
 
     A speck is a connected part smaller than `SPECK_SHARE` of the largest, a small hole is surrounded background as
     small as that. 0 where nobody is found.

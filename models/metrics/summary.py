@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from models.metrics.confusion import Confusion, image_miou
 
 HARD_BELOW: Final = 0.8
-"""An image under this mIoU is a hard case."""
+"""An image under this mIoU is a hard case. A convention."""
 MATTING: Final = ("sad", "mse", "gradient", "connectivity")
 MATTING_COLUMNS: Final = (*MATTING, *(f"{name}_band" for name in MATTING))
+EDGE_COLUMNS: Final = ("burr", "halo")
+TRIMAP_COLUMNS: Final = ("trimap_miou", "unknown_recall", "soft_covered")
 
 ScoreColumns: TypeAlias = Mapping[str, NDArray[np.float64]]
-"""Columns of scores by name, one entry per image; NaN where an image has no such score."""
+"""Columns of scores (images,) float64 by name; NaN where an image has no such score."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,8 @@ class Summary:
     percentiles, `miou_dataset` that of summed pixel counts. `iou_person` and `boundary_iou` are means over the images
     with a person in label or prediction. `false_foreground` is the mean share of the frame taken for person, over the
     images `without_person`. `matting` are means over the images with an alpha, those named `_band` over the unknown
-    band of their trimaps.
+    band of their trimaps. `edge` are means over the images whose label has an edge, `trimap` over those with a trimap,
+    of a model of three classes.
     """
 
     images: int
@@ -51,10 +54,12 @@ class Summary:
     uncertainty: float | None
     uncertainty_boundary: float | None
     matting: dict[str, float]
+    edge: dict[str, float]
+    trimap: dict[str, float]
 
 
 def summarise(scores: ScoreColumns) -> Summary:
-    """Give the summary of scores: miou, tp, fp, fn, tn, iou_person, ... of each image.
+    """Return the summary of scores: miou, tp, fp, fn, tn, iou_person, ... of each image.
 
     >>> columns = {name: np.array([0.5, 0.9]) for name in ("miou", "iou_person", "tp", "fp", "fn", "tn")}
     >>> found = summarise(columns)
@@ -85,7 +90,9 @@ def summarise(scores: ScoreColumns) -> Summary:
         false_foreground=_column_mean(scores, "false_foreground"),
         uncertainty=_column_mean(scores, "uncertainty"),
         uncertainty_boundary=_column_mean(scores, "uncertainty_boundary"),
-        matting={name: mean for name in MATTING_COLUMNS if (mean := _column_mean(scores, name)) is not None},
+        matting=_column_means(scores, MATTING_COLUMNS),
+        edge=_column_means(scores, EDGE_COLUMNS),
+        trimap=_column_means(scores, TRIMAP_COLUMNS),
     )
 
 
@@ -101,6 +108,10 @@ def _mean(values: NDArray[np.float64]) -> float | None:
 
 def _column_mean(scores: ScoreColumns, name: str) -> float | None:
     return _mean(scores[name]) if name in scores else None
+
+
+def _column_means(scores: ScoreColumns, names: Iterable[str]) -> dict[str, float]:
+    return {name: mean for name in names if (mean := _column_mean(scores, name)) is not None}
 
 
 def _number(scores: ScoreColumns, name: str) -> int:

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.pixels import Gray, Mask
+from curation.images.pixels import Gray, Mask
+from curation.labels.masks import mask_of
 from models.metrics.boundary import boundary_width
 from models.metrics.levels import Counts, LevelCounts, count_levels
 
@@ -26,6 +27,7 @@ class Uncertainty:
     """Mean binary entropy, 0 (sure) .. 1 (one half everywhere): over all pixels, and along the predicted outline.
 
     `closeness` is 1 - the margin along the outline: how close person and background come, 0 (sure) .. 1 (equal).
+    Source: Settles 2009, Active Learning Literature Survey, section 3.1, for entropy and margin as uncertainty.
     """
 
     everywhere: float
@@ -34,7 +36,9 @@ class Uncertainty:
 
 
 def binary_entropy(probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the entropy in bits of events of these probabilities; 0 for the certain and the impossible.
+    """Return the entropy in bits of events with probabilities (n,) in 0..1; 0 for the certain and the impossible.
+
+    Source: Shannon 1948, A Mathematical Theory of Communication, section 6.
 
     >>> binary_entropy(np.array([0.0, 0.5, 1.0])).tolist()
     [0.0, 1.0, 0.0]
@@ -48,7 +52,7 @@ ENTROPIES: Final = binary_entropy(LEVELS)
 
 
 def uncertainty(stored: Gray) -> Uncertainty:
-    """Give the uncertainty of a prediction (h, w) uint8, 255 x the probability of person.
+    """Return the uncertainty of a prediction (h, w) uint8, 255 x the probability of person.
 
     The outline runs between pixels below 128 and those from 128 on; along it means: no further from it than the
     boundary width (2 % of the diagonal) on either side. Where nobody is found, or nothing else, there is no outline:
@@ -61,7 +65,7 @@ def uncertainty(stored: Gray) -> Uncertainty:
 
 
 def uncertainty_of(counts: LevelCounts) -> Uncertainty:
-    """Give the same of the counts of levels, of which those in the band around the outline are `chosen`."""
+    """Return the same of counts (256,) of levels; those of the band around the outline are `chosen`."""
     at_boundary = counts.chosen if counts.chosen.any() else counts.everywhere
     return Uncertainty(
         everywhere=_mean(ENTROPIES, counts=counts.everywhere),
@@ -71,8 +75,8 @@ def uncertainty_of(counts: LevelCounts) -> Uncertainty:
 
 
 def outline_band(stored: Gray) -> Mask:
-    """Give 255 along the predicted outline, on either side of it; 0 everywhere where there is none."""
-    person = cv2.threshold(stored, 127, 255, cv2.THRESH_BINARY)[1]
+    """Return a mask (h, w) of 255 along the predicted outline, on either side of it; all 0 where there is none."""
+    person = mask_of(stored)
     height, width = stored.shape
     reach = boundary_width((height, width))
     left, top, across, down = cv2.boundingRect(person)

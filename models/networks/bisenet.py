@@ -25,7 +25,7 @@ HEAD_CHANNELS: Final = 64
 
 
 def convolution(in_channels: int, *, out_channels: int, stride: int = 1) -> nn.Sequential:
-    """Give a 3 x 3 convolution, its batch norm and a ReLU."""
+    """Return a 3 x 3 convolution, its batch norm and a ReLU."""
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False),
         nn.BatchNorm2d(out_channels),
@@ -44,7 +44,7 @@ class Backbone(nn.Module):
         self.layer4 = network.layer4
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the features of an image at strides 16 and 32."""
+        """Return features (n, 1024, h / 16, w / 16) and (n, 2048, h / 32, w / 32), float, of images (n, 3, h, w)."""
         middle: Tensor = self.layer3(self.shallow(image))
         return middle, self.layer4(middle)
 
@@ -60,7 +60,7 @@ class AttentionRefinement(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """Give (n, CONTEXT_CHANNELS, h, w) at the size of the features."""
+        """Return (n, CONTEXT_CHANNELS, h, w) float of features (n, in_channels, h, w)."""
         convolved: Tensor = self.convolved(features)
         weights: Tensor = self.weights(convolved)
         return convolved * weights
@@ -81,14 +81,14 @@ class FeatureFusion(nn.Module):
         )
 
     def forward(self, spatial: Tensor, *, context: Tensor) -> Tensor:
-        """Give (n, FUSED_CHANNELS, h, w) at the size of the paths."""
+        """Return (n, FUSED_CHANNELS, h, w) float of the paths, both (n, 128, h, w)."""
         joined: Tensor = self.joined(torch.cat((spatial, context), dim=1))
         weights: Tensor = self.weights(joined)
         return joined + joined * weights
 
 
 class BiSeNet(nn.Module):
-    """The network; its contract is in `registry.build_network`."""
+    """The network; its contract is in `catalogue.build_network`."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -110,11 +110,11 @@ class BiSeNet(nn.Module):
         self.encoder = Backbone(resnet101(weights=None))
 
     def forward(self, image: Tensor) -> Tensor:
-        """Give logits (n, classes, h, w) at the size of the image."""
+        """Return logits (n, classes, h, w) at the size of the image."""
         return self.decoded(image)[0]
 
     def forward_with_auxiliary(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Give the logits, then those of the context features at strides 16 and 32, all at the size of the image."""
+        """Return logits (n, classes, h, w): the network's, then those of its context features at strides 16 and 32."""
         logits, *context = self.decoded(image)
         finer, coarser = (
             upsampled(reads(features), like=image)
@@ -123,7 +123,7 @@ class BiSeNet(nn.Module):
         return logits, finer, coarser
 
     def decoded(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Give the logits at the size of the image, and the context features that come from strides 16 and 32."""
+        """Return logits (n, classes, h, w), and context features (n, CONTEXT_CHANNELS, ...) of strides 16 and 32."""
         spatial = self.spatial(image)
         middle, deep = self.encoder(image)
         coarse = self.refinements[1](deep) + self.whole(deep)
@@ -133,12 +133,12 @@ class BiSeNet(nn.Module):
 
 
 def head(in_channels: int, *, classes: int) -> nn.Sequential:
-    """Give the layers that read classes out of features."""
+    """Return the layers that read classes out of features."""
     return nn.Sequential(convolution(in_channels, out_channels=HEAD_CHANNELS), nn.Conv2d(HEAD_CHANNELS, classes, 1))
 
 
 def bisenet(*, classes: int, with_imagenet: bool) -> nn.Module:
-    """Give the network, random or with torchvision's ResNet-101 as its context path."""
+    """Return the network, random or with torchvision's ResNet-101 as its context path."""
     network = BiSeNet(classes)
     if with_imagenet:
         pretrained = resnet101(weights=None)

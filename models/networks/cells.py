@@ -16,7 +16,7 @@ class MeanOfCells(nn.Module):
         self.cells = cells
 
     def forward(self, features: Tensor) -> Tensor:
-        """Give (n, c, cells, cells)."""
+        """Return (n, c, cells, cells) float of features (n, c, h, w)."""
         height, width = fixed_size(features)
         rows = shares(height, cells=self.cells).to(features)
         columns = shares(width, cells=self.cells).to(features)
@@ -24,7 +24,7 @@ class MeanOfCells(nn.Module):
 
 
 def shares(length: int, *, cells: int) -> Tensor:
-    """Give (cells, length): by how much each place counts for each cell; cells overlap where they do not divide it.
+    """Return (cells, length): by how much each place counts for each cell; cells overlap where they do not divide it.
 
     >>> shares(3, cells=2)
     tensor([[0.5000, 0.5000, 0.0000],
@@ -46,6 +46,6 @@ class PyramidLevel(nn.Module):
         self.convolved = convolved
 
     def forward(self, features: Tensor) -> Tensor:
-        """Give (n, c, h, w) at the size of the features."""
+        """Return (n, c, h, w) float at the size of the features."""
         seen = self.convolved(self.pooled(features))
         return nn.functional.interpolate(seen, size=features.shape[-2:], mode="bilinear", align_corners=True)

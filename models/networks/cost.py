@@ -30,7 +30,7 @@ class Cost:
 
 
 def cost_of(network: nn.Module, *, input_size: tuple[int, int]) -> Cost:
-    """Give what a network costs for one image of `input_size` (height, width) in pixels."""
+    """Return what a network costs for one image of `input_size` (height, width) in pixels."""
     with in_evaluation(network), torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(an_image(network, input_size=input_size))
     parameters = sum(parameter.numel() for parameter in network.parameters())
@@ -41,7 +41,7 @@ def cost_of(network: nn.Module, *, input_size: tuple[int, int]) -> Cost:
 def latency_ms(
     network: nn.Module, *, input_size: tuple[int, int], repeats: int = 10, threads: int | None = None
 ) -> float:
-    """Give the median milliseconds of one image (batch 1) through torch, on the device where the network is.
+    """Return the median milliseconds of one image (batch 1) through torch, on the device where the network is.
 
     `threads` are those of torch during the measurement; None leaves them at `torch.get_num_threads()`. A figure means
     nothing without their number, so state it.
@@ -54,7 +54,7 @@ def latency_ms(
 
 
 def seconds(network: nn.Module, *, image: torch.Tensor) -> float:
-    """Give the seconds that one image takes; a GPU answers before it is done, so it is waited for."""
+    """Return the seconds that a forward pass of an image (1, 3, h, w) float takes, until a GPU has finished it."""
     started = time.perf_counter()
     network(image)
     if image.is_cuda:
@@ -63,7 +63,7 @@ def seconds(network: nn.Module, *, image: torch.Tensor) -> float:
 
 
 def an_image(network: nn.Module, *, input_size: tuple[int, int]) -> torch.Tensor:
-    """Give a grey image (1, 3, h, w) where the network is."""
+    """Return a grey image (1, 3, h, w) where the network is."""
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     return torch.zeros(1, 3, *input_size, device=device)
 

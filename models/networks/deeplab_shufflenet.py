@@ -35,14 +35,14 @@ class PyramidPooling(nn.Module):
         self.joined = pointwise((2 + len(DILATIONS)) * out_channels, out_channels=out_channels)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Give (n, out_channels, h, w) at the size of the features."""
+        """Return (n, out_channels, h, w) float at the size of the features (n, in_channels, h, w)."""
         near = self.near(features)
         whole = self.whole(features).expand_as(near)
         return self.joined(torch.cat((near, *(branch(features) for branch in self.far), whole), dim=1))  # type: ignore[no-any-return]
 
 
 class DeepLabShuffleNet(nn.Module):
-    """The network; its contract is in `registry.build_network`."""
+    """The network; its contract is in `catalogue.build_network`."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -54,14 +54,14 @@ class DeepLabShuffleNet(nn.Module):
         initialise(self)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Give logits (n, classes, h, w) at the size of the image."""
+        """Return logits (n, classes, h, w) at the size of the image."""
         stem, *_, deep = self.encoder(image)
         context = upsampled(self.context(deep), like=stem)
         return upsampled(self.head(self.decoder(torch.cat((context, self.low_level(stem)), dim=1))), like=image)
 
 
 def deeplab_shufflenet(*, classes: int, with_imagenet: bool) -> nn.Module:
-    """Give the network, random or with torchvision's ShuffleNet V2 1.0x as its backbone."""
+    """Return the network, random or with torchvision's ShuffleNet V2 1.0x as its backbone."""
     network = DeepLabShuffleNet(classes)
     if with_imagenet:
         pretrain_shufflenet(network.encoder)

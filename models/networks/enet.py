@@ -35,12 +35,12 @@ CONTEXT: Final[tuple[Kind, ...]] = (
 
 
 def normed(*convolutions: nn.Module, channels: int) -> nn.Sequential:
-    """Give convolutions with a batch norm and a PReLU behind them."""
+    """Return convolutions with a batch norm and a PReLU behind them."""
     return nn.Sequential(*convolutions, nn.BatchNorm2d(channels), nn.PReLU(channels))
 
 
 def middle(kind: Kind, *, channels: int) -> nn.Sequential:
-    """Give the convolution in the middle of a bottleneck; the size is kept."""
+    """Return the convolution in the middle of a bottleneck; the size is kept."""
     name, extent = kind
     if name == "asymmetric":
         return normed(
@@ -55,12 +55,15 @@ def middle(kind: Kind, *, channels: int) -> nn.Sequential:
 
 
 def widened(inner: int, *, channels: int, dropout: float) -> nn.Sequential:
-    """Give the end of a bottleneck: back to all channels, and some of them dropped."""
+    """Return the end of a bottleneck: back to all channels, and some of them dropped."""
     return nn.Sequential(nn.Conv2d(inner, channels, 1, bias=False), nn.BatchNorm2d(channels), nn.Dropout2d(dropout))
 
 
 def unpooled(pooled: Tensor, *, places: Tensor, like: Tensor) -> Tensor:
-    """Give values back to the places where pooling found its maxima, zero elsewhere, at the size of `like`."""
+    """Return values back at the places where pooling found its maxima, zero elsewhere: (n, c, h, w), as `like`.
+
+    `pooled` is (n, c, h / 2, w / 2) float; `places` are flat indices in (h, w), of the same shape.
+    """
     empty = torch.zeros_like(like).flatten(2)
     return empty.scatter(2, places.flatten(2), pooled.flatten(2)).view_as(like)
 
@@ -74,7 +77,7 @@ class Initial(nn.Module):
         self.norm = normed(channels=16)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Give the first features."""
+        """Return the first features, (n, 16, h / 2, w / 2) float, of images (n, 3, h, w)."""
         pooled = F.max_pool2d(image, 2, ceil_mode=True)
         return self.norm(torch.cat((self.convolution(image), pooled), dim=1))  # type: ignore[no-any-return]
 
@@ -93,7 +96,7 @@ class Bottleneck(nn.Module):
         self.activation = nn.PReLU(channels)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Give features of the same shape."""
+        """Return features of the same shape, (n, channels, h, w) float."""
         return self.activation(features + self.branch(features))  # type: ignore[no-any-return]
 
 
@@ -114,7 +117,7 @@ class Halving(nn.Module):
         self.activation = nn.PReLU(out_channels)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Give (n, out_channels, h / 2, w / 2), and the places (n, in_channels, h / 2, w / 2)."""
+        """Return (n, out_channels, h / 2, w / 2) float, and flat indices of maxima (n, in_channels, h / 2, w / 2)."""
         pooled, places = F.max_pool2d(features, 2, ceil_mode=True, return_indices=True)
         passed = F.pad(pooled, (0, 0, 0, 0, 0, self.extra))
         return self.activation(passed + self.branch(features)), places
@@ -137,18 +140,18 @@ class Doubling(nn.Module):
         self.activation = nn.PReLU(out_channels)
 
     def forward(self, features: Tensor, *, places: Tensor, like: Tensor) -> Tensor:
-        """Give (n, out_channels, h, w) at the size of `like`, which was halved before."""
+        """Return (n, out_channels, h, w) float at the size of `like`, which was halved before."""
         passed = unpooled(self.passing(features), places=places, like=like)
         return self.activation(passed + cropped(self.branch(features), like=like))  # type: ignore[no-any-return]
 
 
 def cropped(features: Tensor, *, like: Tensor) -> Tensor:
-    """Give features without the last row or column that doubling an odd size adds."""
+    """Return features (n, c, h, w) float without the last row or column that doubling an odd size adds."""
     return features[..., : like.shape[-2], : like.shape[-1]]
 
 
 class Enet(nn.Module):
-    """The network; its contract is in `registry.build_network`."""
+    """The network; its contract is in `catalogue.build_network`."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -165,18 +168,26 @@ class Enet(nn.Module):
         initialise(self)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Give logits (n, classes, h, w) at the size of the image."""
+        """Return logits (n, classes, h, w) at the size of the image."""
+        deep, at_4, places_4, at_2, places_2 = self.encoded(image)
+        decoded = self.late(self.third(deep, places=places_4, like=at_4))
+        return cropped(self.head(self.last(self.fourth(decoded, places=places_2, like=at_2))), like=image)
+
+    def deepest_features(self, image: Tensor) -> Tensor:
+        """Return the features (n, 128, h / 8, w / 8) float of images, from which all that is decoded comes."""
+        return self.encoded(image)[0]
+
+    def encoded(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Return the deepest features, those at stride 4 with the places of their maxima, and the same at stride 2."""
         at_2 = self.initial(image)
         at_4, places_2 = self.first(at_2)
         at_4 = self.early(at_4)
         at_8, places_4 = self.second(at_4)
-        deep = self.context(at_8)
-        decoded = self.late(self.third(deep, places=places_4, like=at_4))
-        return cropped(self.head(self.last(self.fourth(decoded, places=places_2, like=at_2))), like=image)
+        return self.context(at_8), at_4, places_4, at_2, places_2
 
 
 def enet(*, classes: int, with_imagenet: bool) -> nn.Module:
-    """Give the network with random weights; raises ConfigurationProblem with ImageNet: there are none."""
+    """Return the network with random weights; raises ConfigurationProblem with ImageNet: there are none."""
     if with_imagenet:
         refuse_imagenet("enet")
     return Enet(classes)

@@ -37,7 +37,7 @@ class Fcn(nn.Module):
         initialise(self)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Give logits (n, classes, h, w) at the size of the image."""
+        """Return logits (n, classes, h, w) at the size of the image."""
         _, _, second, third, fourth = self.encoder(image)
         at_16 = self.score_16(third)
         at_8 = self.score_8(second)
@@ -48,9 +48,9 @@ class Fcn(nn.Module):
 class FcnDilated(nn.Module):
     """A backbone that stays at stride 8, dilated instead of halved, and scores from its last features alone."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, *, is_hybrid: bool = False) -> None:
         super().__init__()
-        self.encoder = ShuffleNet(Dimensions(output_stride=8))
+        self.encoder = ShuffleNet(Dimensions(output_stride=8, is_hybrid=is_hybrid))
         self.features = nn.Sequential(
             *pointwise(self.encoder.widths[-1], out_channels=FEATURES),
             *depthwise(FEATURES, dilation=2),
@@ -61,21 +61,24 @@ class FcnDilated(nn.Module):
         initialise(self)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Give logits (n, classes, h, w) at the size of the image."""
+        """Return logits (n, classes, h, w) at the size of the image."""
         return upsampled(self.score(self.features(self.encoder(image)[-1])), like=image)
 
 
 def fcn(*, classes: int, with_imagenet: bool) -> nn.Module:
-    """Give FCN-8s, random or with torchvision's ShuffleNet V2 1.0x as its backbone."""
+    """Return FCN-8s, random or with torchvision's ShuffleNet V2 1.0x as its backbone."""
     network = Fcn(classes)
     if with_imagenet:
         pretrain_shufflenet(network.encoder)
     return network
 
 
-def fcn_dilated(*, classes: int, with_imagenet: bool) -> nn.Module:
-    """Give the dilated network, random or with torchvision's ShuffleNet V2 1.0x as its backbone."""
-    network = FcnDilated(classes)
+def fcn_dilated(*, classes: int, with_imagenet: bool, dilation: str = "constant") -> nn.Module:
+    """Return the dilated network, random or with torchvision's ShuffleNet V2 1.0x as its backbone.
+
+    Its rates are `constant` in a stage, or `hybrid`, see `shufflenet.dilations`.
+    """
+    network = FcnDilated(classes, is_hybrid=dilation == "hybrid")
     if with_imagenet:
         pretrain_shufflenet(network.encoder)
     return network

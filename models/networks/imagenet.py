@@ -27,7 +27,7 @@ CLASSIFIER = ("conv5.", "fc.")
 
 
 def published_state(address: str) -> dict[str, Tensor]:
-    """Give the tensors of a weights file, named `<name>-<start of its SHA-256>.pth`, that torchvision publishes.
+    """Return the tensors of a weights file, named `<name>-<start of its SHA-256>.pth`, that torchvision publishes.
 
     Looks in torch's cache first, and fetches only what is not there. Nothing in the file is executed.
     Raises ConfigurationProblem: it cannot be fetched, or is not what was published; both say where to put the file.
@@ -63,7 +63,9 @@ def refuse_damaged(file: Path, *, address: str) -> None:
 def refuse_imagenet(name: str) -> NoReturn:
     """Raise the ConfigurationProblem of a network for which nobody published weights that were trained on ImageNet."""
     raise ConfigurationProblem(
-        f"no ImageNet weights are published for {name}", remedy="train it without --weights imagenet"
+        f"no ImageNet weights are published for {name}",
+        remedy="train it without --weights imagenet; a first stage of `kind: classification` (see --config) on a "
+        "folder of classes such as ImageNet's gives its encoder such weights",
     )
 
 
@@ -84,7 +86,7 @@ def pretrain_shufflenet(backbone: ShuffleNet) -> None:
 
 
 def take_shufflenet(backbone: ShuffleNet, *, state: dict[str, Tensor]) -> None:
-    """Give a backbone the weights of torchvision's network, all but those of the classifier.
+    """Load the weights of torchvision's network into a backbone, all but those of the classifier.
 
     Input channels beyond RGB start with weights of zero, so that the network begins as what was trained.
     """

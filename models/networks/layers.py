@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 
 def pointwise(in_channels: int, *, out_channels: int) -> nn.Sequential:
-    """Give a 1 x 1 convolution, its batch norm and a ReLU."""
+    """Return a 1 x 1 convolution, its batch norm and a ReLU."""
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 1, bias=False), nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True)
     )
 
 
 def depthwise(channels: int, *, stride: int = 1, dilation: int = 1) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
-    """Give a 3 x 3 convolution of each channel by itself, and its batch norm; at stride 1 the size is kept."""
+    """Return a 3 x 3 convolution of each channel by itself, and its batch norm; at stride 1 the size is kept."""
     convolution = nn.Conv2d(
         channels, channels, 3, stride=stride, padding=dilation, dilation=dilation, groups=channels, bias=False
     )
@@ -24,7 +24,7 @@ def depthwise(channels: int, *, stride: int = 1, dilation: int = 1) -> tuple[nn.
 
 
 def separable(in_channels: int, *, out_channels: int, dilation: int = 1) -> nn.Sequential:
-    """Give a depthwise 3 x 3 convolution, then a pointwise one, each with batch norm and ReLU."""
+    """Return a depthwise 3 x 3 convolution, then a pointwise one, each with batch norm and ReLU."""
     return nn.Sequential(
         *depthwise(in_channels, dilation=dilation),
         nn.ReLU(inplace=True),
@@ -33,7 +33,7 @@ def separable(in_channels: int, *, out_channels: int, dilation: int = 1) -> nn.S
 
 
 def upsampled(features: Tensor, *, like: Tensor) -> Tensor:
-    """Give features at the height and width of another tensor, bilinear between pixel centres.
+    """Return features (n, c, h, w) float at the height and width of another tensor, bilinear between pixel centres.
 
     Sizes come from the other tensor, not from a factor: at odd sizes a factor is a pixel off.
     """

@@ -10,10 +10,12 @@ from torch.jit import TracerWarning, is_tracing  # type: ignore[attr-defined]
 
 
 def padded(image: Tensor, *, multiple: int, least: int = 1) -> Tensor:
-    """Give (n, c, h, w) with both sizes rounded up to a multiple and to `least` pixels; the last row and column repeat.
+    """Return (n, c, h, w) with both sizes rounded up to a multiple and to `least` pixels; the last row and column
+    repeat.
 
     Nothing is added above and on the left, so that every pixel stays where it was: cut `[..., :h, :w]` out of what
-    comes of it. Repeated pixels look like more of the same; a border of zeros would be an edge that is not there.
+    comes of it. Repeated pixels look like more of the same; a border of zeros would be an edge that is not there. The
+    dtype, float, is kept.
     """
     height, width = fixed_size(image)
     below, right = (max(-side % multiple, least - side) for side in (height, width))
@@ -21,7 +23,7 @@ def padded(image: Tensor, *, multiple: int, least: int = 1) -> Tensor:
 
 
 def fixed_size(image: Tensor) -> tuple[int, int]:
-    """Give the height and width of (n, c, h, w) as plain numbers, also while a graph is traced: it is for one size."""
+    """Return the height and width of (n, c, h, w), of any dtype, as int; a graph that is traced is for one size."""
     height, width = image.shape[-2:]
     if not is_tracing():  # type: ignore[no-untyped-call]
         return height, width

@@ -1,4 +1,4 @@
-"""PortraitFCN+: an FCN that is also told where a pixel lies in the frame and where persons usually are.
+"""PortraitFCN+: an FCN with further inputs: the place of a pixel in the frame, and where persons usually are.
 
 Source: Shen et al. 2016, Automatic Portrait Segmentation for Image Stylization, section 4.2. Two things differ. There,
 coordinates and mean mask are warped to the face that a detector found with its landmarks; here they are laid over
@@ -44,17 +44,26 @@ class PortraitFcn(nn.Module):
         self.prior.copy_(F.interpolate(wanted, size=self.prior.shape[-2:], mode="bilinear", antialias=True))
 
     def forward(self, image: Tensor) -> Tensor:
-        """Give logits (n, classes, h, w) at the size of the image."""
+        """Return logits (n, classes, h, w) at the size of the image."""
+        return self.fcn(self.with_place(image))  # type: ignore[no-any-return]
+
+    def deepest_features(self, image: Tensor) -> Tensor:
+        """Return the deepest features (n, c, h / 32, w / 32) float of images."""
+        features: Tensor = self.fcn.encoder(self.with_place(image))[-1]
+        return features
+
+    def with_place(self, image: Tensor) -> Tensor:
+        """Return images with x, y and the prior of each pixel behind their colours, (n, 6, h, w) float."""
         # Between its corners the frame is linear, so that enlarging four corners gives x and y of every pixel.
         frame = F.interpolate(self.frame, size=image.shape[-2:], mode="bilinear", align_corners=True)
         # As the pixels, which are normalised, the prior is centred on zero.
         prior = 2 * upsampled(self.prior, like=image) - 1
         place = torch.cat((frame, prior), dim=1).expand(image.shape[0], -1, -1, -1)
-        return self.fcn(torch.cat((image, place), dim=1))  # type: ignore[no-any-return]
+        return torch.cat((image, place), dim=1)
 
 
 def portrait_fcn(*, classes: int, with_imagenet: bool) -> nn.Module:
-    """Give the network, random or with torchvision's ShuffleNet V2 1.0x as its backbone."""
+    """Return the network, random or with torchvision's ShuffleNet V2 1.0x as its backbone."""
     network = PortraitFcn(classes)
     if with_imagenet:
         pretrain_shufflenet(network.fcn.encoder)

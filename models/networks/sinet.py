@@ -62,7 +62,7 @@ class SqueezeBranch(nn.Module):
         self.norm = nn.BatchNorm2d(channels, eps=EPSILON)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Give (n, channels, h, w) at the size of the features."""
+        """Return (n, channels, h, w) float at the size of the features."""
         if self.pool == 1:
             return self.norm(self.layers(features))  # type: ignore[no-any-return]
         seen = self.layers(F.avg_pool2d(features, self.pool))
@@ -81,7 +81,7 @@ class SqueezeUnit(nn.Module):
         self.activated = NormAndActivation(out_channels)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Give (n, out_channels, h, w) at the size of the features."""
+        """Return (n, out_channels, h, w) float at the size of the features (n, in_channels, h, w)."""
         halved = channels_shuffled(self.halved(features), groups=2)
         joined = torch.cat([branch(halved) for branch in self.branches], dim=1)
         return self.activated(features + joined if self.is_residual else joined)  # type: ignore[no-any-return]
@@ -101,7 +101,7 @@ class Halving(nn.Module):
         self.activated = NormAndActivation(out_channels)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Give (n, out_channels, h / 2, w / 2), rounded up."""
+        """Return (n, out_channels, h / 2, w / 2) float, rounded up, of features (n, in_channels, h, w)."""
         halved = self.depthwise(features)
         weights = self.weights(halved.mean(dim=(2, 3)))[:, :, None, None]
         return self.activated(self.pointwise(weights * halved))  # type: ignore[no-any-return]
@@ -119,7 +119,7 @@ class Stage(nn.Module):
         self.activated = NormAndActivation(in_channels + out_channels)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the features of the last unit, and both together (n, in_channels + out_channels, h, w)."""
+        """Return the features of the last unit (n, out_channels, h, w) float, and these with the ones it began with."""
         seen = self.units(features)
         return seen, self.activated(torch.cat((features, seen), dim=1))
 
@@ -142,14 +142,14 @@ class Encoder(nn.Module):
         self.deep = Stage(entered, out_channels=deep, units=DEEP_UNITS)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the features of the units at stride 4, and all that is known at stride 8."""
+        """Return features of images (n, 3, h, w) float: (n, 48, h / 4, w / 4), and (n, 144, h / 8, w / 8)."""
         shallow, joined = self.shallow(self.to_shallow(self.stem(image)))
         _, deep = self.deep(self.to_deep(joined))
         return shallow, deep
 
 
 class SINet(nn.Module):
-    """The network; its contract is in `registry.build_network`."""
+    """The network; its contract is in `catalogue.build_network`."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -163,7 +163,7 @@ class SINet(nn.Module):
         initialise(self)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Give logits (n, classes, h, w) at the size of the image."""
+        """Return logits (n, classes, h, w) at the size of the image."""
         height, width = image.shape[-2:]
         framed = padded(image, multiple=MULTIPLE)
         shallow, deep = self.encoder(framed)
@@ -175,7 +175,7 @@ class SINet(nn.Module):
 
 
 def uncertainty(logits: Tensor, *, is_binary: bool) -> Tensor:
-    """Give one less the probability of the likeliest class: (n, 1, h, w), 0 where nothing is left to decide.
+    """Return one less the probability of the likeliest class: (n, 1, h, w), 0 where nothing is left to decide.
 
     Where `is_binary`, the one logit is that of person, and the other class is background.
     """
@@ -186,12 +186,12 @@ def uncertainty(logits: Tensor, *, is_binary: bool) -> Tensor:
 
 
 def by_corners(features: Tensor, *, size: tuple[int, ...]) -> Tensor:
-    """Give features at a size (height, width), bilinear, the centres of the corner pixels staying where they are."""
+    """Return features (n, c, h, w) float at another size, bilinear, the centres of corner pixels staying in place."""
     return F.interpolate(features, size=size, mode="bilinear", align_corners=True)
 
 
 def sinet(*, classes: int, with_imagenet: bool) -> nn.Module:
-    """Give the network with random weights. Raises ConfigurationProblem for ImageNet's: none are published."""
+    """Return the network with random weights. Raises ConfigurationProblem for ImageNet's: none are published."""
     if with_imagenet:
         refuse_imagenet("sinet")
     return SINet(classes)

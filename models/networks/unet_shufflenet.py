@@ -29,12 +29,12 @@ class Merge(nn.Module):
         self.fuse = separable(deep_channels + projected, out_channels=out_channels)
 
     def forward(self, deep: Tensor, *, skip: Tensor) -> Tensor:
-        """Give (n, out_channels, h, w) at the size of the skip."""
+        """Return (n, out_channels, h, w) float at the size of the skip."""
         return self.fuse(torch.cat((upsampled(deep, like=skip), self.project(skip)), dim=1))  # type: ignore[no-any-return]
 
 
 class UnetShuffleNet(nn.Module):
-    """The network; its contract is in `registry.build_network`."""
+    """The network; its contract is in `catalogue.build_network`."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class UnetShuffleNet(nn.Module):
         initialise(self)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Give logits (n, classes, h, w) at the size of the image."""
+        """Return logits (n, classes, h, w) at the size of the image."""
         _, *skips, deepest = self.encoder(image)
         features = self.bottleneck(deepest)
         for merge, skip in zip(self.decoder, reversed(skips)):
@@ -60,7 +60,9 @@ class UnetShuffleNet(nn.Module):
 
 
 def unet_shufflenet(*, classes: int, with_imagenet: bool) -> nn.Module:
-    """Give the network with random weights; raises ConfigurationProblem with ImageNet: there are none of its width."""
+    """Return the network with random weights; raises ConfigurationProblem with ImageNet: there are none of its
+    width.
+    """
     if with_imagenet:
         refuse_imagenet("unet_shufflenet")
     return UnetShuffleNet(classes)

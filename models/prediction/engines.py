@@ -36,18 +36,18 @@ class Engine(Protocol):
     batch: int
 
     def run(self, inputs: NDArray[Any]) -> NDArray[Any]:
-        """Return the first output of the network for prepared images."""
+        """Return the first output of the network, of any dtype, for prepared images (n, 3, h, w) or (n, h, w, 3)."""
 
 
 class Padded:
-    """An engine that takes so many images at once, no more and no less: the last one stands for those that lack."""
+    """An engine with a fixed batch size: a batch that is too small is filled with copies of its last image."""
 
     def __init__(self, engine: Engine, *, batch: int) -> None:
         self._engine = engine
         self.batch = batch
 
     def run(self, inputs: NDArray[Any]) -> NDArray[Any]:
-        """Return the first output of the network for prepared images, at most `batch`."""
+        """Return the first output, of any dtype, for at most `batch` prepared images (n, 3, h, w) or (n, h, w, 3)."""
         if len(inputs) == self.batch:
             return self._engine.run(inputs)
         lacking = np.repeat(inputs[-1:], self.batch - len(inputs), axis=0)
@@ -70,7 +70,7 @@ class OpenVino:
         self._request = request
 
     def run(self, inputs: NDArray[Any]) -> NDArray[Any]:
-        """Return the first output of the network for one prepared image."""
+        """Return the first output, of any dtype, for one prepared image (1, 3, h, w) or (1, h, w, 3)."""
         found: NDArray[Any] = self._request.infer([inputs], share_inputs=True)[0]
         return found
 
@@ -86,7 +86,7 @@ class OnnxRuntime:
         self._output = session.get_outputs()[0].name
 
     def run(self, inputs: NDArray[Any]) -> NDArray[Any]:
-        """Return the first output of the network for one prepared image."""
+        """Return the first output, of any dtype, for one prepared image (1, 3, h, w) or (1, h, w, 3)."""
         found: NDArray[Any] = self._session.run([self._output], {self._input: inputs})[0]
         return found
 
@@ -104,7 +104,7 @@ class Torch:
         self.batch = CUDA_BATCH if self._device.type == "cuda" else 1
 
     def run(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
-        """Give the logits of the network for prepared images."""
+        """Return the logits (n, classes, h, w) float32 of prepared images (n, 3, h, w)."""
         torch = self._torch
         # TensorFloat-32 rounds to 10 bits, and images near a threshold would change sides
         with (
@@ -117,10 +117,20 @@ class Torch:
         return found
 
 
-def open_openvino(data: bytes, *, card: ModelCard, threads: int, with_bfloat16: bool = False) -> Engine:
-    """Return OpenVINO with an ONNX model, on the CPU. Raises RuntimeError when it cannot run it."""
-    core = _openvino_core()
-    model = core.read_model(data)
+def open_openvino(
+    data: bytes, *, card: ModelCard, threads: int, with_bfloat16: bool = False, constants: bytes | None = None
+) -> Engine:
+    """Return OpenVINO with an ONNX model, or with its own graph and `constants`, on the CPU.
+
+    Raises RuntimeError when it cannot run it.
+    """
+    core = openvino_core()
+    model = core.read_model(data) if constants is None else core.read_model(data, constants)
+    return open_graph(model, card=card, threads=threads, with_bfloat16=with_bfloat16)
+
+
+def open_graph(model: Any, *, card: ModelCard, threads: int, with_bfloat16: bool = False) -> Engine:
+    """Return OpenVINO with a graph of its own, on the CPU. Raises RuntimeError when it cannot run it."""
     model.reshape({model.inputs[0]: list(input_shape(card))})
     settings = {
         "INFERENCE_PRECISION_HINT": "bf16" if with_bfloat16 else "f32",
@@ -129,7 +139,8 @@ def open_openvino(data: bytes, *, card: ModelCard, threads: int, with_bfloat16: 
         "PERFORMANCE_HINT": "LATENCY",
         "ENABLE_CPU_PINNING": False,  # pinned, processes beside each other would share the first core
     }
-    return _padded(OpenVino(core.compile_model(model, "CPU", settings).create_infer_request()), card=card)
+    compiled = openvino_core().compile_model(model, "CPU", settings)
+    return _padded(OpenVino(compiled.create_infer_request()), card=card)
 
 
 def open_onnxruntime(data: bytes, *, card: ModelCard, threads: int, device: str = "cpu") -> Engine:
@@ -148,7 +159,7 @@ def open_onnxruntime(data: bytes, *, card: ModelCard, threads: int, device: str 
 
 
 def open_torch(network: nn.Module, *, threads: int, device: str, with_bfloat16: bool) -> Torch:
-    """Give torch with a network in evaluation mode, on `cpu` or `cuda:N`."""
+    """Return torch with a network in evaluation mode, on `cpu` or `cuda:N`."""
     import torch
 
     if device == "cpu":
@@ -202,25 +213,33 @@ def _processor_flags() -> set[str]:
 
 def _is_importable(package: str) -> bool:
     try:
-        _openvino() if package == "openvino" else __import__(package)
+        openvino_package() if package == "openvino" else __import__(package)
     except ImportError:
         return False
     return True
 
 
 @cache
-def _openvino_core() -> Any:
+def openvino_core() -> Any:
     """Return the one core of this process, kept until it ends.
 
     Each core puts a signal stack of its own in the place of the one before it, and on its end puts back what it found,
     which a core that ended earlier has unmapped by then: the next signal would crash the process.
     """
-    return _openvino().Core()
+    return openvino_package().Core()
 
 
-def _openvino() -> Any:
+def openvino_package() -> Any:
     """Import OpenVINO without its telemetry, which sends an event with every import."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # an import of it now fails, as planned
     import openvino  # type: ignore[import-untyped]
 
     return openvino
+
+
+def openvino_operators() -> Any:
+    """Return what graphs of OpenVINO are built from."""
+    openvino_package()
+    from openvino import opset13
+
+    return opset13

@@ -19,6 +19,8 @@ AXES: Final[dict[OutputLayout, str]] = {
     "NHWC": "(n, height, width, channels)",
     "HW": "(n, height, width)",
 }
+SHARES: Final = frozenset({"probability", "alpha"})
+"""Outputs of one channel, or of several of which one is person."""
 Order = tuple[int | None, int | None, int, int]
 
 
@@ -41,7 +43,7 @@ def read_axes(shape: Sequence[int], *, card: ModelCard) -> OutputAxes:
 
     Raises WrongShape when it has another shape than the card says, or its plane not the aspect of the input.
     """
-    axes = _axes(shape, layout=card.planes)
+    axes = read_axes_of(shape, layout=card.planes)
     if axes is None or not _has_channels(axes, card=card) or not is_of_aspect(axes.plane, size=card.input_size):
         raise _wrong_shape(shape, axes=axes, card=card)
     return axes
@@ -58,7 +60,7 @@ def is_of_aspect(plane: tuple[int, int], *, size: tuple[int, int]) -> bool:
     return (h - 1) * width < (w + 1) * height and (w - 1) * height < (h + 1) * width
 
 
-def _axes(shape: Sequence[int], *, layout: OutputLayout) -> OutputAxes | None:
+def read_axes_of(shape: Sequence[int], *, layout: OutputLayout) -> OutputAxes | None:
     """Return the axes that a shape has when it is read as a layout; None when it cannot be."""
     order: Order | None = None
     if len(shape) == 4 and layout == "NCHW":
@@ -85,7 +87,7 @@ def _axes(shape: Sequence[int], *, layout: OutputLayout) -> OutputAxes | None:
 def _has_channels(axes: OutputAxes, *, card: ModelCard) -> bool:
     if card.output == "logits":
         return axes.channels > max(1, card.person_index)
-    return axes.channels == 1 or (card.output == "probability" and axes.channels > card.person_index)
+    return axes.channels == 1 or (card.output in SHARES and axes.channels > card.person_index)
 
 
 def _wrong_shape(shape: Sequence[int], *, axes: OutputAxes | None, card: ModelCard) -> WrongShape:
@@ -98,7 +100,7 @@ def _wrong_shape(shape: Sequence[int], *, axes: OutputAxes | None, card: ModelCa
         reason += f", as {AXES[card.planes]} a plane of {high} x {wide}, at no scale the input's {height} x {width}"
     elif axes.channels == 1:
         reason += "; output: the card says logits, of two classes or more"
-    elif card.output in {"logits", "probability"}:
+    elif card.output == "logits" or card.output in SHARES:
         reason += f"; person_index: the card says {card.person_index}, its channels are 0 to {axes.channels - 1}"
     else:
         reason += f"; output: the card says {card.output}, which is one channel, and it gives {axes.channels}"
@@ -107,12 +109,12 @@ def _wrong_shape(shape: Sequence[int], *, axes: OutputAxes | None, card: ModelCa
 
 def _remedy(shape: Sequence[int], *, card: ModelCard) -> str:
     for layout in LAYOUTS:
-        axes = _axes(shape, layout=layout)
+        axes = read_axes_of(shape, layout=layout)
         if axes is None or layout == card.planes or not is_of_aspect(axes.plane, size=card.input_size):
             continue
         if _has_channels(axes, card=card):
             return f"as `output_layout: {layout}` it would fit: write that in the card if it is so"
-    axes = _axes(shape, layout=card.planes)
+    axes = read_axes_of(shape, layout=card.planes)
     if axes is not None and is_of_aspect(axes.plane, size=card.input_size):
         return "correct output, output_layout or person_index in the card"
     return (

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from curation.errors import InputRefused
 from models.card import ModelCard
-from models.prediction.output_axes import read_axes
+from models.prediction.output_axes import SHARES, read_axes
+from models.preprocessing import at_size
 
 Scores: TypeAlias = NDArray[np.float32]
 """(n, height, width) float32: the log-odds of person, or where a model gives no less, its probability."""
@@ -27,8 +28,9 @@ SQUASHED: Final = frozenset({"logits", "logit"})
 def person_scores(output: NDArray[Any], *, card: ModelCard) -> Scores:
     """Return (n, h, w) float32 of a model's output: the log-odds of person, or its probability where the card says so.
 
-    Of several classes, the log-odds of person are its logit less the log of the summed exponentials of the others. Of
-    the numbers of classes, the probability is 1 where person is named, and 0 elsewhere. An alpha of 0..255 stays that.
+    Of several classes, the log-odds of person are its logit less the log of the summed exponentials of the others;
+    where the classes are parts of a person, they are those of background with the other sign. Of the numbers of
+    classes, the probability is 1 where person is named, and 0 elsewhere. An alpha of 0..255 stays that.
     Raises WrongShape when the output has another shape than the card says.
     """
     planes = _planes(output, card=card)
@@ -36,17 +38,35 @@ def person_scores(output: NDArray[Any], *, card: ModelCard) -> Scores:
         found: Scores = (planes[:, 0] == card.person_index).astype(np.float32)
         return found
     planes = planes.astype(np.float32, copy=False)
-    if card.output == "probability":
+    if card.output in SHARES:
         return planes[:, card.person_index if planes.shape[1] > 1 else 0]
-    if card.output in {"logit", "alpha"}:
+    if card.output == "logit":
         return planes[:, 0]
-    person = planes[:, card.person_index]
-    others = np.delete(planes, card.person_index, axis=1)
+    index = 0 if card.class_names else card.person_index
+    person = planes[:, index]
+    others = np.delete(planes, index, axis=1)
     with np.errstate(invalid="ignore"):  # infinite logits give NaN, which is looked for later
         # of one class this is the class itself, without the exponentials
         rest: Scores = others[:, 0] if others.shape[1] == 1 else np.logaddexp.reduce(others, axis=1)
-        scores: Scores = person - rest
+        scores: Scores = rest - person if card.class_names else person - rest
     return scores
+
+
+def class_probabilities(output: NDArray[Any], *, card: ModelCard) -> NDArray[np.float32]:
+    """Return the probability of each class, (n, classes, h, w) in 0..1, of the logits of a model with `class_names`.
+
+    Raises WrongShape when the output has another shape than the card says.
+    """
+    planes = _planes(output, card=card).astype(np.float32, copy=False)
+    powers = np.exp(planes - planes.max(axis=1, keepdims=True))
+    shares: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
+    return shares
+
+
+def class_map(probability: NDArray[np.float32], *, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return the likeliest class of each pixel at `size` (height, width), of probabilities (classes, h, w)."""
+    whole = np.stack([at_size(one, size=size) for one in probability])
+    return np.asarray(whole.argmax(axis=0), dtype=np.uint8)
 
 
 def probabilities(scores: Scores, *, card: ModelCard) -> Scores:
@@ -67,7 +87,8 @@ def probabilities(scores: Scores, *, card: ModelCard) -> Scores:
 
 
 def log_odds(scores: Scores, *, card: ModelCard) -> Scores:
-    """Give the log-odds of person, of `person_scores` that are finite, whatever the model gives; at most 14 either way.
+    """Return the log-odds of person, of `person_scores` that are finite, whatever the model gives; at most 14 either
+    way.
 
     Raises InputRefused as `probabilities` does.
     """
@@ -82,7 +103,7 @@ def is_sound(score: Scores) -> bool:
 
 
 def _planes(output: NDArray[Any], *, card: ModelCard) -> NDArray[Any]:
-    """Return the output as (n, classes, h, w)."""
+    """Return the output, in the order of axes of the card and of any dtype, as (n, classes, h, w)."""
     axes = read_axes(output.shape, card=card)
     planes = output.transpose([axis for axis in axes.order if axis is not None])
     missing = tuple(at for at, axis in enumerate(axes.order) if axis is None)

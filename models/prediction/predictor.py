@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from curation.errors import InputRefused
-from curation.pixels import Image
+from curation.images.pixels import Image, Probability
+from curation.labels.masks import mask_of
 from models.card import ModelCard
-from models.metrics.confusion import cut
 from models.metrics.disagreement import disagreement
 from models.prediction.engines import Engine
 from models.prediction.output_axes import WrongShape, read_axes
 from models.prediction.outputs import Scores, is_sound, log_odds, person_scores, probabilities
-from models.prediction.protocol import Probability
 from models.prediction.scales import SCALE, framed, unframed
 from models.prediction.windows import WindowMap, windows_of
 from models.preprocessing import at_size, normalised, resized
 
+BACKGROUND: Final = 0
+"""Of a card's `classes`: background, unknown, person."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Answer:
-    """The probability of person in an image, at the size of the model's output.
+    """The probability of person in an image, at the size of the model's output; of three classes also of background.
+
+    `planes` are what a model of several parts of a person gives for them, as it is.
 
     `disagreement` is that of the views of the image which were predicted, None for one alone. `strength` is that of the
     strongest blob where windows were predicted; `probability` is then 1 in it and 0 elsewhere.
@@ -34,6 +39,8 @@ class Answer:
     probability: Probability
     disagreement: float | None
     strength: float | None = None
+    background: Probability | None = None
+    planes: NDArray[Any] | None = None
 
 
 class EnginePredictor:
@@ -61,7 +68,7 @@ class EnginePredictor:
         self._with_windows = with_windows
 
     def predict(self, images: Sequence[Image]) -> list[Probability]:
-        """Give the probability of person of each image, (h, w, 3) uint8 RGB, at the size of that image.
+        """Return the probability of person of each image, (h, w, 3) uint8 RGB, at the size of that image.
 
         Raises InputRefused when the model gives what is no probability, or is not finite.
         """
@@ -78,7 +85,7 @@ class EnginePredictor:
         return found
 
     def raw(self, images: Sequence[Image]) -> list[Answer | None]:
-        """Give the answer for each image at the size of the model's output; None where one is not finite."""
+        """Return the answer for each image at the size of the model's output; None where one is not finite."""
         if self._with_windows:
             return [self._in_windows(image) for image in images]
         found: list[Answer | None] = []
@@ -87,7 +94,7 @@ class EnginePredictor:
         return found
 
     def scores(self, images: Sequence[Image]) -> Scores:
-        """Give the log-odds of person, as `outputs.person_scores`, of one batch at the size of the model's output."""
+        """Return the log-odds of person, as `outputs.person_scores`, of one batch at the size of the model's output."""
         return person_scores(self.output(images), card=self._card)
 
     def output(self, images: Sequence[Image]) -> NDArray[Any]:
@@ -95,7 +102,7 @@ class EnginePredictor:
         return self._output(np.stack([self._prepared(image) for image in images]))
 
     def _in_windows(self, image: Image) -> Answer | None:
-        """Give where the strongest blob of the windows of one image lies; None where a window is not finite."""
+        """Return where the strongest blob of the windows of one image lies; None where a window is not finite."""
         size = image.shape[0], image.shape[1]
         windows, seen = windows_of(size), WindowMap(size)
         for start in range(0, len(windows), self.batch):
@@ -110,15 +117,22 @@ class EnginePredictor:
 
     def _batch(self, images: Sequence[Image]) -> Iterator[Answer | None]:
         inputs = np.stack([self._prepared(image) for image in images])
-        views = [self._scores(inputs)]
+        outputs = [self._output(inputs)]
         if self._with_flips:
-            views.append(self._scores(_mirrored(inputs, card=self._card))[..., ::-1])
+            outputs.append(self._output(_mirrored(inputs, card=self._card)))
+        views = _views(outputs, card=self._card)
+        behind = _views(outputs, card=msgspec.structs.replace(self._card, person_index=BACKGROUND))
         if self._with_scales:
             views.append(self._shrunk(images))
         for index in range(len(images)):
             scores = [view[index] for view in views]
-            averaged = scores[: 1 + self._with_flips]
-            yield self._answer(scores) if all(map(is_sound, averaged)) else None
+            if not all(map(is_sound, scores[: 1 + self._with_flips])):
+                yield None
+                continue
+            answer = self._answer(scores)
+            if self._card.is_trimap:
+                answer = replace(answer, background=self._averaged([view[index] for view in behind]))
+            yield replace(answer, planes=outputs[0][index]) if self._card.class_names else answer
 
     def _shrunk(self, images: Sequence[Image]) -> Scores:
         size = self._card.input_size
@@ -127,11 +141,15 @@ class EnginePredictor:
         return np.stack([unframed(one, size=size, scale=SCALE) for one in scores])
 
     def _answer(self, scores: Sequence[Scores]) -> Answer:
-        """Give the answer of the views of one image: itself, its mirror image turned back, itself shrunk."""
+        """Return the answer of the views of one image: itself, its mirror image turned back, itself shrunk."""
         found = [probabilities(one, card=self._card) for one in scores if is_sound(one)]
-        probability = (found[0] + found[1]) / np.float32(2) if self._with_flips else found[0]
-        differ = disagreement([cut(one) for one in found]) if 1 < len(scores) == len(found) else None
-        return Answer(probability=probability, disagreement=differ)
+        differ = disagreement([mask_of(one) for one in found]) if 1 < len(scores) == len(found) else None
+        return Answer(probability=self._averaged(scores), disagreement=differ)
+
+    def _averaged(self, scores: Sequence[Scores]) -> Probability:
+        """Return the probability of an image, or the mean with that of its mirror image."""
+        first, *others = (probabilities(one, card=self._card) for one in scores[: 1 + self._with_flips])
+        return (first + others[0]) / np.float32(2) if others else first
 
     def _prepared(self, image: Image) -> NDArray[Any]:
         return normalised(resized(image, size=self._card.input_size), card=self._card)
@@ -149,6 +167,11 @@ class EnginePredictor:
         return output
 
 
+def _views(outputs: Sequence[NDArray[Any]], *, card: ModelCard) -> list[Scores]:
+    """Return the scores of the outputs for images, and for their mirror images, turned back."""
+    return [person_scores(output, card=card)[..., :: -1 if number else 1] for number, output in enumerate(outputs)]
+
+
 def _mirrored(inputs: NDArray[Any], *, card: ModelCard) -> NDArray[Any]:
-    """Give prepared images with left and right exchanged."""
+    """Return prepared images, (n, 3, h, w) or (n, h, w, 3) of any dtype, with left and right exchanged."""
     return np.ascontiguousarray(inputs[..., ::-1] if card.layout == "NCHW" else inputs[:, :, ::-1])

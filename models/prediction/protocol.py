@@ -5,15 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from curation.pixels import Image
-
-Probability: TypeAlias = NDArray[np.float32]
-"""(height, width) float32: the probability of person, 0..1."""
+from curation.building.engine import Engine
+from curation.building.local_engine import LOCAL
+from curation.images.pixels import Image, Probability
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +20,10 @@ class EngineOptions:
     is "fp32" elsewhere. `with_flips` averages the prediction with that of the mirrored image, at twice the cost.
     `with_scales` predicts the image shrunk as well, only to tell how far the views disagree: no prediction changes.
     `with_windows` predicts windows of the image instead of the whole, about a hundred, and gives where and how strong
-    the strongest blob is that they see.
+    the strongest blob is that they see. `with_classes` also gives the classes of a model of several parts of a person.
     `workers` is the number of processes that predict files (0: this process, without isolation), and of threads in
     this process otherwise. A chunk of files that takes longer than `item_timeout_s` for each is given up.
+    `engine` says on what machines files are predicted.
     """
 
     device: str = "auto"
@@ -34,8 +31,10 @@ class EngineOptions:
     with_flips: bool = False
     with_scales: bool = False
     with_windows: bool = False
+    with_classes: bool = False
     workers: int = len(os.sched_getaffinity(0))
     item_timeout_s: float = 30.0
+    engine: Engine = LOCAL
 
 
 class Predictor(Protocol):
@@ -44,7 +43,7 @@ class Predictor(Protocol):
     name: str
 
     def predict(self, images: Sequence[Image]) -> list[Probability]:
-        """Give the probability of person of each image, (h, w, 3) uint8 RGB, at the size of that image.
+        """Return the probability of person of each image, (h, w, 3) uint8 RGB, at the size of that image.
 
         Images of one call may differ in size. Raises InputRefused when the model gives what is no probability.
         """

@@ -7,7 +7,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from curation.pixels import Image
+from curation.images.pixels import Image
 from models.prediction.outputs import Scores
 from models.preprocessing import at_size, resized
 
@@ -17,7 +17,9 @@ SCALE: Final = 0.9
 
 
 def framed(image: Image, *, size: tuple[int, int], scale: float) -> Image:
-    """Give an image at `scale` in the middle of a frame of `size` (height, width), mirrored into what is around it."""
+    """Return an image at `scale` in the middle of a frame of `size` (height, width), mirrored into what is around
+    it.
+    """
     top, left, height, width = _inside(size, scale=scale)
     bottom, right = size[0] - top - height, size[1] - left - width
     small = resized(image, size=(height, width))
@@ -25,13 +27,13 @@ def framed(image: Image, *, size: tuple[int, int], scale: float) -> Image:
 
 
 def unframed(score: Scores, *, size: tuple[int, int], scale: float) -> Scores:
-    """Give what lies over the image, of the scores (h, w) for such a frame, again (h, w)."""
+    """Return what lies over the image, of the scores (h, w) for such a frame, again (h, w)."""
     top, left, height, width = _inside(size, scale=scale)
     whole = at_size(score, size=size)
     return at_size(whole[top : top + height, left : left + width], size=(score.shape[0], score.shape[1]))
 
 
 def _inside(size: tuple[int, int], *, scale: float) -> tuple[int, int, int, int]:
-    """Give (top, left, height, width) of the image in its frame."""
+    """Return (top, left, height, width) of the image in its frame."""
     height, width = (max(1, round(scale * side)) for side in size)
     return (size[0] - height) // 2, (size[1] - width) // 2, height, width

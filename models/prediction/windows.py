@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.pixels import Mask
+from curation.images.pixels import Mask
 
 Window = tuple[int, int, int, int]
 """Top, left, height, width in pixels."""

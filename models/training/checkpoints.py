@@ -1,4 +1,4 @@
-"""Checkpoints: everything that the next step hangs on, verified before it is used, the last two kept."""
+"""Checkpoints: everything that the next step depends on, verified before it is used, the last two kept."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import msgspec
 from safetensors.torch import load, save
 from torch import Tensor
 
-from curation.files import make_folder, read_file, sha256_of, write_durable
 from curation.quarantine import BadRecord
+from curation.storage.files import make_folder, read_file, sha256_of, write_durable
 
 KEPT: Final = 2
 """A kill while one is written, or a damaged disk, leaves the one before."""
@@ -42,7 +42,7 @@ class Checkpoints:
             _hash_file(old).unlink(missing_ok=True)
 
     def newest(self) -> tuple[State | None, list[str]]:
-        """Give the newest state that is whole, None without one, and what is wrong with any that is newer.
+        """Return the newest state that is whole, None without one, and what is wrong with any that is newer.
 
         A damaged checkpoint is put aside under another name.
         """
@@ -52,7 +52,7 @@ class Checkpoints:
             if state is not None:
                 return state, complaints
             path.replace(path.with_suffix(".damaged"))
-            complaints.append(f"{path}: damaged, put aside; the training goes on from the checkpoint before it")
+            complaints.append(f"{path}: damaged, put aside; the training continues from the checkpoint before it")
         return None, complaints
 
     def _all(self) -> list[Path]:
@@ -71,7 +71,7 @@ def _state_in(path: Path) -> State | None:
 
 
 def _packed(state: State) -> bytes:
-    """Give state as safetensors: the tensors by number, and in the metadata everything else, with their numbers."""
+    """Return state as safetensors: the tensors by number, and in the metadata everything else, with their numbers."""
     tensors: dict[str, Tensor] = {}
 
     def plain(value: Any) -> Any:
@@ -89,7 +89,7 @@ def _packed(state: State) -> bytes:
 
 
 def _unpacked(data: bytes) -> State:
-    """Give state back from `_packed`."""
+    """Return state back from `_packed`."""
     tensors = load(data)
 
     def whole(value: dict[str, Any]) -> Any:

@@ -5,30 +5,33 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from curation.errors import ConfigurationProblem
-from curation.files import sha256_of
-from curation.pixels import Image
-from models.mlflow_door import RunRecord, Tracker, require_mlflow
-from models.registry_database import Place
-from models.training.history import Row, sample_rows
-from models.training.judging import Shown
-
-LogName = Literal["tensorboard", "mlflow"]
+from curation.images.pixels import Image
+from curation.storage.files import sha256_of
+from models.registry.database import Place
+from models.registry.mlflow_door import RunRecord, Tracker, require_mlflow
+from models.training.history import sample_rows
+from models.training.progress import Row
+from models.training.settings import LogName
+from models.training.validate import Shown
 
 
 class Logs:
-    """Where each epoch is told, besides the run folder."""
+    """Where each epoch is logged, besides the run folder."""
 
     def __init__(self, names: Sequence[LogName], *, folder: Path, settings: Mapping[str, str]) -> None:
         self._loggers = [_logger(name, folder=folder, settings=settings) for name in names]
 
     def tell(self, row: Row, *, shown: Sequence[Shown]) -> None:
         """Log the numbers of an epoch, and samples as rows of image, prediction and label."""
-        numbers = {name: float(value) for name, value in row.items() if name not in {"stage", "epoch", "step"}}
+        left_out = {"stage", "epoch", "step", "confusion"}
+        numbers = {name: float(value) for name, value in row.items() if name not in left_out and value is not None}
         for logger in self._loggers:
             logger.log_metrics(numbers, step=row["step"])
+            if not shown:  # a stage of classification has no masks to look at
+                continue
             picture = sample_rows(shown)
             if isinstance(logger, MlflowLog):
                 logger.log_picture(picture, step=row["step"])
@@ -42,7 +45,7 @@ class Logs:
 
 
 class MlflowLog:
-    """A run at the server that the environment names, else in files of the run folder; a stopped one goes on."""
+    """A run at the server that the environment names, else in files of the run folder; a stopped one continues."""
 
     def __init__(self, folder: Path, *, settings: Mapping[str, str]) -> None:
         own = Place(uri=f"sqlite:///{folder / 'mlflow.db'}", files=folder / "mlflow")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
-from models.training.history import Row
+Row: TypeAlias = dict[str, Any]
+"""What is written down of an epoch, by column."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -13,8 +14,8 @@ class Progress:
     """Counts of what is done. `stage`, `epoch` and `batch` are those that come next, from 0.
 
     `stage_step` counts the optimizer steps of the stage, `step` those of the training, `batches` its batches.
-    `best_miou` and `best_epoch` are of the stage. The sums are of the epoch under way; `rows` are the epochs that are
-    over.
+    `best_miou`, the best score of a validation, and `best_epoch` are of the stage. The sums are of the epoch under way;
+    `rows` are the epochs that are over.
     """
 
     stage: int = 0
@@ -31,12 +32,12 @@ class Progress:
     rows: list[Row] = field(default_factory=list)
 
     def to_state(self) -> dict[str, Any]:
-        """Give it as plain values."""
+        """Return it as plain values."""
         return asdict(self)
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Progress:
-        """Give it back from plain values."""
+        """Return it back from plain values."""
         return cls(**state)
 
     def end_epoch(self) -> None:

@@ -1,22 +1,59 @@
-"""What a training is told: a network, and stages that follow one another, each with its data and its way to learn."""
+"""The settings of a training: a network, and consecutive stages, each with its data and hyperparameters."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
-import yaml
 
-from curation.licenses import LicenseRules
-from models.yaml_config import ConfigText, converted, loaded, read_config_text
+from curation.dataset.licenses import LicenseRules
+from models.data.choose_samples import LabelKind
+from models.structure import Structure
+from models.yaml_files.config import ConfigText, converted, loaded, read_config_text
 
+LogName = Literal["tensorboard", "mlflow"]
 MIN_SIDE_PX: Final = 32
+MOST_CLASSES: Final = 254
+"""Of class maps, whose pixels have 8 bits; 255 is ignored."""
+MAX_KERNEL_PX: Final = 500
 DEFAULT_LOSSES: Final = (("cross_entropy", 1.0), ("dice", 1.0))
 
+ADDED_SETTINGS: Final = ("auxiliary_weight", "output_stride", "atrous_rates", "dilation")
+OF_MASKS: Final = (
+    "where",
+    "labels",
+    "losses",
+    "class_weights",
+    "vertical_flip",
+    "fusion_ratio",
+    "backgrounds",
+    "true_trimap",
+)
+"""Keys of a stage that learns from masks."""
+ADDED_KEYS: Final = (
+    *("kind", "nesterov", "labels", "class_weights", "patch_px", "vertical_flip"),
+    *("batch_norm", "batch_norm_parts", "true_trimap"),
+)
+"""Of a whole training and of a stage: where they hold their default, a training is told as before they were there."""
+
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOptions:
+    """How a training runs; on one CPU nothing here changes the weights. `device` is cpu, cuda, cuda:N, or auto."""
+
+    workers: int = 0
+    device: str = "cpu"
+    devices: int = 1
+    nodes: int = 1
+    logs: tuple[LogName, ...] = ()
+    overwrite: bool = False
+    allow_changed_data: bool = False
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,32 +62,46 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     `frozen` names parts of the network by the start of their parameters' names, e.g. `encoder`; these do not learn.
     `learning_rate` is the highest; it rises over `warmup` (a share of the stage's steps) and falls by `schedule`.
     `where` is a pandas query on the rows that train. `accumulate` batches make one step. A share `fusion_ratio` of the
-    samples is laid on images of the datasets `backgrounds`, 0 for none.
+    samples is laid on images of the datasets `backgrounds`, 0 for none. `labels` are masks (trimaps with 3 classes),
+    alphas, which are learnt as shares from 0 to 1, or class maps. `class_weights` say how much each class counts in the
+    losses that are means over pixels; with 1 class of background and person. `batch_norm: frozen` keeps statistics,
+    scales and shifts of the batch norms in `batch_norm_parts`, or in the whole network where these are none. `patch_px`
+    is the longer side of a patch of the augmentation `patch`; `vertical_flip` turns half of the samples upside down.
+    A stage of `kind: classification` trains the encoder alone, on a folder of classes; its loss is cross-entropy.
+    With `true_trimap` the matting part of `shm` sees the true trimap, in place of what its trimap part predicts.
     """
 
     name: str = "main"
+    kind: Literal["segmentation", "classification"] = "segmentation"
     data: tuple[str, ...] = ()
     where: str | None = None
     epochs: int = 60
     batch_size: int = 16
     accumulate: int = 1
     learning_rate: float = 5e-3
-    optimizer: Literal["adamw", "sgd"] = "adamw"
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     momentum: float = 0.99
+    nesterov: bool = False
     weight_decay: float = 0.01
     schedule: Literal["cosine", "poly", "constant"] = "cosine"
     warmup: float = 0.05
+    labels: LabelKind = "mask"
     losses: dict[str, float] = msgspec.field(default_factory=lambda: dict(DEFAULT_LOSSES))
+    class_weights: tuple[float, ...] | None = None
     augmentation: str = "modern"
+    patch_px: int = 400
+    vertical_flip: bool = False
     frozen: tuple[str, ...] = ()
+    batch_norm: Literal["train", "frozen"] = "train"
+    batch_norm_parts: tuple[str, ...] = ()
+    true_trimap: bool = False
     fusion_ratio: float = 0.0
     backgrounds: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot train."""
-        least = {"epochs": self.epochs, "batch_size": self.batch_size, "accumulate": self.accumulate}
-        for name, value in least.items():
-            if value < 1:
+        for name in ("epochs", "batch_size", "accumulate", "patch_px"):
+            if (value := getattr(self, name)) < 1:
                 raise ValueError(f"{name} must be 1 or more - got {value}")
         if not 0 < self.learning_rate < float("inf"):
             raise ValueError(f"learning_rate must be above 0 - got {self.learning_rate}")
@@ -59,10 +110,33 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                 raise ValueError(f"{name} must be 0 or more, and below 1 - got {share}")
         if self.weight_decay < 0:
             raise ValueError(f"weight_decay must be 0 or more - got {self.weight_decay}")
+        if self.nesterov and not (self.optimizer == "sgd" and self.momentum):
+            raise ValueError("nesterov is for the optimizer sgd with a momentum above 0")
+        if self.batch_norm_parts and self.batch_norm == "train":
+            raise ValueError("batch_norm_parts name what is frozen - give batch_norm frozen, or leave them out")
+        if self.kind == "classification":
+            _refuse_what_is_of_masks(self)
+        _refuse_weights(self.class_weights)
         if not 0 <= self.fusion_ratio <= 1:
             raise ValueError(f"fusion_ratio must be from 0 to 1 - got {self.fusion_ratio}")
         if self.fusion_ratio and not self.backgrounds:
             raise ValueError(f"fusion_ratio {self.fusion_ratio} needs backgrounds: datasets of images without persons")
+
+
+def _refuse_weights(weights: tuple[float, ...] | None) -> None:
+    """Raise ValueError for weights of classes with which no loss can be computed."""
+    if weights is not None and not (all(0 <= weight < math.inf for weight in weights) and any(weights)):
+        raise ValueError(f"class_weights must be 0 or more, and not all 0 - got {list(weights)}")
+
+
+def _refuse_what_is_of_masks(stage: Stage) -> None:
+    """Raise ValueError where a stage of classification asks for what needs masks."""
+    usual = Stage()
+    for name in OF_MASKS:
+        if getattr(stage, name) != getattr(usual, name):
+            raise ValueError(f"{name} is not for a stage of kind: classification, which has no masks - leave it out")
+    if stage.augmentation == "patch":
+        raise ValueError("augmentation: patch is not for a stage of kind: classification - give crop")
 
 
 class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,17 +146,24 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     file to start from. `ema` is the decay of the averaged weights that are judged and published, 0 for none.
     `patience` stops a stage after so many epochs without a better validation mIoU. `keep` says which weights of a stage
     go on: those of its best epoch on the validation data, or of its last, where few images judge. Photographs that
-    train, and backgrounds, are taken as `licenses` allows.
+    train, and backgrounds, are taken as `licenses` allows. `auxiliary_weight` is that of heads that only help to train;
+    None is 0.4 where a network has such heads itself, and 0, no heads, elsewhere. `output_stride`, `atrous_rates` and
+    `dilation` are the structure of the network; None is what its name stands for. `trimap_kernel` is the side in pixels
+    by which bands of trimaps are widened for 3 classes, `auto` for one that grows with the image, `none` for what is
+    stored.
     """
 
     network: str
-    classes: Literal[1, 3] = 1
+    classes: int = 1
+    output_stride: Literal[8, 16] | None = None
+    atrous_rates: tuple[int, int, int] | None = None
+    dilation: Literal["constant", "hybrid"] | None = None
     input_size: tuple[int, int] = (224, 224)
     weights: str | None = None
     seed: int = 0
     val: tuple[str, ...] = ()
     stages: tuple[Stage, ...] = (Stage(),)
-    auxiliary_weight: float = 0.4
+    auxiliary_weight: float | None = None
     ema: float = 0.99
     patience: int | None = None
     keep: Literal["best", "last"] = "best"
@@ -90,6 +171,7 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     checkpoint_every_steps: int = 200
     limit: int | None = None
     licenses: LicenseRules | None = None
+    trimap_kernel: str = "auto"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained."""
@@ -108,12 +190,62 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise ValueError(f"patience must be 1 or more - got {self.patience}")
         if self.patience is not None and self.keep == "last":
             raise ValueError("patience stops where the best epoch is past - leave it out, or keep the best")
-        if self.classes != 1 and any(stage.fusion_ratio for stage in self.stages):
-            raise ValueError("fusion_ratio is for 1 class: on a new background a trimap cannot be told from a mask")
+        if self.auxiliary_weight is not None and not 0 <= self.auxiliary_weight < math.inf:
+            raise ValueError(f"auxiliary_weight must be 0 or more - got {self.auxiliary_weight}")
+        if self.stages[-1].kind == "classification":
+            raise ValueError("the last stage must be of kind: segmentation, which makes a model of the encoder")
+        segmenting = [stage for stage in self.stages if stage.kind == "segmentation"]
+        _refuse_wrong_classes(segmenting, classes=self.classes)
+        _refuse_other_classes(segmenting, classes=self.classes)
+        if self.trimap_kernel not in {"auto", "none"} and not (
+            self.trimap_kernel.isdecimal() and 0 < int(self.trimap_kernel) <= MAX_KERNEL_PX
+        ):
+            raise ValueError(f"trimap_kernel must be auto, none, or 1 to {MAX_KERNEL_PX} - got {self.trimap_kernel}")
+        _ = self.structure  # refuses what cannot be built
+
+    @property
+    def structure(self) -> Structure:
+        """Return how the network is to be built."""
+        return Structure(output_stride=self.output_stride, atrous_rates=self.atrous_rates, dilation=self.dilation)
+
+
+def _refuse_wrong_classes(stages: Sequence[Stage], *, classes: int) -> None:
+    """Raise ValueError for a number of classes that the labels of the stages do not have."""
+    labels = {stage.labels for stage in stages}
+    if "classes" not in labels:
+        if classes not in (1, 3):
+            raise ValueError(
+                f"classes must be 1 (person, from masks) or 3 (a trimap) - got {classes}; for the {classes} classes of "
+                "class maps give labels: classes as well (--labels classes)"
+            )
+        return
+    if len(labels) > 1:
+        raise ValueError(f"all stages must have labels: classes, or none - got {', '.join(sorted(labels))}")
+    if not 2 <= classes <= MOST_CLASSES:
+        raise ValueError(
+            f"labels: classes needs as many classes as the class maps have, 2 to {MOST_CLASSES} (19 for CelebAMask-HQ) "
+            f"- got {classes}"
+        )
+
+
+def _refuse_other_classes(stages: Sequence[Stage], *, classes: int) -> None:
+    """Raise ValueError where a stage asks for what a network of so many classes cannot do."""
+    for stage in stages:
+        if classes != 1 and stage.fusion_ratio:
+            raise ValueError(
+                "fusion_ratio is for 1 class: on a new background a trimap cannot be distinguished from a mask"
+            )
+        if classes != 1 and stage.labels == "alpha":
+            raise ValueError(f"labels: alpha is for 1 class - got classes {classes}, which learns from trimaps")
+        wanted = max(2, classes)
+        if stage.class_weights is not None and len(stage.class_weights) != wanted:
+            names = "background and person" if classes == 1 else "background, unknown and foreground"
+            of_what = "one for each class" if stage.labels == "classes" else f"of {names}"
+            raise ValueError(f"class_weights must be {wanted} numbers, {of_what} - got {len(stage.class_weights)}")
 
 
 def read_settings(path: Path) -> TrainSettings:
-    """Give the settings in a YAML file.
+    """Return the settings in a YAML file.
 
     Raises ConfigurationProblem naming file, line and key: unknown keys, wrong types, and numbers that cannot train.
     """
@@ -121,48 +253,36 @@ def read_settings(path: Path) -> TrainSettings:
 
 
 def settings_from(text: bytes, *, where: Path) -> TrainSettings:
-    """Give the settings that YAML text holds; raises ConfigurationProblem."""
+    """Return the settings that YAML text holds; raises ConfigurationProblem."""
     source = ConfigText(text=text, where=where)
     return converted(loaded(source, has_aliases=True), TrainSettings, source=source)
 
 
-def settings_text(settings: TrainSettings) -> bytes:
-    """Give settings as YAML, each key in its place; `settings_from` reads them back."""
-    text: str = yaml.safe_dump(_told(settings), sort_keys=False, allow_unicode=True)
-    return text.encode()
-
-
-def flat_settings(settings: TrainSettings) -> dict[str, str]:
-    """Give settings as text by dotted name, `stages.0.epochs` for one, as tools that compare trainings list them."""
-    found: dict[str, str] = {}
-
-    def tell(name: str, value: Any) -> None:
-        if isinstance(value, Mapping):
-            for key, inner in value.items():
-                tell(f"{name}.{key}" if name else key, inner)
-        elif isinstance(value, list) and any(isinstance(one, Mapping) for one in value):
-            tell(name, {str(number): one for number, one in enumerate(value)})
-        else:
-            found[name] = str(value)
-
-    tell("", _told(settings))
-    return found
-
-
-def training_id(settings: TrainSettings, *, data: dict[str, str]) -> str:
-    """Give 16 hexadecimal digits that change with the settings and with the data (path to hash), and nothing else."""
-    told = msgspec.json.encode([_told(settings), data], order="deterministic")
-    return hashlib.sha256(told).hexdigest()[:16]
-
-
-def _told(settings: TrainSettings) -> dict[str, Any]:
-    """Give settings as plain values, without what changes nothing, so that trainings from before it was there go on."""
+def told_settings(settings: TrainSettings) -> dict[str, Any]:
+    """Return settings as plain values, without what changes nothing, so that trainings from before it was there go
+    on.
+    """
     told: dict[str, Any] = msgspec.to_builtins(settings)
     if settings.keep == "best":
         del told["keep"]
     if settings.licenses is None:
         del told["licenses"]
+    if settings.classes == 1:
+        del told["trimap_kernel"]
     for stage in told["stages"]:
         if not stage["fusion_ratio"]:
             del stage["fusion_ratio"], stage["backgrounds"]
+    leave_out_defaults(told)
     return told
+
+
+def leave_out_defaults(told: dict[str, Any]) -> None:
+    """Take keys that came later and hold their default out of a training as plain values, which has `stages`."""
+    for name in ADDED_SETTINGS:
+        if told[name] is None:
+            del told[name]
+    usual = msgspec.to_builtins(Stage())
+    for stage in told["stages"]:
+        for name in ADDED_KEYS:
+            if stage[name] == usual[name]:
+                del stage[name]

@@ -4,7 +4,7 @@ const rows = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
 const sheet = byId("sheet");
 const SVG = "http://www.w3.org/2000/svg";
-const VIEWS = ["image", "outline", "mask", "alpha", "trimap", "prediction", "errors"];
+const VIEWS = ["image", "outline", "mask", "alpha", "trimap", "prediction", "errors", "classes", "predicted classes"];
 const DRAWN = ["outline", "prediction", "errors"];
 const FILTERS = ["dataset", "split", "verdict", "source"];
 const DATASETS = JSON.parse(byId("datasets").textContent);

@@ -1,24 +1,26 @@
-"""`make bench`: prints the figures that README quotes, as ratios within one run.
+"""`make bench`: prints the figures that docs/results.md quotes, as ratios within one run.
 
-The trainings take more than an hour, the schedule and the backgrounds half an hour, and they are run by name:
-`python -m tests.bench best ablation relabelling verdicts round schedule backgrounds`. `kills` is for every night: `make
-nightly`.
+The trainings take more than an hour, the schedule and the backgrounds half an hour, the conversion some minutes, and
+they are run by name: `python -m tests.bench alpha best ablation soft heads tune relabelling verdicts round schedule
+backgrounds convert`. `kills` is for every night: `make nightly`.
 
-Data are real where `$CURATE_REAL_DATA` (default `../shared`) has them, else drawn.
+Data are real where `$CURATE_REAL_DATA` (default `../shared`) has them, else drawn. With `CURATE_BENCH_SHORT=1` each
+works on little and once, as in the tests, to see that it still runs; its figures then mean nothing.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import os
 import platform
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench.measuring import CURATE, REAL_DATA, median_run, say
+from tests.bench.measuring import CURATE, median_run, say
+from tests.places import REAL_DATA
 
 USUAL = (
     "start",
@@ -40,24 +42,35 @@ USUAL = (
 
 def main() -> None:
     """Run the usual benchmarks, or those named on the command line."""
-    chosen = set(sys.argv[1:]) or set(USUAL)
+    chosen = _chosen()
     data = f"real data in {REAL_DATA.name}/" if REAL_DATA.is_dir() else "drawn data"
     say(f"{len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}, {data}; medians")
     with tempfile.TemporaryDirectory(prefix="curate-bench-") as name:
-        for bench_name, bench in _benches(Path(name)).items():
+        for bench_name, bench in benches(Path(name)).items():
             if bench_name in chosen:
                 bench()
 
 
-def _benches(folder: Path) -> dict[str, Callable[[], None]]:
-    """Give all benchmarks by name, in the order in which they run."""
+def _chosen() -> set[str]:
+    names = tuple(benches(Path()))
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("python -m tests.bench", description=__doc__, formatter_class=form)
+    usual = f"of {', '.join(names)}; without a name: {', '.join(USUAL)}"
+    parser.add_argument("name", nargs="*", choices=[*names, []], metavar="NAME", help=usual)
+    return set(parser.parse_args().name) or set(USUAL)
+
+
+def benches(folder: Path) -> dict[str, Callable[[], None]]:
+    """Return all benchmarks by name, in the order in which they run."""
     return {
         "start": start,
         "coco": lambda: _bench("coco").bench(folder),
         "aifenge": lambda: _bench("aifenge").bench(folder),
         "pixels": lambda: _bench("pixels").bench(folder),
         "memory": lambda: _bench("memory").bench(folder),
+        "convert": lambda: _bench("convert").bench(folder),
         "matting": lambda: _bench("matting").bench(folder),
+        "alpha": lambda: _bench("alpha").bench(folder),
         "duplicates": lambda: _bench("duplicates").bench(),
         "metrics": lambda: _bench("metrics").bench(),
         "prediction": lambda: _bench("prediction").bench(folder),
@@ -67,8 +80,12 @@ def _benches(folder: Path) -> dict[str, Callable[[], None]]:
         "browse": lambda: _bench("browse").bench(folder),
         "backgrounds": lambda: _bench("backgrounds").bench(folder),
         "portraits": lambda: _bench("portraits").bench(),
-        "best": lambda: _bench("recipes").bench_best(),
+        "best": lambda: _bench("best").bench(),
         "ablation": lambda: _bench("recipes").bench_ablation(),
+        "soft": lambda: _bench("alphas").bench_soft(folder),
+        "heads": lambda: _bench("alphas").bench_heads(folder),
+        "tune": lambda: _bench("tune").bench_tune(folder),
+        "video": lambda: _bench("video").bench(folder),
         "relabelling": lambda: _bench("relabelling").bench(),
         "verdicts": lambda: _bench("verdicts").bench(),
         "labels": lambda: _bench("labels").bench(),

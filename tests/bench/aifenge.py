@@ -10,12 +10,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from curation.aifenge import AifengeSettings, plan_aifenge
-from curation.sample_data import write_aifenge_sample
-from tests.bench.measuring import CURATE, REAL_DATA, median_run, say, seconds_of
+from curation.sources.aifenge import AifengeSettings, plan_aifenge
+from curation.sources.demo_sources import write_aifenge_sample
+from tests.bench.measuring import CURATE, median_run, say, seconds_of, sized
+from tests.places import REAL_DATA
 
-COPIES = 8
-NAMES = 34_427
+COPIES = sized(8, short=2)
+NAMES = sized(34_427, short=1_000)
 
 
 def bench(folder: Path) -> None:
@@ -40,14 +41,14 @@ def bench(folder: Path) -> None:
 
 
 def portraits(folder: Path) -> Path:
-    """Give a root in AiFenGe's layout: real portraits where they are, else drawn ones, several copies of each."""
+    """Return a root in AiFenGe's layout: real portraits where they are, else drawn ones, several copies of each."""
     root = folder / "aifenge"
     if not root.exists():
         real, tool = REAL_DATA / "data" / "portraits", REAL_DATA / "tools" / "make_aifenge.py"
         if real.is_dir() and tool.exists():
             subprocess.run([sys.executable, tool, real, root], check=True, stdout=subprocess.DEVNULL)
         else:
-            write_aifenge_sample(root, images=100, seed=0)
+            write_aifenge_sample(root, images=sized(100, short=4), seed=0)
         for path in [*root.rglob("*.jpg"), *root.rglob("*.png")]:
             for copy in range(1, COPIES):
                 path.with_stem(f"{path.stem}{copy:02d}").hardlink_to(path)

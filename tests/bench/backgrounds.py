@@ -11,7 +11,8 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from tests.bench.measuring import CURATE, REAL_DATA, run_curate, say
+from tests.bench.measuring import CURATE, run_curate, say
+from tests.places import REAL_DATA
 
 MODELS: Final = {"selfie_general": 151, "pphumanseg_lite": 40, "sinet": 40, "deeplabv3_mnv2_dm05": 20}
 """With so many clean images: half of them are tested, twice, and a slow model takes half a minute for each."""

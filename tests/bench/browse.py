@@ -14,13 +14,14 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from curation.card import Card, Counts
-from curation.dataset import SCHEMA, write_dataset
-from curation.pixels import encode_gray, encode_image, encode_mask
-from labeling.mongod import find_mongod
-from tests.bench.measuring import CURATE, REAL_DATA, run_measured, say
+from curation.dataset.card import Card, Counts
+from curation.dataset.dataset import SCHEMA, write_dataset
+from curation.images.pixels import encode_gray, encode_image, encode_mask
+from labeling.browsing.mongod import find_mongod
+from tests.bench.measuring import CURATE, run_measured, say, sized
+from tests.places import REAL_DATA
 
-SAMPLES: Final = 34_000
+SAMPLES: Final = sized(34_000, short=20)
 SCORES: Final = (
     *("miou", "iou_person", "iou_background", "boundary_iou", "uncertainty", "uncertainty_boundary"),
     *("label_quality", "contradicted", "interior_error", "model_disagreement", "best_other", "specks"),
@@ -34,7 +35,7 @@ def bench(folder: Path) -> None:
     if find_mongod() is None:
         say("\nBrowsing: no mongod on this machine")
         return
-    samples = int(os.environ.get("CURATE_BENCH_SAMPLES", SAMPLES))
+    samples = SAMPLES
     dataset = draw(folder / "browsed", samples=samples)
     os.environ["XDG_DATA_HOME"] = str(folder / "data")
     say(f"\nBrowsing: {samples:,} samples with masks, predictions and {len(SCORES)} scores into FiftyOne")

@@ -8,12 +8,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.looks import ALIKE_DISTANCE, alike_pairs, look_distance, look_of
-from curation.pixels import Image, decode_image
-from tests.bench.measuring import REAL_DATA, say
+from curation.duplicates.fingerprint import look_of
+from curation.duplicates.near_duplicates import ALIKE_DISTANCE, alike_pairs, look_distance
+from curation.images.pixels import Image, decode_image
+from tests.bench.measuring import say, sized
+from tests.places import REAL_DATA
 
-IMAGES = 100
-MANY = 34_427
+IMAGES = sized(100, short=4)
+MANY = sized(34_427, short=500)
 FOLDERS = (REAL_DATA / "data" / "portraits" / "images", REAL_DATA / "data" / "coco" / "train2017")
 
 
@@ -36,14 +38,14 @@ def has_photographs() -> bool:
 
 
 def photographs(number: int | None = None) -> list[Image]:
-    """Give real photographs, half of people and half of anything; all of them without a number."""
+    """Return real photographs, half of people and half of anything; all of them without a number."""
     each = None if number is None else number // 2
     files = [file for folder in FOLDERS for file in sorted(folder.iterdir())[:each]]
     return [decode_image(file.read_bytes(), file=str(file)) for file in files]
 
 
 def recall(images: list[Image]) -> dict[str, float]:
-    """Give for each kind of change the share of copies that look like their original."""
+    """Return for each kind of change the share of copies that look like their original."""
     found: dict[str, list[bool]] = {}
     for image in images:
         look = look_of(image)
@@ -53,7 +55,7 @@ def recall(images: list[Image]) -> dict[str, float]:
 
 
 def changed(image: Image) -> dict[str, Image]:
-    """Give the copies that must be found."""
+    """Return the copies that must be found."""
     height, width = image.shape[:2]
     top, left = round(0.05 * height), round(0.05 * width)
     copies = {f"JPEG {quality}": as_jpeg(image, quality=quality) for quality in (30, 60, 95)}
@@ -80,7 +82,7 @@ def resized(image: Image, *, scale: float) -> Image:
 
 
 def random_looks(number: int) -> NDArray[np.float16]:
-    """Give looks of noise, in blocks, so that only they themselves need memory."""
+    """Return looks of noise, in blocks, so that only they themselves need memory."""
     rng = np.random.default_rng(0)
     looks = np.empty((number, 16, 64), np.float16)
     for start in range(0, number, 4096):
@@ -90,7 +92,7 @@ def random_looks(number: int) -> NDArray[np.float16]:
 
 
 def false_pairs(images: list[Image]) -> tuple[list[tuple[int, int]], int]:
-    """Give the pairs found among images that are not the same pixels, and the number of all pairs."""
+    """Return the pairs found among images that are not the same pixels, and the number of all pairs."""
     looks = np.stack([look_of(image) for image in images])
     pairs = [(one, other) for one, other, *_ in alike_pairs(looks) if not np.array_equal(images[one], images[other])]
     return pairs, len(images) * (len(images) - 1) // 2

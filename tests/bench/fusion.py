@@ -6,17 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from curation.compositing import composite, person_colours
-from curation.fusion import FusionRules
-from models.data.fusion_training import TrainingFusion
-from tests.bench.measuring import CURATE, REAL_DATA, median_run, say, seconds_of
-from tests.curation.fusion_data import grounds, persons
-from tests.curation.fusion_truth import by_the_source, drawn_truth, halo, soft_error
+from curation.fusion.fuse import FusionRules
+from curation.matting.composite import composite, person_colours
+from models.data.fuse_on_the_fly import TrainingFusion
+from tests.bench.measuring import CURATE, median_run, say, seconds_of, sized
+from tests.curation.fusion.fusion_data import grounds, persons
+from tests.curation.fusion.fusion_truth import by_the_source, drawn_truth, halo, soft_error
+from tests.places import REAL_DATA
 
 SIZE = (600, 800)
 NETWORK_SIZE = (224, 224)
-SEEDS = range(5)
-SAMPLES = 48
+SEEDS = range(sized(5, short=1))
+SAMPLES = sized(48, short=8)
 
 
 def bench(folder: Path) -> None:
@@ -74,7 +75,7 @@ def bench_command(folder: Path) -> None:
         "--backgrounds",
         str(back),
         "--workers",
-        "2",
+        str(sized(2, short=0)),
         "--quiet",
     ]
     for name, more in (("with estimation", []), ("without", ["--keep-edges"])):
@@ -93,14 +94,14 @@ def bench_training(folder: Path) -> None:
     mask = np.where(truth.alpha > 127, np.uint8(255), np.uint8(0))
     back = grounds(folder / "training-grounds", ["x"])
     fusion = TrainingFusion(backgrounds=(back.folder / "images/x.png",), ratio=1.0, rules=FusionRules(estimate=False))
-    colours, alpha = fusion.cut_out(truth.photograph, mask)
-    once = seconds_of(lambda: fusion.cut_out(truth.photograph, mask), times=11)
+    colours, alpha = fusion.cut_out(truth.photograph, mask, is_alpha=False)
+    once = seconds_of(lambda: fusion.cut_out(truth.photograph, mask, is_alpha=False), times=11)
     each = seconds_of(lambda: fusion.lay(colours, alpha, np.random.default_rng(0)), times=51)
     say(f"  in training: {once * 1e3:.1f} ms once for a person, {each * 1e3:.2f} ms each time it is fused")
 
 
 def _portraits(folder: Path) -> Path:
-    """Give a dataset of persons: the real portraits where they are, else drawn ones."""
+    """Return a dataset of persons: the real portraits where they are, else drawn ones."""
     data, out = REAL_DATA / "data" / "portraits", folder / "fusion-persons"
     if data.is_dir():
         masks = ["--images", str(data / "images"), "--masks", str(data / "masks"), "--fit"]

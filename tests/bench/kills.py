@@ -17,22 +17,23 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from curation.pixels import decode_image
+from curation.images.pixels import decode_image
 from tests.bench.aifenge import COPIES, portraits
-from tests.bench.measuring import say
+from tests.bench.measuring import say, sized
 from tests.pipelines.commands import DONE, difference, finish, run, start, tree
 
-KILLS = int(os.environ.get("CURATE_BENCH_KILLS", "200"))
+KILLS = int(os.environ.get("CURATE_BENCH_KILLS", sized(200, short=1)))
 KEEP = Path(os.environ.get("CURATE_BENCH_KEEP", "kills"))
 HIDDEN = ".curate"
-"""Where work is kept between runs; what is in it hangs on where a run was stopped."""
+"""Where work is kept between runs; what is in it depends on where a run was stopped."""
 MOST_PER_BUILD = 4
 
 
 def bench(folder: Path) -> None:
     """Print how many builds were killed, and how many of them ended with other bytes."""
     root = folder / "kills-source"
-    for path in sorted(portraits(folder).rglob("*.*"))[::COPIES]:
+    files = [path for path in portraits(folder).rglob("*.*") if not path.name.startswith("._")]
+    for path in sorted(files)[::COPIES]:
         target = root / path.relative_to(folder / "aifenge")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.hardlink_to(path)
@@ -72,7 +73,7 @@ def kill_after(seconds: float, *, command: Sequence[object]) -> bool:
 
 
 def kept(out: Path) -> dict[str, bytes]:
-    """Give the files of a dataset that have to be the same."""
+    """Return the files of a dataset that have to be the same."""
     return {name: data for name, data in tree(out).items() if HIDDEN not in Path(name).parts}
 
 

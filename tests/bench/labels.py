@@ -21,14 +21,15 @@ from label_studio_sdk.converter.brush import mask2rle
 from PIL import Image
 
 from curation.errors import RemoteUnavailable
-from labeling.label_studio.access import Access, default_folder, find_access
-from labeling.label_studio.client import Client
-from labeling.label_studio.project import Project, open_project
-from labeling.label_studio.reading import drawn_mask, submitted_of
-from labeling.label_studio.regions import Frame
-from labeling.label_studio.sending import send_tasks
-from labeling.label_studio.tasks import fetch_answers, list_tasks, prediction_of, task_of
-from tests.bench.measuring import REAL_DATA, say
+from labeling.label_tools.label_studio.drawing.regions import Frame
+from labeling.label_tools.label_studio.project.project import Project, open_project
+from labeling.label_tools.label_studio.project.tasks import fetch_answers, list_tasks, prediction_of, task_of
+from labeling.label_tools.label_studio.pull.read_annotations import drawn_mask, submitted_of
+from labeling.label_tools.label_studio.push.send_tasks import send_tasks
+from labeling.label_tools.label_studio.server.access import Access, default_folder, find_access
+from labeling.label_tools.label_studio.server.client import Client
+from tests.bench.measuring import say
+from tests.places import REAL_DATA
 
 MASKS = int(os.environ.get("CURATE_BENCH_LABELS", "200"))
 SINGLE_CALLS = 10
@@ -113,7 +114,7 @@ def _unpack(data: bytes) -> None:
 
 
 def _by_hand(mask: np.ndarray, number: int) -> dict[str, Any]:
-    """Give a task as the SDK's own converter makes it."""
+    """Return a task as the SDK's own converter makes it."""
     height, width = mask.shape
     value = {"format": "rle", "rle": mask2rle(mask), "brushlabels": ["person"]}
     region = {"type": "brushlabels", "from_name": "mask", "to_name": "image", "value": value, "image_rotation": 0}
@@ -123,7 +124,7 @@ def _by_hand(mask: np.ndarray, number: int) -> dict[str, Any]:
 
 
 def _timed(client: Client, action: Callable[[Project], Any]) -> float:
-    """Give the seconds of an action on a project of its own, the faster of two."""
+    """Return the seconds of an action on a project of its own, the faster of two."""
     taken = []
     for _ in range(2):
         project = open_project(client, title=f"bench {uuid.uuid4().hex[:8]}")

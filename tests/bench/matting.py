@@ -16,17 +16,18 @@ from typing import Any
 import cv2
 import numpy as np
 
-from curation.compositing import person_colours
-from curation.matting import matte, matting_trimap
-from curation.matting_closed_form import closed_form_alpha
-from curation.pixels import decode_image, decode_mask
-from curation.sample_data import write_aifenge_sample
-from curation.trimaps import UNKNOWN, auto_kernel
-from tests.bench.measuring import REAL_DATA, child, say
+from curation.images.pixels import decode_image, decode_mask
+from curation.labels.trimaps import UNKNOWN, auto_kernel
+from curation.matting.closed_form import closed_form_alpha
+from curation.matting.composite import person_colours
+from curation.matting.matte import matte, matting_trimap
+from curation.sources.demo_sources import write_aifenge_sample
+from tests.bench.measuring import child, say, sized
+from tests.places import REAL_DATA
 
 SIZE = (800, 600)
-PORTRAITS = 6
-TIMES = 3
+PORTRAITS = sized(6, short=2)
+TIMES = sized(3, short=1)
 
 
 def bench(folder: Path) -> None:
@@ -47,7 +48,7 @@ def bench(folder: Path) -> None:
 
 
 def compared(folder: str, band: str) -> list[dict[str, Any]]:
-    """Give a row of figures for each portrait; in a process of its own, with one thread."""
+    """Return a row of figures for each portrait; in a process of its own, with one thread."""
     cv2.setNumThreads(1)
     return [row(image, mask, is_narrow=band == "narrow") for image, mask in portraits(Path(folder))]
 
@@ -73,7 +74,9 @@ def row(image: Any, mask: Any, *, is_narrow: bool) -> dict[str, Any]:
 
 
 def best(action: Callable[[], Any]) -> tuple[float, float, Any]:
-    """Give the least wall-clock and processor seconds of some calls, after one that does not count; and the result."""
+    """Return the least wall-clock and processor seconds of some calls, after one that does not count; and the
+    result.
+    """
     found = action()
     wall, processor = [], []
     for _ in range(TIMES):
@@ -84,19 +87,19 @@ def best(action: Callable[[], Any]) -> tuple[float, float, Any]:
     return min(wall), min(processor), found
 
 
-def portraits(folder: Path) -> list[tuple[Any, Any]]:
-    """Give images and masks, (800, 600), of real portraits, or of drawn ones."""
+def portraits(folder: Path, *, number: int = PORTRAITS) -> list[tuple[Any, Any]]:
+    """Return images and masks, (800, 600), of so many real portraits, or of drawn ones."""
     root = REAL_DATA / "data" / "portraits"
     if root.is_dir():
         files = sorted((root / "images").glob("*.jpg"))
         chosen = [file for file in files if (root / "masks" / f"{file.stem}.png").exists()]
-        chosen = chosen[:: max(1, len(chosen) // PORTRAITS)][:PORTRAITS]
+        chosen = chosen[:: max(1, len(chosen) // number)][:number]
         pairs = [(file, root / "masks" / f"{file.stem}.png") for file in chosen]
         read = [(decode_image(a.read_bytes(), file=a.name), decode_mask(b.read_bytes(), file=b.name)) for a, b in pairs]
     else:
         drawn = folder / "matting"
-        write_aifenge_sample(drawn, images=PORTRAITS, seed=0)
-        images = sorted(drawn.glob("clip_img/*/*/*.jpg"))[:PORTRAITS]
+        write_aifenge_sample(drawn, images=number, seed=0)
+        images = sorted(drawn.glob("clip_img/*/*/*.jpg"))[:number]
         cutouts = [next(drawn.glob(f"matting/*/*/{image.stem}.png")) for image in images]
         read = [
             (

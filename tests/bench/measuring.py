@@ -12,15 +12,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
-REAL_DATA = Path(os.environ.get("CURATE_REAL_DATA", ROOT.parent / "shared"))
+from tests.places import REPOSITORY
+
 CURATE = Path(sys.executable).with_name("curate")
+IS_SHORT = os.environ.get("CURATE_BENCH_SHORT") == "1"
+"""Run on little and once, for the tests: whether a benchmark still runs. Its figures then mean nothing."""
+
+
+def sized(usual: int, *, short: int) -> int:
+    """Return how much to work on: `usual`, or `short` in a short run."""
+    return short if IS_SHORT else usual
 
 
 def seconds_of(action: Callable[[], Any], *, times: int = 3) -> float:
-    """Give the median wall-clock seconds of an action."""
+    """Return the median wall-clock seconds of an action."""
     taken = []
-    for _ in range(times):
+    for _ in range(sized(times, short=1)):
         start = time.perf_counter()
         action()
         taken.append(time.perf_counter() - start)
@@ -39,7 +46,7 @@ class Run(NamedTuple):
 def run_measured(command: list[str]) -> Run:
     """Run a command and measure it, with the child processes that it waited for."""
     start = time.perf_counter()
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout is not None
     output = process.stdout.read().decode()
     _, status, usage = os.wait4(process.pid, 0)
@@ -49,7 +56,7 @@ def run_measured(command: list[str]) -> Run:
     return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, output)
 
 
-def run_curate(*arguments: object, folder: Path = ROOT) -> str:
+def run_curate(*arguments: object, folder: Path = REPOSITORY) -> str:
     """Run one of our commands with one thread in a folder, and give what it prints."""
     command = [str(CURATE), *map(str, arguments)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -60,7 +67,7 @@ def run_curate(*arguments: object, folder: Path = ROOT) -> str:
 
 def median_run(command: list[str], *, times: int = 3) -> tuple[float, float, str]:
     """Run a command several times: median seconds, largest peak in MB, last output."""
-    runs = [run_measured(command) for _ in range(times)]
+    runs = [run_measured(command) for _ in range(sized(times, short=1))]
     return statistics.median(run.seconds for run in runs), max(run.peak_mb for run in runs), runs[-1].output
 
 

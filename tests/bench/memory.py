@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from curation.building import BuildOptions, build_dataset
-from curation.runner import RunnerOptions
-from curation.samples import Item, Outcome, Plan, Sample
-from tests.bench.measuring import child, say
+from curation.building.build_dataset import BuildOptions, build_dataset
+from curation.building.workers import RunnerOptions
+from curation.dataset.sample import Item, Outcome, Plan, Sample
+from tests.bench.measuring import child, say, sized
 
-FEW, MANY = 5_000, 50_000
+FEW, MANY = sized(5_000, short=50), sized(50_000, short=500)
 
 
 def bench(folder: Path) -> None:
@@ -31,7 +31,7 @@ def build(out: str, samples: str) -> int:
 
 
 def pretend(item: Item, folder: Path) -> Outcome:
-    """Give a sample of the usual size and write nothing."""
+    """Return a sample of the usual size and write nothing."""
     return Outcome(
         id=item.id,
         sample=Sample(

@@ -9,19 +9,30 @@ from typing import Any
 import cv2
 import numpy as np
 
-from curation.pixels import encode_gray
-from models.image_score import score_image, to_8_bit
+from curation.images.pixels import encode_gray
+from curation.labels.masks import mask_of
+from models.data.truth import Truth
+from models.evaluation.score_image import score_image, to_8_bit
 from models.metrics.boundary import boundary_iou
-from models.metrics.confusion import confusion, cut, image_miou
+from models.metrics.confusion import confusion, image_miou
 from models.metrics.holes import hole_recall, label_holes
 from models.metrics.matting import error_maps
 from models.metrics.uncertainty import uncertainty
-from models.truth import Truth
-from tests.bench.measuring import REAL_DATA, say
+from tests.bench.measuring import IS_SHORT, say, sized
+from tests.places import REAL_DATA
 
 SIZE = (800, 600)
-PAIRS = 12
-ROW = {"id": "a", "persons": 1, "source": "s", "split": None, "label_version": 0, "group": "g"}
+PAIRS = sized(12, short=1)
+ROW = {
+    "id": "a",
+    "persons": 1,
+    "source": "s",
+    "split": None,
+    "label_version": 0,
+    "group": "g",
+    "width": SIZE[1],
+    "height": SIZE[0],
+}
 
 
 def bench() -> None:
@@ -54,11 +65,11 @@ def bench() -> None:
 
 def _bench_scores(labels: list[np.ndarray]) -> None:
     soft = [cv2.GaussianBlur(np.roll(label, 9, axis=1), (0, 0), 4).astype(np.float32) / 255 for label in labels]
-    masks, stored = [cut(probability) for probability in soft], [to_8_bit(probability) for probability in soft]
+    masks, stored = [mask_of(probability) for probability in soft], [to_8_bit(probability) for probability in soft]
     holes, truths = [label_holes(label) for label in labels], [Truth(mask=label) for label in labels]
     say("one image, by score")
     for name, action in (
-        ("cut and count", lambda i: confusion(cut(soft[i]), truth=labels[i])),
+        ("cut and count", lambda i: confusion(mask_of(soft[i]), truth=labels[i])),
         ("boundary IoU", lambda i: boundary_iou(masks[i], truth=labels[i])),
         ("holes", lambda i: hole_recall(masks[i], holes=label_holes(labels[i]))),
         ("hole recall alone", lambda i: hole_recall(masks[i], holes=holes[i])),
@@ -84,8 +95,8 @@ def _ellipse(number: int) -> np.ndarray:
     return cv2.ellipse(mask, (300, 500), (120 + 10 * number, 330), 0, 0, 360, 255, -1)
 
 
-def _milliseconds(action: Callable[[int], Any], *, seconds: float = 0.6) -> float:
-    """Give the CPU milliseconds of an action for one of the pairs: what else the machine does counts for nothing."""
+def _milliseconds(action: Callable[[int], Any], *, seconds: float = 0.01 if IS_SHORT else 0.6) -> float:
+    """Return the CPU milliseconds of an action for one of the pairs: what else the machine does counts for nothing."""
     for number in range(PAIRS):
         action(number)
     times, start = 0, time.process_time()

@@ -11,15 +11,16 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
-from curation.dataset import read_dataset, write_dataset
-from curation.files import link_or_copy, make_folder, write_bytes
-from curation.pixels import encode_gray
-from models.image_score import to_8_bit
-from models.prediction.files import predict_files
+from curation.dataset.dataset import read_dataset, write_dataset
+from curation.images.pixels import encode_gray
+from curation.storage.files import link_or_copy, make_folder, write_bytes
+from models.evaluation.score_image import to_8_bit
+from models.prediction.predict_files import predict_files
 from models.prediction.protocol import EngineOptions
-from tests.bench.measuring import CURATE, REAL_DATA, run_curate, run_measured, say
+from tests.bench.measuring import CURATE, run_curate, run_measured, say, sized
+from tests.places import REAL_DATA
 
-FEW, MANY = 500, 2_500
+FEW, MANY = sized(500, short=4), sized(2_500, short=8)
 WORKERS = 2
 
 

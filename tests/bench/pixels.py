@@ -9,14 +9,14 @@ from pathlib import Path
 
 import PIL.Image
 
-from curation.pixels import decode_image
+from curation.images.pixels import decode_image
 from tests.bench.aifenge import portraits
-from tests.bench.measuring import CURATE, run_measured, say
+from tests.bench.measuring import CURATE, run_measured, say, sized
 from tests.icc_profiles import P3_FILE, SRGB_FILE
 
-IMAGES = 40
-PAIRS = 400
-TIMES = 5
+IMAGES = sized(40, short=2)
+PAIRS = sized(400, short=4)
+TIMES = sized(5, short=1)
 
 
 def bench(folder: Path) -> None:
@@ -34,7 +34,7 @@ def bench(folder: Path) -> None:
     seconds = {}
     for verify in ("structure", "full"):
         out = str(folder / f"pixels-{verify}")
-        runs = [run_measured([*command, "--verify", verify, "--out", out]) for _ in range(2)]
+        runs = [run_measured([*command, "--verify", verify, "--out", out]) for _ in range(sized(2, short=1))]
         seconds[verify] = min(one.processor_s for one in runs) / PAIRS
         say(f"  curate aifenge --verify {verify:<10} {1e3 * seconds[verify]:6.2f} ms a pair")
     say(f"  -> decoding costs {1e3 * (seconds['full'] - seconds['structure']):.2f} ms a photograph")

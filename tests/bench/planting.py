@@ -7,13 +7,13 @@ from typing import Final
 import cv2
 import numpy as np
 
-from curation.pixels import Mask
+from curation.images.pixels import Mask
 
 KINDS: Final = ("shifted", "eroded", "wrong person", "missing part", "filled", "swapped")
 
 
 def planted(mask: Mask, *, kind: str, other: Mask, rng: np.random.Generator) -> Mask:
-    """Give a mask (h, w) of 0 and 255 with an error of a kind; `other` is the mask of another image.
+    """Return a mask (h, w) of 0 and 255 with an error of a kind; `other` is the mask of another image.
 
     Shifted by 12 to 30 % of the frame; eroded by 10 to 25 % of the person's side; mirrored and moved, as if it was
     somebody else; without 20 to 40 % of the person, cut along a line; grown over gaps by 15 to 35 % of its side; or the

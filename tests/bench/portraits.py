@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import msgspec
 
-from curation.coco.keypoints import PersonKeypoints, is_half_body
-from tests.bench.measuring import REAL_DATA, say
+from curation.sources.coco.keypoints import PersonKeypoints, is_half_body
+from tests.bench.measuring import say
+from tests.places import REAL_DATA
 
 HALVES: Final = {"train2017": "chosen on", "val2017": "held out"}
 PORTRAITS: Final = {256353, 544238, 551757}

@@ -18,20 +18,21 @@ import numpy as np
 import psutil
 import torch
 
-from curation.pixels import decode_image
-from curation.sample_data import write_aifenge_sample
+from curation.images.pixels import decode_image
+from curation.sources.demo_sources import write_aifenge_sample
 from models.card import ModelCard
-from models.networks.registry import build_network
+from models.networks.catalogue import build_network
 from models.prediction import engines
-from models.prediction.files import predict_files
-from models.prediction.preparing import prepare
+from models.prediction.predict_files import predict_files
+from models.prediction.prepare import prepare
 from models.prediction.protocol import EngineOptions
+from models.prediction.weights import save_model
 from models.preprocessing import normalised, resized
-from models.weights import save_model
-from tests.bench.measuring import REAL_DATA, child, say
+from tests.bench.measuring import child, say, sized
+from tests.places import REAL_DATA
 
 CORES = len(os.sched_getaffinity(0))
-WARM_UP = 10
+WARM_UP = sized(10, short=1)
 CARD = ModelCard(
     input_size=(400, 400),
     channels="RGB",
@@ -88,7 +89,7 @@ def told(row: dict[str, Any]) -> str:
 
 def torch_loop(run: str, folder: str, threads: str) -> dict[str, Any]:
     """Read, resize, normalise and predict one image after the other, as a script would; in a process of its own."""
-    from models.weights import load_network
+    from models.prediction.weights import load_network
 
     torch.set_num_threads(int(threads))
     network, card = load_network(Path(run))
@@ -102,7 +103,7 @@ def torch_loop(run: str, folder: str, threads: str) -> dict[str, Any]:
             probability = torch.sigmoid(network(inputs))[0, 0].numpy()
         cv2.resize(probability, (image.shape[1], image.shape[0]))
 
-    return measured(predict, some(folder, number=40), stretch=4) | {"engine": "torch"}
+    return measured(predict, some(folder, number=sized(40, short=2)), stretch=sized(4, short=1)) | {"engine": "torch"}
 
 
 def bare_runtime(model: str, folder: str, precision: str) -> dict[str, Any]:
@@ -110,29 +111,31 @@ def bare_runtime(model: str, folder: str, precision: str) -> dict[str, Any]:
     ready = prepare(Path(model), options=options(precision))
     assert ready.engine == "openvino", ready.notes
     engine = engines.open_openvino(ready.data, card=ready.card, threads=CORES, with_bfloat16=ready.with_bfloat16)
-    images = [decode_image(path.read_bytes(), file=path.name) for path in some(folder, number=16)]
+    images = [decode_image(path.read_bytes(), file=path.name) for path in some(folder, number=sized(16, short=2))]
     size = ready.card.input_size
     inputs = [normalised(resized(image, size=size), card=ready.card)[None] for image in images]
-    return measured(engine.run, inputs * 6, stretch=4) | {"engine": f"OpenVINO {ready.precision}"}
+    return measured(engine.run, inputs * sized(6, short=1), stretch=sized(4, short=1)) | {
+        "engine": f"OpenVINO {ready.precision}"
+    }
 
 
 def over_files(model: str, folder: str, precision: str) -> dict[str, Any]:
     """Predict files as every command does; in a process of its own. Opening the model is not counted."""
     ready = prepare(Path(model), options=options(precision))
-    files = some(folder, number=200)
+    files = some(folder, number=sized(200, short=2))
     predictions = predict_files(ready, files=files, options=options(precision))
 
     def next_one(_: Path) -> None:
         prediction = next(predictions)
         assert prediction.probability is not None, prediction.broken
 
-    found = measured(next_one, files, stretch=20)
+    found = measured(next_one, files, stretch=sized(20, short=1))
     predictions.close()
     return found | {"engine": f"{ready.engine} {ready.precision}"}
 
 
 def measured(action: Callable[[Any], Any], items: Sequence[Any], *, stretch: int) -> dict[str, Any]:
-    """Give the milliseconds of an item in the best stretch, and those of the processor, child processes included."""
+    """Return the milliseconds of an item in the best stretch, and those of the processor, child processes included."""
     for item in items[:WARM_UP]:
         action(item)
     before, ends = processor_s(), [time.perf_counter()]
@@ -154,7 +157,7 @@ def options(precision: str) -> EngineOptions:
 
 
 def some(folder: str, *, number: int) -> list[Path]:
-    """Give so many of the JPEGs in a folder, again from the first where it has fewer."""
+    """Return so many of the JPEGs in a folder, again from the first where it has fewer."""
     files = sorted(Path(folder).glob("*.jpg"))
     return [files[index % len(files)] for index in range(number)]
 
@@ -167,5 +170,5 @@ def drawn(folder: Path) -> Path:
     root = folder / "drawn"
     pictures = root / "clip_img" / "1803151818" / "clip_00000000"
     if not pictures.is_dir():
-        write_aifenge_sample(root, images=41, seed=0)
+        write_aifenge_sample(root, images=sized(41, short=2), seed=0)
     return pictures

@@ -1,4 +1,4 @@
-"""Recipes on real data: a small network trained from nothing against SINet, and what each part of a recipe brings.
+"""What each part of a recipe brings on real data, to a small network trained from nothing.
 
 Every training has one core, and loads its images with the other. Images of the split test are looked at once, after
 all trainings.
@@ -15,9 +15,10 @@ from typing import Any, Final
 
 import yaml
 
-from tests.bench.measuring import REAL_DATA, ROOT, run_curate, say
+from tests.bench.measuring import run_curate, say
+from tests.places import REAL_DATA, REPOSITORY
 
-FOLDER: Final = ROOT / "bench" / "recipes"
+FOLDER: Final = REPOSITORY / "bench" / "recipes"
 SEEDS: Final = (0, 1, 2)
 NETWORK: Final = {"network": "unet_shufflenet", "input_size": [224, 224], "val": ["portraits"]}
 BOTH: Final = {"name": "both", "data": ["persons", "portraits"]}
@@ -26,8 +27,6 @@ SURROUNDINGS: Final = "indoor,outdoor,furniture,kitchen,appliance,electronic,foo
 FUSED: Final = {"fusion_ratio": 0.3, "backgrounds": ["backgrounds"]}
 STRONG: Final = {"learning_rate": 0.012, "weight_decay": 0.1, "losses": {"cross_entropy": 1.0, "iou": 1.0}}
 """Chosen without the split test, in trials on folds of the other portraits, where these counted most."""
-BEST: Final[dict[str, Any]] = {"ema": 0.998, "stages": [BOTH | FUSED | STRONG | {"epochs": 440}]}
-"""To go on with portraits alone overfits, and without new backgrounds seeds differ more."""
 SHORT: Final = {"epochs": 60, "learning_rate": 0.008}
 PLAIN: Final = {"augmentation": "none", "losses": {"cross_entropy": 1.0}}
 DICE: Final = {"augmentation": "none"}
@@ -45,23 +44,6 @@ ARMS: Final[dict[str, dict[str, Any]]] = {
     },
 }
 """Each arm takes the same number of steps of the same size: 540."""
-
-
-def bench_best() -> None:
-    """Print how much better than SINet the best recipe is on images that neither has seen."""
-    prepare()
-    say(
-        f"\nTrained from nothing with one thread: {NETWORK['network']}, 140 portraits and 78 COCO persons, "
-        "30 % of them on person-free images of COCO"
-    )
-    rival = evaluated(REAL_DATA / "models" / "sinet.onnx", name="sinet")
-    say(f"  SINet: mIoU {rival['miou_image']:.4f}, std {rival['std']:.4f}, {rival['images']} images")
-    found = trained_and_evaluated({"best": BEST})["best"]
-    for seed, (summary, minutes) in zip(SEEDS, found, strict=True):
-        gain = summary["miou_image"] - rival["miou_image"]
-        told = f"mIoU {summary['miou_image']:.4f}, std {summary['std']:.4f}, {gain:+.4f}"
-        say(f"  seed {seed}: {told}, in {minutes:.1f} minutes")
-    say(f"  {told_spread([summary for summary, _ in found])}")
 
 
 def bench_ablation() -> None:
@@ -88,7 +70,7 @@ def prepare() -> None:
 
 
 def trained_and_evaluated(recipes: Mapping[str, Any]) -> dict[str, list[tuple[dict[str, Any], float]]]:
-    """Give for each recipe and seed the summary on the split test, and the minutes of the training."""
+    """Return for each recipe and seed the summary on the split test, and the minutes of the training."""
     jobs = [(name, seed) for name in recipes for seed in SEEDS]
     runs = [trained(name, recipe=recipes[name], seed=seed) for name, seed in jobs]
     found: dict[str, list[tuple[dict[str, Any], float]]] = {name: [] for name in recipes}
@@ -107,20 +89,20 @@ def trained(name: str, *, recipe: Mapping[str, Any], seed: int) -> str:
 
 
 def evaluated(model: Path, *, name: str) -> dict[str, Any]:
-    """Give the summary of a model on the portraits that were held out."""
+    """Return the summary of a model on the portraits that were held out."""
     flags = ("--data", "portraits", "--split", "test", "--badcases", 20, "--out", f"{name}-test")
     summary: dict[str, Any] = json.loads(curate("evaluate", "--model", model, *flags, "--json"))["all"]["summary"]
     return summary
 
 
 def minutes_of(run: Path) -> float:
-    """Give the minutes of all epochs, their validation included."""
+    """Return the minutes of all epochs, their validation included."""
     rows = (run / "history.csv").read_text().splitlines()[1:]
     return sum(float(row.rsplit(",", 1)[1]) for row in rows) / 60
 
 
 def told_spread(summaries: list[dict[str, Any]]) -> str:
-    """Give mean and standard deviation over seeds."""
+    """Return mean and standard deviation over seeds."""
 
     def spread(number: Callable[[dict[str, Any]], float]) -> str:
         values = [number(summary) for summary in summaries]

@@ -16,12 +16,13 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from curation.pixels import decode_mask, encode_gray
-from tests.bench.measuring import REAL_DATA, ROOT, run_curate, say
+from curation.images.pixels import decode_mask, encode_gray
+from tests.bench.measuring import run_curate, say
 from tests.bench.planting import KINDS, planted
 from tests.bench.recipes import SURROUNDINGS
+from tests.places import REAL_DATA, REPOSITORY
 
-FOLDER: Final = ROOT / "bench" / "relabelling"
+FOLDER: Final = REPOSITORY / "bench" / "relabelling"
 PORTRAITS: Final = REAL_DATA / "data" / "portraits"
 SHARE: Final = 5
 """Of the samples that train, so many make one that gets a wrong label."""
@@ -43,14 +44,14 @@ def bench() -> None:
     say((FOLDER / "ablation" / "ablation.md").read_text())
 
 
-def given_labels() -> set[str]:
-    """Make the dataset `given`, with wrong labels among those that train, and give their ids."""
-    pairs("truth", masks=PORTRAITS / "masks")
-    learned = sorted(samples("truth").query("split == 'train'")["id"])
+def given_labels(folder: Path = FOLDER, *, val: float = 0.0) -> set[str]:
+    """Make the datasets `truth` and `given`, with wrong labels among those that train, and return the ids of these."""
+    pairs(folder / "truth", masks=PORTRAITS / "masks", val=val)
+    learned = sorted(samples(folder / "truth").query("split == 'train'")["id"])
     files = {file.stem: file for file in sorted((PORTRAITS / "masks").iterdir())}
     rng = np.random.default_rng(0)
     wrong = set(map(str, rng.choice(learned, len(learned) // SHARE, replace=False)))
-    masks = FOLDER / "given-masks"
+    masks = folder / "given-masks"
     masks.mkdir(exist_ok=True)
     for number, name in enumerate(sorted(wrong)):
         mask, other = (
@@ -61,7 +62,7 @@ def given_labels() -> set[str]:
         (masks / files[name].name).write_bytes(encode_gray(binary))
     for name in files.keys() - wrong:
         shutil.copyfile(files[name], masks / files[name].name)
-    pairs("given", masks=masks)
+    pairs(folder / "given", masks=masks, val=val)
     return wrong
 
 
@@ -69,7 +70,7 @@ def mined() -> set[str]:
     """Mine what trains with SINet, and give the ids of the hard cases."""
     model = REAL_DATA / "models" / "sinet.onnx"
     curate("mine", "--model", model, "--data", "given", "--split", "train", "--out", "hard")
-    return set(samples("hard")["id"])
+    return set(samples(FOLDER / "hard")["id"])
 
 
 def corrected_labels(hard: set[str]) -> None:
@@ -78,14 +79,14 @@ def corrected_labels(hard: set[str]) -> None:
     masks.mkdir(exist_ok=True)
     for file in sorted((FOLDER / "given-masks").iterdir()):
         shutil.copyfile(PORTRAITS / "masks" / file.name if file.stem in hard else file, masks / file.name)
-    pairs("relabelled", masks=masks)
+    pairs(FOLDER / "relabelled", masks=masks)
     curate("merge", "relabelled", "--where", f"id in {sorted(hard)}", "--out", "relabelled-hard")
 
 
 def ablation() -> dict[str, Any]:
-    """Give the configuration: every arm takes the same number of steps."""
-    learned = int((samples("given")["split"] == "train").sum())
-    hard = len(samples("hard"))
+    """Return the configuration: every arm takes the same number of steps."""
+    learned = int((samples(FOLDER / "given")["split"] == "train").sum())
+    hard = len(samples(FOLDER / "hard"))
 
     def epochs(images: int) -> int:
         return round(STEPS / -(-images // BATCH))
@@ -114,11 +115,11 @@ def ablation() -> dict[str, Any]:
     }
 
 
-def pairs(name: str, *, masks: Path) -> None:
+def pairs(out: Path, *, masks: Path, val: float = 0.0) -> None:
     """Make a dataset of the portraits, with a split that is always the same."""
-    if not (FOLDER / name / "manifest.parquet").exists():
-        curate("pairs", "--images", PORTRAITS / "images", "--masks", masks, "--fit", "--out", name)
-        curate("split", name, "--test", 0.2)
+    if not (out / "manifest.parquet").exists():
+        run_curate("pairs", "--images", PORTRAITS / "images", "--masks", masks, "--fit", "--out", out)
+        run_curate("split", out, "--val", val, "--test", 0.2)
 
 
 def background() -> Path:
@@ -129,9 +130,9 @@ def background() -> Path:
     return FOLDER / "backgrounds"
 
 
-def samples(name: str) -> pd.DataFrame:
-    """Give the samples of a dataset."""
-    return pd.read_parquet(FOLDER / name / "manifest.parquet")
+def samples(dataset: Path) -> pd.DataFrame:
+    """Return the samples of a dataset."""
+    return pd.read_parquet(dataset / "manifest.parquet")
 
 
 def curate(*arguments: object) -> None:

@@ -19,12 +19,13 @@ from pathlib import Path
 import psutil
 
 from curation.errors import Interrupted
-from pipelines.loop_config import read_loop_config
-from pipelines.schedule import workspace_of
-from pipelines.schedule_service import Service, serve
-from pipelines.schedule_slots import AT_WORK, DONE_CODES, SKIPPED, Slot, read_slots
-from pipelines.timetable import read_timetable
-from tests.bench.measuring import CURATE, ROOT, say
+from pipelines.loop.config import read_loop_config
+from pipelines.loop.timetable import read_timetable
+from pipelines.scheduling.schedule import workspace_of
+from pipelines.scheduling.service import Service, serve
+from pipelines.scheduling.slots import AT_WORK, DONE_CODES, SKIPPED, Slot, read_slots
+from tests.bench.measuring import CURATE, say
+from tests.places import REPOSITORY
 
 MINUTE_S = 60
 MARK = "CURATE_SCHEDULE_BENCH"
@@ -51,7 +52,7 @@ def bench_schedule() -> None:
         say(f"\nA service at one round a minute, for {minutes:g} minutes, {'real' if config else 'stand-in'} rounds:")
         known = len(read_slots(workspace))
         begun = datetime.now(UTC)
-        service = subprocess.Popen(command, cwd=ROOT, env=os.environ | {MARK: str(os.getpid())})
+        service = subprocess.Popen(command, cwd=REPOSITORY, env=os.environ | {MARK: str(os.getpid())})
         early, late = _watched(service, minutes=minutes)
         seen = read_slots(workspace)[known:]
         service.send_signal(signal.SIGTERM)
@@ -65,7 +66,7 @@ def bench_schedule() -> None:
 def _watched(
     service: subprocess.Popen[bytes], *, minutes: float
 ) -> tuple[tuple[float, int, int], tuple[float, int, int]]:
-    """Give memory in MB, open files and threads of the service at minute 1 and at the end."""
+    """Return memory in MB, open files and threads of the service at minute 1 and at the end."""
     process = psutil.Process(service.pid)
     time.sleep(MINUTE_S)
     early = _taken(process)
@@ -97,7 +98,7 @@ def _report(slots: list[Slot], *, begun: datetime, ended: datetime) -> None:
 
 
 def _left() -> list[psutil.Process]:
-    """Give the processes that are still there of those which the service started."""
+    """Return the processes that are still there of those which the service started."""
     found = []
     for process in psutil.process_iter():
         try:

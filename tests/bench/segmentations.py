@@ -15,11 +15,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from labeling.fiftyone_database import database
-from labeling.mongod import browse_folder
+from labeling.browsing.database import database
+from labeling.browsing.mongod import browse_folder
 from models.metrics.boundary import boundary_iou
 from models.metrics.confusion import confusion, image_miou
-from tests.bench.measuring import REAL_DATA, say
+from tests.bench.measuring import say
+from tests.places import REAL_DATA
 
 SHIFT_PX = 9
 
@@ -78,7 +79,7 @@ def moved(file: Path, *, out: Path) -> Path:
 
 
 def seconds(action: Any) -> float:
-    """Give the seconds of an action."""
+    """Return the seconds of an action."""
     start = time.perf_counter()
     action()
     return time.perf_counter() - start

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.aifenge import portraits
-from tests.bench.measuring import CURATE, child, say
+from tests.bench.measuring import CURATE, child, say, sized
 
-SAMPLES = 192
-BATCH = 16
+SAMPLES = sized(192, short=4)
+BATCH = sized(16, short=2)
 SIZE = (224, 224)
 NETWORK = "unet_shufflenet"
 
@@ -36,13 +36,15 @@ def bench(folder: Path) -> None:
 
 
 def measure_costs(folder: str) -> dict[str, float]:
-    """Give the CPU milliseconds of an image in the step, and in loading by different ways; in a process of its own."""
+    """Return the CPU milliseconds of an image in the step, and in loading by different ways; in a process of its
+    own.
+    """
     import cv2
     import torch
 
     from models.data.augmentation import augmented
     from models.data.images import Draw, generator_of
-    from models.data.labels import fitted, read_image, read_label
+    from models.data.read_labels import fitted, read_image, read_label
 
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
@@ -63,12 +65,12 @@ def measure_costs(folder: str) -> dict[str, float]:
     return found
 
 
-def measure_step(batches: int = 6) -> float:
-    """Give the CPU milliseconds of an image in a training step on one thread."""
+def measure_step(batches: int = sized(6, short=1)) -> float:
+    """Return the CPU milliseconds of an image in a training step on one thread."""
     import torch
 
-    from models.losses import loss_terms
-    from models.networks.registry import build_network
+    from models.losses.terms import loss_terms
+    from models.networks.catalogue import build_network
 
     network = build_network(NETWORK).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters())
@@ -91,21 +93,21 @@ def train_step(network: Any, *, optimizer: Any, image: Any, label: Any, loss_ter
 
 
 def measure_epochs(folder: str) -> dict[int, float]:
-    """Give the images trained in a second by the number of workers, on all cores; in a process of its own."""
+    """Return the images trained in a second by the number of workers, on all cores; in a process of its own."""
     # threads that wait for work by spinning take the cores from those that load
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
 
     from models.data.batches import BatchLoader, Share
-    from models.losses import loss_terms
-    from models.networks.registry import build_network
+    from models.losses.terms import loss_terms
+    from models.networks.catalogue import build_network
 
     network = build_network(NETWORK).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters())
     rates = {}
-    for workers in (0, 1, 2):
+    for workers in range(sized(3, short=1)):
         loader = BatchLoader(dataset(folder, policy="modern"), batch_size=BATCH, workers=workers, share=Share())
-        for epoch in range(3):
+        for epoch in range(sized(3, short=2)):
             start = time.perf_counter()
             for batch in loader.epoch(epoch):
                 image = batch.image.permute(0, 3, 1, 2).float().sub(110).div(60)
@@ -116,9 +118,9 @@ def measure_epochs(folder: str) -> dict[int, float]:
 
 
 def dataset(folder: str, *, policy: Any) -> Any:
-    """Give the samples of a dataset, all to train with, none kept yet."""
-    from curation.dataset import read_dataset
-    from models.data.choosing import LabelledImage
+    """Return the samples of a dataset, all to train with, none kept yet."""
+    from curation.dataset.dataset import read_dataset
+    from models.data.choose_samples import LabelledImage
     from models.data.images import ImageOptions, LabelledImages
 
     read = read_dataset(Path(folder))
@@ -131,7 +133,7 @@ def dataset(folder: str, *, policy: Any) -> Any:
 
 
 def cpu_ms(load: Callable[[int], Any]) -> float:
-    """Give the mean CPU milliseconds of loading one sample, the first (which brings libraries) left out."""
+    """Return the mean CPU milliseconds of loading one sample, the first (which brings libraries) left out."""
     load(0)
     start = time.process_time()
     for index in range(1, SAMPLES):

@@ -16,14 +16,16 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from curation.dataset import read_dataset
-from curation.pixels import Mask, decode_mask, encode_gray
-from labeling.label_studio.prefill import findings_of, start_of
-from labeling.selection import Prefill
-from tests.bench.measuring import REAL_DATA, ROOT, run_curate, say
+from curation.dataset.dataset import read_dataset
+from curation.images.pixels import Mask, decode_mask, encode_gray
+from labeling.findings import findings_of
+from labeling.label_tools.label_studio.push.prefill import start_of
+from labeling.selection.select import Prefill
+from tests.bench.measuring import run_curate, say
 from tests.bench.planting import KINDS, planted
+from tests.places import REAL_DATA, REPOSITORY
 
-FOLDER: Final = ROOT / "bench" / "verdicts"
+FOLDER: Final = REPOSITORY / "bench" / "verdicts"
 SEEDS: Final = (0, 1, 2, 3, 4)
 ERRORS: Final = 24
 FOLDS: Final = 4
@@ -82,7 +84,7 @@ def bench_seeds(folds: int) -> None:
 
 
 def precisions(scores: pd.DataFrame) -> tuple[float, float, float]:
-    """Give recall and precision of mIoU < 0.8, and the precision by `label_doubt` at the same recall."""
+    """Return recall and precision of mIoU < 0.8, and the precision by `label_doubt` at the same recall."""
     is_hard, is_planted = scores["miou"] < 0.8, scores["is_planted"]
     found = int((is_hard & is_planted).sum())
     ranked = scores.sort_values("label_doubt", ascending=False)["is_planted"].to_numpy()
@@ -131,5 +133,5 @@ def _read(file: Path) -> Mask:
 
 
 def spread(values: Sequence[float]) -> str:
-    """Give mean and standard deviation over seeds."""
+    """Return mean and standard deviation over seeds."""
     return f"{statistics.mean(values):.2f} +- {statistics.stdev(values):.2f}"

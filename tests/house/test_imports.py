@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cli import VERBS
+from pipelines.command_line.cli import VERBS
+from tests.places import REPOSITORY
 
-REPOSITORY = Path(__file__).parents[2]
 MAY_IMPORT = {
     "curation": set(),
     "models": {"curation"},
@@ -35,7 +35,7 @@ def sources() -> list[Path]:
 
 
 def imported_modules(path: Path) -> Iterator[str]:
-    """Give the modules that a file imports, anywhere in it: also those for type checks and inside functions."""
+    """Yield the modules that a file imports, anywhere in it: also those for type checks and inside functions."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -55,7 +55,7 @@ def files_by_package() -> dict[str, set[str]]:
 
 
 def loaded_by(code: str) -> set[str]:
-    """Give the top-level modules that a new Python holds after it ran some code."""
+    """Return the top-level modules that a new Python holds after it ran some code."""
     program = f"{code}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     return set(done.stdout.splitlines()[-1].split())
@@ -105,15 +105,20 @@ def codec_calls(path: Path) -> Iterator[str]:
 
 
 def test_only_the_pixel_door_decodes_and_encodes_images() -> None:
-    doors = {"curation/pixels.py"}
+    doors = {"curation/images/pixels.py"}
     assert [
         call for path in sources() if str(path.relative_to(REPOSITORY)) not in doors for call in codec_calls(path)
     ] == []
 
 
 def test_help_imports_nothing_heavy() -> None:
-    loaded = loaded_by("from pipelines.cli import curate\ncurate.main(['--help'], standalone_mode=False)")
+    loaded = loaded_by("from pipelines.command_line.cli import curate\ncurate.main(['--help'], standalone_mode=False)")
     assert loaded & {"torch", "fiftyone", "pandas", "pyarrow", "numpy", "cv2", "skimage", "pycocotools"} == set()
+
+
+def test_the_rooms_themselves_import_nothing() -> None:
+    loaded = loaded_by("import pipelines, curation, models; assert len(dir(pipelines)) > 40")
+    assert loaded & {"click", "msgspec", "numpy", "pyarrow", "pandas", "cv2", "torch"} == set()
 
 
 def test_no_command_imports_torch_or_fiftyone() -> None:
@@ -126,7 +131,7 @@ def test_no_command_imports_torch_or_fiftyone() -> None:
 
 
 def fastest(*arguments: str, times: int) -> float:
-    """Give the processor seconds of the fastest of some starts: what else the machine does only adds."""
+    """Return the processor seconds of the fastest of some starts: what else the machine does only adds."""
     taken = []
     for _ in range(times):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -138,7 +143,7 @@ def fastest(*arguments: str, times: int) -> float:
 
 def test_help_is_there_at_once() -> None:
     bare = fastest("-c", "import click", times=7)
-    with_help = fastest("-m", "pipelines.cli", "--help", times=7)
+    with_help = fastest("-m", "pipelines.command_line.cli", "--help", times=7)
     print(f"curate --help: {with_help:.3f} s, {with_help / bare:.2f} times a bare `import click` ({bare:.3f} s)")
     assert with_help < HELP_S
     assert with_help < 3 * bare

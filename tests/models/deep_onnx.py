@@ -13,7 +13,7 @@ CHANNELS = 16
 
 
 def deep_model(kernel: NDArray[np.float32], *, layout: str = "NCHW") -> ModelProto:
-    """Give a model whose deepest activation, `deep`, is a convolution of the image by `STRIDE`, cut off below 0.
+    """Return a model whose deepest activation, `deep`, is a convolution of the image by `STRIDE`, cut off below 0.
 
     What shape is convolved is known in a run alone. Of fewer pixels are a map of 4 channels, a gate of one pixel, and
     blocks of pixels that were made channels.

@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from curation.card import Card, Counts
-from curation.dataset import SCHEMA, Dataset, read_dataset, write_dataset
-from curation.pixels import decode_image
+from curation.dataset.card import Card, Counts
+from curation.dataset.dataset import SCHEMA, Dataset, read_dataset, write_dataset
+from curation.images.pixels import decode_image
 from curation.quarantine import BadRecord
-from models.scores import Score
+from models.evaluation.score_table import Score
 
 H, W = 40, 30
 
@@ -29,6 +29,7 @@ class Prediction:
     probability: np.ndarray | None
     broken: BadRecord | None = None
     disagreement: float | None = None
+    background: np.ndarray | None = None
 
 
 def person(*, left: int = 8, right: int = 22, top: int = 10, size: tuple[int, int] = (H, W)) -> np.ndarray:
@@ -42,7 +43,7 @@ def png(array: np.ndarray) -> bytes:
 
 
 def photo(probability: np.ndarray) -> bytes:
-    """Give an image for which `by_red` predicts this, (h, w) uint8, 255 x the probability."""
+    """Return an image for which `by_red` predicts this, (h, w) uint8, 255 x the probability."""
     green = np.full_like(probability, 90)
     return png(np.dstack([green, green, probability]))
 

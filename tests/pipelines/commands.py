@@ -14,15 +14,15 @@ import cv2
 import numpy as np
 import psutil
 
-from pipelines.aifenge import AifengeFlags, aifenge
-from pipelines.options import RunOptions
+from pipelines.command_line.options import RunOptions
+from pipelines.sources.aifenge import AifengeFlags, aifenge
+from tests.places import REPOSITORY
 
 HOOK = Path(__file__).parent / "kill_hook"
-REPOSITORY = Path(__file__).parents[2]
 NOTHING: Mapping[str, object] = MappingProxyType({})
 DONE = frozenset({0, 3})
 """Exit codes: done; and done, but some inputs were set aside."""
-CURATE = (sys.executable, "-m", "pipelines.cli")
+CURATE = (sys.executable, "-m", "pipelines.command_line.cli")
 
 
 def draw_aifenge(root: Path, *, samples: int) -> Path:
@@ -69,7 +69,7 @@ def start(
     )
 
 
-def finish(process: subprocess.Popen[str], *, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
+def finish(process: subprocess.Popen[str], *, timeout_s: float = 300.0) -> subprocess.CompletedProcess[str]:
     """Wait for a command and give what it said; afterwards nothing of it is left."""
     try:
         out, err = process.communicate(timeout=timeout_s)
@@ -89,7 +89,7 @@ def run(
 
 
 def aifenge_command(root: Path, out: Path, *, workers: int = 1) -> list[object]:
-    """Give the command line that makes a dataset of the drawn folder."""
+    """Return the command line that makes a dataset of the drawn folder."""
     return ["aifenge", "--root", root, "--out", out, "--workers", workers]
 
 
@@ -108,7 +108,7 @@ def count_changes(arguments: list[object], *, process: str, below: Path, counts:
 
 
 def spread(changes: int, *, number: int) -> list[int]:
-    """Give `number` points from the first change to the last.
+    """Return `number` points from the first change to the last.
 
     >>> spread(10, number=4)
     [1, 4, 7, 10]
@@ -117,12 +117,12 @@ def spread(changes: int, *, number: int) -> list[int]:
 
 
 def difference(found: dict[str, bytes], expected: dict[str, bytes]) -> list[str]:
-    """Give the names of files that are missing, too many, or other."""
+    """Return the names of files that are missing, too many, or other."""
     return sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
 
 
 def processes_of(group: int, *, patience_s: float = 0.0) -> list[psutil.Process]:
-    """Give the living processes of a process group, once they had some time to end."""
+    """Return the living processes of a process group, once they had some time to end."""
     deadline = time.monotonic() + patience_s
     while True:
         found = [process for process in psutil.process_iter() if _is_alive_in(process, group=group)]
@@ -132,7 +132,7 @@ def processes_of(group: int, *, patience_s: float = 0.0) -> list[psutil.Process]
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Give every file below a folder, hidden and temporary ones too, and every empty folder."""
+    """Return every file below a folder, hidden and temporary ones too, and every empty folder."""
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file():

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from models import checked_model
-from models.prediction.preparing import prepare
+from models.evaluation import checked_model
+from models.prediction.checks.real_pictures import Sample
+from models.prediction.prepare import prepare
 from models.prediction.protocol import EngineOptions
-from models.prediction.ready import ReadyModel
-from models.prediction.real_pictures import Sample
+from models.prediction.ready_model import ReadyModel
 
 
 @pytest.fixture

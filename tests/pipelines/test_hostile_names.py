@@ -13,14 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation.card import CARD
-from curation.dataset import MANIFEST
+from curation.dataset.card import CARD
+from curation.dataset.dataset import MANIFEST
 from curation.errors import SecurityRefused
-from curation.files import sha256_of
-from models.scores import SCORES, read_scores
-from pipelines.cli import curate
-from tests.curation.fusion_data import grounds
-from tests.curation.fusion_data import persons as people
+from curation.storage.files import sha256_of
+from models.evaluation.score_table import SCORES, read_scores
+from pipelines.command_line.cli import curate
+from tests.curation.fusion.fusion_data import grounds
+from tests.curation.fusion.fusion_data import persons as people
 
 IDS = ["../../../outside", "/tmp/outside", "sub/outside", "..", "\0"]
 VERBS = [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from curation.dataset import read_dataset
+from curation.dataset.dataset import read_dataset
 from curation.errors import InputRefused
 from tests.pipelines.commands import aifenge_command, count_changes, difference, draw_aifenge, go_on, run, spread, tree
 

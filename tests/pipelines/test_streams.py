@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipelines.commands import CURATE, REPOSITORY, aifenge_command, draw_aifenge
+from tests.pipelines.commands import CURATE, aifenge_command, draw_aifenge
+from tests.places import REPOSITORY
 
 SHELL = ("sh", "-c")
 
@@ -75,7 +76,7 @@ def test_a_result_that_cannot_be_written_is_told_and_exits_5(tmp_path: Path) -> 
 def test_what_libraries_and_processes_print_goes_to_stderr(tmp_path: Path) -> None:
     program = (
         "import os, subprocess, sys\n"
-        "from pipelines.options import only_results_on_stdout\n"
+        "from pipelines.command_line.verb_command import only_results_on_stdout\n"
         "print('before', flush=True)\n"
         "with only_results_on_stdout():\n"
         "    print('from a library')\n"

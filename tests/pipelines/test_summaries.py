@@ -7,18 +7,21 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pyarrow as pa
 import pytest
 
-from curation.card import Card, Counts
-from curation.dataset import SCHEMA, read_dataset, write_dataset
+from curation.dataset.card import Card, Counts
+from curation.dataset.dataset import SCHEMA, read_dataset, write_dataset
 from curation.errors import ConfigurationProblem
-from pipelines.demo import DemoFlags, demo
-from pipelines.gallery import GalleryFlags, gallery
-from pipelines.making import DECIDED_BY, empty_warning
-from pipelines.merge import MergeFlags, merge
-from pipelines.options import Result, RunOptions
-from pipelines.split import SplitFlags, split
+from pipelines.command_line.options import Result, RunOptions
+from pipelines.datasets.gallery import GalleryFlags, gallery
+from pipelines.datasets.merge import MergeFlags, merge
+from pipelines.datasets.split import SplitFlags, split
+from pipelines.demonstration.demo import DemoFlags, demo
+from pipelines.sources.make_dataset import DECIDED_BY, empty_warning
+from pipelines.sources.pairs import PairsFlags, pairs
 from tests.pipelines.commands import run, tree
 
 HERE = RunOptions(workers=0, quiet=True)
@@ -51,7 +54,7 @@ def test_a_second_split_says_what_it_kept_and_how_to_split_anew(tmp_path: Path) 
     before = tree(folder)
     second = split(SplitFlags(dataset=folder, val=0.5), run=HERE)
     assert "0 samples split" in second.summary
-    assert "20 of them had a split already and keep it; --overwrite splits all anew" in second.summary
+    assert "20 of them had a split already and keep it; --overwrite splits all again" in second.summary
     assert (second.data["kept"], second.data["counts"]) == (20, first.data["counts"])
     assert tree(folder) == before
     anew = split(SplitFlags(dataset=folder, val=0.5), run=RunOptions(workers=0, overwrite=True))
@@ -141,9 +144,30 @@ def test_a_demo_of_too_few_images_is_refused(tmp_path: Path, images: int) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_limited_demo_shows_all_that_it_made(tmp_path: Path) -> None:
-    result = demo(
-        DemoFlags(out=tmp_path / "demo", images=8, no_loop=True), run=RunOptions(workers=0, quiet=True, limit=1)
+def test_a_limited_demo_shows_all_that_it_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = demo(DemoFlags(out=tmp_path / "demo", images=8, no_loop=True), run=RunOptions(workers=0, limit=1))
+    assert capsys.readouterr().err.startswith(
+        f"curate: {tmp_path / 'demo'}: drawing sample data and curating it, about"
     )
     assert result.warnings == ()
     assert "3 of 3 samples" in result.summary
+
+
+@pytest.mark.parametrize(("value", "told"), [("15", "3   75.0%"), ("255", "1   25.0%"), ("15-255", None)])
+def test_pairs_tell_what_share_of_the_masks_does_not_hold_the_person_value(
+    tmp_path: Path, value: str, told: str | None
+) -> None:
+    for number in range(4):
+        image = np.random.default_rng(number).integers(0, 256, (40, 30, 3), dtype=np.uint8)
+        mask = np.zeros((40, 30), np.uint8)
+        mask[10:30, 5:25] = 15 if number == 0 else 255
+        for folder, array in (("i", image), ("m", mask)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / folder / f"{number}.png").write_bytes(cv2.imencode(".png", array)[1].tobytes())
+    flags = PairsFlags(images=tmp_path / "i", masks=tmp_path / "m", out=tmp_path / "D", person_value=value)
+    summary = pairs(flags, run=HERE).summary
+    assert (
+        f"{told} of the selected: no pixel has the --person-value {value}" in summary
+        if told
+        else ("show nobody" not in summary)
+    )

@@ -21,7 +21,7 @@ INTERLEAVINGS = 10
 PREPARED = (
     sys.executable,
     "-c",
-    "import sys, time, pipelines.aifenge; from pipelines.cli import main; "
+    "import sys, time, pipelines.sources.aifenge; from pipelines.command_line.cli import main; "
     "print('ready', flush=True); sys.stdin.readline(); main()",
 )
 

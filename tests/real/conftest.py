@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from labeling.label_studio.access import Access
-from labeling.label_studio.client import Client
-from labeling.label_studio.project import the_project
+from labeling.label_tools.label_studio.project.project import the_project
+from labeling.label_tools.label_studio.server.access import Access
+from labeling.label_tools.label_studio.server.client import Client
 from tests.real.label_studio_server import serving
 
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -36,7 +36,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def open_page(browser: Any) -> Iterator[OpenPage]:
-    """Give a function that opens a file and gives the page, and a list that whatever it should not do goes to.
+    """Yield a function that opens a file and gives the page, and a list that whatever it should not do goes to.
 
     `options` are those of a context: `color_scheme`, for one.
     """
@@ -83,7 +83,7 @@ def client(access: Access) -> Iterator[Client]:
 
 @pytest.fixture
 def title(client: Client) -> Iterator[str]:
-    """Give the name of a project that is gone after the test."""
+    """Yield the name of a project that is gone after the test."""
     name = f"test {uuid.uuid4().hex[:8]}"
     yield name
     client.delete(f"/api/projects/{the_project(client, title=name).id}/")

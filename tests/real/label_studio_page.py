@@ -1,8 +1,8 @@
 """What a person does in Label Studio's page: signs in, sees the mask, submits it; paints on the next one, submits that.
 
 Or (`shapes` is told) draws with the other tools; where the mouse was, in shares of the picture, is told on stdout.
-Or (`answers` is told) looks at the first task as it opens, submits it without an answer, and then takes the other mask
-by its key; what the page showed is told on stdout.
+Or (`answers` is told) looks at the first task as it opens, submits it without an answer, paints a stroke and undoes it,
+and then takes the other mask by its key; what the page showed is told on stdout.
 
 Runs in a process of its own, since the browser's library and pytest both want the main loop.
 """
@@ -100,6 +100,10 @@ def answer(page: Page, told: dict[str, Any], *, folder: Path) -> None:
     seen["refused"] = page.locator("text=Choose one of the answers").count()
     seen["posted"] = len(posted)
     page.keyboard.press("Enter")
+    page.wait_for_timeout(SETTLE_MS / 4)
+    paint(page)
+    page.screenshot(path=folder / "stroke.png")
+    page.keyboard.press("Control+z")
     page.wait_for_timeout(SETTLE_MS / 4)
     page.keyboard.press("Escape")
     page.keyboard.press(told["key"])

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from curation.dataset import Dataset, read_dataset
-from labeling.label_studio.brush import decode_brush
-from labeling.label_studio.client import Client
-from labeling.label_studio.prefill import findings_of
-from labeling.label_studio.project import the_project
-from labeling.label_studio.pushing import Push
-from labeling.label_studio.stand_in import submit
-from labeling.label_studio.tasks import list_tasks, region_of
-from pipelines.options import RunOptions
-from pipelines.pairs import PairsFlags, pairs
+from curation.dataset.dataset import Dataset, read_dataset
+from labeling.findings import findings_of
+from labeling.label_tools.label_studio.drawing.brush import decode_brush
+from labeling.label_tools.label_studio.project.project import the_project
+from labeling.label_tools.label_studio.project.tasks import list_tasks, region_of
+from labeling.label_tools.label_studio.push.push import Push
+from labeling.label_tools.label_studio.server.client import Client
+from labeling.label_tools.label_studio.stand_in import submit
+from pipelines.command_line.options import RunOptions
+from pipelines.sources.pairs import PairsFlags, pairs
+from tests.places import REAL_DATA
 
-REAL_DATA = Path(os.environ.get("CURATE_REAL_DATA", Path(__file__).parents[3] / "shared"))
 PORTRAITS = REAL_DATA / "data" / "portraits"
 
 
@@ -48,5 +47,5 @@ def submit_all(client: Client, *, title: str, turned: bool = False) -> None:
 
 
 def answer(verdict: str) -> dict[str, Any]:
-    """Give the choice of an annotator, as the page sends it."""
+    """Return the choice of an annotator, as the page sends it."""
     return {"from_name": "verdict", "to_name": "image", "type": "choices", "value": {"choices": [verdict]}}

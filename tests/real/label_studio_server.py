@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from labeling.label_studio.access import Access, find_access
-from labeling.label_studio.installing import is_installed
+from labeling.label_tools.label_studio.server.access import Access, find_access
+from labeling.label_tools.label_studio.server.install import SERVER
 
 CURATE = Path(sys.executable).with_name("curate")
 START_S = 1500
@@ -37,7 +37,7 @@ def serving(folder: Path) -> Iterator[Access]:
     if given:
         yield find_access(Path(given))
         return
-    if not is_installed() and not os.environ.get("CURATE_INSTALL_LABEL_STUDIO"):
+    if not SERVER.is_installed() and not os.environ.get("CURATE_INSTALL_LABEL_STUDIO"):
         pytest.skip(
             "Label Studio is not installed; run `curate label serve` once, or set CURATE_INSTALL_LABEL_STUDIO=1"
         )
@@ -66,7 +66,7 @@ def wait_until_up(process: subprocess.Popen[str]) -> None:
 
 
 def chromium() -> str:
-    """Give the browser; the test is left out where there is none."""
+    """Return the browser; the test is left out where there is none."""
     found = shutil.which("chromium")
     if found is None:
         pytest.skip("chromium is not installed")

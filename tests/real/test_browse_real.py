@@ -15,13 +15,13 @@ import psutil
 import pyarrow as pa
 import pytest
 
-from curation.dataset import read_dataset, read_quarantine, write_dataset
-from curation.files import sha256_of
-from curation.pixels import encode_gray, encode_image, encode_mask
-from labeling.fiftyone_guard import ADDRESS
-from labeling.mongod import browse_folder, find_mongod
+from curation.dataset.dataset import read_dataset, read_quarantine, write_dataset
+from curation.images.pixels import encode_gray, encode_image, encode_mask
+from curation.storage.files import sha256_of
+from labeling.browsing.guard import ADDRESS
+from labeling.browsing.mongod import browse_folder, find_mongod
 from tests.bench.measuring import CURATE
-from tests.labeling.test_browsing import dataset
+from tests.labeling.browsing.test_fiftyone_dataset import dataset
 
 pytest.importorskip("pymongo", reason="the extra browse is not installed")
 pytestmark = [pytest.mark.real, pytest.mark.skipif(find_mongod() is None, reason="no mongod on this machine")]
@@ -40,7 +40,7 @@ def _own_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 
 
 def mongods() -> list[psutil.Process]:
-    """Give the databases that run in our folder."""
+    """Return the databases that run in our folder."""
     home = str(browse_folder())
     found = []
     for process in psutil.process_iter(["name", "cmdline"]):
@@ -101,8 +101,8 @@ def curate(*arguments: object, code: int = 0) -> dict[str, Any]:
 def in_fiftyone(code: str) -> str:
     """Run lines of Python as a user would, with FiftyOne on our database; give what they print."""
     lines = [
-        "from labeling.fiftyone_database import database",
-        "from labeling.mongod import browse_folder",
+        "from labeling.browsing.database import database",
+        "from labeling.browsing.mongod import browse_folder",
         "with database(browse_folder()):",
         "    import fiftyone as fo",
         *(f"    {line}" for line in code.splitlines()),
@@ -237,7 +237,7 @@ def address_of(process: subprocess.Popen[str]) -> str:
 
 
 def listening(process: subprocess.Popen[str]) -> set[str]:
-    """Give the addresses on which the command, what it started, and its database listen."""
+    """Return the addresses on which the command, what it started, and its database listen."""
     family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True), *mongods()]
     found = [one for member in family for one in member.net_connections("inet") if one.status == psutil.CONN_LISTEN]
     return {one.laddr.ip for one in found}

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-from curation.building import BuildOptions, build_dataset
-from curation.pairs import PairsSettings, plan_pairs
-from curation.runner import RunnerOptions
+from curation.building.build_dataset import BuildOptions, build_dataset
+from curation.building.workers import RunnerOptions
+from curation.sources.image_label_folders import PairsSettings, plan_pairs
+from models.evaluation.score_table import read_scores
 from models.metrics.summary import HARD_BELOW
-from models.scores import read_scores
-from pipelines.evaluate import EvaluateFlags, evaluate
-from pipelines.options import RunOptions
+from pipelines.command_line.options import RunOptions
+from pipelines.evaluation.evaluate import EvaluateFlags, evaluate
+from tests.places import REAL_DATA
 
-REAL_DATA = Path(os.environ.get("CURATE_REAL_DATA", Path(__file__).parents[3] / "shared"))
 PORTRAITS, SINET = REAL_DATA / "data" / "portraits", REAL_DATA / "models" / "sinet.onnx"
 IMAGES = 60
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from models.features import image_features
-from models.prediction.preparing import prepare
+from models.prediction.features import image_features
+from models.prediction.prepare import prepare
 from models.prediction.protocol import EngineOptions
+from tests.places import REAL_DATA
 
-REAL_DATA = Path(os.environ.get("CURATE_REAL_DATA", Path(__file__).parents[3] / "shared"))
 GRAPH = REAL_DATA / "models" / "sinet.onnx"
 IMAGES = REAL_DATA / "data" / "portraits" / "images"
 pytestmark = [

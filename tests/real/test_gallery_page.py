@@ -12,12 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curation.card import Card, Counts
-from curation.dataset import SCHEMA, Dataset, read_dataset, write_dataset
-from curation.pixels import encode_gray, encode_image, encode_mask
+from curation.building.workers import RunnerOptions
+from curation.dataset.card import Card, Counts
+from curation.dataset.dataset import SCHEMA, Dataset, read_dataset, write_dataset
+from curation.images.pixels import encode_gray, encode_image, encode_mask
 from curation.quarantine import BadRecord, Code
-from curation.runner import RunnerOptions
-from reports.gallery import GalleryOptions, write_gallery
+from reports.datasets.gallery import GalleryOptions, write_gallery
+from tests.real.page_condition import wait_until
 
 pytestmark = pytest.mark.real
 PAYLOADS = [
@@ -226,7 +227,7 @@ def test_the_close_up_fills_the_window_shows_every_pixel_and_moves_by_keys(
     page.locator(".stage").first.click()
     box = page.locator("#close-up").bounding_box()
     assert (box["width"], box["height"]) == (1280, 900)
-    page.wait_for_function("document.querySelector('#close-up-picture img').naturalWidth === 2000")
+    wait_until(page, "document.querySelector('#close-up-picture img').naturalWidth === 2000")
     assert page.evaluate(SIZE_OF_PICTURE)[3] > 600, "all of it, in the window"
     page.keyboard.press("z")
     assert page.evaluate(SIZE_OF_PICTURE) == [2000, 1500, 2000, 1500]
@@ -243,8 +244,8 @@ def test_the_close_up_fills_the_window_shows_every_pixel_and_moves_by_keys(
     page.keyboard.press("n")
     assert page.locator("#close-up-name").text_content() == "b"
     page.keyboard.press("3")
-    page.wait_for_function("document.querySelector('#close-up-picture img').alt === 'mask of b'")
-    page.wait_for_function("document.querySelector('#close-up-picture img').naturalWidth === 2000")
+    wait_until(page, "document.querySelector('#close-up-picture img').alt === 'mask of b'")
+    wait_until(page, "document.querySelector('#close-up-picture img').naturalWidth === 2000")
     assert page.locator("#close-up-note").text_content() == ""
     page.keyboard.press("z")
     page.keyboard.press("ArrowLeft")
@@ -259,8 +260,8 @@ def test_a_sheet_that_was_moved_shows_its_own_small_pictures_and_says_so(
     (tmp_path / "elsewhere").mkdir()
     page, seen = open_page(page_file.rename(tmp_path / "elsewhere" / "g.html"))
     page.locator(".stage").first.click()
-    page.wait_for_function("document.querySelector('#close-up-note').textContent.startsWith('a small picture')")
-    page.wait_for_function("document.querySelector('#close-up-picture img').naturalHeight === 320")
+    wait_until(page, "document.querySelector('#close-up-note').textContent.startsWith('a small picture')")
+    wait_until(page, "document.querySelector('#close-up-picture img').naturalHeight === 320")
     page.keyboard.press("3")
     page.wait_for_selector("#close-up-picture path.person", state="attached")
     assert [one for one in seen if "ERR_FILE_NOT_FOUND" not in one] == []

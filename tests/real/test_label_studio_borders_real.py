@@ -18,25 +18,25 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from curation.dataset import read_dataset
+from curation.dataset.dataset import read_dataset
 from curation.errors import CurateError
-from curation.pixels import decode_mask
-from labeling.label_studio.access import Access, read_secrets
-from labeling.label_studio.checking import check_server
-from labeling.label_studio.client import Client, Patience
-from labeling.label_studio.config import CONFIG
-from labeling.label_studio.doubles import AS_MADE, settle_doubles
-from labeling.label_studio.project import the_project
-from labeling.label_studio.pulling import pull
-from labeling.label_studio.pushing import push
-from labeling.label_studio.stand_in import submit
-from labeling.label_studio.tasks import Task, by_sample, fetch_answers, list_tasks
-from tests.labeling.label_studio.drawn import draw_dataset, push_of
-from tests.labeling.label_studio.mutations import Twist
+from curation.images.pixels import decode_mask
+from labeling.label_tools.label_studio.check_round_trip import check_server
+from labeling.label_tools.label_studio.project.label_config import CONFIG
+from labeling.label_tools.label_studio.project.project import the_project
+from labeling.label_tools.label_studio.project.tasks import Task, by_sample, fetch_answers, list_tasks
+from labeling.label_tools.label_studio.pull.pull import pull
+from labeling.label_tools.label_studio.push.doubles import AS_MADE, settle_doubles
+from labeling.label_tools.label_studio.push.push import push
+from labeling.label_tools.label_studio.server.access import Access, read_secrets
+from labeling.label_tools.label_studio.server.client import Client, Patience
+from labeling.label_tools.label_studio.stand_in import submit
+from tests.labeling.label_tools.label_studio.drawn import draw_dataset, push_of
+from tests.labeling.label_tools.label_studio.mutations import Twist
 from tests.real.label_studio_projects import answer, portraits, submit_all, whole
 from tests.real.label_studio_server import chromium, proxy
 
-MUTATIONS = int(os.environ.get("CURATE_REAL_MUTATIONS", "25"))
+MUTATIONS = int(os.environ.get("CURATE_REAL_MUTATIONS", "12"))
 pytestmark = pytest.mark.real
 
 

@@ -17,18 +17,18 @@ import psutil
 import pytest
 from label_studio_sdk.converter.brush import decode_rle
 
-from curation.dataset import read_dataset
-from curation.errors import ConfigurationProblem
-from curation.pixels import decode_mask
-from labeling.label_studio.access import Access, read_running, read_secrets
-from labeling.label_studio.checking import check_server
-from labeling.label_studio.client import Client, Patience
-from labeling.label_studio.project import the_project
-from labeling.label_studio.pulling import pull
-from labeling.label_studio.pushing import push
-from labeling.label_studio.tasks import fetch_answers, list_tasks
-from tests.labeling.label_studio.drawn import draw_dataset, push_of
-from tests.labeling.label_studio.fake_server import one_in
+from curation.dataset.dataset import read_dataset
+from curation.errors import ConfigurationProblem, RemoteUnavailable
+from curation.images.pixels import decode_mask
+from labeling.label_tools.label_studio.check_round_trip import check_server
+from labeling.label_tools.label_studio.project.project import the_project
+from labeling.label_tools.label_studio.project.tasks import fetch_answers, list_tasks
+from labeling.label_tools.label_studio.pull.pull import pull
+from labeling.label_tools.label_studio.push.push import push
+from labeling.label_tools.label_studio.server.access import Access, read_running, read_secrets
+from labeling.label_tools.label_studio.server.client import Client, Patience
+from tests.labeling.label_tools.label_studio.drawn import draw_dataset, push_of
+from tests.labeling.label_tools.label_studio.fake_server import one_in
 from tests.real.label_studio_projects import portraits, submit_all, whole
 from tests.real.label_studio_server import chromium, proxy
 
@@ -42,8 +42,32 @@ pytestmark = pytest.mark.real
 def test_masks_that_are_hard_to_carry_come_back_equal(client: Client, images: Any) -> None:
     if images == "local" and client.access.files is None:
         pytest.skip("the server is not one of `curate label serve`")
+    before = everything(client)
     found = check_server(client, images=images)
     assert [one.reason for one in found] == [""] * len(found)
+    assert everything(client) == before
+
+
+@pytest.mark.parametrize("broken", ["/import", "/annotations/", "/api/tasks"])
+def test_a_check_that_fails_leaves_nothing_behind(access: Access, client: Client, broken: str) -> None:
+    before = everything(client)
+
+    def fault(method: str, path: str) -> str:
+        return "500 before" if path.partition("?")[0].endswith(broken) else ""
+
+    with proxy(access.url, fault=fault) as address:
+        reached = Access(url=address, token=access.token, files=access.files)
+        with Client(reached, patience=Patience(limit_s=0.0)) as faulty, pytest.raises(RemoteUnavailable):
+            check_server(faulty, images="auto")
+    assert everything(client) == before
+
+
+def everything(client: Client) -> tuple[set[int], set[str]]:
+    """Return the projects of a server, and the folders of its pictures."""
+    projects = client.get("/api/projects", kind=dict, page_size=1000)["results"]
+    files = client.access.files
+    folders = set() if files is None or not files.is_dir() else {one.name for one in files.iterdir()}
+    return {one["id"] for one in projects}, folders
 
 
 def test_real_portraits_come_back_to_the_pixel(client: Client, title: str, tmp_path: Path) -> None:

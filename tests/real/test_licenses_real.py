@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 
-from curation.coco.file import read_coco
-from curation.licenses import terms_of
-from tests.curation.test_licenses import COCO
+from curation.dataset.licenses import terms_of
+from curation.sources.coco.read_file import read_coco
+from tests.curation.dataset.test_licenses import COCO
+from tests.places import REAL_DATA
 
-REAL = Path(os.environ.get("CURATE_REAL_DATA", "../shared")) / "data" / "coco" / "annotations"
+REAL = REAL_DATA / "data" / "coco" / "annotations"
 
 
 def test_the_file_of_coco_holds_the_licences_that_were_classified_by_hand() -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.places import REPOSITORY
+
 UV = Path(sys.executable).with_name("uv")
 
 
@@ -20,9 +21,11 @@ def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the base package, at the locked versions, into a new environment."""
     folder = tmp_path_factory.mktemp("light")
     source = folder / "source"
-    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".git", ".venv", "tests", "demo", ".*_cache"))
+    shutil.copytree(REPOSITORY, source, ignore=shutil.ignore_patterns(".git", ".venv", "tests", "demo", ".*_cache"))
     subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, folder / "venv"], check=True)
-    pins = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line and line[0] != " "]
+    pins = [
+        line for line in (REPOSITORY / "requirements.lock").read_text().splitlines() if "==" in line and line[0] != " "
+    ]
     constraints = folder / "constraints.txt"
     constraints.write_text("\n".join(line.removesuffix(" \\") for line in pins))
     command = [UV, "pip", "install", "--quiet", "--constraint", constraints, source]

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
-from curation.runner import RunnerOptions
-from models.gate import GateRules, decide
+from curation.building.workers import RunnerOptions
+from models.evaluation.gate import GateRules, decide
 from models.metrics.intervals import Interval
-from reports.index_page import write_index
-from reports.pdf import write_pdf
-from reports.round_record import CostFacts, LabelFacts, Round, data_facts, write_round
-from reports.run_report import RunReport, write_run_report
-from reports.run_report_reading import read_evaluated
+from reports.page.pdf import write_pdf
+from reports.rounds.index_page import write_index
+from reports.rounds.read_evaluation import read_evaluated
+from reports.rounds.report_page import RunReport, write_run_report
+from reports.rounds.round_record import CostFacts, LabelFacts, Round, data_facts, write_round
+from tests.real.printed_pages import Mark, printed_pages
 from tests.reports.evaluated_data import draw_evaluation
 
 CHROMIUM = shutil.which("chromium")
@@ -76,6 +77,20 @@ def looked_at(browser: Any, *, file: Path) -> tuple[Any, list[str]]:
     return page, seen
 
 
+LABELS_OF_CHARTS = """charts => charts.flatMap(chart => {
+  const around = chart.getBoundingClientRect();
+  const labels = [...chart.querySelectorAll('text')].map(label => label.getBoundingClientRect());
+  const ink = box => [box.top + 0.2 * box.height, box.bottom - 0.2 * box.height];
+  const clash = (one, other) => one.left < other.right && other.left < one.right
+    && ink(one)[0] < ink(other)[1] && ink(other)[0] < ink(one)[1];
+  return labels.flatMap((one, number) => [
+    ...(one.height < 9 ? ['small'] : []),
+    ...(one.left < around.left || one.right > around.right || one.bottom > around.bottom ? ['outside'] : []),
+    ...(labels.slice(number + 1).some(other => clash(one, other)) ? ['on another'] : []),
+  ]);
+})"""
+
+
 def hostile_round(folder: Path, *, text: str) -> Round:
     """Write a round with a payload in every text that a page shows."""
     ids = [f"{re.sub('[/' + chr(92) * 2 + ']', '|', text)} {number}" for number in range(4)]  # an id is a file name
@@ -102,7 +117,7 @@ def hostile_round(folder: Path, *, text: str) -> Round:
     )
     write_round(folder, told=told)
     write_run_report(
-        RunReport(told=told, evaluated=evaluated), out=folder / "report.html", runner=RunnerOptions(workers=0)
+        RunReport(record=told, evaluated=evaluated), out=folder / "report.html", runner=RunnerOptions(workers=0)
     )
     return told
 
@@ -158,6 +173,45 @@ def test_it_is_printed_as_pdf(tmp_path: Path) -> None:
     assert data.rstrip().endswith(b"%%EOF")
 
 
+def ends_badly(pages: list[list[Mark]]) -> list[str]:
+    """Return what is wrong with the ends of pages: under a heading, or the head of a table, nothing; much white."""
+    found = []
+    for number, marks in enumerate(pages, start=1):
+        heads = [mark.height for mark in marks if mark.is_heading or "TH" in mark.tags]
+        rest = [mark.height for mark in marks if not mark.is_heading and "TH" not in mark.tags]
+        if min(heads, default=1.0) <= min(rest, default=1.0):
+            found.append(f"page {number} ends with a heading")
+        if number < len(pages) and min(heads + rest, default=1.0) > 0.45:
+            found.append(f"page {number} of {len(pages)} is half empty")
+    return found
+
+
+def printed_everywhere(browser: Any, *, file: Path, style: str = "html { }") -> Iterator[str]:
+    """Yield what is wrong with a page that is printed with all of it farther and farther down."""
+    page = browser.new_page()
+    page.goto(file.as_uri())
+    page.evaluate("text => document.styleSheets[0].insertRule(text, document.styleSheets[0].cssRules.length)", style)
+    for shift_px in range(0, 700, 100):
+        page.evaluate("shift => { document.querySelector('.top').style.paddingTop = `${shift}px` }", shift_px)
+        pages = printed_pages(page.pdf(prefer_css_page_size=True, tagged=True))
+        assert sum(mark.is_heading for marks in pages for mark in marks) > 3
+        yield from ends_badly(pages)
+    page.close()
+
+
+def test_no_printed_page_ends_with_a_heading_or_is_half_empty(browser: Any, tmp_path: Path) -> None:
+    """So it is with what the product prints, and with its parts in other places; without our rules there are such."""
+    hostile_round(tmp_path / "1", text="a round")
+    write_pdf(tmp_path / "1" / "report.html", out=tmp_path / "report.pdf")
+    printed = printed_pages((tmp_path / "report.pdf").read_bytes())
+    assert len(printed) > 1 and ends_badly(printed) == []
+    files = [tmp_path / "1" / "report.html", *looked_at_rounds(tmp_path / "of one model")]
+    for file in files[:2]:
+        assert list(printed_everywhere(browser, file=file)) == [], file
+    careless = "@media print { * { break-after: auto !important; break-before: auto !important } }"
+    assert next(printed_everywhere(browser, file=files[0], style=careless))
+
+
 def looked_at_rounds(folder: Path) -> tuple[Path, Path]:
     """Write a round of one model with a training, under long names, and the page over the rounds; give both pages."""
     names = ["new model of many words"] * 12
@@ -169,7 +223,9 @@ def looked_at_rounds(folder: Path) -> tuple[Path, Path]:
     )
     told = Round(name="Round 1", command="c", started="2026-11-28T03:00:00+00:00", problems=["not enough room " * 12])
     write_round(folder / "1", told=told)
-    report = RunReport(told=told, evaluated=read_evaluated(folder / "1" / "evaluation"), training=folder / "1" / "run")
+    report = RunReport(
+        record=told, evaluated=read_evaluated(folder / "1" / "evaluation"), training=folder / "1" / "run"
+    )
     write_run_report(report, out=folder / "1" / "report.html", runner=RunnerOptions(workers=0))
     write_index(folder, out=folder / "index.html")
     return folder / "1" / "report.html", folder / "index.html"
@@ -191,6 +247,15 @@ def test_words_in_tables_do_not_break_letter_by_letter_on_a_telephone(browser: A
         assert found and all(lines <= words for words, lines in found), (file.name, found)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert seen == []
+
+
+@pytest.mark.parametrize("width", [390, 800, 1280])
+def test_what_stands_at_a_chart_can_be_read_on_any_screen(browser: Any, tmp_path: Path, width: int) -> None:
+    page, seen = looked_at(browser, file=looked_at_rounds(tmp_path)[0])
+    page.set_viewport_size({"width": width, "height": 800})
+    charts = page.locator("svg.chart")
+    assert charts.count() > 1
+    assert charts.evaluate_all(LABELS_OF_CHARTS) == [] and seen == []
 
 
 def test_curves_differ_in_colour_and_swatches_stay_beside_their_names(browser: Any, tmp_path: Path) -> None:

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from curation.dataset import Dataset
-from curation.duplicates import find_duplicates
-from curation.duplicates_looks import LookOptions, look_at, pictures_of
-from curation.pixels import encode_mask
+from curation.building.workers import RunnerOptions
+from curation.dataset.dataset import Dataset
+from curation.duplicates.find_duplicates import find_duplicates
+from curation.duplicates.fingerprint_dataset import LookOptions, look_at, pictures_of
+from curation.images.pixels import encode_mask
 from curation.quarantine import BadRecord, Code
-from curation.runner import RunnerOptions
-from models.sightings import Sighting
-from reports.backgrounds import BackgroundsPage, write_backgrounds_page
-from reports.duplicates import DuplicatesPage, write_duplicates_page
+from models.evaluation.find_persons import Sighting
+from reports.datasets.backgrounds_page import BackgroundsPage, write_backgrounds_page
+from reports.datasets.duplicates_page import DuplicatesPage, write_duplicates_page
 from tests.real.test_gallery_page import IDS, PAYLOADS, drawn
 
 pytestmark = pytest.mark.real

@@ -14,17 +14,17 @@ from typing import Any
 import psutil
 import pytest
 
-from curation.dataset import read_dataset
-from curation.files import fingerprint_file
-from curation.pixels import decode_mask
-from labeling.label_studio.access import API_KEY, URL, Access
-from labeling.label_studio.client import Client
-from labeling.label_studio.project import find_project
-from labeling.label_studio.stand_in import annotate
-from labeling.label_studio.tasks import list_tasks
-from models.registry import WORKSPACE
+from curation.dataset.dataset import read_dataset
+from curation.images.pixels import decode_mask
+from curation.storage.files import fingerprint_file
+from labeling.label_tools.label_studio.project.project import find_project
+from labeling.label_tools.label_studio.project.tasks import list_tasks
+from labeling.label_tools.label_studio.server.access import API_KEY, URL, Access
+from labeling.label_tools.label_studio.server.client import Client
+from labeling.label_tools.label_studio.stand_in import annotate
+from models.registry.registry import WORKSPACE
 from tests.pipelines.commands import finish, run, start
-from tests.pipelines.test_retrain import Folder, drawn
+from tests.pipelines.loop.test_retrain import Folder, drawn
 from tests.real.label_studio_server import serving
 
 pytestmark = [pytest.mark.real, pytest.mark.filterwarnings("default")]  # those of MLflow's own packages
@@ -55,7 +55,7 @@ def asking(path: Path, *, title: str) -> Folder:
 
 
 def sent_to(client: Client, title: str) -> Counter[str]:
-    """Give how often each sample is in a project."""
+    """Return how often each sample is in a project."""
     project = find_project(client, title=title)
     return Counter() if project is None else Counter(task.uid for task in list_tasks(client, project=project.id))
 
@@ -84,6 +84,7 @@ def test_what_is_corrected_comes_back_trains_and_other_samples_go_next(server: C
     assert folder.go()["outcome"] == "nothing_to_do"
 
 
+@pytest.mark.nightly
 def test_killed_at_random_moments_a_round_ends_as_one_that_nobody_disturbed(server: Client, tmp_path: Path) -> None:
     unbroken = asking(tmp_path / "unbroken", title=f"round {uuid.uuid4().hex[:8]}")
     began = time.monotonic()

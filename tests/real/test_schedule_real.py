@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from labeling.label_studio.client import Client
-from labeling.label_studio.project import the_project
-from labeling.label_studio.pushing import push
-from labeling.label_studio.stand_in import submit
-from labeling.label_studio.status import submitted_since
-from labeling.label_studio.tasks import list_tasks
-from tests.labeling.label_studio.drawn import draw_dataset, push_of
+from labeling.label_tools.label_studio.project.project import the_project
+from labeling.label_tools.label_studio.project.tasks import list_tasks
+from labeling.label_tools.label_studio.pull.status import submitted_since
+from labeling.label_tools.label_studio.push.push import push
+from labeling.label_tools.label_studio.server.client import Client
+from labeling.label_tools.label_studio.stand_in import submit
+from tests.labeling.label_tools.label_studio.drawn import draw_dataset, push_of
 from tests.real.label_studio_server import serving
 
 pytestmark = pytest.mark.real

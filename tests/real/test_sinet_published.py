@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -14,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from models.networks.sinet import SINet
+from tests.places import REAL_DATA
 
-REAL_DATA = Path(os.environ.get("CURATE_REAL_DATA", Path(__file__).parents[3] / "shared"))
 GRAPH = REAL_DATA / "models" / "sinet.onnx"
 KINDS = {nn.Conv2d: "Conv", nn.BatchNorm2d: "BatchNormalization", nn.PReLU: "PRelu", nn.Linear: "Gemm"}
 NAMES = ("weight", "bias", "running_mean", "running_var")
@@ -26,7 +24,7 @@ pytestmark = [
 
 
 def layers_in_order(network: nn.Module) -> list[nn.Module]:
-    """Give the layers that have weights, in the order in which an image meets them."""
+    """Return the layers that have weights, in the order in which an image meets them."""
     met: list[nn.Module] = []
     hooks = [
         module.register_forward_hook(lambda layer, _, __: met.append(layer))

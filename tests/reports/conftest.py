@@ -13,8 +13,8 @@ import PIL.Image
 import pyarrow as pa
 import pytest
 
-from curation.card import Card, Counts
-from curation.dataset import SCHEMA, Dataset, read_dataset, write_dataset
+from curation.dataset.card import Card, Counts
+from curation.dataset.dataset import SCHEMA, Dataset, read_dataset, write_dataset
 from curation.quarantine import BadRecord, Code
 
 MakeDataset = Callable[..., Dataset]
@@ -22,7 +22,7 @@ MakeDataset = Callable[..., Dataset]
 
 @pytest.fixture
 def make_dataset() -> MakeDataset:
-    """Give a function that writes a dataset of drawn discs, one for each id, and one line of quarantine."""
+    """Return a function that writes a dataset of drawn discs, one for each id, and one line of quarantine."""
 
     def make(folder: Path, *ids: str, text: str = "drawn", columns: dict[str, pa.Array] | None = None) -> Dataset:
         rows: list[dict[str, Any]] = []

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from models.scores import table_of_scores, write_scores
+from models.evaluation.score_table import table_of_scores, write_scores
 from tests.models.drawn import Sample, drawn_dataset, person, png, put, score_row
 
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from models.scores import Score, table_of_scores
+from models.evaluation.score_table import Score, table_of_scores
 
 
 def scored(mious: Sequence[float | None], *, dataset: str = "t", groups: Sequence[str] | None = None) -> pa.Table:
-    """Give the scores of images 0, 1, ... of a test set; None for a prediction that is not finite."""
+    """Return the scores of images 0, 1, ... of a test set; None for a prediction that is not finite."""
     return table_of_scores(
         Score(
             id=str(number),

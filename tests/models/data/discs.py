@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from curation.card import Card, Counts
-from curation.dataset import SCHEMA, Dataset, read_dataset, write_dataset
+from curation.dataset.card import Card, Counts
+from curation.dataset.dataset import SCHEMA, Dataset, read_dataset, write_dataset
 
 
 def disc_dataset(
@@ -52,7 +52,7 @@ def disc_dataset(
 
 
 def draw_disc(folder: Path, id_: str, *, size: tuple[int, int]) -> dict[str, str]:
-    """Draw a disc whose place, size and colours hang on the id; give the files by column."""
+    """Draw a disc whose place, size and colours depend on the id; give the files by column."""
     rng = np.random.default_rng([ord(character) for character in f"{folder.name}/{id_}"])
     height, width = size
     middle = (int(width * rng.uniform(0.35, 0.65)), int(height * rng.uniform(0.35, 0.65)))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.data.augmentation import POLICIES, Policy, augmented
-from models.losses import IGNORED
+from models.losses.targets import IGNORED
 
 
 def picture() -> tuple[np.ndarray, np.ndarray]:

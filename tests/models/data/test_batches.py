@@ -11,10 +11,10 @@ from curation.errors import EnvironmentProblem
 from curation.quarantine import Code
 from models.card import ModelCard
 from models.data.batches import Batch, BatchLoader, Share, epoch_order
-from models.data.choosing import Choice, choose_samples
+from models.data.choose_samples import SampleChoice, choose_samples
 from models.data.images import ImageOptions, LabelledImages
 from models.preprocessing import normalised
-from models.training.judging import network_input
+from models.training.validate import network_input
 from tests.models.data.discs import disc_dataset, write_png
 
 IDS = [f"s{number}" for number in range(7)]
@@ -25,7 +25,7 @@ def images(folder: Path, *, ids: list[str] = IDS, seed: int = 0) -> LabelledImag
     chosen = choose_samples(
         [disc_dataset(folder / "data", ids)],
         validation=[disc_dataset(folder / "judge", ["v1", "v2"], size=(60, 50))],
-        choice=Choice(),
+        choice=SampleChoice(),
     )
     options = ImageOptions(classes=1, input_size=SIZE, policy="modern", seed=seed)
     return LabelledImages(chosen.training, validation=chosen.validation, options=options)

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from curation.pixels import Alpha, Image, Mask, decode_image, decode_mask
+from curation.images.pixels import Alpha, Image, Mask, decode_image, decode_mask
 from curation.quarantine import BadRecord, Code
 from models.data.augmentation import POLICIES, Policy
-from models.data.choosing import Choice, choose_samples
+from models.data.choose_samples import SampleChoice, choose_samples
 from models.data.images import Draw, Example, Fuse, ImageOptions, LabelledImages, generator_of
-from models.losses import IGNORED
+from models.losses.targets import IGNORED
 from models.preprocessing import resized, resized_mask
 from tests.models.data.discs import disc_dataset, write_png
 
@@ -25,7 +25,7 @@ def images(
     chosen = choose_samples(
         [disc_dataset(data, ["a", "b", "c"])],
         validation=[disc_dataset(judge, ["v"], size=(60, 50))],
-        choice=Choice(classes=classes),
+        choice=SampleChoice(classes=classes),
     )
     options = ImageOptions(classes=classes, input_size=SIZE, policy=policy, seed=seed, fuse=fuse)
     return LabelledImages(chosen.training, validation=chosen.validation, options=options)
@@ -96,11 +96,11 @@ class WhiteGround:
     def is_wanted(self, rng: np.random.Generator) -> bool:
         return bool(rng.random() < self.share)
 
-    def cut_out(self, image: Image, mask: Mask) -> tuple[Image, Alpha]:
+    def cut_out(self, image: Image, label: Mask | Alpha, *, is_alpha: bool) -> tuple[Image, Alpha]:
         self.cut_outs += 1
-        return image, mask
+        return image, label
 
-    def lay(self, colours: Image, alpha: Alpha, rng: np.random.Generator) -> tuple[Image, Mask]:
+    def lay(self, colours: Image, alpha: Alpha, rng: np.random.Generator) -> tuple[Image, Alpha]:
         return np.where(alpha[..., None] > 0, colours, np.uint8(rng.integers(250, 256))), alpha
 
 

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from torchmetrics.functional.classification import binary_jaccard_index, multiclass_jaccard_index
 
+from curation.labels.masks import mask_of
 from models.metrics.confusion import (
     Confusion,
     background_iou,
     confusion,
-    cut,
     image_miou,
     person_iou,
 )
@@ -107,9 +107,9 @@ def test_masks_of_other_sizes_are_refused() -> None:
 def test_a_probability_cut_as_stored_is_cut_as_it_was(probability: float) -> None:
     values = np.full((2, 2), probability, np.float32)
     stored = np.rint(values * 255).astype(np.uint8)
-    assert ((stored >= 128) == (cut(values) == 255)).all()
+    assert ((stored >= 128) == (mask_of(values) == 255)).all()
 
 
 def test_the_cut_includes_one_half_and_nothing_below() -> None:
     below = np.nextafter(np.float32(0.5), np.float32(0))
-    assert cut(np.array([[below, 0.5]], np.float32)).tolist() == [[0, 255]]
+    assert mask_of(np.array([[below, 0.5]], np.float32)).tolist() == [[0, 255]]

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from models.networks import cost
+from models.networks.catalogue import build_network
 from models.networks.cost import Cost, cost_of, latency_ms
-from models.networks.registry import build_network
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_product_of_matrices_costs_its_rows_columns_and_depth() -> None:
 
 
 def counted_by_hooks(network: nn.Module, *, size: tuple[int, int]) -> int:
-    """Give the multiply-adds that each layer says of itself: weights times the pixels on which they stand."""
+    """Return the multiply-adds that each layer says of itself: weights times the pixels on which they stand."""
     total = []
 
     def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:

@@ -7,7 +7,7 @@ from models.networks.fcn import Fcn, FcnDilated
 
 
 def sizes_of_scores(network: nn.Module, *, names: tuple[str, ...]) -> list[tuple[int, ...]]:
-    """Give the height and width of what some layers score, for an image of 64 x 96."""
+    """Return the height and width of what some layers score, for an image of 64 x 96."""
     sizes = []
     for name in names:
         layer = network.get_submodule(name)

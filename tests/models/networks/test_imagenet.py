@@ -12,8 +12,8 @@ from torchvision.models import shufflenet_v2_x1_0
 
 from curation.errors import ConfigurationProblem
 from models.networks import imagenet
+from models.networks.catalogue import build_network
 from models.networks.imagenet import published_state
-from models.networks.registry import build_network
 
 ON_SHUFFLENET = ("deeplab_shufflenet", "fcn", "fcn_dilated", "portrait_fcn")
 LOOK_UP = socket.getaddrinfo
@@ -21,7 +21,7 @@ LOOK_UP = socket.getaddrinfo
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give torch's cache, empty, on a machine without internet."""
+    """Return torch's cache, empty, on a machine without internet."""
 
     def no_internet(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")

@@ -8,7 +8,7 @@ from models.networks.portrait_fcn import PortraitFcn
 
 
 def seen_by(network: PortraitFcn, image: Tensor) -> Tensor:
-    """Give the six channels that the network makes of an image."""
+    """Return the six channels that the network makes of an image."""
     seen = []
     network.fcn.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
     network.eval()(image)

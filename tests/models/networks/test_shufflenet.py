@@ -11,7 +11,7 @@ from models.networks.shufflenet import Dimensions, ShuffleNet, ShuffleUnit, chan
 
 
 def warmed_up(network: nn.Module) -> nn.Module:
-    """Give a network whose batch norms are no identity, ready to predict."""
+    """Return a network whose batch norms are no identity, ready to predict."""
     generator = torch.Generator().manual_seed(1)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from curation.errors import ConfigurationProblem
+from models.networks.catalogue import build_network
 from models.networks.cost import cost_of
-from models.networks.registry import build_network
 from models.networks.sinet import SINet, SqueezeUnit, uncertainty
 
 

@@ -24,12 +24,12 @@ CARD = ModelCard(
 
 
 def red_model() -> ModelProto:
-    """Give a model whose logit of person is the normalised red of the pixel: weights 1, 0, 0."""
+    """Return a model whose logit of person is the normalised red of the pixel: weights 1, 0, 0."""
     return convolution([[1.0, 0.0, 0.0]])
 
 
 def convolution(weights: Sequence[Sequence[float]]) -> ModelProto:
-    """Give a model of one 1 x 1 convolution, without bias: one row of weights for each output channel."""
+    """Return a model of one 1 x 1 convolution, without bias: one row of weights for each output channel."""
     kernel = numpy_helper.from_array(np.array(weights, dtype=np.float32)[:, :, None, None], name="kernel")
     return model_of(
         [helper.make_node("Conv", ["image", "kernel"], ["output"])], constants=[kernel], channels=len(weights)
@@ -44,7 +44,7 @@ def model_of(
     shape: Sequence[int | str] = ("n", 3, *SIZE),
     opsets: Sequence[tuple[str, int]] = (("", 17),),
 ) -> ModelProto:
-    """Give a model from nodes that lead from `image` to `output`."""
+    """Return a model from nodes that lead from `image` to `output`."""
     graph = helper.make_graph(
         list(nodes),
         "drawn",
@@ -58,7 +58,7 @@ def model_of(
 
 
 def nan_on_black() -> ModelProto:
-    """Give a model that divides by the brightest channel value: 0 / 0 where the normalised image is all zero."""
+    """Return a model that divides by the brightest channel value: 0 / 0 where the normalised image is all zero."""
     nodes = [
         helper.make_node("ReduceMax", ["image"], ["most"], axes=[1, 2, 3], keepdims=1),
         helper.make_node("Div", ["image", "most"], ["share"]),
@@ -78,5 +78,5 @@ def write_onnx(folder: Path, model: ModelProto | bytes, *, name: str = "model", 
 
 
 def elements(node: str, output: str, *, value: onnx.TensorProto) -> NodeProto:
-    """Give a Constant node."""
+    """Return a Constant node."""
     return helper.make_node("Constant", [], [output], name=node, value=value)

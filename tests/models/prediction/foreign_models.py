@@ -27,7 +27,7 @@ SIGMOID = [helper.make_node("Conv", ["image", "w", "b"], ["y"]), helper.make_nod
 
 
 def red(*, scale: float = 1.0, classes: Sequence[float] = (1.0,)) -> dict[str, np.ndarray]:
-    """Give the weights of log-odds of 40 x red - 20, of red in 0..1/scale, once for each class, times its number."""
+    """Return the weights of log-odds of 40 x red - 20, of red in 0..1/scale, once for each class, times its number."""
     weights, bias = np.zeros((len(classes), 3, 1, 1), np.float32), np.zeros(len(classes), np.float32)
     for index, times in enumerate(classes):
         weights[index, 0], bias[index] = 40 * times * scale, -20 * times
@@ -62,7 +62,7 @@ def net(
 def ending(
     *nodes: tuple[str, dict[str, Any]], first: str = "image", of_two: dict[str, str] | None = None
 ) -> list[NodeProto]:
-    """Give a convolution and what follows it; the last gives `output`. `of_two` names second inputs."""
+    """Return a convolution and what follows it; the last gives `output`. `of_two` names second inputs."""
     made = [helper.make_node("Conv", [first, "w", "b"], ["t0"])]
     for number, (kind, settings) in enumerate(nodes, start=1):
         made.append(

@@ -83,3 +83,13 @@ def test_one_number_that_is_not_finite_is_noticed(value: float) -> None:
     assert sound is (value == -np.inf)  # a class that is ruled out leaves a finite choice between the others
     logits[0, 1, 2, 2] = value
     assert not is_sound(person_scores(logits, card=card(output="logits", person_index=1))[0])
+
+
+def test_of_an_alpha_of_several_channels_that_of_the_person_is_taken() -> None:
+    values = np.zeros((1, 4, 5, 2), np.float32)
+    values[..., 0], values[..., 1] = 204, 51
+    this = card(output="alpha", person_index=1, output_layout="NHWC")
+    found = probabilities(person_scores(values, card=this), card=this)
+    np.testing.assert_allclose(found, np.full((1, 4, 5), 0.2), atol=1e-6)
+    with pytest.raises(WrongShape, match="person_index"):
+        person_scores(values, card=card(output="alpha", person_index=2, output_layout="NHWC"))

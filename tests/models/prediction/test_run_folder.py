@@ -9,14 +9,14 @@ import torch
 
 from curation.errors import ConfigurationProblem, CurateError, InputRefused
 from models.card import ModelCard, read_card
-from models.networks.registry import build_network
+from models.networks.catalogue import build_network
 from models.prediction import engines
-from models.prediction.finding import find_model
-from models.prediction.preparing import checked_model
+from models.prediction.find_model import find_model
+from models.prediction.prepare import checked_model
 from models.prediction.protocol import EngineOptions
-from models.prediction.ready import ReadyModel
+from models.prediction.ready_model import ReadyModel
+from models.prediction.weights import load_network, save_model
 from models.preprocessing import normalised
-from models.weights import load_network, save_model
 
 CARD = ModelCard(
     input_size=(64, 48),
@@ -75,7 +75,7 @@ def test_the_second_time_torch_is_not_needed(run: Path, monkeypatch: pytest.Monk
     image = np.random.default_rng(1).integers(0, 256, (50, 70, 3), dtype=np.uint8)
     first = predicted(checked(run), image)
     with monkeypatch.context() as without:
-        without.setitem(sys.modules, "models.weights", None)
+        without.setitem(sys.modules, "models.prediction.weights", None)
         np.testing.assert_array_equal(predicted(checked(run), image), first)
 
 

@@ -25,7 +25,7 @@ def test_a_person_of_a_twentieth_of_a_window_lies_whole_in_one_of_them() -> None
 
 
 def mapped(odds: np.ndarray) -> WindowMap:
-    """Give each window exactly its part of the log-odds of a frame."""
+    """Return each window exactly its part of the log-odds of a frame."""
     found = WindowMap((odds.shape[0], odds.shape[1]))
     for y, x, h, w in windows_of((odds.shape[0], odds.shape[1])):
         found.add(odds[y : y + h, x : x + w], window=(y, x, h, w))

@@ -15,19 +15,25 @@ import pytest
 import yaml
 
 from curation.errors import ConfigurationProblem
-from models.training.runs import RunOptions, plan_training, train
-from models.training.settings import Stage, TrainSettings, settings_from, settings_text, training_id
-from tests.curation.fusion_data import grounds, persons
-from tests.models.training.test_runs import Stopped, history, stop_at, trained, wait_for_checkpoint, weights
+from models.training.settings import Stage, TrainingOptions, TrainSettings, settings_from
+from models.training.settings_text import settings_text, training_id
+from models.training.train import plan_training, train
+from tests.curation.fusion.fusion_data import grounds, persons
+from tests.models.training.test_train import Stopped, history, stop_at, trained, wait_for_checkpoint, weights
 
-NEW = ("fusion_ratio", "backgrounds")
+KEYS = "network classes input_size weights seed val stages ema patience precision checkpoint_every_steps limit"
+STAGE_KEYS = (
+    "name data where epochs batch_size accumulate learning_rate optimizer momentum weight_decay schedule warmup losses "
+    "augmentation frozen"
+)
+"""Those that every training has been told with, from the first on; beside them stood a weight of auxiliary heads."""
 
 
-def without_fusion(settings: TrainSettings) -> dict[str, Any]:
+def as_before(settings: TrainSettings) -> dict[str, Any]:
+    """Return settings as they were told when there was neither fusion nor anything that came after it."""
     told: dict[str, Any] = msgspec.to_builtins(settings)
-    del told["keep"], told["licenses"]
-    told["stages"] = [{k: v for k, v in stage.items() if k not in NEW} for stage in told["stages"]]
-    return told
+    stages = [{name: stage[name] for name in STAGE_KEYS.split()} for stage in told["stages"]]
+    return {name: told[name] for name in KEYS.split()} | {"stages": stages}
 
 
 @pytest.mark.parametrize("stage", [Stage(), Stage(backgrounds=("g",), fusion_ratio=0)])
@@ -35,9 +41,10 @@ def test_a_training_has_the_id_and_the_config_that_it_had_before_there_was_fusio
     stage: Stage,
 ) -> None:
     settings = TrainSettings(network="n", stages=(stage,))
-    before = msgspec.json.encode([without_fusion(settings), {"d": "1"}], order="deterministic")
+    told = as_before(settings)
+    before = msgspec.json.encode([told | {"auxiliary_weight": 0.4}, {"d": "1"}], order="deterministic")
     assert training_id(settings, data={"d": "1"}) == hashlib.sha256(before).hexdigest()[:16]
-    assert yaml.safe_load(settings_text(settings)) == yaml.safe_load(yaml.safe_dump(without_fusion(settings)))
+    assert yaml.safe_load(settings_text(settings)) == yaml.safe_load(yaml.safe_dump(told))
 
 
 def test_fusion_is_part_of_what_a_training_is() -> None:
@@ -82,7 +89,7 @@ def test_a_training_with_fusion_hangs_on_its_backgrounds_and_gives_the_same_weig
     for name, ratio in (("one", 0.5), ("two", 0.5), ("off", 0.0)):
         plan = plan_training(fusing(tmp_path / "data", ratio=ratio))
         assert (str(tmp_path / "data" / "g") in plan.data) == (ratio > 0)
-        train(plan, out=tmp_path / name, options=RunOptions(), told=lambda _: None)
+        train(plan, out=tmp_path / name, options=TrainingOptions(), told=lambda _: None)
         made.append(weights(tmp_path / name))
     assert made[0] == made[1] != made[2]
 
@@ -99,10 +106,11 @@ def test_stopped_after_any_batch_and_resumed_a_training_with_fusion_ends_with_th
         assert history(out) == history(tmp_path / "whole")
 
 
+@pytest.mark.nightly  # test_train.py kills a training without fusion
 def test_killed_the_same_command_goes_on_to_the_bits_of_one_that_was_not(tmp_path: Path) -> None:
     settings, config = fusing(tmp_path / "data"), tmp_path / "config.yaml"
     config.write_bytes(settings_text(settings))
-    command = [sys.executable, "-m", "pipelines.cli", "train", "--config", str(config)]
+    command = [sys.executable, "-m", "pipelines.command_line.cli", "train", "--config", str(config)]
     command += ["--workers", "0", "--device", "cpu", "--quiet", "--out"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     whole, killed = tmp_path / "whole", tmp_path / "killed"

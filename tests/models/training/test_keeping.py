@@ -11,7 +11,7 @@ import pytest
 from curation.errors import InputRefused
 from models.training.settings import Stage
 from tests.models.data.discs import disc_dataset
-from tests.models.training.test_runs import TRAIN_IDS, history, settings_for, trained, weights
+from tests.models.training.test_train import TRAIN_IDS, history, settings_for, trained, weights
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.training.judging import Shown
 from models.training.logs import Logs
+from models.training.validate import Shown
 
 pytest.importorskip("mlflow", reason="mlflow is not installed")
 pytestmark = pytest.mark.filterwarnings("default")  # those of MLflow's own packages

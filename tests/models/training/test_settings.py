@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from curation.errors import ConfigurationProblem
-from models.training.settings import Stage, TrainSettings, read_settings, settings_text
+from models.training.settings import Stage, TrainSettings, read_settings
+from models.training.settings_text import settings_text
 
 
 def test_settings_survive_their_file(tmp_path: Path) -> None:
@@ -23,7 +24,19 @@ def test_settings_survive_their_file(tmp_path: Path) -> None:
         ("network: enet\nepochz: 3\n", "epochz"),
         ("network: enet\nstages:\n- epochs: 0\n", "epochs must be 1 or more"),
         ("network: enet\nstages:\n- learning_rate: -1\n", "learning_rate must be above 0"),
-        ("network: enet\nstages:\n- optimizer: adam\n", "optimizer"),
+        ("network: enet\nstages:\n- optimizer: adamax\n", "optimizer"),
+        ("network: enet\nstages:\n- {nesterov: true}\n", "nesterov is for the optimizer sgd"),
+        ("network: enet\nstages:\n- {nesterov: true, optimizer: sgd, momentum: 0}\n", "nesterov is for"),
+        ("network: enet\nstages:\n- {batch_norm_parts: [encoder]}\n", "give batch_norm frozen"),
+        ("network: enet\nstages:\n- {patch_px: 0}\n", "patch_px must be 1 or more"),
+        ("network: enet\nstages:\n- {class_weights: [0, 0]}\n", "class_weights must be 0 or more"),
+        ("network: enet\nstages:\n- {class_weights: [1]}\n", "class_weights must be 2 numbers, of background and per"),
+        ("network: enet\nclasses: 3\nstages:\n- {class_weights: [1, 2]}\n", "class_weights must be 3 numbers"),
+        ("network: enet\nclasses: 3\nstages:\n- {labels: alpha}\n", "labels: alpha is for 1 class"),
+        ("network: enet\nauxiliary_weight: -1\n", "auxiliary_weight must be 0 or more"),
+        ("network: deeplabv3plus\natrous_rates: [6, 12]\n", "atrous_rates"),
+        ("network: deeplabv3plus\natrous_rates: [0, 6, 12]\n", "atrous_rates must be three numbers"),
+        ("network: deeplabv3plus\noutput_stride: 12\n", "output_stride"),
         ("network: enet\ninput_size: [8, 8]\n", "input_size must be 32"),
         ("network: enet\nema: 1\n", "ema must be"),
         ("network: enet\npatience: 0\n", "patience must be"),

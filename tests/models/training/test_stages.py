@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from models.training import stages
-from models.training.runs import RunOptions, plan_training, train
-from models.training.settings import Stage, TrainSettings
+from models.training.settings import Stage, TrainingOptions, TrainSettings
+from models.training.train import plan_training, train
 from tests.models.data.discs import disc_dataset
 
 JUDGING_S = 4.0
@@ -40,7 +40,7 @@ class Clock:
 
 @pytest.fixture
 def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Give the clock of a training that is done."""
+    """Return the clock of a training that is done."""
     disc_dataset(tmp_path / "discs", ["t1", "t2"])
     disc_dataset(tmp_path / "judge", ["v1"])
     settings = TrainSettings(
@@ -50,7 +50,7 @@ def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clock:
         stages=(Stage(data=(str(tmp_path / "discs"),), epochs=EPOCHS, batch_size=2),),
     )
     clock = Clock(monkeypatch)
-    train(plan_training(settings), out=tmp_path / "run", options=RunOptions(), told=lambda progress: None)
+    train(plan_training(settings), out=tmp_path / "run", options=TrainingOptions(), told=lambda progress: None)
     return clock
 
 

@@ -1,0 +1,205 @@
+"""Turn a plan into a dataset folder: work on the items, keep a journal, count everything, publish last.
+
+This is the one place where samples become a dataset; the conservation law is asserted here (by `Counts`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+import pyarrow as pa
+
+from curation.building.output_folder import finished_card, make_folders, refuse_inputs, working_in
+from curation.building.workers import RunnerOptions, run_items
+from curation.dataset.card import QUARANTINE, Card, Tally, counts_of, tool_version
+from curation.dataset.dataset import FILE_COLUMNS, quarantine_lines, write_dataset
+from curation.dataset.licenses import license_counts
+from curation.dataset.sample import Outcome, Plan
+from curation.dataset.table import table_of, with_columns
+from curation.errors import ConfigurationProblem, InputRefused
+from curation.quarantine import QuarantineRecord
+from curation.storage.files import TEMPORARY_PREFIX, telling_where, write_durable
+from curation.storage.journal import Journal
+
+T = TypeVar("T")
+ROWS_PER_BATCH: Final = 8192
+QUARANTINE_AMOUNT: Final = re.compile(r"(?P<count>[0-9]{1,18})|(?P<share>[0-9]{1,3}(\.[0-9]*)?)%")
+FREE_QUARANTINE: Final = 10
+"""So many broken inputs never stop a run that was given no limit of its own."""
+
+FLAG: Final = "; --"
+"""How a hint begins to name a flag that would help."""
+
+Progress = Callable[[int, int, Counter[str]], None]
+"""Told of every outcome: items done, items in all, and how many are selected, filtered and quarantined so far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildOptions:
+    """How a dataset is built; nothing here changes the bytes of the result.
+
+    `max_quarantine` is a count ("25"), a share of the inputs ("5%"), or None for 1 % and at least 10.
+    """
+
+    runner: RunnerOptions
+    overwrite: bool = False
+    max_quarantine: str | None = None
+    progress: Progress | None = None
+
+
+def build_dataset(plan: Plan, *, out: Path, options: BuildOptions) -> Card:
+    """Make the dataset `out` from a plan and give its card; continue where an earlier, stopped run left off.
+
+    A finished dataset of the same run is left as it is; one of another run is refused, or replaced with `overwrite`.
+    Raises InputRefused (also when more is broken than `max_quarantine` allows), EnvironmentProblem.
+    """
+    run = run_id(plan)
+    limit = quarantine_limit(options.max_quarantine, considered=plan.considered)
+    with telling_where(out):
+        refuse_inputs(plan.inputs, out=out)
+        if not options.overwrite and (card := finished_card(out, run=run)) is not None:
+            return card
+    if len(plan.quarantined) > limit:
+        raise too_much_broken(plan.quarantined, limit=limit)
+    with telling_where(out), working_in(out, run=run, overwrite=options.overwrite) as journal:
+        (out / QUARANTINE).unlink(missing_ok=True)  # of a run that was refused; see `working_in`
+        make_folders(out, plan.folders)
+        _work(plan, out=out, journal=journal, limit=limit, options=options)
+        return _publish(plan, out=out, run=run, journal=journal)
+
+
+def run_id(plan: Plan) -> str:
+    """Return 16 hexadecimal digits that change with the command, its settings and its sources, and with nothing
+    else.
+    """
+    what = [plan.command, dict(plan.settings), list(plan.sources), list(plan.parents)]
+    return hashlib.sha256(msgspec.json.encode(what, order="deterministic")).hexdigest()[:16]
+
+
+def quarantine_limit(text: str | None, *, considered: int) -> int:
+    """Return how many broken inputs are allowed; raises ConfigurationProblem for what is neither count nor share.
+
+    >>> quarantine_limit(None, considered=5000), quarantine_limit(None, considered=20)
+    (50, 10)
+    >>> quarantine_limit("5%", considered=200), quarantine_limit("3", considered=200)
+    (10, 3)
+    """
+    if text is None:
+        return max(FREE_QUARANTINE, considered // 100)
+    amount = QUARANTINE_AMOUNT.fullmatch(text)
+    if amount is None or (amount["share"] and float(amount["share"]) > 100):
+        raise ConfigurationProblem(
+            f"--max-quarantine {text!r} is neither a count nor a share of the inputs",
+            remedy="give a count such as 25, or a share from 0% to 100%",
+        )
+    return int(amount["count"]) if amount["count"] else int(considered * float(amount["share"]) / 100)
+
+
+def _work(plan: Plan, *, out: Path, journal: Journal[Outcome], limit: int, options: BuildOptions) -> None:
+    tally = Tally()
+    for outcome in journal.outcomes():
+        tally.add(outcome)
+    todo = [item for item in plan.items if item.id not in journal.done]
+    allowed = limit - len(plan.quarantined)
+    outcomes = run_items(todo, work=plan.work, folder=out, stage=plan.command, options=options.runner)
+    try:
+        with closing(outcomes):  # whatever stops the run, no worker writes on behind the lock
+            for outcome in outcomes:
+                journal.add(outcome)
+                tally.add(outcome)
+                if options.progress is not None:
+                    options.progress(len(journal.done), len(plan.items), tally.by_kind())
+                if outcome.broken is not None and tally.quarantined.total() > allowed:
+                    journal.commit()
+                    write_durable(out / QUARANTINE, quarantine_lines(_records(plan, journal=journal)))
+                    late = [one.records[0] for one in journal.outcomes() if one.broken is not None]
+                    journal.drop(lambda one: one.broken is not None)  # who runs this again may have repaired them
+                    raise too_much_broken([*late[::-1], *plan.quarantined], limit=limit, out=out)
+    finally:
+        _drop_half_written(out, folders=plan.folders)
+        journal.commit()
+
+
+def _publish(plan: Plan, *, out: Path, run: str, journal: Journal[Outcome]) -> Card:
+    tally = Tally()
+    tables = [table_of([])]
+    for batch in _batches(journal.outcomes(), size=ROWS_PER_BATCH):
+        for outcome in batch:
+            tally.add(outcome)
+        tables.append(table_of([outcome.sample for outcome in batch if outcome.sample is not None]))
+    table = with_columns(pa.concat_tables(tables, promote_options="permissive"), types=plan.columns)
+    make_folders(out, plan.folders)  # again: behind a link put there meanwhile, everything would be swept away
+    _sweep(out, folders=plan.folders, table=table)
+    if plan.finish is not None:
+        plan.finish(out)
+    parts = Counter(str(record.code) for record in plan.records)
+    for outcome in journal.outcomes():
+        if outcome.broken is None:
+            parts.update(str(record.code) for record in outcome.records)
+    card = Card(
+        name=out.resolve().name,
+        command=plan.command,
+        settings=dict(plan.settings),
+        tool_version=tool_version(),
+        run=run,
+        sources=list(plan.sources),
+        licenses=license_counts(table),
+        counts=counts_of(plan, tally=tally),
+        records=dict(sorted(parts.items())),
+        notes=dict(plan.notes),
+        parents=list(plan.parents),
+    )
+    return write_dataset(out, card=card, table=table, quarantine=_records(plan, journal=journal))
+
+
+def _records(plan: Plan, *, journal: Journal[Outcome]) -> Iterator[QuarantineRecord]:
+    yield from plan.quarantined
+    yield from plan.records
+    for outcome in journal.outcomes():
+        yield from outcome.records
+
+
+def _sweep(out: Path, *, folders: tuple[str, ...], table: pa.Table) -> None:
+    """Delete what no row names: half-written files of a killed run, and files of items that failed late."""
+    columns = [name for name in FILE_COLUMNS if name in table.column_names]
+    named = {path for column in columns for path in table[column].to_pylist() if path is not None}
+    for folder in folders:
+        for path in (out / folder).iterdir():
+            if f"{folder}/{path.name}" not in named:
+                path.unlink()
+
+
+def _drop_half_written(out: Path, *, folders: tuple[str, ...]) -> None:
+    """Delete what workers were writing when they were stopped: it takes space, which may be what is lacking."""
+    with suppress(OSError):
+        for folder in folders:
+            for path in (out / folder).glob(f"{TEMPORARY_PREFIX}*"):
+                path.unlink()
+
+
+def _batches(values: Iterable[T], *, size: int) -> Iterator[list[T]]:
+    iterator = iter(values)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def too_much_broken(records: Sequence[QuarantineRecord], *, limit: int, out: Path | None = None) -> InputRefused:
+    """Return the refusal; where a hint names a flag that would help, the first line says how many of them it would."""
+    example = records[0]
+    seen = f"the lines are in {out / QUARANTINE}; " if out is not None else ""
+    ways = Counter(way for record in records if (way := record.hint.partition(FLAG)[2]))
+    way = "".join(f"{FLAG}{way}: {number} of these" for way, number in ways.most_common(1))
+    return InputRefused(
+        f"{len(records)} inputs are broken, {limit} are allowed{way}; e.g. {example.code}: {example.reason}",
+        where=example.file,
+        remedy=f"{example.hint}. {seen}--max-quarantine N or N% (100%: all) allows more; the work done so far is kept",
+    )

@@ -1,0 +1,1 @@
+"""Images that are there twice, or nearly so: found, grouped, and fixed."""

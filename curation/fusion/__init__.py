@@ -1,0 +1,1 @@
+"""Fusion: persons laid on new backgrounds, with light and place that fit."""

@@ -1,0 +1,254 @@
+"""Make one fused sample of a plan: read and check two photographs, fuse them, write the picture with its labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import msgspec
+import numpy as np
+
+from curation.dataset.licenses import joint_license
+from curation.dataset.sample import Item, Outcome, Sample
+from curation.fusion.fuse import Fused, FusionRules, finished, generator_for, staged
+from curation.fusion.second_person import with_second
+from curation.images.pixels import (
+    Alpha,
+    Image,
+    decode_image,
+    decode_mask,
+    decode_matte,
+    encode_gray,
+    encode_image,
+    encode_mask,
+)
+from curation.labels.label_files import place_labels
+from curation.labels.masks import check_alpha, check_mask, mask_of, person_area
+from curation.labels.source_images import IMAGES
+from curation.matting.composite import colours_of_masked, person_colours, soft_alpha
+from curation.quarantine import BadRecord, Code
+from curation.sources.labels_from_alpha import LabelRules, Labels, labels_of_alpha, labels_of_mask
+from curation.storage.checksums import check_row_digest
+from curation.storage.files import read_file, safe_join, sha256_of, write_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Photograph:
+    """A row of a foreground or a background, and the folder of its dataset.
+
+    `label` is the column that shows the person, `alpha` or `mask`; a background has none.
+    """
+
+    folder: str
+    row: dict[str, Any]
+    label: str | None = None
+
+    def path(self, column: str) -> Path:
+        """Return the file that a column names; raises BadRecord: PATH_ESCAPE, NAME."""
+        return safe_join(Path(self.folder), self.row[column])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FusionTask:
+    """One fused sample to make: foreground, background, second person, split, and number within the foreground."""
+
+    foreground: Photograph
+    background: Photograph
+    second: Photograph | None
+    split: str
+    number: int
+
+    def photographs(self) -> dict[str, Photograph]:
+        """Return all that the sample shows, by the beginnings of the columns that name them."""
+        parts = {"foreground": self.foreground, "background": self.background, "second": self.second}
+        return {name: photograph for name, photograph in parts.items() if photograph is not None}
+
+    def licenses(self) -> tuple[str | None, ...]:
+        """Return the licence of each of them."""
+        return tuple(photograph.row["license"] for photograph in self.photographs().values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRules:
+    """What all tasks of a run share. A photograph whose longer side is above `max_side` pixels is scaled down first."""
+
+    fusion: FusionRules
+    labels: LabelRules
+    seed: int
+    max_side: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Person:
+    """A person ready to be laid on backgrounds: the colours of the frame (h, w, 3), and its alpha (h, w)."""
+
+    colours: Image
+    alpha: Alpha
+
+
+def fuse_sample(item: Item, folder: Path, *, rules: TaskRules) -> Outcome:
+    """Make one fused sample in `folder`; raises BadRecord: whatever is wrong with one of its photographs."""
+    task: FusionTask = item.payload
+    fused = _fused(task, rules=rules)
+    if fused.recipe.second is None:
+        task = replace(task, second=None)  # it could not be seen: the row names no second person
+    shown = [one.row for one in (task.foreground, task.second) if one is not None]
+    labels = _labels(fused.alpha, rules=rules, is_soft=_label_of(task) == "alpha", file=item.file)
+    pictures = {"mask": encode_mask(labels.mask)}
+    if labels.alpha is not None:
+        pictures["alpha"] = encode_gray(labels.alpha)
+    if labels.trimap is not None:
+        pictures["trimap"] = encode_gray(labels.trimap)
+    data = encode_image(fused.image, quality=fused.recipe.quality)
+    image = f"{IMAGES}/{item.id}.jpg"
+    write_bytes(folder / image, data)
+    placed = place_labels(pictures, sample_id=item.id, folder=folder)
+    row = task.foreground.row
+    sample = Sample(
+        id=item.id,
+        image=image,
+        mask=placed.paths["mask"],
+        alpha=placed.paths.get("alpha"),
+        trimap=placed.paths.get("trimap"),
+        width=fused.image.shape[1],
+        height=fused.image.shape[0],
+        source=rules.labels.source,
+        source_id=row["source_id"],
+        split=task.split,
+        person_area=person_area(labels.mask),
+        persons=None if any(one["persons"] is None for one in shown) else sum(one["persons"] for one in shown),
+        group=group_of(row),
+        license=joint_license(task.licenses()),
+        sha256=sha256_of(data),
+        extra={**placed.digests, **_provenance(task, rules=rules, fused=fused)},
+    )
+    return Outcome(id=item.id, sample=sample)
+
+
+def group_of(row: dict[str, Any]) -> str:
+    """Return the group of a row; one without a group stands for itself."""
+    group: str | None = row["group"]
+    return row["id"] if group is None else group
+
+
+def _fused(task: FusionTask, *, rules: TaskRules) -> Fused:
+    front, id_ = _person(_Key(task.foreground), rules=rules), task.foreground.row["id"]
+    background = _scaled_down(_image(task.background), max_side=rules.max_side)
+    rng = generator_for(id_, seed=rules.seed, number=task.number)
+    once = replace(rules.fusion, estimate=False)  # the colours are estimated already
+    scene = staged(front.colours, alpha=front.alpha, background=background, rules=once, rng=rng)
+    if task.second is not None:
+        second = _person(_Key(task.second), rules=rules)
+        rng = generator_for(f"place of second of {id_}", seed=rules.seed, number=task.number)
+        scene = with_second(scene, colours=second.colours, alpha=second.alpha, rng=rng)
+    return finished(scene)
+
+
+def _label_of(task: FusionTask) -> str | None:
+    """Return what the labels of a fused sample come from: `mask` where the outline of anybody was guessed from one."""
+    is_guessed = task.second is not None and task.second.label == "mask"
+    return "mask" if is_guessed else task.foreground.label
+
+
+def _provenance(task: FusionTask, *, rules: TaskRules, fused: Fused) -> dict[str, Any]:
+    recipe = msgspec.to_builtins(fused.recipe) | {"estimate": rules.fusion.estimate, "max_side": rules.max_side}
+    columns = ("id", "source", "source_id", "license", "sha256")
+    behind = {"second_group": group_of(task.second.row)} if task.second is not None else {}
+    return {
+        **{f"{part}_{name}": one.row[name] for part, one in task.photographs().items() for name in columns},
+        "background_group": group_of(task.background.row),
+        **behind,
+        "alpha_from": _label_of(task),
+        "fusion_seed": rules.seed,
+        "fusion_number": task.number,
+        "recipe": msgspec.json.encode(recipe, order="deterministic").decode(),
+    }
+
+
+def _labels(alpha: Alpha, *, rules: TaskRules, is_soft: bool, file: str) -> Labels:
+    """Return the labels of a fused sample; an alpha that was only guessed from a mask is not kept."""
+    if is_soft:
+        return labels_of_alpha(alpha, rules=rules.labels, file=file)
+    mask = mask_of(alpha)
+    return labels_of_mask(mask, rules=rules.labels, file=file)
+
+
+class _Key:
+    """A photograph that can be looked up: two are the same when file, label and hash are."""
+
+    __slots__ = ("parts", "photograph")
+
+    def __init__(self, photograph: Photograph) -> None:
+        self.photograph = photograph
+        self.parts = (photograph.folder, photograph.row["id"], photograph.row["sha256"], photograph.label)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self.parts == other.parts
+
+    def __hash__(self) -> int:
+        return hash(self.parts)
+
+
+# the samples of a foreground follow one another, and its colours take most of the time; the other is for a second
+@lru_cache(maxsize=2)
+def _person(key: _Key, *, rules: TaskRules) -> _Person:
+    photograph = key.photograph
+    image, alpha = read_person(photograph, threshold=rules.labels.threshold)
+    image, alpha = (_scaled_down(picture, max_side=rules.max_side) for picture in (image, alpha))
+    if photograph.label == "mask":
+        mask = mask_of(alpha)
+        colours = colours_of_masked(image, mask=mask) if rules.fusion.estimate else image
+        alpha = soft_alpha(mask)
+    else:
+        colours = person_colours(image, alpha=alpha) if rules.fusion.estimate else image
+    colours.flags.writeable = alpha.flags.writeable = False  # they are shared by all of them
+    return _Person(colours=colours, alpha=alpha)
+
+
+def read_person(photograph: Photograph, *, threshold: int) -> tuple[Image, Alpha]:
+    """Return a photograph and its label, checked; an alpha shows a person where it is above `threshold`.
+
+    Raises BadRecord: whatever is wrong with one of them, or with both together.
+    """
+    image, alpha = _image(photograph), _alpha(photograph)
+    file = str(photograph.path(photograph.label or "image"))
+    if alpha.shape != image.shape[:2]:
+        said = " x ".join(map(str, alpha.shape[::-1]))
+        reason = f"is {said}, its image {image.shape[1]} x {image.shape[0]} (width x height)"
+        raise BadRecord(Code.SIZE_MISMATCH, reason, file=file, record_id=photograph.row["id"])
+    if photograph.label == "mask":
+        check_mask(alpha, file=file)
+    else:
+        check_alpha(alpha, file=file, threshold=threshold)
+    return image, alpha
+
+
+def _image(photograph: Photograph) -> Image:
+    return decode_image(_checked(photograph, column="image"), file=str(photograph.path("image")))
+
+
+def _alpha(photograph: Photograph) -> Alpha:
+    column = photograph.label or "mask"
+    data = _checked(photograph, column=column)
+    decode = decode_matte if column == "alpha" else decode_mask
+    return decode(data, file=str(photograph.path(column)))
+
+
+def _checked(photograph: Photograph, *, column: str) -> bytes:
+    path = photograph.path(column)
+    data = read_file(path, below=Path(photograph.folder))
+    check_row_digest(data, row=photograph.row, column=column, file=path)
+    return data
+
+
+def _scaled_down(picture: Any, *, max_side: int) -> Any:
+    """Return a picture (h, w) or (h, w, 3) with its longer side at most `max_side` pixels: it bounds the memory."""
+    height, width = picture.shape[:2]
+    if max(height, width) <= max_side:
+        return picture
+    scale = max_side / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)

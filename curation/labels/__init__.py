@@ -1,0 +1,1 @@
+"""Labels: masks and trimaps, the files that hold them, and the images that they belong to."""

@@ -1,0 +1,1 @@
+"""Photographs for people: ID photos, print sheets, group pictures, backdrops."""

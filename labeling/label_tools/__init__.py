@@ -1,0 +1,1 @@
+"""The tools in which people correct labels, each a package of its own; what they share is `labeling/answers.py`."""

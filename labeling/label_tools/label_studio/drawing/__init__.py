@@ -1,0 +1,1 @@
+"""What annotators draw, as masks: brushes, polygons, ellipses, and the regions of an annotation."""

@@ -1,0 +1,1 @@
+"""A project on the server: its label config, its tasks, its ledger, and what annotators read first."""

@@ -1,0 +1,1 @@
+"""The server itself: installed, started, opened, and called with its answers checked."""

@@ -1,0 +1,1 @@
+"""Which samples a person should look at next."""

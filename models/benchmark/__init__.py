@@ -1,0 +1,1 @@
+"""What a model costs where it runs: time, memory, size, and with labels what it is worth."""

@@ -1,0 +1,235 @@
+"""Which samples train a network and which judge it: by split, and so that no photograph is on both sides."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.dataset.dataset import Dataset, select_rows
+from curation.dataset.licenses import (
+    FILTERED,
+    LicenseRules,
+    allowed_rows,
+    flagged_counts,
+    license_warnings,
+    row_licenses,
+)
+from curation.dataset.made_before import is_incomplete
+from curation.errors import InputRefused
+from curation.operations.split import IDENTITY_COLUMNS, leak_groups
+from curation.storage.checksums import digest_column
+
+LabelKind: TypeAlias = Literal["mask", "alpha", "classes"]
+"""What is learnt from: `mask` (a trimap with 3 classes), `alpha`, shares of person from 0 to 1, or `classes`,
+class maps of background and the parts of a person."""
+LABEL_COLUMN: Final = {1: "mask", 3: "trimap"}
+"""What a network of so many classes is judged by, and learns from with `labels: mask`."""
+HELD_OUT: Final = ("val", "test")
+REPEATS: Final = "repeats"
+"""Column that says how often a row trains in an epoch, varied again each time; once where it is null or missing."""
+PLURALS: Final = {"classes": "class maps"}
+LABEL_REMEDY: Final = {
+    "mask": "make it with masks, for example with `curate pairs --images DIR --masks DIR --out D`",
+    "alpha": "make it with alphas, for example with `curate aifenge`, `curate matte` or `curate fuse`, or train with "
+    "--labels mask",
+    "trimap": "make it with trimaps, for example with `curate aifenge`, or train with --classes 1",
+    "classes": "make it with class maps, for example with `curate celebamask`, or train with --labels mask and "
+    "--classes 1",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledImage:
+    """Where an image and its label are.
+
+    `key` names the sample among those of all datasets. `image`, `label` (mask, trimap or class map), `ignore` (128
+    where pixels do not count) and `alpha` are paths below `folder`; `digests` holds the SHA-256 of those of which it
+    is known.
+    """
+
+    key: str
+    folder: Path
+    image: str
+    label: str
+    ignore: str | None
+    digests: Mapping[str, str] = field(default_factory=dict)
+    alpha: str | None = None
+    is_class_map: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The samples of one training, and how many rows of the datasets were left out of it, by reason.
+
+    `warnings` name training rows under a licence with restrictions.
+    """
+
+    training: tuple[LabelledImage, ...]
+    validation: tuple[LabelledImage, ...]
+    left_out: Mapping[str, int]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleChoice:
+    """What to choose by: the classes of the network, what it learns from, at most how many samples, and of the rows
+    that train a query and the licences that are allowed."""
+
+    classes: int = 1
+    labels: LabelKind = "mask"
+    query: str | None = None
+    limit: int | None = None
+    licenses: LicenseRules | None = None
+
+
+def choose_samples(training: Sequence[Dataset], *, validation: Sequence[Dataset], choice: SampleChoice) -> Chosen:
+    """Return the samples that train (split `train`, or none) and those that judge.
+
+    Of a dataset in `validation` the split `val` judges, or all of it where it has none; without such a dataset, the
+    split `val` of those that train. A row shares no group and no image with one that judges, or with the test split of
+    any of these datasets, and trains as often in an epoch as its column `repeats` says. Rows without a label are left
+    out, those whose mask lacks a person, and of those that train on alphas those without one. Raises InputRefused when
+    that leaves nothing on one side, or when no row of a dataset has a label.
+    """
+    column = "classes" if choice.labels == "classes" else LABEL_COLUMN[choice.classes]
+    left_out: Counter[str] = Counter()
+    judging = [_judging(dataset.table) for dataset in validation] or [of_split(d.table, "val") for d in training]
+    judges = _labelled(validation or training, tables=judging, columns=(column,), left_out=left_out)
+    if not judges:
+        raise InputRefused(
+            "there is nothing to validate on",
+            where=_places(validation or training),
+            remedy="name a dataset for it (--val D; in the configuration of a loop: data.val), or take some of the "
+            "samples that train: curate split D --val 0.1 --from-train, which leaves a test set as it is",
+        )
+    tables = [_asked_for(dataset, choice=choice, left_out=left_out) for dataset in training]
+    held_out = [*judging, *(_held_out(dataset.table) for dataset in (*training, *validation))]
+    kept = apart(tables, held_out=held_out)
+    left_out["in_validation"] += sum(map(len, tables)) - sum(map(len, kept))
+    columns = (column, "alpha") if choice.labels == "alpha" else (column,)
+    samples = _labelled(training, tables=kept, columns=columns, left_out=left_out, with_repeats=True)
+    if choice.limit is not None:
+        left_out["limit"] += max(0, len(samples) - choice.limit)
+        samples = samples[: choice.limit]
+    left_out = +left_out
+    if not samples:
+        raise InputRefused(
+            f"no sample is left to train on: {_told(left_out)}",
+            where=_places(training),
+            remedy="name other data; where none of it has the split train, curate split D --val 0.1 --overwrite splits "
+            "all of it again",
+        )
+    licenses = [texts for table in kept for texts in row_licenses(_labelled_rows(table, column=column))]
+    return Chosen(
+        training=samples,
+        validation=judges,
+        left_out=dict(sorted(left_out.items())),
+        warnings=license_warnings(flagged_counts(licenses), samples=len(licenses)),
+    )
+
+
+def _labelled_rows(table: pa.Table, *, column: str) -> pa.Table:
+    return table.filter(pc.is_valid(table[column])) if column in table.column_names else table.slice(0, 0)
+
+
+def of_split(table: pa.Table, *splits: str | None) -> pa.Table:
+    """Return the rows of these splits; None stands for no split."""
+    return table.filter(pa.array([split in splits for split in table["split"].to_pylist()], pa.bool_()))
+
+
+def apart(tables: Sequence[pa.Table], *, held_out: Sequence[pa.Table]) -> list[pa.Table]:
+    """Return the tables without rows that belong together with a row that is held out: by group, or by image."""
+    parts = [_identities(table, prefix=number) for number, table in enumerate((*tables, *held_out))]
+    groups = leak_groups(pa.concat_tables(parts, promote_options="default"))
+    sizes = [len(table) for table in tables]
+    taken = set(groups[sum(sizes) :])
+    kept = []
+    for number, table in enumerate(tables):
+        own = groups[sum(sizes[:number]) : sum(sizes[: number + 1])]
+        kept.append(table.filter(pa.array([group not in taken for group in own], pa.bool_())))
+    return kept
+
+
+def _judging(table: pa.Table) -> pa.Table:
+    marked = of_split(table, "val")
+    return marked if len(marked) else table
+
+
+def _held_out(table: pa.Table) -> pa.Table:
+    return of_split(table, *HELD_OUT)
+
+
+def _asked_for(dataset: Dataset, *, choice: SampleChoice, left_out: Counter[str]) -> pa.Table:
+    table = of_split(dataset.table, "train", None)
+    left_out["other_split"] += len(dataset.table) - len(table)
+    if choice.query is not None and len(table):
+        kept = select_rows(Dataset(folder=dataset.folder, card=dataset.card, table=table), choice.query)
+        left_out["query"] += len(table) - len(kept)
+        table = kept
+    allowed = allowed_rows(table, rules=choice.licenses)
+    left_out[FILTERED] += len(table) - len(allowed)
+    return allowed
+
+
+def _identities(table: pa.Table, *, prefix: int) -> pa.Table:
+    """Return what tells which rows belong together; an id stands for a group that is missing, in its own table
+    alone.
+    """
+    kept = {name: table[name].cast(pa.string()) for name in IDENTITY_COLUMNS if name in table.column_names}
+    ids = pa.array([f"{prefix}/{id_}" for id_ in table["id"].to_pylist()], pa.string())
+    return pa.table({**kept, "id": ids})
+
+
+def _labelled(
+    datasets: Sequence[Dataset],
+    *,
+    tables: Sequence[pa.Table],
+    columns: tuple[str, ...],
+    left_out: Counter[str],
+    with_repeats: bool = False,
+) -> tuple[LabelledImage, ...]:
+    samples: list[LabelledImage] = []
+    for dataset, table in zip(datasets, tables, strict=True):
+        found = table.to_pylist()
+        for column in columns:
+            rows, found = found, [row for row in found if row.get(column) is not None]
+            if rows and not found:
+                reason = f"no {PLURALS.get(column, f'{column}s')}: no sample has one"
+                raise InputRefused(reason, where=dataset.folder, remedy=LABEL_REMEDY[column])
+            left_out[f"without_{column}"] += len(rows) - len(found)
+        whole = [row for row in found if not is_incomplete(row)]
+        left_out["broken_parts"] += len(found) - len(whole)
+        for row in whole:
+            times = (row.get(REPEATS) or 1) if with_repeats else 1
+            samples += [_image(row, dataset=dataset, column=columns[0], number=number) for number in range(times)]
+    return tuple(samples)
+
+
+def _image(row: Mapping[str, Any], *, dataset: Dataset, column: str, number: int) -> LabelledImage:
+    again = f" {number + 1}" if number else ""  # what is drawn for a sample depends on its key
+    named = ((row.get(name), row.get(digest_column(name))) for name in ("image", column, "ignore", "alpha"))
+    digests = {path: digest for path, digest in named if path is not None and digest is not None}
+    return LabelledImage(
+        key=f"{dataset.card.name}/{row['id']}{again}",
+        folder=dataset.folder,
+        image=row["image"],
+        label=row[column],
+        ignore=row.get("ignore"),
+        alpha=row.get("alpha"),
+        is_class_map=column == "classes",
+        digests=digests,
+    )
+
+
+def _places(datasets: Sequence[Dataset]) -> str:
+    return ", ".join(str(dataset.folder) for dataset in datasets)
+
+
+def _told(left_out: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {number}" for reason, number in left_out.items()) or "the datasets are empty"

@@ -1,0 +1,162 @@
+"""The scores of images as rows: `scores.parquet`, which `evaluate` and `mine` write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from curation.dataset.dataset import Dataset
+from curation.errors import InputRefused
+from curation.storage.files import write_durable
+from curation.storage.parquet import parquet_bytes, schema_of, table_in
+from curation.storage.safe_id import SafeId, check_ids
+from models.metrics.confusion import Confusion
+from models.metrics.summary import EDGE_COLUMNS, MATTING_COLUMNS, TRIMAP_COLUMNS, ScoreColumns
+
+SCORES: Final = "scores.parquet"
+PREDICTIONS: Final = "predictions"
+SCORED_VERSION: Final = "scored_label_version"
+"""Column of a manifest with scores: the version of the label that they were made of."""
+OUTDATED: Final = "scores outdated"
+"""What is said of a sample whose label is another by now: its scores and its verdict are of the old one."""
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of `scores.parquet`: how well a model predicts one sample. `models.metrics` defines the numbers.
+
+    Where the model gives no finite prediction, `is_finite` is False and whatever comes from the prediction is None.
+    `rechecked` marks rows of a fast engine that were predicted again in fp32. `hole_area` and `person_area` are shares
+    of the frame in the label, `touches_border` tells whether its person does. `hole_recall` is None without a hole,
+    `false_foreground` (the share of the frame taken for person) where the label has a person. The matting errors, of
+    which those named `_band` are over the unknown band of the trimap, are there for samples with an alpha. `burr` and
+    `halo` tell how clean the edge is, `trimap_miou`, `unknown_recall` and `soft_covered` how good the trimap of a model
+    of three classes.
+    `persons`, `source`, `split`, `label_version` and `group` are those of the manifest. Of a sample without a label
+    only what comes from the prediction is there. `view_disagreement` is None where one view alone was predicted.
+    """
+
+    id: SafeId
+    dataset: str
+    miou: float | None = None
+    iou_person: float | None = None
+    iou_background: float | None = None
+    boundary_iou: float | None = None
+    hole_recall: float | None = None
+    false_foreground: float | None = None
+    uncertainty: float | None = None
+    uncertainty_boundary: float | None = None
+    closeness_boundary: float | None = None
+    view_disagreement: float | None = None
+    specks: float | None = None
+    label_quality: float | None = None
+    is_finite: bool
+    rechecked: bool = False
+    tp: int | None = None
+    fp: int | None = None
+    fn: int | None = None
+    tn: int | None = None
+    sad: float | None = None
+    mse: float | None = None
+    gradient: float | None = None
+    connectivity: float | None = None
+    sad_band: float | None = None
+    mse_band: float | None = None
+    gradient_band: float | None = None
+    connectivity_band: float | None = None
+    burr: float | None = None
+    halo: float | None = None
+    trimap_miou: float | None = None
+    unknown_recall: float | None = None
+    soft_covered: float | None = None
+    width: int
+    height: int
+    person_area: float | None = None
+    hole_area: float | None = None
+    touches_border: bool | None = None
+    persons: int | None
+    source: str | None
+    split: str | None
+    label_version: int | None
+    group: str | None
+
+    @property
+    def counts(self) -> Confusion | None:
+        """The counts of pixels; None without a finite prediction."""
+        if self.tp is None or self.fp is None or self.fn is None or self.tn is None:
+            return None
+        return Confusion(tp=self.tp, fp=self.fp, fn=self.fn, tn=self.tn)
+
+
+PIXELS: Final = frozenset({"tp", "fp", "fn", "tn"})
+NUMBERS: Final = (
+    "miou",
+    "iou_person",
+    "iou_background",
+    "boundary_iou",
+    "hole_recall",
+    "false_foreground",
+    "uncertainty",
+    "uncertainty_boundary",
+    "closeness_boundary",
+    "specks",
+    "label_quality",
+    *sorted(PIXELS),
+    *MATTING_COLUMNS,
+    *EDGE_COLUMNS,
+    *TRIMAP_COLUMNS,
+)
+"""The columns that a summary is made of."""
+
+
+def table_of_scores(scores: Iterable[Score]) -> pa.Table:
+    """Return scores as an Arrow table, sorted by id, with the same columns and types whatever the values are."""
+    rows = [msgspec.structs.asdict(score) for score in scores]
+    schema = pa.schema([field.with_type(pa.int64()) if field.name in PIXELS else field for field in schema_of(Score)])
+    return pa.Table.from_pylist(sorted(rows, key=lambda row: row["id"]), schema=schema)
+
+
+def write_scores(folder: Path, *, table: pa.Table) -> None:
+    """Write `scores.parquet` into a folder, whole or not at all. Equal tables give equal bytes."""
+    write_durable(folder / SCORES, parquet_bytes(table))
+
+
+def read_scores(folder: Path) -> pa.Table:
+    """Return the table in `scores.parquet` of a folder. Raises InputRefused when there is none, or it
+    is damaged, and SecurityRefused for an id that could lead out of a folder."""
+    path = folder / SCORES
+    try:
+        data = path.read_bytes()
+        table = table_in(data)
+    except (pa.ArrowException, OSError) as error:
+        reason = "no scores here" if isinstance(error, FileNotFoundError) else f"damaged: {error}"
+        raise InputRefused(reason, where=path, remedy="run `curate evaluate` again") from error
+    check_ids(table, where=path)
+    return table
+
+
+def outdated_ids(dataset: Dataset, *, scores: Path | None = None) -> frozenset[str]:
+    """Return the ids of samples whose label is another version by now than the one that was scored.
+
+    The scores are those in the folder `scores`, else those in the dataset: the column of its manifest tells, or, where
+    an earlier version mined it, its `scores.parquet`.
+    """
+    now = dict(zip(*(dataset.table[name].to_pylist() for name in ("id", "label_version")), strict=True))
+    if scores is None and SCORED_VERSION in dataset.table.column_names:
+        table, column = dataset.table, SCORED_VERSION
+    elif scores is not None or (dataset.folder / SCORES).exists():
+        table, column = read_scores(scores or dataset.folder), "label_version"
+    else:
+        return frozenset()
+    then = zip(table["id"].to_pylist(), table[column].to_pylist(), strict=True)
+    return frozenset(id_ for id_, version in then if version is not None and now.get(id_, version) != version)
+
+
+def columns_of(table: pa.Table) -> ScoreColumns:
+    """Return the numbers of a table of scores by column, float64, NaN where a row has none."""
+    names = [name for name in NUMBERS if name in table.column_names]
+    return {name: np.array(table[name].cast(pa.float64()).to_numpy(), dtype=np.float64) for name in names}

@@ -1,0 +1,1 @@
+"""Whether a model is read as its card should say: probes, real pictures, and answers that no model gives."""

@@ -1,0 +1,1 @@
+"""ONNX files: made, kept, and looked over before any runtime sees them."""

@@ -1,0 +1,1 @@
+"""Configuration in YAML: read with care, and refused with the key, the line and the remedy."""

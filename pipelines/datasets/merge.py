@@ -1,0 +1,58 @@
+"""`curate merge`: join datasets into one, or select rows of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from curation.dataset.dataset import read_dataset
+from curation.dataset.licenses import flagged_counts, licenses_of
+from curation.operations.merge import plan_merge, refuse_own_output
+from pipelines.command_line.license_rules import LICENSES_MEANING, read_license_rules, with_flags
+from pipelines.command_line.options import Result, RunOptions, setting
+from pipelines.sources.make_dataset import make_dataset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeFlags:
+    """What to join, and which rows to keep."""
+
+    datasets: tuple[Path, ...] = setting("The datasets to join.", positional=True, metavar="D...")
+    out: Path = setting("Dataset to make.", metavar="D")
+    where: str | None = setting(
+        "Keep only rows for which this pandas query holds, e.g. 'person_area > 0.2'.", default=None, metavar="QUERY"
+    )
+    licenses: Path | None = setting(LICENSES_MEANING, default=None, metavar="FILE")
+    prefix: bool = setting("Put the name of its dataset before each id; needed where ids collide.", default=False)
+    drop_splits: bool = setting("Forget the splits, where those of the datasets do not fit together.", default=False)
+
+
+def merge(settings: MergeFlags, *, run: RunOptions) -> Result:
+    """Join datasets into one. Files are linked, not copied, and columns that commands added are kept.
+
+    With one dataset and --where it is a selection. Samples under a licence that forbids commercial use, or derived
+    pictures, are counted in a warning.
+
+    \b
+    Example:  curate merge coco --where 'person_area > 0.2 and persons == 1' --out single
+    """
+    datasets = [read_dataset(folder) for folder in settings.datasets]
+    refuse_own_output(datasets, out=settings.out)
+    plan = plan_merge(
+        datasets,
+        prefix=settings.prefix,
+        query=settings.where,
+        drop_splits=settings.drop_splits,
+        licenses=read_license_rules(settings.licenses),
+        limit=run.limit,
+    )
+    flagged = flagged_counts(licenses_of(item.payload["row"]) for item in plan.items)
+    result = with_flags(make_dataset(plan, out=settings.out, run=run), counts=flagged, samples=len(plan.items))
+    written = None if run.dry_run else read_dataset(settings.out).table["split"].to_pylist()
+    splits = [item.payload["row"]["split"] for item in plan.items] if written is None else written
+    without = splits.count(None)
+    if not 0 < without < len(splits):
+        return result
+    cure = f"curate split {settings.out} gives them one, the others keep theirs"
+    told = f"  no split     {without:>8}   of {len(splits)}; {cure}"
+    return replace(result, summary=f"{result.summary}\n{told}", data=result.data | {"without_split": without})

@@ -1,0 +1,1 @@
+"""The verb demo: the whole loop in small, with a scripted annotator."""

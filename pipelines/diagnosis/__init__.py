@@ -1,0 +1,1 @@
+"""The verb doctor: what this machine has, and what is missing."""

@@ -1,0 +1,1 @@
+"""Data sets out into the forms of other tools, and parquet data sets in."""

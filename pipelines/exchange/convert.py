@@ -1,0 +1,171 @@
+"""`curate convert`: a data set in the form of another tool."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+
+from curation.dataset.card import QUARANTINE
+from curation.dataset.dataset import Dataset, read_dataset
+from curation.errors import ConfigurationProblem
+from curation.exchange.convert_dataset import COMMAND, ConvertOptions, convert_dataset, sets_of
+from curation.exchange.converted_folder import KEPT, Told
+from curation.exchange.form import UNLABELLED, Form
+from curation.exchange.travelling import Rules
+from pipelines.command_line.options import Result, RunOptions, setting
+from pipelines.command_line.progress import progress_bar
+from pipelines.sources.make_dataset import count_lines
+
+To = Literal["coco", "voc", "folders", "tfrecord", "webdataset", "hf"]
+ITEM_TIMEOUT_S: Final = 60.0
+DEFAULT_SHARD: Final = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvertFlags:
+    """What to convert, and into what."""
+
+    dataset: Path = setting("The data set to convert.", positional=True, metavar="D")
+    to: To = setting("The form to write.")
+    out: Path = setting("Folder to make.", metavar="DIR")
+    shard_samples: int = setting(
+        "Samples that share a file, of tfrecord, webdataset and hf.", default=DEFAULT_SHARD, metavar="N"
+    )
+    png: bool = setting(
+        "Write every image as PNG, upright and in sRGB; else JPEG, PNG and WebP files travel as they are.",
+        default=False,
+    )
+
+
+def convert(settings: ConvertFlags, *, run: RunOptions) -> Result:
+    """Write a data set in another tool's form, lossless: masks to the pixel, images byte by byte.
+
+    coco: run lengths, a file for each split. voc: person 15, not labelled 255. folders: img, mask, alpha and trimap,
+    with JSON lists. tfrecord: DeepLab's features, person 1, not labelled 255. webdataset: tar shards. hf: parquet with
+    Image features. Images that EXIF turns, or of inks, are written upright as PNG, since readers disagree on them. What
+    a form cannot hold stands beside it in curate.parquet, and comes back with `curate coco-person`, `pairs` and `hf`.
+    Samples without a mask are a set of their own, `unlabelled`.
+
+    \b
+    Example:  curate convert portraits --to coco --out portraits-coco
+    """
+    dataset = read_dataset(settings.dataset)
+    form = _form_of(settings, dataset=dataset)
+    if run.dry_run:
+        return _told_before(settings, dataset=dataset, limit=run.limit)
+    total = len(dataset) if run.limit is None else min(run.limit, len(dataset))
+    with progress_bar(COMMAND, total=total, run=run) as show:
+        options = ConvertOptions(
+            runner=replace(run.runner, item_timeout_s=ITEM_TIMEOUT_S),
+            overwrite=run.overwrite,
+            max_quarantine=run.max_quarantine,
+            progress=show,
+        )
+        told = convert_dataset(dataset, form=form, limit=run.limit, out=settings.out, options=options)
+    return _result(told, form=form, out=settings.out)
+
+
+def _form_of(settings: ConvertFlags, *, dataset: Dataset) -> Form:
+    """Return the form, imported only now: each needs libraries of its own."""
+    if settings.shard_samples < 1:
+        reason = f"--shard-samples {settings.shard_samples} would put nothing into a file"
+        raise ConfigurationProblem(reason, remedy="give 1 or more")
+    form = _FORMS[settings.to](settings, dataset)
+    rules = Rules(kept=form.rules.kept, as_png=settings.png)
+    changed: Form = replace(form, rules=rules)  # type: ignore[type-var]
+    return changed
+
+
+def _coco(_: ConvertFlags, __: Dataset) -> Form:
+    from curation.exchange.forms.coco import Coco
+
+    return Coco()
+
+
+def _voc(_: ConvertFlags, __: Dataset) -> Form:
+    from curation.exchange.forms.voc import Voc
+
+    return Voc()
+
+
+def _folders(_: ConvertFlags, __: Dataset) -> Form:
+    from curation.exchange.forms.folders import Folders
+
+    return Folders()
+
+
+def _tfrecord(settings: ConvertFlags, _: Dataset) -> Form:
+    from curation.exchange.forms.tfrecord import TfRecord
+
+    return TfRecord(samples_per_part=settings.shard_samples)
+
+
+def _webdataset(settings: ConvertFlags, _: Dataset) -> Form:
+    from curation.exchange.forms.webdataset import WebDataset
+
+    return WebDataset(samples_per_part=settings.shard_samples)
+
+
+def _hf(settings: ConvertFlags, dataset: Dataset) -> Form:
+    from curation.exchange.forms.hf import HuggingFace
+
+    schema = dataset.table.schema
+    columns = tuple(zip(schema.names, schema.types, strict=True))
+    return HuggingFace(samples_per_part=settings.shard_samples, columns=columns)
+
+
+_FORMS: Final[Mapping[str, Callable[[ConvertFlags, Dataset], Form]]] = {
+    "coco": _coco,
+    "voc": _voc,
+    "folders": _folders,
+    "tfrecord": _tfrecord,
+    "webdataset": _webdataset,
+    "hf": _hf,
+}
+
+
+def _result(told: Told, *, form: Form, out: Path) -> Result:
+    counts = told.counts
+    way_back = form.way_back(out, sets=told.sets)
+    lines = [f"{out}: {counts.selected} samples as {told.form}", *count_lines(counts, records={})]
+    lines.append(f"  sets         {', '.join(f'{name} {number}' for name, number in told.sets.items()) or 'none'}")
+    if told.turned:
+        lines.append(f"  written anew {told.turned:>8}   images, as PNG: turned by EXIF, of inks, or --png")
+    if counts.quarantined:
+        lines.append(f"  each line with its reason: {out / QUARANTINE}")
+    lines.append(f"  what the form cannot hold: {out / KEPT}" + (f"; back in: {way_back}" if way_back else ""))
+    data: dict[str, Any] = {
+        "command": COMMAND,
+        "out": str(out),
+        "form": told.form,
+        "run": told.run,
+        "counts": msgspec.to_builtins(counts),
+        "sets": told.sets,
+        "written_anew": told.turned,
+        "way_back": way_back or None,
+    }
+    return Result.of(lines, data, set_aside=counts.quarantined, warnings=_warnings(told))
+
+
+def _warnings(told: Told) -> tuple[str, ...]:
+    without = told.sets.get(UNLABELLED, 0)
+    if not without:
+        return ()
+    told_of = f"{without} of {told.counts.selected} samples have no mask"
+    return (f"{told_of}; they are the set {UNLABELLED}, apart from the others",)
+
+
+def _told_before(settings: ConvertFlags, *, dataset: Dataset, limit: int | None) -> Result:
+    table = dataset.table.sort_by("id").slice(0, limit)
+    sets = {name: len(ids) for name, ids in sorted(sets_of(table).items())}
+    left_out = {"limit": len(dataset) - len(table)} if len(table) < len(dataset) else {}
+    counts = {"considered": len(dataset), "selected": len(table), "filtered": left_out, "quarantined": {}}
+    data = {"command": COMMAND, "out": str(settings.out), "form": settings.to, "dry_run": True}
+    told = ", ".join(f"{name} {number}" for name, number in Counter(sets).items())
+    line = f"{settings.out}: would hold {len(table)} samples as {settings.to}, if every file is sound: {told or 'none'}"
+    return Result.of([f"{line} (dry run, nothing is written)"], data | {"counts": counts, "sets": sets})

@@ -1,0 +1,149 @@
+"""What a simulation works with, decided before the first step; and the folder that holds one of them alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from curation.dataset.dataset import MANIFEST, read_dataset
+from curation.errors import ConfigurationProblem, InputRefused
+from curation.quarantine import BadRecord
+from curation.storage.claimed_folder import lock_file, refuse_foreign
+from curation.storage.files import fingerprint_file, make_folder, read_file, write_durable
+from curation.storage.lock import exclusive
+from labeling.selection.select import Strategy
+from models.evaluation.choose_sets import SetChoice, choose_sets
+from models.registry.registry import pinned_weights
+from models.training.settings import Stage, TrainSettings, read_settings
+from pipelines.command_line.options import RunOptions
+from pipelines.experiments.run_simulation import RANDOM, Simulation
+from pipelines.experiments.simulation_pool import read_pool, refuse_hidden_judges
+from pipelines.loop.config import TestSet
+
+if TYPE_CHECKING:
+    from pipelines.experiments.simulate_flags import SimulateFlags
+
+PLAN: Final = "plan.json"
+"""What all results in the folder depend on; by it the folder is known for a simulation."""
+SELECTIONS: Final[tuple[Strategy, ...]] = ("uncertainty",)
+SEEDS: Final = (0, 1, 2)
+
+
+def planned_simulation(flags: SimulateFlags, *, run: RunOptions) -> Simulation:
+    """Read the data and the settings. Raises InputRefused when the pool is too small, and ConfigurationProblem."""
+    test = [_test_set(folder) for folder in flags.test or flags.data]
+    splits = tuple(one.split for one in test)
+    sets = choose_sets([Path(one.data) for one in test], choice=SetChoice(splits=splits, query=None, limit=None))
+    settings = _settings(flags, seed=run.seed)
+    val = [Path(name) for name in settings.val]
+    refuse_hidden_judges(val, data=flags.data)
+    pool = read_pool(flags.data, val=val, test=sets, limit=run.limit)
+    needed = flags.start + flags.rounds * flags.budget
+    if needed > len(pool.ids):
+        raise InputRefused(
+            f"{flags.start} labels and {flags.rounds} times {flags.budget} more are {needed}, but only {len(pool.ids)} "
+            "samples have a label to hide",
+            where=", ".join(map(str, flags.data)),
+            remedy="give a smaller --start, --budget or --rounds, or more data",
+        )
+    return Simulation(
+        pool=pool,
+        settings=settings,
+        test=test,
+        sets=sets,
+        strategies=(RANDOM, *(one for one in dict.fromkeys(flags.select or SELECTIONS) if one != RANDOM)),
+        seeds=flags.seeds or SEEDS,
+        start=flags.start,
+        budget=flags.budget,
+        rounds=flags.rounds,
+        out=flags.out,
+    )
+
+
+@contextmanager
+def claimed(simulation: Simulation, *, flags: SimulateFlags, run: RunOptions) -> Iterator[None]:
+    """Hold the folder while the block runs, for this simulation; rounds, seeds and selections may be added later.
+
+    Raises InputRefused when it holds another simulation, or anything else; EnvironmentProblem when it is in use.
+    """
+    out = simulation.out
+    make_folder(out)
+    refuse_foreign(out, kind="simulation", is_ours=(out / PLAN).exists())
+    told = msgspec.json.decode(msgspec.json.encode(_decisive(simulation, flags=flags, run=run)))  # as it is read back
+    with exclusive(lock_file(out)):
+        if not run.overwrite and (out / PLAN).exists():
+            changed = [name for name, value in _read(out / PLAN).items() if told.get(name) != value]
+            if changed:
+                raise InputRefused(
+                    f"the folder holds a simulation with other {', '.join(changed)}",
+                    where=out,
+                    remedy="choose another --out, or give --overwrite to begin again",
+                )
+        write_durable(out / PLAN, msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
+        yield
+
+
+def _settings(flags: SimulateFlags, *, seed: int) -> TrainSettings:
+    """Return the settings of every training, but for data and seed."""
+    if flags.config is None and flags.network is None:
+        raise ConfigurationProblem(
+            "no network is named", remedy="give --network NAME (`curate models` lists them), or --config FILE"
+        )
+    given: dict[str, Any] = {} if flags.network is None else {"network": flags.network}
+    if flags.input_size is not None:
+        from pipelines.training.train import size_of
+
+        given["input_size"] = size_of(flags.input_size)
+    epochs = {} if flags.epochs is None else {"epochs": flags.epochs}
+    try:
+        base = TrainSettings(network=flags.network or "", stages=(Stage(),))
+        base = base if flags.config is None else read_settings(flags.config)
+        told = msgspec.to_builtins(base) | given | {"seed": seed}
+        told["stages"] = [{**stage, **epochs} for stage in told["stages"]]
+        settings = msgspec.convert(told, TrainSettings)
+    except msgspec.ValidationError as error:
+        raise ConfigurationProblem(
+            f"these settings cannot train: {error}", where=flags.config, remedy="see `curate simulate -h`"
+        ) from error
+    if settings.limit is not None or any(stage.data for stage in settings.stages):
+        raise ConfigurationProblem(
+            "a stage names data, or there is a limit; here the labels so far are the data",
+            where=flags.config,
+            remedy="leave `data` and `limit` out",
+        )
+    val = tuple(map(str, flags.val)) or settings.val or tuple(map(str, flags.data))
+    return msgspec.structs.replace(settings, val=val, weights=pinned_weights(settings.weights))
+
+
+def _test_set(folder: Path) -> TestSet:
+    splits = set(read_dataset(folder).table["split"].to_pylist())
+    return TestSet(data=str(folder), split="test" if "test" in splits else "all")
+
+
+def _decisive(simulation: Simulation, *, flags: SimulateFlags, run: RunOptions) -> dict[str, Any]:
+    """Return what every point of every curve depends on."""
+
+    def hashes(folders: Any) -> dict[str, str]:
+        return {str(folder): fingerprint_file(Path(folder) / MANIFEST) for folder in folders}
+
+    return {
+        "data": hashes(flags.data),
+        "validation": hashes(simulation.settings.val),
+        "tests": hashes(one.data for one in simulation.test),
+        "settings": msgspec.to_builtins(simulation.settings),
+        "start": simulation.start,
+        "budget": simulation.budget,
+        "limit": run.limit,
+    }
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(read_file(file), type=dict[str, Any])
+    except (BadRecord, msgspec.DecodeError) as error:
+        remedy = "give --overwrite to begin again, or choose another --out"
+        raise InputRefused(f"damaged: {error}", where=file, remedy=remedy) from error

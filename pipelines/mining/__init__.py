@@ -1,0 +1,1 @@
+"""The verb mine: what a model gets wrong, and why."""

@@ -1,0 +1,202 @@
+"""The work of `curate mine`: score, gather what other models say, judge, and make the dataset of hard cases.
+
+Scores and predictions are made in a folder beside the dataset, `<out>.mining`, which a stopped run continues, and
+which is gone when the dataset is whole.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pyarrow as pa
+
+from curation.dataset.card import QUARANTINE
+from curation.dataset.dataset import read_quarantine
+from curation.dataset.sample import Plan
+from curation.quarantine import QuarantineRecord
+from curation.storage.files import make_folder, safe_join, sha256_of
+from curation.storage.lock import exclusive
+from labeling.selection.select import by_miou, by_uncertainty
+from labeling.verdicts.hard_cases import Mined, plan_hard_cases
+from labeling.verdicts.judge_dataset import Views, judged, observe_alone
+from labeling.verdicts.verdict import VERDICTS
+from models.data.class_maps import PREDICTED_CLASSES
+from models.data.truth import has_truth
+from models.evaluation.checked_model import CheckedModel
+from models.evaluation.score_dataset import DatasetScores, Part, ScoreOptions, Work, score_parts
+from models.evaluation.score_files import Row
+from models.evaluation.score_table import PREDICTIONS
+from pipelines.command_line.options import Result, RunOptions
+from pipelines.command_line.progress import progress_bar
+from pipelines.mining.folds import predict_by_folds
+from pipelines.mining.plan import Mining, plan_mining
+from pipelines.sources.make_dataset import make_dataset
+
+if TYPE_CHECKING:
+    from pipelines.mining.flags import MineFlags
+
+
+def mined(flags: MineFlags, *, run: RunOptions) -> Result:
+    """Mine, or with a dry run tell what would be scored."""
+    mining = plan_mining(flags, run=run)
+    if run.dry_run:
+        mining.check_models()
+        return _told(mining)
+    from curation.building.build_dataset import run_id
+    from curation.building.output_folder import finished_card
+
+    empty = _plan(mining, found=_nothing(mining))
+    is_done = not run.overwrite and finished_card(flags.out, run=run_id(empty)) is not None
+    if is_done:
+        return _result(make_dataset(empty, out=flags.out, run=run), mining=mining)
+    mining.check_models()  # before anything is made
+    make_folder(mining.staging)
+    with exclusive(mining.staging / "lock"):
+        plan = _plan(mining, found=_found(mining))
+        result = make_dataset(plan, out=flags.out, run=run)
+    shutil.rmtree(mining.staging)
+    return _result(replace(result, warnings=(*result.warnings, *_warnings(mining))), mining=mining)
+
+
+def _found(mining: Mining) -> Mined:
+    """Score, judge and choose."""
+    scores = _scored(mining, model=mining.model, out=mining.staging, is_main=True)
+    views = [_second_view(mining, index=index) for index in range(len(mining.second))]
+    if mining.flags.folds:
+        views.append(predict_by_folds(mining, work=mining.staging / "folds"))
+    table = judged(scores, parts=mining.parts, views=views, staging=mining.staging, workers=mining.run.workers)
+    scored = set(table["id"].to_pylist())
+    records = read_quarantine(mining.staging)
+    hard = _hard(table.to_pylist(), flags=mining.flags)
+    return Mined(
+        scores=table,
+        hard=hard,
+        broken=_first_of_each(record for record in records if record.record_id not in scored),
+        remarks=[record for record in records if record.record_id in scored],
+        filtered=mining.filtered,
+        staging=mining.staging,
+        class_names=_class_names(mining, hard=hard),
+    )
+
+
+def _first_of_each(records: Any) -> list[QuarantineRecord]:
+    found: dict[str | None, QuarantineRecord] = {}
+    for record in records:
+        found.setdefault(record.record_id, record)
+    return list(found.values())
+
+
+def _scored(mining: Mining, *, model: CheckedModel, out: Path, is_main: bool) -> DatasetScores:
+    flags, run = mining.flags, mining.run
+    is_alone = not mining.second and not flags.folds  # else the predictions are judged together, when all are there
+    observe = observe_alone if is_alone else None
+    places = [replace(part.place, out=out, observe=observe) for part in mining.parts]
+    parts = [Part(rows=part.rows, place=place) for part, place in zip(mining.parts, places, strict=True)]
+    identity = sha256_of(msgspec.json.encode([mining.settings, model.model.sha256, model.model.card_sha256]))[:16]
+    with progress_bar(f"mine, {model.model.name}", total=len(mining.rows), run=run) as show:
+        return score_parts(
+            [part for part in parts if part.rows],
+            predict=model,
+            work=Work(folder=out / "work", run=identity),
+            options=ScoreOptions(
+                precision=flags.precision,
+                limit=flags.threshold if is_main else None,
+                workers=run.workers,
+                max_quarantine=run.max_quarantine,
+                progress=lambda done, _: show(done),
+            ),
+        )
+
+
+def _class_names(mining: Mining, *, hard: Sequence[str]) -> tuple[str, ...]:
+    """Return the classes that the model names, () where it knows persons alone; keep those of hard cases as maps."""
+    ready = mining.model.ready(mining.flags.precision)
+    if not ready.card.class_names:
+        return ()
+    from models.evaluation.class_scores import keep_class_maps
+
+    chosen = frozenset(hard)
+    rows = ((part.place.dataset, row) for part in mining.parts for row in part.rows if row["id"] in chosen)
+    with progress_bar("mine, classes of hard cases", total=len(hard), run=mining.run) as show:
+        keep_class_maps(
+            {row["id"]: safe_join(folder, row["image"]) for folder, row in rows},
+            predictor=ready.predictor(threads=max(1, mining.run.workers)),
+            card=ready.card,
+            folder=mining.staging / PREDICTED_CLASSES,
+            told=show,
+        )
+    return ready.card.class_names
+
+
+def _second_view(mining: Mining, *, index: int) -> Views:
+    """Return where the predictions of another model lie."""
+    out = mining.staging / f"second-{index}"
+    _scored(mining, model=mining.second[index], out=out, is_main=False)
+    return lambda id_: out / PREDICTIONS / f"{id_}.png"
+
+
+def _hard(rows: Sequence[Row], *, flags: MineFlags) -> list[str]:
+    """Return the ids of what is hard, the worst first: broken predictions, then labelled samples, then the pool."""
+    labelled = [row for row in rows if not row["is_finite"] or (row["miou"] is not None)]
+    hard = [row for row in labelled if row["miou"] is None or row["miou"] < flags.threshold]
+    pool = [row for row in rows if row["is_finite"] and row["miou"] is None]
+    # a share above 0 of a small pool keeps one: the pool was given to be mined
+    number = max(flags.pool_share > 0, round(flags.pool_share * len(pool)))
+    uncertain = sorted(pool, key=lambda row: (by_uncertainty(row), row["id"]))[:number]
+    return [row["id"] for row in (*sorted(hard, key=lambda row: (by_miou(row), row["id"])), *uncertain)]
+
+
+def _plan(mining: Mining, *, found: Mined) -> Plan:
+    counted = Counter(found.scores["verdict"].to_pylist()) if "verdict" in found.scores.column_names else Counter()
+    notes = {
+        "model": asdict(mining.model.model),
+        "second": [asdict(one.model) for one in mining.second],
+        "scored": found.scores.num_rows,
+        "verdicts": {name: counted[name] for name in VERDICTS},
+    }
+    if found.class_names:
+        notes[PREDICTED_CLASSES] = {name: value for value, name in enumerate(found.class_names)}
+    return plan_hard_cases(mining.origin, mined=found, settings=mining.settings, notes=notes)
+
+
+def _nothing(mining: Mining) -> Mined:
+    """Return a result without samples: enough to know whether the dataset is there already."""
+    empty = pa.table({"id": pa.array([], pa.string())})
+    left_out = {**mining.filtered, "unscored": len(mining.rows)}
+    return Mined(scores=empty, hard=[], broken=[], remarks=[], filtered=left_out, staging=mining.staging)
+
+
+def _told(mining: Mining) -> Result:
+    labelled = sum(has_truth(row) for row in mining.rows)
+    counts = {"samples": len(mining.rows), "labelled": labelled, "filtered": mining.filtered}
+    data = {"command": "mine", "out": str(mining.flags.out), "dry_run": True, **counts}
+    line = f"{mining.flags.out}: would score {len(mining.rows)} samples, {labelled} of them labelled, "
+    return Result(summary=f"{line}with {mining.model.model.name} (dry run, nothing is written)", data=data)
+
+
+def _warnings(mining: Mining) -> tuple[str, ...]:
+    """Say where a choice could mislead."""
+    is_sure = mining.model.ready(mining.flags.precision).card.output == "class_ids"
+    if not is_sure or all(has_truth(row) for row in mining.rows):
+        return ()
+    return (
+        f"{mining.model.model.name} gives classes and no probabilities: how unsure it is of samples without a label is "
+        "not known, and those with the longest outline are kept",
+    )
+
+
+def _result(result: Result, *, mining: Mining) -> Result:
+    notes = result.data["notes"]
+    verdicts = ", ".join(f"{name} {number}" for name, number in notes["verdicts"].items() if number)
+    lines = [result.summary, f"  scored        {notes['scored']:>7}   verdicts: {verdicts or 'none'}"]
+    if not mining.second and not mining.flags.folds:
+        lines.append("  verdicts rest on one model alone; --second M or --folds 5 make them better")
+    if result.exit_code:
+        lines.append(f"  broken inputs and predictions, each with its reason: {mining.flags.out / QUARANTINE}")
+    return replace(result, summary="\n".join(lines))

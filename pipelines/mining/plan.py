@@ -1,0 +1,107 @@
+"""What is mined, with which models, decided before the first step; and where unfinished work lies."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from curation.dataset.dataset import read_dataset, select_rows
+from curation.errors import InputRefused
+from curation.operations.join import join_tables
+from curation.operations.merge import prefixes_of, refuse_twice
+from labeling.verdicts.hard_cases import Origin
+from models.evaluation.checked_model import CheckedModel
+from models.evaluation.choose_sets import identify
+from models.evaluation.score_dataset import Part
+from models.evaluation.score_files import Row, ScoringPlace
+from models.prediction.checks.real_pictures import samples_of
+from pipelines.command_line.options import RunOptions
+
+if TYPE_CHECKING:
+    from pipelines.mining.flags import MineFlags
+
+DECISIVE: Final = ("threshold", "pool_share", "split", "where", "folds", "precision", "with_flips", "prefix")
+"""The flags that change the result; those of the folds count where there are folds, with_scales where it is set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Mining:
+    """What is mined, with which models, and where unfinished work lies."""
+
+    flags: MineFlags
+    run: RunOptions
+    origin: Origin
+    parts: Sequence[Part]
+    filtered: dict[str, int]
+    model: CheckedModel
+    second: Sequence[CheckedModel]
+    staging: Path
+    settings: dict[str, Any]
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows that are scored, with the ids that they have in the result."""
+        return [row for part in self.parts for row in part.rows]
+
+    def check_models(self) -> None:
+        """Raise what refuses a model."""
+        for one in (self.model, *self.second):
+            one.ready(self.flags.precision)
+
+
+def plan_mining(flags: MineFlags, *, run: RunOptions) -> Mining:
+    """Return what a run will mine and with which models; raises InputRefused where that is nothing."""
+    datasets = [read_dataset(folder) for folder in flags.data]
+    prefixes = prefixes_of(datasets, prefix=flags.prefix)
+    refuse_twice(datasets)
+    joined = join_tables(datasets, prefixes=prefixes)
+    staging = flags.out.with_name(f"{flags.out.name}.mining")
+    parts, filtered = [], Counter[str]()
+    for dataset, prefix in zip(datasets, prefixes, strict=True):
+        table = dataset.table if flags.where is None else select_rows(dataset, flags.where)
+        filtered["query"] += len(dataset.table) - len(table)
+        rows = [row for row in table.to_pylist() if flags.split in {"all", row["split"]}]
+        filtered["split"] += len(table) - len(rows)
+        kept = rows[: run.limit]
+        filtered["limit"] += len(rows) - len(kept)
+        name = dataset.folder.resolve().name
+        place = ScoringPlace(dataset=dataset.folder, name=name, out=staging, with_alpha=False)
+        parts.append(Part(rows=[row | {"id": prefix + row["id"]} for row in kept], place=place))
+    if not any(part.rows for part in parts):
+        told = ", ".join(f"{reason} {number}" for reason, number in (+filtered).items()) or "the datasets are empty"
+        raise InputRefused(
+            f"no sample to mine: {told}", where=flags.data[0], remedy="choose other samples, or another data set"
+        )
+    model, *second = _models(flags, parts=parts, run=run)
+    settings = {name: getattr(flags, name) for name in DECISIVE} | {"limit": run.limit, "seed": run.seed}
+    settings |= {"model": model.model.sha256[:16], "second": [other.model.sha256[:16] for other in second]}
+    settings |= {"network": flags.network, "epochs": flags.epochs} if flags.folds else {}
+    settings |= {"with_scales": True} if flags.with_scales else {}
+    return Mining(
+        flags=flags,
+        run=run,
+        origin=Origin(datasets=datasets, prefixes=prefixes, joined=joined),
+        parts=parts,
+        filtered=dict(+filtered),
+        model=model,
+        second=second,
+        staging=staging,
+        settings=settings,
+    )
+
+
+def _models(flags: MineFlags, *, parts: Sequence[Part], run: RunOptions) -> list[CheckedModel]:
+    """Return the models, the one that is mined with first; a dry run looks at no sample."""
+    samples = [] if run.dry_run else samples_of((part.place.dataset, part.rows) for part in parts)
+    found = []
+    for number, path in enumerate((flags.model, *flags.second)):
+        options = replace(
+            run.predicting,
+            with_flips=flags.with_flips and number == 0,
+            with_scales=flags.with_scales and number == 0,
+        )
+        found.append(CheckedModel(identify(path), options=options, samples=samples))
+    return found

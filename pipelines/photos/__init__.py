@@ -1,0 +1,1 @@
+"""Verbs that make photographs for people: cutout, idphoto, group."""

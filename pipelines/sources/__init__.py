@@ -1,0 +1,1 @@
+"""Verbs that make data sets from sources."""

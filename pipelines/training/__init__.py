@@ -1,0 +1,1 @@
+"""Verbs around networks: train, models, export, registry."""

@@ -1,0 +1,1 @@
+"""Pages about data sets: galleries, duplicates, backgrounds."""

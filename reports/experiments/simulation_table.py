@@ -1,0 +1,152 @@
+"""What a simulation found: mIoU by number of labels for each strategy, over its seeds, and the area under the curve."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from models.evaluation.score_table import columns_of
+from models.evaluation.summaries import group_numbers
+from models.metrics.seeds import SeedComparison, Spread, compare_over_seeds, spread_of
+from models.metrics.summary import summarise
+from reports.experiments.ablation_table import UNKNOWN, change_text, image_mious, spread_text
+
+RANDOM: Final = "random"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Curve:
+    """One strategy with one seed: the scores of the test images by number of labels, and why it ended early."""
+
+    strategy: str
+    seed: int
+    labels: Sequence[int] = ()
+    scores: Sequence[pa.Table] = ()
+    problem: str = ""
+
+    def begun_with(self, labels: int, *, table: pa.Table) -> Curve:
+        """Return the curve with a point before its first."""
+        return replace(self, labels=(labels, *self.labels), scores=(table, *self.scores))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrategyRow:
+    """A strategy over its seeds: the mIoU for each number of labels, and the area under that curve.
+
+    The area is that of the trapezoids, by the width of the curve: the mean mIoU on the way. `change` compares it with
+    that of `random`, image by image with the same seeds; None of `random` itself.
+    """
+
+    strategy: str
+    miou: Sequence[Spread | None]
+    area: Spread | None
+    change: SeedComparison | None
+    problems: dict[int, str]
+
+
+def rows_of_curves(curves: Sequence[Curve], *, labels: Sequence[int], seed: int) -> list[StrategyRow]:
+    """Return a row for each strategy, `random` first; areas are those of curves that came to the end.
+
+    Every interval is drawn with a generator of its own from `seed`.
+    """
+    names = sorted({curve.strategy for curve in curves}, key=lambda name: (name != RANDOM, name))
+    whole = {
+        name: {one.seed: one for one in curves if one.strategy == name and list(one.labels) == list(labels)}
+        for name in names
+    }
+    return [
+        StrategyRow(
+            strategy=name,
+            miou=[spread_of(_at(one, labels=number) for one in curves if one.strategy == name) for number in labels],
+            area=spread_of(area([_miou(table) for table in one.scores], at=labels) for one in whole[name].values()),
+            change=None if name == RANDOM else _compared(whole[RANDOM], whole[name], seed=seed),
+            problems={one.seed: one.problem for one in curves if one.strategy == name and one.problem},
+        )
+        for name in names
+    ]
+
+
+def area(values: Sequence[float] | NDArray[np.float64], *, at: Sequence[int]) -> Any:
+    """Return the area under a curve by its width; of several curves, (points, n), that of each.
+
+    >>> area([0.5, 0.7, 0.7], at=[10, 20, 40])
+    0.6666666666666666
+    """
+    points = np.asarray(values, dtype=np.float64)
+    found = np.trapezoid(points, x=np.asarray(at, dtype=np.float64), axis=0) / (at[-1] - at[0])
+    return float(found) if points.ndim == 1 else found
+
+
+def curves_csv(curves: Sequence[Curve]) -> bytes:
+    """Return every point of every curve as CSV."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["strategy", "seed", "labels", "miou", "std", "boundary_iou", "hole_recall"])
+    for curve in curves:
+        for labels, table in zip(curve.labels, curve.scores, strict=True):
+            found = summarise(columns_of(table))
+            numbers = (found.miou_image, found.std, found.boundary_iou, found.hole_recall)
+            writer.writerow([curve.strategy, curve.seed, labels, *numbers])
+    return stream.getvalue().encode()
+
+
+def strategy_cells(rows: Sequence[StrategyRow], *, labels: Sequence[int]) -> tuple[list[str], list[list[str]]]:
+    """Return headings and cells as people read them: the area, its change, and the mIoU by number of labels."""
+    head = ["selection", "area", "change in area", "95 % interval", "seeds that gained"]
+    cells = [
+        [
+            row.strategy,
+            spread_text(row.area),
+            *change_text(row.change),
+            UNKNOWN if row.change is None else f"{row.change.gained} of {len(row.change.differences)}",
+            *(spread_text(found) for found in row.miou),
+        ]
+        for row in rows
+    ]
+    return [*head, *(f"{number} labels" for number in labels)], cells
+
+
+def strategy_data(row: StrategyRow, *, labels: Sequence[int]) -> dict[str, Any]:
+    """Return a row as data for JSON."""
+    return {
+        "strategy": row.strategy,
+        "miou": [
+            {"labels": number, **({} if found is None else asdict(found))}
+            for number, found in zip(labels, row.miou, strict=True)
+        ],
+        "area": None if row.area is None else asdict(row.area),
+        "change": None if row.change is None else asdict(row.change),
+        "problems": {str(seed): reason for seed, reason in row.problems.items()},
+    }
+
+
+def _compared(first: dict[int, Curve], second: dict[int, Curve], *, seed: int) -> SeedComparison | None:
+    seeds = sorted(first.keys() & second.keys())
+    if not seeds:
+        return None
+    like = first[seeds[0]].scores[0]
+    before, after = (np.stack([_areas(curves[one], like=like) for one in seeds]) for curves in (first, second))
+    return compare_over_seeds(before, second=after, rng=np.random.default_rng(seed), groups=group_numbers(like))
+
+
+def _areas(curve: Curve, *, like: pa.Table) -> NDArray[np.float64]:
+    """Return the area under the curve of every test image, (images,)."""
+    points = np.stack([image_mious(table, like=like) for table in curve.scores])
+    return np.asarray(area(points, at=list(curve.labels)), dtype=np.float64)
+
+
+def _at(curve: Curve, *, labels: int) -> float | None:
+    found = dict(zip(curve.labels, curve.scores, strict=True)).get(labels)
+    return None if found is None else summarise(columns_of(found)).miou_image
+
+
+def _miou(table: pa.Table) -> float:
+    found = summarise(columns_of(table)).miou_image
+    return float("nan") if found is None else found

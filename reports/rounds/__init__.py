@@ -1,0 +1,1 @@
+"""Pages about models and rounds: reports, bad cases, the index."""

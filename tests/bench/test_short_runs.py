@@ -1,0 +1,88 @@
+"""Every benchmark still runs: on little, once, on drawn data, as its command does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.bench.__main__ import benches
+from tests.places import REAL_DATA, REPOSITORY
+
+SHORT: Final = {
+    "start": "curate --help",
+    "coco": "same decision on 200 of 200 images",
+    "aifenge": "times faster",
+    "pixels": "decoding costs",
+    "memory": "KB a sample",
+    "convert": "webdataset",
+    "matting": "usual band around the mask",
+    "alpha": "modnet:",
+    "duplicates": "random pairs",
+    "metrics": "matting errors",
+    "training": "images trained a second",
+    "fusion": "every pixel rounded exactly: True",
+    "kills": "0 with other bytes",
+    "soft": "MSE of alpha",
+    "video": "frame times kept True, sound kept True",
+}
+"""By name what it must say; the figures of a short run mean nothing."""
+ON_REAL_DATA: Final = {"portraits": "(held out", "frames": "orientation 6: set aside 2 | taken 2"}
+LEFT_OUT: Final = {
+    "prediction": "starts eight processes that load torch or OpenVINO, each for some seconds",
+    "browse": "needs the database of FiftyOne, twice; tests/real/test_browse_real.py does the same",
+    "mining": "needs SINet, and 200 portraits made into a dataset",
+    "backgrounds": "needs four published models and COCO",
+    "heads": "trains and measures as soft does, of which there is a short run",
+    "tune": "starts five processes that load torch; tests/models/training/transfer/test_tune.py tunes in one",
+    "best": "needs portraits and COCO, and trains for an hour",
+    "ablation": "needs portraits and COCO, and trains for an hour",
+    "relabelling": "needs portraits and COCO, and trains for half an hour",
+    "verdicts": "needs portraits and two published models, and trains for an hour",
+    "round": "needs portraits and SINet; with one epoch it still takes two minutes",
+    "labels": "needs Label Studio; tests/real/test_label_studio_real.py pushes and pulls with one",
+    "schedule": "lasts a minute at least; tests/real/test_schedule_real.py runs a service",
+}
+
+
+def test_each_benchmark_has_a_short_run_or_a_reason() -> None:
+    assert sorted([*SHORT, *ON_REAL_DATA, *LEFT_OUT]) == sorted(benches(Path()))
+
+
+def test_those_that_are_left_out_can_at_least_be_imported() -> None:
+    """What they import may have moved; the trainings are no functions that could run without their data."""
+    files = [file.stem for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith(("__", "test_"))]
+    code = f"import importlib; [importlib.import_module(f'tests.bench.{{name}}') for name in {files}]"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(("name", "told"), SHORT.items())
+def test_a_short_run_ends_with_its_figures(name: str, told: str, tmp_path: Path) -> None:
+    assert told in ran(name, data=tmp_path / "none", folder=tmp_path)
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not REAL_DATA.is_dir(), reason="no real data in $CURATE_REAL_DATA")
+@pytest.mark.parametrize(("name", "told"), ON_REAL_DATA.items())
+def test_a_run_on_real_data_ends_with_its_figures(name: str, told: str, tmp_path: Path) -> None:
+    assert told in ran(name, data=REAL_DATA, folder=tmp_path)
+
+
+def test_a_benchmark_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.bench", "metric"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "'metrics'" in done.stderr
+
+
+def ran(name: str, *, data: Path, folder: Path) -> str:
+    """Run a benchmark with its files below `folder`, and return what it says."""
+    environment = os.environ | {"CURATE_BENCH_SHORT": "1", "CURATE_REAL_DATA": str(data), "TMPDIR": str(folder)}
+    command = [sys.executable, "-m", "tests.bench", name]
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout

@@ -1,0 +1,110 @@
+"""What is observed while scoring is the evidence that the stored predictions give afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from curation.images.pixels import encode_gray
+from labeling.verdicts.judge_dataset import judged, observe_alone
+from models.data.truth import Truth
+from models.evaluation.score_dataset import DatasetScores, Part, ScoreOptions, Work, score_parts
+from models.evaluation.score_files import ScoringPlace
+from tests.models.drawn import H, Sample, W, by_red, drawn_dataset, person
+
+
+def parts_of(folder: Path) -> list[Part]:
+    ignore = np.zeros((H, W), np.uint8)
+    ignore[30:] = 128
+    samples = [
+        Sample(id="right", prediction=person(), mask=person()),
+        Sample(id="wrong", prediction=person(), mask=person(top=25)),
+        Sample(id="unsure", prediction=np.where(person() > 0, np.uint8(150), np.uint8(100)), mask=person(top=25)),
+        Sample(id="ignored", prediction=person(), mask=person(top=25), files={"ignore": ignore}),
+        Sample(id="nobody", prediction=person(), mask=None, row={"persons": 0}),
+        Sample(id="unlabelled", prediction=person(), mask=None, row={"persons": None}),
+    ]
+    dataset = drawn_dataset(folder / "d", samples)
+    place = ScoringPlace(dataset=dataset.folder, name="d", out=folder / "out", with_alpha=False, observe=observe_alone)
+    return [Part(rows=dataset.table.to_pylist(), place=place)]
+
+
+def scored(parts: list[Part], *, folder: Path) -> DatasetScores:
+    work = Work(folder=folder / "work", run="r")
+    return score_parts(parts, predict=by_red, work=work, options=ScoreOptions(workers=2))
+
+
+def verdicts(found: DatasetScores, *, parts: list[Part]) -> pa.Table:
+    return judged(found, parts=parts, views=[], staging=parts[0].place.out, workers=1)
+
+
+def test_a_label_without_half_of_the_person_is_contradicted_by_that_half() -> None:
+    truth = np.zeros((100, 100), np.uint8)
+    truth[:40] = 255
+    sure = truth.copy()
+    sure[:80] = 255
+    assert observe_alone(sure, Truth(mask=truth)) == {"contradicted": 0.5, "interior_error": 0.5}
+
+
+def test_what_was_observed_and_what_is_gathered_afterwards_are_one(tmp_path: Path) -> None:
+    parts = parts_of(tmp_path)
+    found = scored(parts, folder=tmp_path)
+    assert set(found.observed) == {"right", "wrong", "unsure", "ignored", "nobody"}
+    at_once = verdicts(found, parts=parts)
+    # a journal of an earlier version holds nothing observed
+    afterwards = verdicts(replace(found, observed={}), parts=parts)
+    assert at_once.equals(afterwards)
+    told = dict(zip(at_once["id"].to_pylist(), at_once["verdict"].to_pylist(), strict=True))
+    assert told["right"] == "ok" and told["wrong"] == "label_error" and told["unlabelled"] is None
+
+
+def test_what_was_observed_outlives_a_run(tmp_path: Path) -> None:
+    parts = parts_of(tmp_path)
+    first = scored(parts, folder=tmp_path)
+    (tmp_path / "d" / "images" / "right.png").unlink()  # nothing is predicted again
+    assert scored(parts, folder=tmp_path).observed == first.observed
+
+
+def test_with_another_view_the_stored_predictions_are_the_evidence(tmp_path: Path) -> None:
+    parts = parts_of(tmp_path)
+    found = scored(parts, folder=tmp_path)
+    lies = replace(found, observed={id_: {"contradicted": 1.0, "interior_error": 1.0} for id_ in found.observed})
+    same = parts[0].place.out / "predictions"
+    table = judged(lies, parts=parts, views=[lambda id_: same / f"{id_}.png"], staging=parts[0].place.out, workers=1)
+    row = next(row for row in table.to_pylist() if row["id"] == "right")
+    assert (row["verdict"], row["contradicted"], row["model_disagreement"]) == ("ok", 0.0, pytest.approx(0.0))
+
+
+def test_of_a_pool_another_view_tells_how_far_the_models_differ_and_no_verdict(tmp_path: Path) -> None:
+    parts = parts_of(tmp_path)
+    found = scored(parts, folder=tmp_path)
+    (tmp_path / "other").mkdir()
+    half = person()
+    half[:, : W // 2] = 0
+    (tmp_path / "other" / "unlabelled.png").write_bytes(encode_gray(half))
+    view = [lambda id_: tmp_path / "other" / f"{id_}.png"]
+    table = judged(found, parts=parts, views=view, staging=parts[0].place.out, workers=1)
+    rows = {row["id"]: row for row in table.to_pylist()}
+    both, either = np.count_nonzero(half), np.count_nonzero(person())
+    background = (H * W - either) / (H * W - both)
+    assert rows["unlabelled"]["model_disagreement"] == pytest.approx(1 - (both / either + background) / 2)
+    assert rows["unlabelled"]["verdict"] is rows["unlabelled"]["contradicted"] is None
+    assert rows["right"]["model_disagreement"] is None  # no other model saw it
+
+
+def test_a_wrong_label_is_doubted_by_its_image_and_where_that_is_gone_by_the_models_alone(tmp_path: Path) -> None:
+    samples = [Sample(id=id_, prediction=person(), mask=person(top=25)) for id_ in ("wrong", "lost")]
+    dataset = drawn_dataset(tmp_path / "d", samples)
+    place = ScoringPlace(dataset=dataset.folder, name="d", out=tmp_path / "out", with_alpha=False)
+    parts = [Part(rows=dataset.table.to_pylist(), place=place)]
+    found = scored(parts, folder=tmp_path)
+    (tmp_path / "d" / "images" / "lost.png").unlink()
+    same = place.out / "predictions"
+    table = judged(found, parts=parts, views=[lambda id_: same / f"{id_}.png"], staging=place.out, workers=1)
+    rows = {row["id"]: row for row in table.to_pylist()}
+    assert rows["wrong"]["outline_support"] < 0.5 and rows["wrong"]["label_doubt"] > 0
+    assert rows["lost"]["label_doubt"] is None and rows["lost"]["verdict"] == "label_error"

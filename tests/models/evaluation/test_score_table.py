@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from curation.errors import InputRefused
+from models.evaluation.score_table import (
+    SCORES,
+    Score,
+    columns_of,
+    outdated_ids,
+    read_scores,
+    table_of_scores,
+    write_scores,
+)
+from models.metrics.confusion import Confusion
+from tests.models.data.discs import disc_dataset
+from tests.models.drawn import score_row
+
+
+def test_a_table_holds_every_field_and_is_sorted_by_id() -> None:
+    table = table_of_scores([score_row("b", miou=0.5), score_row("a", tp=3, persons=2)])
+    assert table.column_names == list(Score.__struct_fields__)
+    assert table["id"].to_pylist() == ["a", "b"]
+    rebuilt = [msgspec.convert(row, Score) for row in table.to_pylist()]
+    assert rebuilt == [score_row("a", tp=3, persons=2), score_row("b", miou=0.5)]
+
+
+def test_types_do_not_depend_on_the_values() -> None:
+    empty, full = table_of_scores([]), table_of_scores([score_row("a", miou=1.0, tp=1, persons=1, split="val")])
+    assert empty.schema == full.schema
+    kinds = {name: full.schema.field(name).type for name in ("miou", "tp", "persons", "is_finite", "split")}
+    assert kinds == {
+        "miou": pa.float64(),
+        "tp": pa.int64(),
+        "persons": pa.int32(),
+        "is_finite": pa.bool_(),
+        "split": pa.string(),
+    }
+    assert all(field.type != pa.null() for field in empty.schema)
+
+
+def test_what_is_written_is_read_again_and_equal_tables_give_equal_bytes(tmp_path: Path) -> None:
+    table = table_of_scores([score_row("a", miou=0.25), score_row("b")])
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        write_scores(tmp_path / name, table=table)
+    assert read_scores(tmp_path / "one").equals(table)
+    assert (tmp_path / "one" / SCORES).read_bytes() == (tmp_path / "other" / SCORES).read_bytes()
+
+
+def test_absent_scores_are_not_numbers_in_the_columns() -> None:
+    columns = columns_of(table_of_scores([score_row("a", miou=0.25, tp=7), score_row("b", is_finite=False)]))
+    assert columns["miou"][0] == 0.25 and columns["tp"][0] == 7.0
+    assert np.isnan(columns["miou"][1]) and np.isnan(columns["tp"][1])
+
+
+def test_counts_are_there_for_a_finite_prediction_alone() -> None:
+    assert score_row("a", tp=1, fp=2, fn=3, tn=4).counts == Confusion(tp=1, fp=2, fn=3, tn=4)
+    assert score_row("a").counts is None
+
+
+@pytest.mark.parametrize(("content", "reason"), [(None, "no scores here"), (b"PAR1 not", "damaged")])
+def test_absent_and_damaged_scores_are_refused(tmp_path: Path, content: bytes | None, reason: str) -> None:
+    if content is not None:
+        (tmp_path / SCORES).write_bytes(content)
+    with pytest.raises(InputRefused, match=reason):
+        read_scores(tmp_path)
+
+
+def test_scores_of_an_older_label_are_known_by_the_version_they_were_made_of(tmp_path: Path) -> None:
+    dataset = disc_dataset(tmp_path / "d", ["a", "b", "c"])
+    assert outdated_ids(dataset) == frozenset()  # it has no scores
+    scores = [score_row("a", label_version=0), score_row("b", label_version=1)]
+    write_scores(dataset.folder, table=table_of_scores(scores))
+    assert outdated_ids(dataset) == {"b"}  # as mined by an earlier version, without a column
+    versions = pa.array([1, 0, None], pa.int32())
+    told = dataclasses.replace(dataset, table=dataset.table.append_column("scored_label_version", versions))
+    assert outdated_ids(told) == {"a"}
+    assert outdated_ids(told, scores=dataset.folder) == {"b"}
