@@ -9,12 +9,11 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from curation.dataset.class_names import CLASSES, class_names_of
 from curation.dataset.dataset import FILE_COLUMNS, SCHEMA, Dataset
 from curation.errors import InputRefused
 
 NAMES_SHOWN: Final = 5
-CLASSES: Final = "classes"
-"""The note of a card that says what the values of class maps are, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,19 +51,9 @@ def join_tables(datasets: Sequence[Dataset], *, prefixes: Sequence[str]) -> Join
 
 def _class_notes(datasets: Sequence[Dataset]) -> dict[str, Any]:
     """Return the note of a card that names the classes of class maps, {} where no dataset has them."""
-    names: dict[str, int] = {}
-    owners: dict[int, tuple[str, Dataset]] = {}
-    for dataset in datasets:
-        for name, value in (dataset.card.notes.get(CLASSES) or {}).items():
-            first, owner = owners.setdefault(value, (name, dataset))
-            if first != name:
-                raise InputRefused(
-                    f"value {value} of its class maps is {name!r}, and {first!r} in {owner.folder}",
-                    where=dataset.folder,
-                    remedy="do not join them: name both where data sets are used, as in `--data A B`",
-                )
-            names[name] = value
-    return {CLASSES: names} if names else {}
+    remedy = "do not join them: name both where data sets are used, as in `--data A B`"
+    found = class_names_of(datasets, remedy=remedy)
+    return {CLASSES: {name: value for value, name in found.items()}} if found else {}
 
 
 def _added_columns(datasets: Sequence[Dataset]) -> dict[str, pa.DataType]:

@@ -9,13 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.dataset.class_names import CLASSES, class_names_of
 from curation.dataset.dataset import Dataset
 from curation.errors import InputRefused
 from curation.images.pixels import Image
 from models.preprocessing import at_size
 
-CLASSES: Final = "classes"
-"""The column of class maps, and the note of a dataset's card that names their values."""
 PREDICTED_CLASSES: Final = "predicted_classes"
 """The column of class maps that a model predicted, their folder, and the note that names their values."""
 SIDES: Final = (("l_", "r_"), ("left_", "right_"))
@@ -30,23 +29,15 @@ def names_of_classes(datasets: Sequence[Dataset], *, classes: int) -> tuple[str,
 
     Raises InputRefused: a dataset has more classes, or two name a class differently.
     """
-    found: dict[int, tuple[str, Dataset]] = {}
     for dataset in datasets:
         note: Mapping[str, Any] = dataset.card.notes.get(CLASSES) or {}
         if len(note) > classes:
             told = f"its class maps have {len(note)} classes ({', '.join(note)})"
             remedy = f"give --classes {len(note)}, or a number that is larger"
             raise InputRefused(f"{told}, and the network {classes}", where=dataset.folder, remedy=remedy)
-        for name, value in note.items():
-            first = found.setdefault(int(value), (name, dataset))
-            if first[0] != name:
-                raise InputRefused(
-                    f"class {value} is called {name!r} here and {first[0]!r} in {first[1].folder}",
-                    where=dataset.folder,
-                    remedy="train on datasets whose class maps mean the same",
-                )
+    found = class_names_of(datasets, remedy="train on datasets whose class maps mean the same")
     usual = {0: "background"}
-    return tuple(found[n][0] if n in found else usual.get(n, f"class {n}") for n in range(classes))
+    return tuple(found.get(n) or usual.get(n, f"class {n}") for n in range(classes))
 
 
 def mirrored_classes(names: Sequence[str]) -> tuple[int, ...]:

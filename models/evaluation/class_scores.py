@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from curation.dataset.class_names import CLASSES
 from curation.dataset.dataset import Dataset
 from curation.errors import InputRefused
 from curation.images.pixels import Image, decode_image, encode_gray
@@ -17,7 +18,7 @@ from curation.quarantine import BadRecord
 from curation.storage.files import make_folder, read_file, write_durable
 from models.card import ModelCard
 from models.data.choose_samples import LabelledImage
-from models.data.class_maps import CLASSES, names_of_classes
+from models.data.class_maps import names_of_classes
 from models.data.read_labels import Label, read_image, read_label
 from models.losses.targets import IGNORED
 from models.metrics.class_confusion import ClassMap, Counts, class_confusion

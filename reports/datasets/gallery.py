@@ -22,13 +22,14 @@ import numpy as np
 
 from curation.building.workers import RunnerOptions, run_items
 from curation.dataset.card import tool_version
+from curation.dataset.class_names import CLASSES
 from curation.dataset.dataset import Dataset, read_quarantine, select_rows
 from curation.dataset.sample import COLUMNS, Item, Outcome, Sample
 from curation.images.pixels import decode_gray, decode_image, decode_mask, encode_image
 from curation.images.thumbnails import outline_path, thumbnail, thumbnail_size
 from curation.storage.files import read_file, safe_join, write_durable
 from curation.storage.safe_id import SafeId
-from models.data.class_maps import CLASSES, PREDICTED_CLASSES
+from models.data.class_maps import PREDICTED_CLASSES
 from models.data.truth import IGNORED, has_truth, read_truth
 from models.evaluation.score_table import OUTDATED, outdated_ids
 from reports.page.class_colours import class_tile, palette

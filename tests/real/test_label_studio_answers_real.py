@@ -35,7 +35,9 @@ from tests.real.label_studio_server import chromium
 
 TALL = (1600, 700)
 WINDOW_PX = 900
-FORMER_CONFIG = (REPOSITORY / "tests" / "labeling" / "label_tools" / "label_studio" / "server" / "former_config.xml").read_text()
+FORMER_CONFIG = (
+    REPOSITORY / "tests" / "labeling" / "label_tools" / "label_studio" / "server" / "former_config.xml"
+).read_text()
 pytestmark = pytest.mark.real
 
 

@@ -89,7 +89,7 @@ def test_classes_are_called_as_the_cards_say(tmp_path: Path) -> None:
     with pytest.raises(InputRefused, match=r"have 4 classes \(background, skin, l_eye, r_eye\), and the network 3"):
         names_of_classes([named], classes=3)
     other = class_dataset(tmp_path / "other", ["c"], names=("background", "coat", "l_eye", "r_eye"))
-    with pytest.raises(InputRefused, match="class 1 is called 'coat' here and 'skin' in"):
+    with pytest.raises(InputRefused, match="value 1 of its class maps is 'coat', and 'skin' in"):
         names_of_classes([named, other], classes=4)
 
 
