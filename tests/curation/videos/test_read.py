@@ -13,7 +13,15 @@ from curation.errors import EnvironmentProblem
 from curation.quarantine import BadRecord, Code
 from curation.videos import door
 from curation.videos.read import Damage, Frame, VideoFacts, open_video
-from tests.drawn_videos import MATRICES, SIZE, frame_with_person, turned_for_display, write_sound, write_video
+from tests.drawn_videos import (
+    MATRICES,
+    SIZE,
+    frame_with_person,
+    turned_for_display,
+    with_a_hole,
+    write_sound,
+    write_video,
+)
 
 
 def drawn(number: int) -> list[np.ndarray]:
@@ -80,6 +88,14 @@ def test_of_a_file_that_is_cut_off_the_frames_before_are_read_and_the_rest_is_to
     assert damage.is_cut_off and any("cut off" in line for line in damage.told())
 
 
+def test_frames_that_a_hole_in_a_file_swallows_are_told(tmp_path: Path) -> None:
+    """The decoder says nothing of them: the packet around the hole alone is known to be damaged."""
+    path = with_a_hole(write_video(tmp_path / "a.ts", drawn(60)), share=0.4, length=2000)
+    frames, damage, _ = read(path)
+    assert len(frames) == 58
+    assert damage.told() == ["1 packets are damaged, and 0 frames have errors"]
+
+
 def test_what_is_no_video_is_refused_with_the_reason(tmp_path: Path) -> None:
     write_sound(tmp_path / "sound.mp4")
     (tmp_path / "text.mp4").write_text("hello")
@@ -89,7 +105,7 @@ def test_what_is_no_video_is_refused_with_the_reason(tmp_path: Path) -> None:
         "sound": "no moving pictures, but audio",
         "text": "does not open",
         "list": "does not open",
-        "none": "open",
+        "none": "is empty",
     }
     for name, reason in reasons.items():
         with pytest.raises(BadRecord, match=reason) as told:
