@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import cv2
 import numpy as np
@@ -125,6 +125,34 @@ class Labels:
     trimap: NDArray[np.uint8] | None
 
 
+class Origin(Protocol):
+    """What a row of the manifest says of where a sample is from."""
+
+    @property
+    def source_id(self) -> str:
+        """Return its name there."""
+        ...
+
+    @property
+    def split(self) -> str | None:
+        """Return its split, where that is known."""
+        ...
+
+    @property
+    def group(self) -> str | None:
+        """Return its group, where something tells it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Drawn:
+    """A label, as `file` holds it: a mask or an alpha (h, w), and `ignored` (h, w), 255 where it says nothing."""
+
+    label: Alpha
+    ignored: Mask | None = None
+    file: str
+
+
 def labels_of_alpha(alpha: Alpha, *, rules: LabelRules, file: str) -> Labels:
     """Return the labels that an alpha makes; raises BadRecord: EMPTY_ALPHA, FULL_ALPHA, TRIMAP."""
     check_alpha(alpha, file=file, threshold=rules.threshold)
@@ -153,18 +181,29 @@ def place_alpha(item: Item, folder: Path, *, rules: PairRules, decode: Callable[
 
 
 def place_pair(item: Item, folder: Path, *, label: Alpha, rules: PairRules, ignored: Mask | None = None) -> Outcome:
-    """Check the image of a pair against its label, a mask or an alpha (h, w); write its labels, link the image.
+    """Check the image of a pair, and make a sample of it and its label, a mask or an alpha (h, w): see `place_label`.
 
-    `ignored` (h, w) is 255 where a mask says nothing. A mask of 0 alone, that says so of every pixel, makes a sample
-    of 0 persons. Nothing is written before everything is known to be sound.
-    Raises BadRecord: whatever is wrong with the image, SIZE_MISMATCH, LABEL_FRAME, EMPTY_ALPHA, FULL_ALPHA, TRIMAP.
+    Raises BadRecord: whatever is wrong with the image, and what `place_label` does.
     """
     pair: Pair = item.payload
-    source = rules.labels
-    original = check_original(Path(pair.image), below=Path(pair.image_root), verify=source.verify, links=pair.links)
-    label, doubt = _on_image(label, original=original, rules=rules, file=pair.label)
+    verify = rules.labels.verify
+    original = check_original(Path(pair.image), below=Path(pair.image_root), verify=verify, links=pair.links)
+    drawn = Drawn(label=label, ignored=ignored, file=pair.label)
+    return place_label(item, folder, original=original, drawn=drawn, rules=rules)
+
+
+def place_label(item: Item, folder: Path, *, original: Original, drawn: Drawn, rules: PairRules) -> Outcome:
+    """Check an image against its label; write its labels, link or write the image. The payload is an `Origin`.
+
+    A mask of 0 alone, that says so of every pixel, makes a sample of 0 persons. Nothing is written before everything
+    is known to be sound.
+    Raises BadRecord: SIZE_MISMATCH, LABEL_FRAME, EMPTY_ALPHA, FULL_ALPHA, TRIMAP.
+    """
+    of: Origin = item.payload
+    source, ignored = rules.labels, drawn.ignored
+    label, doubt = _on_image(drawn.label, original=original, rules=rules, file=drawn.file)
     make = labels_of_alpha if rules.with_alpha else labels_of_mask
-    labels = make(label, rules=source, file=pair.label)
+    labels = make(label, rules=source, file=drawn.file)
     pictures = {"mask": encode_mask(labels.mask)}
     extra: dict[str, Any] = {} if ignored is None else {"ignore": None, digest_column("ignore"): None}
     if ignored is not None and ignored.any():
@@ -186,11 +225,11 @@ def place_pair(item: Item, folder: Path, *, label: Alpha, rules: PairRules, igno
         width=original.header.width,
         height=original.header.height,
         source=source.source,
-        source_id=pair.source_id,
-        split=pair.split,
+        source_id=of.source_id,
+        split=of.split,
         person_area=person_area(labels.mask),
         persons=0 if is_empty else None,
-        group=pair.group or photo_group(source.source, source_id=pair.source_id, sha256=original.sha256),
+        group=of.group or photo_group(source.source, source_id=of.source_id, sha256=original.sha256),
         license=source.license,
         sha256=original.sha256,
         extra={**extra, **placed.digests},
