@@ -31,10 +31,11 @@ METADATA: Final = b"curate"
 MAX_BYTES: Final = 4 << 30
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What `curate.parquet` says beside its rows: of which run and form it is, and what became of the samples.
 
-    `card` is that of the data set, `turned` counts images that were encoded anew so that every reader sees them alike.
+    `card` is that of the data set, `turned` counts images that were encoded anew so that every reader sees them alike;
+    `is_new` is of one that this very run wrote.
     """
 
     run: str
@@ -44,6 +45,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     counts: Counts
     sets: dict[str, int]
     turned: int
+    is_new: bool = True
 
 
 def finished(out: Path, *, run: str) -> Told | None:
@@ -64,7 +66,7 @@ def finished(out: Path, *, run: str) -> Told | None:
             where=out,
             remedy="choose another --out, or give --overwrite to replace it",
         )
-    return told
+    return msgspec.structs.replace(told, is_new=False)
 
 
 @contextmanager

@@ -47,8 +47,9 @@ def convert(settings: ConvertFlags, *, run: RunOptions) -> Result:
 
     coco: run lengths, a file for each split. voc: person 15, not labelled 255. folders: img, mask, alpha and trimap,
     with JSON lists. tfrecord: DeepLab's features, person 1, not labelled 255. webdataset: tar shards. hf: parquet with
-    Image features. Images that EXIF turns, or of inks, are written upright as PNG, since readers disagree on them. What
-    a form cannot hold stands beside it in curate.parquet, and comes back with `curate coco-person`, `pairs` and `hf`.
+    Image features. Images that EXIF turns, of inks or of 16 bits are written upright as PNG, since readers disagree on
+    them. What a form cannot hold stands beside it in curate.parquet, and comes back with `curate coco-person`, `pairs`
+    and `hf`.
     Samples without a mask are a set of their own, `unlabelled`.
 
     \b
@@ -135,10 +136,14 @@ def _result(told: Told, *, form: Form, out: Path) -> Result:
     lines = [f"{out}: {counts.selected} samples as {told.form}", *count_lines(counts, records={})]
     lines.append(f"  sets         {', '.join(f'{name} {number}' for name, number in told.sets.items()) or 'none'}")
     if told.turned:
-        lines.append(f"  written anew {told.turned:>8}   images, as PNG: turned by EXIF, of inks, or --png")
+        why = "turned by EXIF, of inks, of 16 bits, WebP where readers lack it, or --png"
+        lines.append(f"  written anew {told.turned:>8}   images, as PNG: {why}")
     if counts.quarantined:
         lines.append(f"  each line with its reason: {out / QUARANTINE}")
-    lines.append(f"  what the form cannot hold: {out / KEPT}" + (f"; back in: {way_back}" if way_back else ""))
+    if not told.is_new:
+        lines.append("  nothing to do: this was converted before; --overwrite does it again")
+    lines.append(f"  what the form cannot hold: {out / KEPT}")
+    lines.append(f"  back in: {way_back or 'no command reads this form'}")
     data: dict[str, Any] = {
         "command": COMMAND,
         "out": str(out),
@@ -148,6 +153,7 @@ def _result(told: Told, *, form: Form, out: Path) -> Result:
         "sets": told.sets,
         "written_anew": told.turned,
         "way_back": way_back or None,
+        "is_new": told.is_new,
     }
     return Result.of(lines, data, set_aside=counts.quarantined, warnings=_warnings(told))
 
