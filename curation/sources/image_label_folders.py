@@ -20,13 +20,14 @@ from curation.images.header import inspect
 from curation.images.mask_values import MaskValues, person_values, refuse_absent
 from curation.images.pixels import JPEG_NOISE, Alpha, Mask, decode_alpha, decode_mask, decode_matte, decode_values
 from curation.labels.label_frame import LabelFrame
+from curation.labels.made_labels import LabelRules
 from curation.labels.masks import ALPHA_THRESHOLD, mask_of
 from curation.labels.source_images import Verify
 from curation.quarantine import BadRecord, Code
 from curation.setting import setting
 from curation.sources.group_by_name import grouping_line, groups_by_name
 from curation.sources.label_names import label_key, only_labels, refuse_other_names
-from curation.sources.labels_from_alpha import LabelRules, PairRules, place_pair
+from curation.sources.labels_from_alpha import PairRules, place_pair
 from curation.sources.match_by_name import (
     FOLDER_MARK,
     Intake,

@@ -19,10 +19,11 @@ from curation.errors import ConfigurationProblem
 from curation.images.folders import TOLD
 from curation.images.mask_values import MaskValues, person_values, refuse_absent
 from curation.labels.label_frame import LabelFrame
+from curation.labels.made_labels import LabelRules
 from curation.labels.masks import ALPHA_THRESHOLD
 from curation.quarantine import BadRecord, Code
 from curation.setting import setting
-from curation.sources.labels_from_alpha import LabelRules, PairRules
+from curation.sources.labels_from_alpha import PairRules
 from curation.sources.match_by_name import FOLDER_MARK, MAX_ID_BYTES, settings_of, without_suffix
 from curation.sources.parquet_cells import Cell
 from curation.sources.parquet_columns import SPLITS, Columns, ParquetFile, columns_of, is_words, parquet_files
