@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 import pyarrow as pa
 
-from curation.dataset.card import Card, Counts
+from curation.dataset.card import KEPT, Card, Counts
 from curation.errors import InputRefused
 from curation.exchange.form import DonePart
 from curation.quarantine import BadRecord
@@ -25,7 +25,6 @@ from curation.storage.journal import Journal
 from curation.storage.lock import exclusive
 from curation.storage.parquet import parquet_bytes, table_in
 
-KEPT: Final = "curate.parquet"
 KIND: Final = "data set that was converted"
 METADATA: Final = b"curate"
 MAX_BYTES: Final = 4 << 30

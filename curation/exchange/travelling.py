@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.dataset.dataset import FILE_COLUMNS
-from curation.images.header import Format, ImageHeader, inspect
+from curation.images.header import EXTENSIONS, Format, ImageHeader, inspect
 from curation.images.pixels import Mask, decode_gray, decode_image, decode_mask, encode_image
 from curation.quarantine import BadRecord, Code
 from curation.short_repr import short_repr
@@ -71,7 +71,7 @@ class Travelling:
     @property
     def image_name(self) -> str:
         """Return the name of the image file: ids are unique, and names in the source need not be."""
-        return f"{self.id}{ {'JPEG': '.jpg', 'PNG': '.png', 'WEBP': '.webp'}[self.format] }"
+        return f"{self.id}{EXTENSIONS[self.format]}"
 
 
 def read_travelling(row: Mapping[str, Any], *, folder: Path, rules: Rules) -> Travelling:

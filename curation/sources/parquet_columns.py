@@ -14,10 +14,9 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curation.dataset.card import KEPT
 from curation.errors import ConfigurationProblem, InputRefused
 
-KEPT: Final = "curate.parquet"
-"""What `curate convert` leaves beside the data: no part of it."""
 IMAGE_NAMES: Final = ("image", "img", "photo", "picture", "jpg", "png", "pixel_values")
 MASK_NAMES: Final = ("mask", "label", "annotation", "segmentation", "segmentation_mask", "seg", "seg_mask", "masks")
 ID_NAMES: Final = ("id", "image_id", "file_name", "filename")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
+import pyarrow as pa
 
-from curation.dataset.card import QUARANTINE
+from curation.dataset.card import KEPT, QUARANTINE
 from curation.dataset.dataset import Dataset, read_dataset
 from curation.errors import ConfigurationProblem
 from curation.exchange.convert_dataset import COMMAND, ConvertOptions, convert_dataset, sets_of
-from curation.exchange.converted_folder import KEPT, Told
+from curation.exchange.converted_folder import Told
 from curation.exchange.form import UNLABELLED, Form
 from curation.exchange.travelling import Rules
 from pipelines.command_line.options import Result, RunOptions, setting
@@ -72,62 +71,42 @@ def convert(settings: ConvertFlags, *, run: RunOptions) -> Result:
 
 
 def _form_of(settings: ConvertFlags, *, dataset: Dataset) -> Form:
-    """Return the form, imported only now: each needs libraries of its own."""
+    """Return the form, which is imported only now: each needs libraries of its own."""
     if settings.shard_samples < 1:
         reason = f"--shard-samples {settings.shard_samples} would put nothing into a file"
         raise ConfigurationProblem(reason, remedy="give 1 or more")
-    form = _FORMS[settings.to](settings, dataset)
-    rules = Rules(kept=form.rules.kept, as_png=settings.png)
-    changed: Form = replace(form, rules=rules)  # type: ignore[type-var]
+    form = _plain_form(settings.to, samples=settings.shard_samples, schema=dataset.table.schema)
+    changed: Form = replace(form, rules=Rules(kept=form.rules.kept, as_png=settings.png))  # type: ignore[type-var]
     return changed
 
 
-def _coco(_: ConvertFlags, __: Dataset) -> Form:
-    from curation.exchange.forms.coco import Coco
+def _plain_form(name: To, *, samples: int, schema: pa.Schema) -> Form:
+    match name:
+        case "coco":
+            from curation.exchange.forms.coco import Coco
 
-    return Coco()
+            return Coco()
+        case "voc":
+            from curation.exchange.forms.voc import Voc
 
+            return Voc()
+        case "folders":
+            from curation.exchange.forms.folders import Folders
 
-def _voc(_: ConvertFlags, __: Dataset) -> Form:
-    from curation.exchange.forms.voc import Voc
+            return Folders()
+        case "tfrecord":
+            from curation.exchange.forms.tfrecord import TfRecord
 
-    return Voc()
+            return TfRecord(samples_per_part=samples)
+        case "webdataset":
+            from curation.exchange.forms.webdataset import WebDataset
 
+            return WebDataset(samples_per_part=samples)
+        case "hf":
+            from curation.exchange.forms.hf import HuggingFace
 
-def _folders(_: ConvertFlags, __: Dataset) -> Form:
-    from curation.exchange.forms.folders import Folders
-
-    return Folders()
-
-
-def _tfrecord(settings: ConvertFlags, _: Dataset) -> Form:
-    from curation.exchange.forms.tfrecord import TfRecord
-
-    return TfRecord(samples_per_part=settings.shard_samples)
-
-
-def _webdataset(settings: ConvertFlags, _: Dataset) -> Form:
-    from curation.exchange.forms.webdataset import WebDataset
-
-    return WebDataset(samples_per_part=settings.shard_samples)
-
-
-def _hf(settings: ConvertFlags, dataset: Dataset) -> Form:
-    from curation.exchange.forms.hf import HuggingFace
-
-    schema = dataset.table.schema
-    columns = tuple(zip(schema.names, schema.types, strict=True))
-    return HuggingFace(samples_per_part=settings.shard_samples, columns=columns)
-
-
-_FORMS: Final[Mapping[str, Callable[[ConvertFlags, Dataset], Form]]] = {
-    "coco": _coco,
-    "voc": _voc,
-    "folders": _folders,
-    "tfrecord": _tfrecord,
-    "webdataset": _webdataset,
-    "hf": _hf,
-}
+            columns = tuple(zip(schema.names, schema.types, strict=True))
+            return HuggingFace(samples_per_part=samples, columns=columns)
 
 
 def _result(told: Told, *, form: Form, out: Path) -> Result:
@@ -172,6 +151,6 @@ def _told_before(settings: ConvertFlags, *, dataset: Dataset, limit: int | None)
     left_out = {"limit": len(dataset) - len(table)} if len(table) < len(dataset) else {}
     counts = {"considered": len(dataset), "selected": len(table), "filtered": left_out, "quarantined": {}}
     data = {"command": COMMAND, "out": str(settings.out), "form": settings.to, "dry_run": True}
-    told = ", ".join(f"{name} {number}" for name, number in Counter(sets).items())
+    told = ", ".join(f"{name} {number}" for name, number in sets.items())
     line = f"{settings.out}: would hold {len(table)} samples as {settings.to}, if every file is sound: {told or 'none'}"
     return Result.of([f"{line} (dry run, nothing is written)"], data | {"counts": counts, "sets": sets})
