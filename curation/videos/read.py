@@ -218,6 +218,8 @@ def _facts(stream: VideoStream, *, container: InputContainer, first: VideoFrame)
     notes = []
     if first.color_trc in HDR:
         notes.append("this is HDR video; its colours are taken as they are, and the model may have seen none like it")
+    if texts := len(container.streams.subtitles):
+        notes.append(f"streams of subtitles that are not written: {texts}")
     return VideoFacts(
         rate=rate,
         frames=max(0, told),

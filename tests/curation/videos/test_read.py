@@ -6,6 +6,7 @@ from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -86,6 +87,24 @@ def test_of_a_file_that_is_cut_off_the_frames_before_are_read_and_the_rest_is_to
     assert 10 < len(frames) < 100
     assert all(np.array_equal(frame.image, before[frame.pts]) for frame in frames)
     assert damage.is_cut_off and any("cut off" in line for line in damage.told())
+
+
+def test_subtitles_are_told(tmp_path: Path) -> None:
+    (tmp_path / "a.srt").write_text("1\n00:00:00,100 --> 00:00:00,300\nHello\n\n")
+    whole = write_video(tmp_path / "a.mp4", drawn(10))
+    with (
+        av.open(str(tmp_path / "b.mkv"), "w") as out,
+        av.open(str(whole)) as pictures,
+        av.open(str(tmp_path / "a.srt")) as texts,
+    ):
+        both = {source: [out.add_stream_from_template(one) for one in source.streams] for source in (texts, pictures)}
+        for source, streams in both.items():
+            for packet in [packet for packet in source.demux() if packet.size]:
+                packet.stream = streams[packet.stream.index]
+                out.mux(packet)
+    frames, _, facts = read(tmp_path / "b.mkv")
+    assert len(frames) == 10
+    assert facts.notes == ("streams of subtitles that are not written: 1",)
 
 
 def test_frames_that_a_hole_in_a_file_swallows_are_told(tmp_path: Path) -> None:
