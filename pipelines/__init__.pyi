@@ -441,6 +441,7 @@ def hf(
     source: str | None = None,
     split: Literal["train", "val", "test"] | None = None,
     license: str | None = None,
+    label_frame: Literal["stored", "shown"] | None = None,
     seed: int = 0,
     workers: int = ...,
     device: str = "auto",

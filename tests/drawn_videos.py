@@ -99,6 +99,15 @@ def turned_for_display(path: Path, *, matrix: tuple[int, int, int, int]) -> Path
     return path
 
 
+def with_a_hole(path: Path, *, share: float, length: int) -> Path:
+    """Blank some bytes of a file, from this share of it on, as a bad reception does."""
+    data = bytearray(path.read_bytes())
+    start = int(len(data) * share)
+    data[start : start + length] = bytes(length)
+    path.write_bytes(data)
+    return path
+
+
 def times_of(path: Path) -> list[Fraction]:
     """Return when each frame is shown, in seconds."""
     with av.open(str(path)) as video:

@@ -13,6 +13,8 @@ from curation.short_repr import short_repr
 
 CARD: Final = "dataset.json"
 QUARANTINE: Final = "quarantine.jsonl"
+KEPT: Final = "curate.parquet"
+"""Beside a data set in another tool's form: the rows of which `curate convert` made it."""
 FORMAT: Final = 2
 """Of the datasets that are written now."""
 

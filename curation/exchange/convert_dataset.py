@@ -32,7 +32,7 @@ from curation.exchange.form import Conversion, DonePart, Form, Part, Placed, Tak
 from curation.exchange.rows import Items, Rows
 from curation.exchange.travelling import Travelling, pixel_digest, read_travelling
 from curation.quarantine import QuarantineRecord
-from curation.storage.files import make_folder, sha256_of, telling_where, write_durable
+from curation.storage.files import sha256_of, telling_where, write_durable
 from curation.storage.flush import flush_filesystem
 from curation.storage.journal import Journal
 
@@ -230,11 +230,9 @@ def _publish(state: _Run, *, dataset: Dataset, table: pa.Table, parts: Sequence[
         name=dataset.card.name,
         card=dataset.card,
         rows=Rows(kept),
-        taken=lambda: iter(taken),
+        taken=taken,
         sets=dict(sorted(sets.items())),
-        columns=dict(zip(table.schema.names, table.schema.types, strict=True)),
     )
-    make_folders(state.out, state.form.folders)
     state.form.finish(conversion, folder=state.out)
     write_durable(state.out / QUARANTINE, quarantine_lines(state.broken))
     flush_filesystem(state.out)
@@ -252,7 +250,6 @@ def _publish(state: _Run, *, dataset: Dataset, table: pa.Table, parts: Sequence[
         sets=dict(conversion.sets),
         turned=sum(one.is_encoded_anew for one in taken),
     )
-    make_folder(state.out)
     write_kept(state.out, table=kept, told=told)
     return told
 
@@ -281,3 +278,7 @@ def origin_column(column: str) -> str:
     'origin_mask'
     """
     return f"origin_{column}"
+
+
+ADDED: Final = frozenset({PIXELS, *map(origin_column, FILE_COLUMNS)})
+"""The columns of `curate.parquet` that no manifest has."""

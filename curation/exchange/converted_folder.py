@@ -6,34 +6,35 @@ settings it is. It also holds the rows of the manifest, so that what a form cann
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import pyarrow as pa
 
-from curation.dataset.card import Card, Counts
+from curation.dataset.card import KEPT, Card, Counts
 from curation.errors import InputRefused
 from curation.exchange.form import DonePart
 from curation.quarantine import BadRecord
-from curation.storage.claimed_folder import WORKSPACE, empty_folder, lock_file, place_aside, refuse_foreign, set_aside
-from curation.storage.files import TEMPORARY_PREFIX, read_file, telling_where, write_durable
+from curation.storage.claimed_folder import WORKSPACE, claimed, lock_file, refuse_foreign
+from curation.storage.files import TEMPORARY_PREFIX, read_file, write_durable
 from curation.storage.journal import Journal
 from curation.storage.lock import exclusive
 from curation.storage.parquet import parquet_bytes, table_in
 
-KEPT: Final = "curate.parquet"
+KIND: Final = "data set that was converted"
 METADATA: Final = b"curate"
 MAX_BYTES: Final = 4 << 30
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What `curate.parquet` says beside its rows: of which run and form it is, and what became of the samples.
 
-    `card` is that of the data set, `turned` counts images that were encoded anew so that every reader sees them alike.
+    `card` is that of the data set, `turned` counts images that were encoded anew so that every reader sees them alike;
+    `is_new` is of one that this very run wrote.
     """
 
     run: str
@@ -43,6 +44,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     counts: Counts
     sets: dict[str, int]
     turned: int
+    is_new: bool = True
 
 
 def finished(out: Path, *, run: str) -> Told | None:
@@ -51,7 +53,7 @@ def finished(out: Path, *, run: str) -> Told | None:
     Raises InputRefused when `out` holds anything else, EnvironmentProblem when another run is at work in it.
     """
     if not (out / KEPT).exists():
-        _refuse_foreign(out)
+        refuse_foreign(out, kind=KIND, is_ours=(out / WORKSPACE).is_dir())
         return None
     if (out / WORKSPACE).is_dir():  # a run that was killed in its last step left it
         with exclusive(lock_file(out)):
@@ -63,36 +65,18 @@ def finished(out: Path, *, run: str) -> Told | None:
             where=out,
             remedy="choose another --out, or give --overwrite to replace it",
         )
-    return told
+    return msgspec.structs.replace(told, is_new=False)
 
 
 @contextmanager
 def converting_in(out: Path, *, run: str, overwrite: bool) -> Iterator[Journal[DonePart]]:
-    """Hold `out` for one run and give its journal; afterwards the workspace is gone.
-
-    With `overwrite` a finished conversion is kept aside until the new one is whole. Raises InputRefused when `out`
-    holds something else, EnvironmentProblem when another run is in it.
-    """
-    out = out.resolve() if out.is_symlink() else out  # a link would be moved aside where its folder is meant
-    _refuse_foreign(out)
-    with telling_where(out):
-        if overwrite:
-            with exclusive(lock_file(out)):
-                _make_way(out, run=run)
-        with exclusive(lock_file(out)):
-            journal = Journal(_journal_file(out), kind=DonePart)
-            try:
-                journal.start(run_id=run)
-            except ValueError as error:
-                raise InputRefused(
-                    "the folder holds the unfinished conversion of other rows, or with other settings",
-                    where=out,
-                    remedy="run that command again to finish it, choose another --out, or give --overwrite",
-                ) from error
-            yield journal
-            _journal_file(out).unlink(missing_ok=True)
-        if overwrite and _is_ours(place_aside(out)):
-            shutil.rmtree(place_aside(out))
+    """Hold `out` for one run and give its journal; afterwards the workspace is gone. Raises what `claimed` does."""
+    others = partial(_journal_of_others, run=run)
+    with claimed(out, kind=KIND, mark=KEPT, others=others, overwrite=overwrite) as out:
+        journal = Journal(_journal_file(out), kind=DonePart)
+        journal.start(run_id=run)
+        yield journal
+        _journal_file(out).unlink(missing_ok=True)
 
 
 def write_kept(out: Path, *, table: pa.Table, told: Told) -> None:
@@ -122,24 +106,14 @@ def _sweep(out: Path) -> None:
         path.unlink()
 
 
-def _make_way(out: Path, *, run: str) -> None:
-    """Set a finished conversion aside, and drop unfinished work of another run. Needs the lock."""
-    if (out / KEPT).exists():
-        set_aside(out, is_ours=_is_ours)
-    elif _journal_file(out).exists():
+def _journal_of_others(out: Path, *, run: str) -> list[Path]:
+    file = _journal_file(out)
+    if file.exists():
         try:
-            Journal(_journal_file(out), kind=DonePart).start(run_id=run)
+            Journal(file, kind=DonePart).start(run_id=run)
         except ValueError:
-            empty_folder(out, but=(WORKSPACE,))
-            _journal_file(out).unlink()
-
-
-def _refuse_foreign(out: Path) -> None:
-    refuse_foreign(out, kind="data set that was converted", is_ours=_is_ours(out) or (out / WORKSPACE).is_dir())
-
-
-def _is_ours(out: Path) -> bool:
-    return (out / KEPT).is_file()
+            return [file]
+    return []
 
 
 def _journal_file(out: Path) -> Path:

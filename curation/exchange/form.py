@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,16 +71,15 @@ class DonePart(msgspec.Struct, frozen=True, kw_only=True):
 class Conversion:
     """What the last files of a form are made from.
 
-    `rows` gives the row of the manifest by id, `taken` yields the samples in their order each time it is called, and
-    `sets` counts them, the sets in their order.
+    `rows` gives the row of the manifest by id, `taken` are the samples in their order, and `sets` counts them, the sets
+    in their order.
     """
 
     name: str
     card: Card
     rows: Mapping[str, Mapping[str, Any]]
-    taken: Callable[[], Iterator[Taken]]
+    taken: Sequence[Taken]
     sets: Mapping[str, int]
-    columns: Mapping[str, Any]
 
 
 class Form(Protocol):
@@ -110,7 +109,7 @@ class Form(Protocol):
         """Write the files of one sample below `folder`, or return it as a record."""
         ...
 
-    def writing(self, part: Part, *, folder: Path) -> AbstractContextManager[Callable[[Any], None]]:
+    def writing(self, part: Part, *, folder: Path) -> AbstractContextManager[Callable[[Any], object]]:
         """Give what takes the records of a part in their order; the file stands when the block has ended."""
         ...
 

@@ -10,10 +10,11 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from curation.dataset.card import KEPT
 from curation.dataset.dataset import FILE_COLUMNS, SCHEMA
 from curation.errors import SecurityRefused
-from curation.exchange.convert_dataset import PIXELS, origin_column
-from curation.exchange.converted_folder import KEPT, Told, read_kept
+from curation.exchange.convert_dataset import ADDED, origin_column
+from curation.exchange.converted_folder import Told, read_kept
 from curation.exchange.rows import Rows
 from curation.storage.files import fingerprint_file
 from curation.storage.safe_id import check_ids
@@ -35,7 +36,7 @@ class KeptRows:
 
     def columns(self) -> dict[str, pa.DataType]:
         """Return the Arrow types of the columns that the data set had beyond those of every manifest."""
-        ours = {PIXELS, *(origin_column(column) for column in FILE_COLUMNS), *SCHEMA.names}
+        ours = ADDED.union(SCHEMA.names)
         return {field.name: field.type for field in self.schema if field.name not in ours}
 
     def folders(self) -> set[str]:

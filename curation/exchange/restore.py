@@ -19,10 +19,11 @@ from typing import Any, Final
 
 import msgspec
 
-from curation.dataset.dataset import FILE_COLUMNS, SCHEMA
+from curation.dataset.dataset import SCHEMA
 from curation.dataset.sample import COLUMNS, Item, Outcome, Plan, Sample
 from curation.errors import InputRefused
-from curation.exchange.convert_dataset import PIXELS, origin_column
+from curation.exchange.convert_dataset import ADDED, PIXELS
+from curation.exchange.form import UNLABELLED
 from curation.exchange.kept_rows import KeptRows, kept_in, origin
 from curation.exchange.travelling import LABELS, pixel_digest
 from curation.images.header import inspect
@@ -32,7 +33,6 @@ from curation.quarantine import BadRecord, Code
 from curation.storage.checksums import check_digest, digest_column
 from curation.storage.files import folded, link_or_copy, read_file, safe_join, sha256_of, write_bytes
 
-UNLABELLED: Final = "unlabelled"
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 PACKED: Final = ".parquet"
 """Where images lie in files of many, which cannot be linked."""
@@ -229,9 +229,8 @@ def _written(pictures: Mapping[str, bytes], *, row: Mapping[str, Any], folder: P
 
 def _without_files(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row of the manifest: without what `curate.parquet` adds, and without files."""
-    added = {PIXELS, *(origin_column(column) for column in FILE_COLUMNS)}
     files = {*LABELS, "image", *map(digest_column, LABELS)}
-    return {name: None if name in files else value for name, value in row.items() if name not in added}
+    return {name: None if name in files else value for name, value in row.items() if name not in ADDED}
 
 
 def _of_other_image(outcome: Outcome, *, item: Item) -> Outcome:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.dataset.dataset import FILE_COLUMNS
-from curation.images.header import Format, ImageHeader, inspect
+from curation.images.header import EXTENSIONS, Format, ImageHeader, inspect
 from curation.images.pixels import Mask, decode_gray, decode_image, decode_mask, encode_image
 from curation.quarantine import BadRecord, Code
 from curation.short_repr import short_repr
@@ -20,6 +20,7 @@ from curation.storage.checksums import check_row_digest
 from curation.storage.files import read_file, safe_join, sha256_of
 
 UPRIGHT: Final = 1
+PLAIN_BITS: Final = 8
 ALL_FORMATS: Final[frozenset[Format]] = frozenset({"JPEG", "PNG", "WEBP"})
 LABELS: Final = tuple(column for column in FILE_COLUMNS if column != "image")
 """The columns of label files, the mask among them."""
@@ -70,14 +71,15 @@ class Travelling:
     @property
     def image_name(self) -> str:
         """Return the name of the image file: ids are unique, and names in the source need not be."""
-        return f"{self.id}{ {'JPEG': '.jpg', 'PNG': '.png', 'WEBP': '.webp'}[self.format] }"
+        return f"{self.id}{EXTENSIONS[self.format]}"
 
 
 def read_travelling(row: Mapping[str, Any], *, folder: Path, rules: Rules) -> Travelling:
     """Return the sample of one row of the data set in `folder`.
 
-    An image that EXIF turns, of inks, or of a format that the other side does not read, is written as PNG as it is
-    shown, in sRGB: readers disagree on these, and image and label would not lie on each other.
+    An image that EXIF turns, of inks, of 16 bits, or of a format that the other side does not read, is written as PNG
+    as it is shown, in sRGB: readers disagree on these. Some would lay the label on a picture on its side, or see white
+    for gray of 16 bits.
     Raises BadRecord: CHECKSUM for a file that changed since its import, SIZE_MISMATCH, and those of a file and its
     decoder.
     """
@@ -120,8 +122,8 @@ def _read(row: Mapping[str, Any], *, column: str, folder: Path) -> bytes:
 
 
 def _is_kept(header: ImageHeader, *, rules: Rules) -> bool:
-    is_plain = header.orientation == UPRIGHT and header.mode != "CMYK" and header.format in rules.kept
-    return is_plain and (header.format == "PNG" or not rules.as_png)
+    is_plain = header.orientation == UPRIGHT and header.mode != "CMYK" and header.bit_depth <= PLAIN_BITS
+    return is_plain and header.format in rules.kept and (header.format == "PNG" or not rules.as_png)
 
 
 def _channels(header: ImageHeader) -> int:

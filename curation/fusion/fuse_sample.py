@@ -26,11 +26,11 @@ from curation.images.pixels import (
     encode_mask,
 )
 from curation.labels.label_files import place_labels
+from curation.labels.made_labels import LabelRules, Labels, labels_of_alpha, labels_of_mask
 from curation.labels.masks import check_alpha, check_mask, mask_of, person_area
 from curation.labels.source_images import IMAGES
 from curation.matting.composite import colours_of_masked, person_colours, soft_alpha
 from curation.quarantine import BadRecord, Code
-from curation.sources.labels_from_alpha import LabelRules, Labels, labels_of_alpha, labels_of_mask
 from curation.storage.checksums import check_row_digest
 from curation.storage.files import read_file, safe_join, sha256_of, write_bytes
 

@@ -21,12 +21,12 @@ from curation.fusion.background_splits import deal_backgrounds, split_of
 from curation.fusion.fuse import FusionRules, generator_for
 from curation.fusion.fuse_sample import FusionTask, Photograph, TaskRules, fuse_sample
 from curation.fusion.partners import draw_second, partners_among
+from curation.labels.made_labels import LabelRules
 from curation.labels.masks import ALPHA_THRESHOLD
 from curation.operations.join import Joined, join_tables
 from curation.operations.merge import joined_sources, parent_name
 from curation.quarantine import BadRecord, Code, QuarantineRecord
 from curation.setting import setting
-from curation.sources.labels_from_alpha import LabelRules
 from curation.sources.shared_settings import threshold_setting, trimap_kernel_setting
 from curation.storage.files import fingerprint_file
 from curation.storage.safe_id import safe_id

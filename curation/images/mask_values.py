@@ -106,16 +106,19 @@ def refuse_absent(asked: MaskValues, *, masks: Iterable[NDArray[Any]], where: Pa
 
 
 def mask_hint(values: NDArray[np.generic], *, is_jpeg: bool) -> str:
-    """Return how `curate pairs` takes a mask that holds these values (n,), each once, in ascending order.
+    """Return how `curate pairs` or `hf` takes a mask that holds these values (n,), each once, in ascending order.
 
     >>> mask_hint(np.array([0, 254]), is_jpeg=False)
-    'with `curate pairs`: --person-value 254 takes 254 as the person and the rest as background (1-255: all but 0)'
+    '--person-value 254 takes 254 as the person and the rest as background (1-255: all but 0)'
     """
     whole = [int(value) for value in values.tolist()]
     if is_jpeg:
-        said = f"--threshold {CUT} takes masks and mattes that were saved as JPEG: person is what is larger"
+        said = f"`curate pairs --threshold {CUT}` takes masks and mattes of JPEG files: person is what is larger"
     elif len(whole) > FEW:
-        said = f"soft edges are an alpha: --alphas DIR, not --masks; or --threshold {CUT} makes a hard mask of each"
+        said = (
+            "soft edges are an alpha: `curate pairs --alphas DIR`, `curate hf --alpha-column NAME`; or "
+            f"`curate pairs --threshold {CUT}` makes a hard mask of each"
+        )
     elif len(whole) == 3 and whole[0] == 0 and whole[1] in MIDDLE and whole[2] == VOID:
         said = (
             f"--person-value 255 takes 255 as the person and {whole[1]} as not labelled; if these are trimaps, "
@@ -130,4 +133,4 @@ def mask_hint(values: NDArray[np.generic], *, is_jpeg: bool) -> str:
             "--person-value V, or A-B, says which value is the person's (VOC: 15); 255 beside it is then not labelled, "
             "all else is background"
         )
-    return f"with `curate pairs`: {said}"
+    return said

@@ -47,7 +47,9 @@ Stored: TypeAlias = NDArray[Any]
 """What the decoder gives: (height, width) or (height, width, 3 or 4) in BGR order, uint8 or uint16, not yet turned."""
 
 VALUES_SHOWN: Final = 6
-CUT_OUT_HINT: Final = "where its alpha channel is the label, read the folder as alphas (`curate pairs --alphas`)"
+CUT_OUT_HINT: Final = (
+    "where its alpha channel is the label, read it as an alpha (`curate pairs --alphas`, `curate hf --alpha-column`)"
+)
 COLOURED_HINT: Final = "a label has one value for each pixel: save it as gray, or as PNG with a palette; no colours"
 JPEG_NOISE: Final = 16
 """JPEG moves black and white by less at usual qualities."""

@@ -27,8 +27,8 @@ STAGE: Final = "check_original"
 class Original(msgspec.Struct, frozen=True, kw_only=True):
     """A source image that passed its check: where it came from (see `read_file`), its bytes, header and SHA-256.
 
-    `warning` is the warning about an image that is used nevertheless. With `is_encoded_anew` the bytes are those of a
-    PNG that was made of the file, a HEIC or AVIF.
+    `warning` is the warning about an image that is used nevertheless. With `is_file` the bytes are those of the file
+    `source`; else they lay in another one, or were made of it: PNG of HEIC or AVIF.
     """
 
     source: Path
@@ -37,7 +37,7 @@ class Original(msgspec.Struct, frozen=True, kw_only=True):
     header: ImageHeader
     sha256: str
     warning: BadRecord | None = None
-    is_encoded_anew: bool = False
+    is_file: bool = False
 
     __repr__ = short_repr
 
@@ -62,24 +62,24 @@ def check_original(
     """
     data = read_followed(source, below=below, links=links)
     real, root = followed(source, below=below, links=links)
+    found = check_bytes(data, file=str(source), verify=verify, size=size)
+    return msgspec.structs.replace(found, source=real, below=root, is_file=found.data is data)
+
+
+def check_bytes(data: bytes, *, file: str, verify: Verify = "full", size: tuple[int, int] | None = None) -> Original:
+    """Check an image that was read, as `check_original` does; `file` is what a message names it by."""
     is_encoded_anew = heif_kind(data) is not None
     if is_encoded_anew:
-        data = encode_image(decode_image(data, file=str(source)))
-    header = inspect(data, file=str(source))
-    warning = colour_warning(colours_of(data, header=header, file=str(source)), file=source)
+        data = encode_image(decode_image(data, file=file))
+    header = inspect(data, file=file)
+    warning = colour_warning(colours_of(data, header=header, file=file), file=file)
     original = Original(
-        source=real,
-        below=root,
-        data=data,
-        header=header,
-        sha256=sha256_of(data),
-        warning=warning,
-        is_encoded_anew=is_encoded_anew,
+        source=Path(file), below=None, data=data, header=header, sha256=sha256_of(data), warning=warning
     )
     if size is not None:
         check_size(original, size=size)
     if verify == "full" and not is_encoded_anew:
-        decode_image(data, file=str(source))
+        decode_image(data, file=file)
     return original
 
 
@@ -94,10 +94,10 @@ def check_size(original: Original, *, size: tuple[int, int]) -> None:
 def place_original(original: Original, *, folder: Path, sample_id: str) -> str:
     """Link, copy or write the checked image to `folder/images/<id><ext>` and give the path relative to `folder`."""
     relative = f"{IMAGES}/{sample_id}{original.header.extension}"
-    if original.is_encoded_anew:
+    if original.is_file:
+        link_or_copy(original.source, folder / relative, below=original.below, data=original.data)
+    else:
         write_bytes(folder / relative, original.data)
-        return relative
-    link_or_copy(original.source, folder / relative, below=original.below, data=original.data)
     return relative
 
 

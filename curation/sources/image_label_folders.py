@@ -18,15 +18,16 @@ from curation.errors import ConfigurationProblem, InputRefused
 from curation.images.folders import TOLD, Listing, list_source
 from curation.images.header import inspect
 from curation.images.mask_values import MaskValues, person_values, refuse_absent
-from curation.images.pixels import JPEG_NOISE, Mask, decode_alpha, decode_mask, decode_matte, decode_values
+from curation.images.pixels import JPEG_NOISE, Alpha, Mask, decode_alpha, decode_mask, decode_matte, decode_values
 from curation.labels.label_frame import LabelFrame
+from curation.labels.made_labels import LabelRules
 from curation.labels.masks import ALPHA_THRESHOLD, mask_of
 from curation.labels.source_images import Verify
 from curation.quarantine import BadRecord, Code
 from curation.setting import setting
 from curation.sources.group_by_name import grouping_line, groups_by_name
 from curation.sources.label_names import label_key, only_labels, refuse_other_names
-from curation.sources.labels_from_alpha import LabelRules, PairRules, place_pair
+from curation.sources.labels_from_alpha import PairRules, place_pair
 from curation.sources.match_by_name import (
     FOLDER_MARK,
     Intake,
@@ -166,12 +167,16 @@ def read_mask(pair: Pair, *, values: MaskValues | None) -> tuple[Mask, Mask | No
 
     Raises BadRecord: whatever is wrong with the file.
     """
-    data = read_label(pair)
+    return decode_label(read_label(pair), file=pair.label, values=values)
+
+
+def decode_label(data: bytes, *, file: str, values: MaskValues | None) -> tuple[Mask, Mask | None]:
+    """Return the mask (h, w) in a file, and, 255, what is not labelled, where values tell that; raises BadRecord."""
     if values is None:
-        return decode_mask(data, file=pair.label), None
+        return decode_mask(data, file=file), None
     if values.threshold is not None:
-        return _cut(data, file=pair.label, threshold=values.threshold), None
-    stored = decode_values(data, file=pair.label)
+        return _cut(data, file=file, threshold=values.threshold), None
+    stored = decode_values(data, file=file)
     ignored = None
     if values.ignored:
         ignored = np.where(np.isin(stored, values.ignored), np.uint8(255), np.uint8(0))
@@ -181,12 +186,19 @@ def read_mask(pair: Pair, *, values: MaskValues | None) -> tuple[Mask, Mask | No
 def take_alpha(item: Item, folder: Path, *, rules: PairRules, may_be_jpeg: bool = False) -> Outcome:
     """Make the labels of one alpha, and link its image; raises BadRecord: whatever is wrong with the two."""
     pair: Pair = item.payload
-    data = read_label(pair)
-    if inspect(data, file=pair.label).has_alpha:
-        return place_pair(item, folder, label=decode_alpha(data, file=pair.label), rules=rules)
-    alpha = decode_matte(data, file=pair.label, may_be_jpeg=may_be_jpeg)
-    # a matte of 0 alone is a mask that says so; a cut-out of nothing is one that failed
-    return place_pair(item, folder, label=alpha, rules=rules if alpha.any() else replace(rules, with_alpha=False))
+    alpha, rules = decode_soft(read_label(pair), file=pair.label, rules=rules, may_be_jpeg=may_be_jpeg)
+    return place_pair(item, folder, label=alpha, rules=rules)
+
+
+def decode_soft(data: bytes, *, file: str, rules: PairRules, may_be_jpeg: bool = False) -> tuple[Alpha, PairRules]:
+    """Return the alpha (h, w) of a cut-out or a matte, and how it is taken; raises BadRecord.
+
+    A matte of 0 alone is a mask that says so; a cut-out of nothing is one that failed.
+    """
+    if inspect(data, file=file).has_alpha:
+        return decode_alpha(data, file=file), rules
+    alpha = decode_matte(data, file=file, may_be_jpeg=may_be_jpeg)
+    return alpha, rules if alpha.any() else replace(rules, with_alpha=False)
 
 
 def _stored_masks(items: Sequence[Item]) -> Iterator[NDArray[Any]]:

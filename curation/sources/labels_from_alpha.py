@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from curation.dataset.identity import photo_group
 from curation.dataset.sample import Item, Outcome, Sample
-from curation.errors import ConfigurationProblem
 from curation.images.orientation import turned
 from curation.images.pixels import Alpha, Mask, decode_image, encode_gray, encode_mask
 from curation.labels.label_files import place_labels
 from curation.labels.label_frame import LabelFrame, check_frame, frame_is_open
-from curation.labels.masks import ALPHA_THRESHOLD, check_alpha, check_mask, mask_of, person_area
+from curation.labels.made_labels import LabelRules, labels_of_alpha, labels_of_mask
+from curation.labels.masks import ALPHA_THRESHOLD, mask_of, person_area
 from curation.labels.source_images import Original, Verify, check_original, check_size, place_original
-from curation.labels.trimaps import auto_kernel, check_trimap, trimap_from_alpha, trimap_from_mask
 from curation.quarantine import BadRecord
 from curation.sources.match_by_name import Pair, read_label
 from curation.sources.shared_settings import (
@@ -32,51 +30,8 @@ from curation.sources.shared_settings import (
 )
 from curation.storage.checksums import digest_column
 
-MAX_THRESHOLD: Final = 254
-"""Above it no alpha is a person."""
-MAX_KERNEL_PX: Final = 500
-"""Beyond it the unknown band swallows the person in any frame that is read."""
-CERTAIN: Final = 255
 IGNORED: Final = 128
 """The value in `ignores/` of pixels of which a mask says nothing."""
-AUTO: Final = "auto"
-NO_TRIMAP: Final = "none"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabelRules:
-    """How an alpha or a mask becomes labels, and what every row of the source says.
-
-    A pixel is of the person where alpha > `threshold` (0..255). `trimap_kernel` is the side of the ellipse in pixels
-    as text, `auto` or `none`. `auto` scales the ellipse with the person and leaves every soft pixel unknown, so that
-    a matting method never gets a certain pixel that its alpha doubts; a number is the plain ellipse around the mask.
-    """
-
-    source: str
-    license: str | None = None
-    threshold: int
-    trimap_kernel: str
-    verify: Verify
-
-    def __post_init__(self) -> None:
-        """Refuse rules that cannot work, before the first file is opened."""
-        if not 0 <= self.threshold <= MAX_THRESHOLD:
-            raise ConfigurationProblem(
-                f"--threshold {self.threshold} is outside 0..{MAX_THRESHOLD}",
-                remedy="a pixel is person where its alpha is larger than the threshold; AiFenGe uses 50",
-            )
-        is_number = self.trimap_kernel.isascii() and self.trimap_kernel.isdigit() and len(self.trimap_kernel) <= 4
-        is_size = is_number and 0 < int(self.trimap_kernel) <= MAX_KERNEL_PX
-        if self.trimap_kernel not in {AUTO, NO_TRIMAP} and not is_size:
-            raise ConfigurationProblem(
-                f"--trimap-kernel {self.trimap_kernel!r} is no number of pixels from 1 to {MAX_KERNEL_PX}",
-                remedy="give a number such as 6, `auto` to scale it with the person, or `none`",
-            )
-
-    def folders(self, *, with_alpha: bool) -> tuple[str, ...]:
-        """Return the sub-folders of the dataset that these rules fill."""
-        has = {"images": True, "masks": True, "alphas": with_alpha, "trimaps": self.trimap_kernel != NO_TRIMAP}
-        return tuple(name for name, is_used in has.items() if is_used)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,31 +71,32 @@ class AlphaSettings:
         return PairRules(labels=labels, with_alpha=True, frame=self.label_frame)
 
 
+class Origin(Protocol):
+    """What a row of the manifest says of where a sample is from."""
+
+    @property
+    def source_id(self) -> str:
+        """Return its name there."""
+        ...
+
+    @property
+    def split(self) -> str | None:
+        """Return its split, where that is known."""
+        ...
+
+    @property
+    def group(self) -> str | None:
+        """Return its group, where something tells it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Labels:
-    """The label pictures of one sample, all (height, width) uint8, as they are written."""
+class Drawn:
+    """A label, as `file` holds it: a mask or an alpha (h, w), and `ignored` (h, w), 255 where it says nothing."""
 
-    mask: Mask
-    alpha: Alpha | None
-    trimap: NDArray[np.uint8] | None
-
-
-def labels_of_alpha(alpha: Alpha, *, rules: LabelRules, file: str) -> Labels:
-    """Return the labels that an alpha makes; raises BadRecord: EMPTY_ALPHA, FULL_ALPHA, TRIMAP."""
-    check_alpha(alpha, file=file, threshold=rules.threshold)
-    mask = mask_of(alpha, threshold=rules.threshold)
-    return Labels(mask=mask, alpha=alpha, trimap=_trimap(mask, alpha, rules=rules, file=file))
-
-
-def labels_of_mask(mask: Mask, *, rules: LabelRules, file: str) -> Labels:
-    """Return the labels that a binary mask makes; one of 0 alone says that nobody is there, and has no trimap.
-
-    Raises BadRecord: EMPTY_ALPHA for specks, FULL_ALPHA, TRIMAP.
-    """
-    if not mask.any():
-        return Labels(mask=mask, alpha=None, trimap=None)
-    check_mask(mask, file=file)
-    return Labels(mask=mask, alpha=None, trimap=_trimap(mask, mask, rules=rules, file=file))
+    label: Alpha
+    ignored: Mask | None = None
+    file: str
 
 
 def place_alpha(item: Item, folder: Path, *, rules: PairRules, decode: Callable[..., Alpha]) -> Outcome:
@@ -153,18 +109,29 @@ def place_alpha(item: Item, folder: Path, *, rules: PairRules, decode: Callable[
 
 
 def place_pair(item: Item, folder: Path, *, label: Alpha, rules: PairRules, ignored: Mask | None = None) -> Outcome:
-    """Check the image of a pair against its label, a mask or an alpha (h, w); write its labels, link the image.
+    """Check the image of a pair, and make a sample of it and its label, a mask or an alpha (h, w): see `place_label`.
 
-    `ignored` (h, w) is 255 where a mask says nothing. A mask of 0 alone, that says so of every pixel, makes a sample
-    of 0 persons. Nothing is written before everything is known to be sound.
-    Raises BadRecord: whatever is wrong with the image, SIZE_MISMATCH, LABEL_FRAME, EMPTY_ALPHA, FULL_ALPHA, TRIMAP.
+    Raises BadRecord: whatever is wrong with the image, and what `place_label` does.
     """
     pair: Pair = item.payload
-    source = rules.labels
-    original = check_original(Path(pair.image), below=Path(pair.image_root), verify=source.verify, links=pair.links)
-    label, doubt = _on_image(label, original=original, rules=rules, file=pair.label)
+    verify = rules.labels.verify
+    original = check_original(Path(pair.image), below=Path(pair.image_root), verify=verify, links=pair.links)
+    drawn = Drawn(label=label, ignored=ignored, file=pair.label)
+    return place_label(item, folder, original=original, drawn=drawn, rules=rules)
+
+
+def place_label(item: Item, folder: Path, *, original: Original, drawn: Drawn, rules: PairRules) -> Outcome:
+    """Check an image against its label; write its labels, link or write the image. The payload is an `Origin`.
+
+    A mask of 0 alone, that says so of every pixel, makes a sample of 0 persons. Nothing is written before everything
+    is known to be sound.
+    Raises BadRecord: SIZE_MISMATCH, LABEL_FRAME, EMPTY_ALPHA, FULL_ALPHA, TRIMAP.
+    """
+    of: Origin = item.payload
+    source, ignored = rules.labels, drawn.ignored
+    label, doubt = _on_image(drawn.label, original=original, rules=rules, file=drawn.file)
     make = labels_of_alpha if rules.with_alpha else labels_of_mask
-    labels = make(label, rules=source, file=pair.label)
+    labels = make(label, rules=source, file=drawn.file)
     pictures = {"mask": encode_mask(labels.mask)}
     extra: dict[str, Any] = {} if ignored is None else {"ignore": None, digest_column("ignore"): None}
     if ignored is not None and ignored.any():
@@ -186,11 +153,11 @@ def place_pair(item: Item, folder: Path, *, label: Alpha, rules: PairRules, igno
         width=original.header.width,
         height=original.header.height,
         source=source.source,
-        source_id=pair.source_id,
-        split=pair.split,
+        source_id=of.source_id,
+        split=of.split,
         person_area=person_area(labels.mask),
         persons=0 if is_empty else None,
-        group=pair.group or photo_group(source.source, source_id=pair.source_id, sha256=original.sha256),
+        group=of.group or photo_group(source.source, source_id=of.source_id, sha256=original.sha256),
         license=source.license,
         sha256=original.sha256,
         extra={**extra, **placed.digests},
@@ -265,15 +232,3 @@ def soft_share(alpha: Alpha) -> float:
     0.5
     """
     return 1.0 - float(np.count_nonzero(alpha == 0) + np.count_nonzero(alpha == 255)) / alpha.size
-
-
-def _trimap(mask: Mask, alpha: Alpha, *, rules: LabelRules, file: str) -> NDArray[np.uint8] | None:
-    if rules.trimap_kernel == NO_TRIMAP:
-        return None
-    if rules.trimap_kernel == AUTO:
-        trimap = trimap_from_alpha(alpha, threshold=rules.threshold, kernel=auto_kernel(mask))
-    else:
-        trimap = trimap_from_mask(mask, kernel=int(rules.trimap_kernel))
-    if trimap.min() > 0 or trimap.max() < CERTAIN:  # far cheaper than the check, which says what is missing
-        check_trimap(trimap, file=file)
-    return trimap

@@ -14,10 +14,9 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curation.dataset.card import KEPT
 from curation.errors import ConfigurationProblem, InputRefused
 
-KEPT: Final = "curate.parquet"
-"""What `curate convert` leaves beside the data: no part of it."""
 IMAGE_NAMES: Final = ("image", "img", "photo", "picture", "jpg", "png", "pixel_values")
 MASK_NAMES: Final = ("mask", "label", "annotation", "segmentation", "segmentation_mask", "seg", "seg_mask", "masks")
 ID_NAMES: Final = ("id", "image_id", "file_name", "filename")
@@ -84,14 +83,17 @@ def columns_of(schema: pa.Schema, *, image: str | None, mask: str | None, alpha:
             "both --mask-column and --alpha-column are given", remedy="give the one that the masks are made from"
         )
     pictures = [field.name for field in schema if is_picture(field.type)]
-    id_ = next((name for name in ID_NAMES if name in schema.names and _is_text(schema.field(name).type)), None)
+    kinds = {field.name: field.type for field in schema}
+    has_ids = (
+        name for name in ID_NAMES if name in kinds and (is_words(kinds[name]) or pa.types.is_integer(kinds[name]))
+    )
     return Columns(
         image=_chosen(image, among=pictures, names=IMAGE_NAMES, flag="--image-column", schema=schema, where=where),
         label=_chosen(
             mask or alpha, among=pictures, names=MASK_NAMES, flag="--mask-column", schema=schema, where=where
         ),
         is_alpha=alpha is not None,
-        id=id_,
+        id=next(has_ids, None),
     )
 
 
@@ -104,6 +106,17 @@ def is_picture(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
         return {"bytes", "path"} <= {kind.field(place).name for place in range(kind.num_fields)}
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def is_words(kind: pa.DataType) -> bool:
+    """Tell whether a column of this type holds texts, however they are stored.
+
+    >>> is_words(pa.large_string()), is_words(pa.dictionary(pa.int8(), pa.string())), is_words(pa.int64())
+    (True, True, False)
+    """
+    if pa.types.is_dictionary(kind):
+        return is_words(kind.value_type)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def split_of(name: str) -> str | None:
@@ -142,17 +155,15 @@ def _chosen(
     found = [name for name in names if name in among]
     if not found:
         other = "; --alpha-column NAME where the labels are alphas" if flag == "--mask-column" else ""
-        reason = f"no column of pictures is called {' or '.join(names[:3])}; there are {shown}"
+        reason = (
+            f"no column of pictures (bytes, or bytes and path) is called {' or '.join(names[:3])}; there are {shown}"
+        )
         raise InputRefused(reason, where=where, remedy=f"give {flag} NAME{other}")
     return found[0]
 
 
 def _shown(kind: pa.DataType) -> str:
     return "pictures" if is_picture(kind) else str(kind)
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind))
 
 
 def _is_shown(path: Path, *, root: Path) -> bool:

@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import numpy as np
+from numpy.typing import NDArray
 
-from curation.dataset.identity import photo_group
-from curation.dataset.sample import Item, Outcome, Sample
-from curation.images.header import ImageHeader, inspect
+from curation.dataset.sample import Item, Outcome
 from curation.images.mask_values import MaskValues
-from curation.images.pixels import (
-    Alpha,
-    Mask,
-    decode_alpha,
-    decode_image,
-    decode_mask,
-    decode_matte,
-    decode_values,
-    encode_gray,
-    encode_mask,
-)
-from curation.labels.label_files import place_labels
-from curation.labels.masks import person_area
+from curation.images.pixels import Mask, decode_values
+from curation.labels.source_images import check_bytes
 from curation.quarantine import BadRecord, Code
-from curation.sources.labels_from_alpha import IGNORED, LabelRules, labels_of_alpha, labels_of_mask
+from curation.sources.image_label_folders import decode_label, decode_soft
+from curation.sources.labels_from_alpha import Drawn, PairRules, place_label
 from curation.sources.parquet_cells import Cell, picture_in
 from curation.sources.parquet_columns import Columns
-from curation.storage.checksums import digest_column
-from curation.storage.files import sha256_of, write_bytes
 
-COMMAND: Final = "hf"
-FOOTER_BYTES: Final = 1 << 16
-"""The end of a parquet file says where everything in it lies: it is another where the data is."""
 NO_LABEL: Final = "the row has no label"
 
 
@@ -51,58 +36,26 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HfRules:
-    """How rows become samples."""
+    """How rows become samples; each says its licence itself, and `labels` are the rules of all others."""
 
     columns: Columns
-    labels: LabelRules
+    labels: PairRules
     values: MaskValues | None
 
 
 def take_row(item: Item, folder: Path, *, rules: HfRules) -> Outcome:
     """Write image and labels of one row; raises BadRecord: whatever is wrong with them."""
     row: Row = item.payload
-    file = f"{row.cell.place} row {row.source_id}"
-    data = image_in(item, columns=rules.columns)
-    header = inspect(data, file=file)
-    decode_image(data, file=file)
-    label, ignored = _label(row, rules=rules)
-    _check_size(label, header=header, file=file)
-    make = labels_of_alpha if rules.columns.is_alpha else labels_of_mask
-    labels = make(label, rules=rules.labels, file=file)
-    pictures = {"mask": encode_mask(labels.mask)}
-    pictures |= {} if labels.alpha is None else {"alpha": encode_gray(labels.alpha)}
-    pictures |= {} if ignored is None or not ignored.any() else {"ignore": encode_gray(ignored & np.uint8(IGNORED))}
-    placed = place_labels(pictures, sample_id=item.id, folder=folder)
-    image = f"images/{item.id}{header.extension}"
-    write_bytes(folder / image, data)
-    extra: dict[str, Any] = {} if ignored is None else {"ignore": None, digest_column("ignore"): None}
-    extra |= {"ignore": placed.paths["ignore"]} if "ignore" in pictures else {}
-    sha256 = sha256_of(data)
-    group = row.group or photo_group(rules.labels.source, source_id=row.source_id, sha256=sha256)
-    sample = Sample(
-        id=item.id,
-        image=image,
-        mask=placed.paths["mask"],
-        alpha=placed.paths.get("alpha"),
-        width=header.width,
-        height=header.height,
-        source=rules.labels.source,
-        source_id=row.source_id,
-        split=row.split,
-        person_area=person_area(labels.mask),
-        persons=None if labels.mask.any() or "ignore" in pictures else 0,
-        group=group,
-        license=row.license,
-        sha256=sha256,
-        extra={**extra, **placed.digests},
-    )
-    return Outcome(id=item.id, sample=sample)
-
-
-def _check_size(label: Alpha, *, header: ImageHeader, file: str) -> None:
-    if label.shape != (header.height, header.width):
-        sizes = f"{header.width} x {header.height}, its label {label.shape[1]} x {label.shape[0]} (width x height)"
-        raise BadRecord(Code.SIZE_MISMATCH, f"the image is {sizes}", file=file)
+    original = check_bytes(image_in(item, columns=rules.columns), file=f"{row.cell.place} row {row.source_id}")
+    labels = replace(rules.labels, labels=replace(rules.labels.labels, license=row.license))
+    data, file = _label(row, columns=rules.columns)
+    if rules.columns.is_alpha:
+        alpha, labels = decode_soft(data, file=file, rules=labels)
+        drawn = Drawn(label=alpha, file=file)
+    else:
+        mask, ignored = decode_label(data, file=file, values=rules.values)
+        drawn = Drawn(label=mask, ignored=ignored, file=file)
+    return place_label(item, folder, original=original, drawn=drawn, rules=labels)
 
 
 def image_in(item: Item, *, columns: Columns) -> bytes:
@@ -116,20 +69,24 @@ def image_in(item: Item, *, columns: Columns) -> bytes:
 
 def mask_in(item: Item, *, rules: HfRules) -> Mask | None:
     """Return the mask of a row, None where alphas are read; raises BadRecord: NO_MASK, and those of the decoder."""
-    return None if rules.columns.is_alpha else _label(item.payload, rules=rules)[0]
+    if rules.columns.is_alpha:
+        return None
+    data, file = _label(item.payload, columns=rules.columns)
+    return decode_label(data, file=file, values=rules.values)[0]
 
 
-def _label(row: Row, *, rules: HfRules) -> tuple[Alpha, Mask | None]:
-    """Return a mask, or an alpha, and what is not labelled, where the values of masks tell that."""
-    column, cell = rules.columns.label, row.cell
-    data, file = picture_in(cell, column=column), f"{cell.place} row {row.source_id} column {column}"
+def stored_masks(items: Sequence[Item], *, columns: Columns) -> Iterator[NDArray[Any]]:
+    """Yield the values (h, w) of the masks that can be read."""
+    for item in items:
+        with suppress(BadRecord):
+            data, file = _label(item.payload, columns=columns)
+            yield decode_values(data, file=file)
+
+
+def _label(row: Row, *, columns: Columns) -> tuple[bytes, str]:
+    """Return the bytes of the label of a row, and what a message names them by; raises BadRecord: NO_MASK."""
+    column, cell = columns.label, row.cell
+    data = picture_in(cell, column=column)
     if data is None:
         raise BadRecord(Code.NO_MASK, NO_LABEL, file=cell.place, field=column, record_id=row.source_id)
-    if rules.columns.is_alpha:
-        has_alpha = inspect(data, file=file).has_alpha
-        return (decode_alpha if has_alpha else decode_matte)(data, file=file), None
-    if rules.values is None:
-        return decode_mask(data, file=file), None
-    stored = decode_values(data, file=file)
-    person = np.where(rules.values.is_person(stored), np.uint8(255), np.uint8(0))
-    return person, np.where(np.isin(stored, rules.values.ignored), np.uint8(255), np.uint8(0))
+    return data, f"{cell.place} row {row.source_id} column {column}"

@@ -3,14 +3,45 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from curation.errors import InputRefused
+from curation.storage.files import telling_where
+from curation.storage.lock import exclusive
 
 WORKSPACE: Final = ".curate"
 """The folder inside it that holds its lock and unfinished work."""
+
+
+@contextmanager
+def claimed(
+    out: Path, *, kind: str, mark: str, others: Callable[[Path], Sequence[Path]], overwrite: bool
+) -> Iterator[Path]:
+    """Hold a folder for one run, and give its place, with a link followed.
+
+    A folder with the file `mark` is a whole one of its `kind`. With `overwrite` it is kept aside until the new one is
+    whole, and the unfinished work of other runs, of which `others` tells the files and folders, is dropped.
+    Raises InputRefused when it holds something else, or such work; EnvironmentProblem when another run is in it.
+    """
+    out = out.resolve() if out.is_symlink() else out  # a link would be moved aside where its folder is meant
+    refuse_foreign(out, kind=kind, is_ours=(out / mark).is_file() or (out / WORKSPACE).is_dir())
+    with telling_where(out):
+        if overwrite:
+            with exclusive(lock_file(out)):
+                _make_way(out, mark=mark, others=others)
+        with exclusive(lock_file(out)):
+            if others(out):
+                raise InputRefused(
+                    f"the folder holds an unfinished {kind} of other data, or with other settings",
+                    where=out,
+                    remedy="run that command again to finish it, choose another --out, or give --overwrite",
+                )
+            yield out
+        if overwrite and (place_aside(out) / mark).is_file():
+            shutil.rmtree(place_aside(out))
 
 
 def refuse_foreign(out: Path, *, kind: str, is_ours: bool) -> None:
@@ -36,24 +67,29 @@ def place_aside(out: Path) -> Path:
     return out.with_name(f"{out.name}.replaced")
 
 
-def set_aside(out: Path, *, is_ours: Callable[[Path], bool]) -> None:
-    """Let a finished folder wait where `place_aside` says, without its workspace; what waited there before is dropped.
-
-    `is_ours` tells whether a folder is a finished one of this kind. Needs the lock of `out`, which is gone afterwards.
-    """
-    aside = place_aside(out)
-    if is_ours(aside):
-        shutil.rmtree(aside)
-    out.rename(aside)
-    shutil.rmtree(aside / WORKSPACE)
-
-
 def empty_folder(folder: Path, *, but: tuple[str, ...]) -> None:
     """Delete everything in a folder but the entries of these names; a link is deleted, not what it leads to."""
     for path in folder.iterdir():
-        if path.name in but:
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+        if path.name not in but:
+            _delete(path)
+
+
+def _make_way(out: Path, *, mark: str, others: Callable[[Path], Sequence[Path]]) -> None:
+    """Let a whole folder wait where `place_aside` says, and drop unfinished work of other runs. Needs the lock."""
+    if (out / mark).is_file():
+        aside = place_aside(out)
+        if (aside / mark).is_file():
+            shutil.rmtree(aside)
+        out.rename(aside)
+        shutil.rmtree(aside / WORKSPACE)
+    elif works := others(out):
+        empty_folder(out, but=(WORKSPACE,))
+        for work in works:
+            _delete(work)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,8 @@ from curation.videos.read import open_container
 
 Timed = tuple[Fraction, int, Any]
 """When a packet is due, which stream it is of (pictures first), and the packet."""
+DAMAGED: Final = (av.error.InvalidDataError, av.error.ArgumentError)
+"""What a packet raises whose bytes, or whose time, are none: a disk that is full raises another."""
 MOST_TICKS: Final = 2**31 - 1
 RE_ENCODED: Final = "aac"
 
@@ -32,8 +35,10 @@ def join(
     """Write a video of the packets of all segments, in order, with every stream of sound of the source.
 
     Sound is copied; where the form of the file cannot hold it, it is encoded once more as AAC, and a note says so.
+    What is damaged of it is left out, and counted in a note.
     Returns notes. Raises EnvironmentProblem where the file cannot be written.
     """
+    lost = Lost()
     with telling_where(target), closing(open_container(sound_of)) as source:
         copied = _can_copy(source, target=target)
         ticks = min(track.facts.time_base.denominator, MOST_TICKS)
@@ -47,12 +52,31 @@ def join(
                 out.add_stream_from_template(stream) if copied else _encoded_stream(out, stream, codec=fallback)
                 for stream in source.streams.audio
             ]
-            heard = _copied(source, sounds=sounds) if copied else _encoded(source, sounds=sounds)
-            for _, _, packet in heapq.merge(_seen(packets, stream=pictures), heard, key=lambda timed: timed[:2]):
-                out.mux(packet)
-            if copied or not sounds:
-                return ()
-    return (f"the sound ({', '.join(_names(sound_of))}) has no place in {target.suffix}; it is encoded as {fallback}",)
+            heard = (_copied if copied else _encoded)(source, sounds=sounds, lost=lost)
+            for _, place, packet in heapq.merge(_seen(packets, stream=pictures), heard, key=lambda timed: timed[:2]):
+                with lost.counted() if place else nullcontext():
+                    out.mux(packet)
+    notes = [] if copied else [_encoded_note(sound_of, suffix=target.suffix, codec=fallback)]
+    return (*notes, *lost.notes())
+
+
+@dataclass(slots=True)
+class Lost:
+    """The packets of sound that are damaged, or have no time, and are left out."""
+
+    packets: int = 0
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count a packet that cannot be used; a file that cannot be written still raises."""
+        try:
+            yield
+        except DAMAGED:
+            self.packets += 1
+
+    def notes(self) -> list[str]:
+        """Return what was left out, in words."""
+        return [f"damaged packets of the sound that are left out: {self.packets}"] if self.packets else []
 
 
 def _can_copy(source: InputContainer, *, target: Path) -> bool:
@@ -70,9 +94,10 @@ def _can_copy(source: InputContainer, *, target: Path) -> bool:
         trial.unlink(missing_ok=True)
 
 
-def _names(file: Path) -> list[str]:
+def _encoded_note(file: Path, *, suffix: str, codec: str) -> str:
     with closing(open_container(file)) as source:
-        return sorted({stream.codec_context.name for stream in source.streams.audio})
+        names = ", ".join(sorted({stream.codec_context.name for stream in source.streams.audio}))
+    return f"the sound ({names}) has no place in {suffix}; it is encoded as {codec}"
 
 
 def _encoded_stream(out: OutputContainer, stream: AudioStream, *, codec: str) -> AudioStream:
@@ -100,17 +125,18 @@ def _demuxed(source: InputContainer) -> Iterator[Any]:
             yield from (packet for packet in source.demux(*source.streams.audio) if packet.size)
 
 
-def _copied(source: InputContainer, *, sounds: Sequence[AudioStream]) -> Iterator[Timed]:
+def _copied(source: InputContainer, *, sounds: Sequence[AudioStream], lost: Lost) -> Iterator[Timed]:
     for packet in _demuxed(source):
         place = [stream.index for stream in source.streams.audio].index(packet.stream.index)
         if packet.is_corrupt or packet.dts is None:
+            lost.packets += 1
             continue
         due = packet.dts * packet.time_base
         packet.stream = sounds[place]
         yield due, 1 + place, packet
 
 
-def _encoded(source: InputContainer, *, sounds: Sequence[AudioStream]) -> Iterator[Timed]:
+def _encoded(source: InputContainer, *, sounds: Sequence[AudioStream], lost: Lost) -> Iterator[Timed]:
     resamplers = [
         AudioResampler(format=made.codec_context.format, layout=made.codec_context.layout, rate=made.rate)
         for made in sounds
@@ -118,7 +144,7 @@ def _encoded(source: InputContainer, *, sounds: Sequence[AudioStream]) -> Iterat
     due = [Fraction(0)] * len(sounds)
     for packet in _demuxed(source):
         place = [stream.index for stream in source.streams.audio].index(packet.stream.index)
-        with suppress(av.error.FFmpegError):  # what does not decode is silence
+        with lost.counted():  # what does not decode is silence
             for frame in packet.decode():
                 for even in resamplers[place].resample(frame):
                     for made in sounds[place].encode(even):

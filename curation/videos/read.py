@@ -62,8 +62,8 @@ class Frame:
 
 @dataclass(slots=True, kw_only=True)
 class Damage:
-    """What could not be read: packets that do not decode, frames with errors, times that were made up, sizes that
-    changed, and whether the file is cut off, at `end_s` seconds."""
+    """What could not be read: packets that do not decode or miss some bytes, frames with errors, times that were made
+    up, sizes that changed, and whether the file is cut off, at `end_s` seconds."""
 
     lost: int = 0
     corrupt: int = 0
@@ -78,7 +78,7 @@ class Damage:
         if self.is_cut_off:
             told.append(f"the file is cut off; its pictures end at {self.end_s:.2f} s")
         if self.lost or self.corrupt:
-            told.append(f"{self.lost} packets do not decode, and {self.corrupt} frames have errors")
+            told.append(f"{self.lost} packets are damaged, and {self.corrupt} frames have errors")
         return told
 
     def notes(self) -> list[str]:
@@ -132,6 +132,7 @@ class OpenVideo:
             except av.error.FFmpegError:
                 self.damage.lost += 1
                 continue
+            self.damage.lost += packet.is_corrupt  # what it lacks, and frames around it, the decoder makes up or drops
             for frame in found:
                 self.damage.corrupt += frame.is_corrupt
                 yield frame
@@ -190,7 +191,9 @@ def open_container(file: Path) -> InputContainer:
             reason = "its index (the box `moov`) is missing: the file was cut off, or its recording was not finished"
             raise BadRecord(Code.TRUNCATED, reason, file=file, hint="copy the file again, or record it again") from None
         said = getattr(error, "strerror", None) or str(error)
-        raise BadRecord(Code.NO_VIDEO, f"does not open as a video: {said.lower()}", file=file) from error
+        is_empty = file.is_file() and not file.stat().st_size
+        reason = "the file is empty" if is_empty else f"does not open as a video: {said.lower()}"
+        raise BadRecord(Code.NO_VIDEO, reason, file=file) from error
 
 
 def _pictures(container: InputContainer, *, file: Path) -> VideoStream:
@@ -215,6 +218,8 @@ def _facts(stream: VideoStream, *, container: InputContainer, first: VideoFrame)
     notes = []
     if first.color_trc in HDR:
         notes.append("this is HDR video; its colours are taken as they are, and the model may have seen none like it")
+    if texts := len(container.streams.subtitles):
+        notes.append(f"streams of subtitles that are not written: {texts}")
     return VideoFacts(
         rate=rate,
         frames=max(0, told),

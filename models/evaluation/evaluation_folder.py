@@ -10,14 +10,15 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from curation.errors import InputRefused
-from curation.storage.claimed_folder import WORKSPACE, empty_folder, lock_file, place_aside, refuse_foreign, set_aside
-from curation.storage.files import make_folder, telling_where, write_durable
-from curation.storage.lock import exclusive
+from curation.storage.claimed_folder import WORKSPACE, claimed, refuse_foreign
+from curation.storage.files import make_folder, write_durable
 
+KIND: Final = "evaluation"
 METRICS: Final = "metrics.json"
 
 
@@ -27,7 +28,7 @@ def finished_metrics(out: Path, *, run: str) -> dict[str, Any] | None:
     Raises InputRefused when `out` holds anything else.
     """
     if not (out / METRICS).exists():
-        _refuse_foreign(out)
+        refuse_foreign(out, kind=KIND, is_ours=(out / WORKSPACE).is_dir())
         return None
     try:
         metrics: dict[str, Any] = json.loads((out / METRICS).read_bytes())
@@ -51,27 +52,14 @@ def finished_metrics(out: Path, *, run: str) -> dict[str, Any] | None:
 def evaluating_in(out: Path, *, run: str, overwrite: bool) -> Iterator[Path]:
     """Hold `out` for one run and give the folder for its unfinished work, which is gone when the block has ended.
 
-    With `overwrite` a finished evaluation is kept aside until the new one is whole, and unfinished work of another run
-    is dropped. Raises InputRefused when `out` holds something else, EnvironmentProblem when another run is in it.
+    Raises what `claimed` does.
     """
-    _refuse_foreign(out)
-    with telling_where(out):
-        if overwrite:
-            with exclusive(lock_file(out)):
-                _make_way(out, run=run)
-        with exclusive(lock_file(out)):
-            if _works_of_others(out, run=run):
-                raise InputRefused(
-                    "the folder holds the unfinished evaluation of another model, data or settings",
-                    where=out,
-                    remedy="run that command again to finish it, choose another --out, or give --overwrite",
-                )
-            work = out / WORKSPACE / run
-            make_folder(work, below=out)
-            yield work
-            shutil.rmtree(work)
-        if overwrite and _is_evaluation(place_aside(out)):
-            shutil.rmtree(place_aside(out))
+    others = partial(_works_of_others, run=run)
+    with claimed(out, kind=KIND, mark=METRICS, others=others, overwrite=overwrite) as out:
+        work = out / WORKSPACE / run
+        make_folder(work, below=out)
+        yield work
+        shutil.rmtree(work)
 
 
 def write_metrics(out: Path, *, metrics: Mapping[str, Any]) -> None:
@@ -80,23 +68,5 @@ def write_metrics(out: Path, *, metrics: Mapping[str, Any]) -> None:
     write_durable(out / METRICS, f"{text}\n".encode())
 
 
-def _refuse_foreign(out: Path) -> None:
-    refuse_foreign(out, kind="evaluation", is_ours=_is_evaluation(out) or (out / WORKSPACE).is_dir())
-
-
-def _make_way(out: Path, *, run: str) -> None:
-    """Set a finished evaluation aside, and drop unfinished work of another run. Needs the lock."""
-    if _is_evaluation(out):
-        set_aside(out, is_ours=_is_evaluation)
-    elif _works_of_others(out, run=run):
-        empty_folder(out, but=(WORKSPACE,))
-        for work in _works_of_others(out, run=run):
-            shutil.rmtree(work)
-
-
 def _works_of_others(out: Path, *, run: str) -> list[Path]:
     return [path for path in (out / WORKSPACE).iterdir() if path.is_dir() and path.name != run]
-
-
-def _is_evaluation(out: Path) -> bool:
-    return (out / METRICS).is_file()

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
+import pyarrow as pa
 
-from curation.dataset.card import QUARANTINE
+from curation.dataset.card import KEPT, QUARANTINE
 from curation.dataset.dataset import Dataset, read_dataset
 from curation.errors import ConfigurationProblem
 from curation.exchange.convert_dataset import COMMAND, ConvertOptions, convert_dataset, sets_of
-from curation.exchange.converted_folder import KEPT, Told
+from curation.exchange.converted_folder import Told
 from curation.exchange.form import UNLABELLED, Form
 from curation.exchange.travelling import Rules
 from pipelines.command_line.options import Result, RunOptions, setting
@@ -47,8 +46,9 @@ def convert(settings: ConvertFlags, *, run: RunOptions) -> Result:
 
     coco: run lengths, a file for each split. voc: person 15, not labelled 255. folders: img, mask, alpha and trimap,
     with JSON lists. tfrecord: DeepLab's features, person 1, not labelled 255. webdataset: tar shards. hf: parquet with
-    Image features. Images that EXIF turns, or of inks, are written upright as PNG, since readers disagree on them. What
-    a form cannot hold stands beside it in curate.parquet, and comes back with `curate coco-person`, `pairs` and `hf`.
+    Image features. Images that EXIF turns, of inks or of 16 bits are written upright as PNG, since readers disagree on
+    them. What a form cannot hold stands beside it in curate.parquet, and comes back with `curate coco-person`, `pairs`
+    and `hf`.
     Samples without a mask are a set of their own, `unlabelled`.
 
     \b
@@ -71,62 +71,42 @@ def convert(settings: ConvertFlags, *, run: RunOptions) -> Result:
 
 
 def _form_of(settings: ConvertFlags, *, dataset: Dataset) -> Form:
-    """Return the form, imported only now: each needs libraries of its own."""
+    """Return the form, which is imported only now: each needs libraries of its own."""
     if settings.shard_samples < 1:
         reason = f"--shard-samples {settings.shard_samples} would put nothing into a file"
         raise ConfigurationProblem(reason, remedy="give 1 or more")
-    form = _FORMS[settings.to](settings, dataset)
-    rules = Rules(kept=form.rules.kept, as_png=settings.png)
-    changed: Form = replace(form, rules=rules)  # type: ignore[type-var]
+    form = _plain_form(settings.to, samples=settings.shard_samples, schema=dataset.table.schema)
+    changed: Form = replace(form, rules=Rules(kept=form.rules.kept, as_png=settings.png))  # type: ignore[type-var]
     return changed
 
 
-def _coco(_: ConvertFlags, __: Dataset) -> Form:
-    from curation.exchange.forms.coco import Coco
+def _plain_form(name: To, *, samples: int, schema: pa.Schema) -> Form:
+    match name:
+        case "coco":
+            from curation.exchange.forms.coco import Coco
 
-    return Coco()
+            return Coco()
+        case "voc":
+            from curation.exchange.forms.voc import Voc
 
+            return Voc()
+        case "folders":
+            from curation.exchange.forms.folders import Folders
 
-def _voc(_: ConvertFlags, __: Dataset) -> Form:
-    from curation.exchange.forms.voc import Voc
+            return Folders()
+        case "tfrecord":
+            from curation.exchange.forms.tfrecord import TfRecord
 
-    return Voc()
+            return TfRecord(samples_per_part=samples)
+        case "webdataset":
+            from curation.exchange.forms.webdataset import WebDataset
 
+            return WebDataset(samples_per_part=samples)
+        case "hf":
+            from curation.exchange.forms.hf import HuggingFace
 
-def _folders(_: ConvertFlags, __: Dataset) -> Form:
-    from curation.exchange.forms.folders import Folders
-
-    return Folders()
-
-
-def _tfrecord(settings: ConvertFlags, _: Dataset) -> Form:
-    from curation.exchange.forms.tfrecord import TfRecord
-
-    return TfRecord(samples_per_part=settings.shard_samples)
-
-
-def _webdataset(settings: ConvertFlags, _: Dataset) -> Form:
-    from curation.exchange.forms.webdataset import WebDataset
-
-    return WebDataset(samples_per_part=settings.shard_samples)
-
-
-def _hf(settings: ConvertFlags, dataset: Dataset) -> Form:
-    from curation.exchange.forms.hf import HuggingFace
-
-    schema = dataset.table.schema
-    columns = tuple(zip(schema.names, schema.types, strict=True))
-    return HuggingFace(samples_per_part=settings.shard_samples, columns=columns)
-
-
-_FORMS: Final[Mapping[str, Callable[[ConvertFlags, Dataset], Form]]] = {
-    "coco": _coco,
-    "voc": _voc,
-    "folders": _folders,
-    "tfrecord": _tfrecord,
-    "webdataset": _webdataset,
-    "hf": _hf,
-}
+            columns = tuple(zip(schema.names, schema.types, strict=True))
+            return HuggingFace(samples_per_part=samples, columns=columns)
 
 
 def _result(told: Told, *, form: Form, out: Path) -> Result:
@@ -135,10 +115,14 @@ def _result(told: Told, *, form: Form, out: Path) -> Result:
     lines = [f"{out}: {counts.selected} samples as {told.form}", *count_lines(counts, records={})]
     lines.append(f"  sets         {', '.join(f'{name} {number}' for name, number in told.sets.items()) or 'none'}")
     if told.turned:
-        lines.append(f"  written anew {told.turned:>8}   images, as PNG: turned by EXIF, of inks, or --png")
+        why = "turned by EXIF, of inks, of 16 bits, WebP where readers lack it, or --png"
+        lines.append(f"  written anew {told.turned:>8}   images, as PNG: {why}")
     if counts.quarantined:
         lines.append(f"  each line with its reason: {out / QUARANTINE}")
-    lines.append(f"  what the form cannot hold: {out / KEPT}" + (f"; back in: {way_back}" if way_back else ""))
+    if not told.is_new:
+        lines.append("  nothing to do: this was converted before; --overwrite does it again")
+    lines.append(f"  what the form cannot hold: {out / KEPT}")
+    lines.append(f"  back in: {way_back or 'no command reads this form'}")
     data: dict[str, Any] = {
         "command": COMMAND,
         "out": str(out),
@@ -148,6 +132,7 @@ def _result(told: Told, *, form: Form, out: Path) -> Result:
         "sets": told.sets,
         "written_anew": told.turned,
         "way_back": way_back or None,
+        "is_new": told.is_new,
     }
     return Result.of(lines, data, set_aside=counts.quarantined, warnings=_warnings(told))
 
@@ -166,6 +151,6 @@ def _told_before(settings: ConvertFlags, *, dataset: Dataset, limit: int | None)
     left_out = {"limit": len(dataset) - len(table)} if len(table) < len(dataset) else {}
     counts = {"considered": len(dataset), "selected": len(table), "filtered": left_out, "quarantined": {}}
     data = {"command": COMMAND, "out": str(settings.out), "form": settings.to, "dry_run": True}
-    told = ", ".join(f"{name} {number}" for name, number in Counter(sets).items())
+    told = ", ".join(f"{name} {number}" for name, number in sets.items())
     line = f"{settings.out}: would hold {len(table)} samples as {settings.to}, if every file is sound: {told or 'none'}"
     return Result.of([f"{line} (dry run, nothing is written)"], data | {"counts": counts, "sets": sets})

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from curation.dataset.card import KEPT
 from curation.dataset.sample import Item, Plan
 from curation.quarantine import BadRecord, Code
 from curation.sources.parquet_cells import picture_in
@@ -16,7 +17,6 @@ from curation.sources.parquet_columns import parquet_files
 from curation.sources.parquet_data_set import HfSettings, plan_hf, rules_of
 from curation.sources.parquet_rows import image_in, mask_in
 from pipelines.command_line.options import Result, RunOptions, setting
-from pipelines.sources.kept import KEPT
 from pipelines.sources.make_dataset import make_dataset
 
 if TYPE_CHECKING:

@@ -158,17 +158,22 @@ def people_in(
         predictions.close()
 
 
+def read_photograph(file: Path) -> tuple[Image, tuple[str, ...]]:
+    """Return an image as it is shown, (h, w, 3), and warnings about its colours; raises BadRecord."""
+    data = read_file(file)
+    image, warning = decode_image(data, file=str(file)), colour_warning(file_colours(data, file=str(file)), file=file)
+    return image, () if warning is None else (warning.reason,)
+
+
 def _found(one: Photograph, predicted: Predicted, *, model: ReadyModel, edge: Edge) -> FoundPerson | BadRecord:
     file = str(one.file)
     try:
-        data = read_file(one.file)
-        image, warning = decode_image(data, file=file), colour_warning(file_colours(data, file=file), file=file)
+        image, told = read_photograph(one.file)
         alpha, notes = edged_alpha(image, predicted, model=model, edge=edge, file=file)
         if not (alpha > 127).any():
             return BadRecord(Code.EMPTY_ALPHA, "the model finds no person in it", file=file, hint=NOBODY)
     except BadRecord as problem:
         return problem
-    told = () if warning is None else (warning.reason,)
     return FoundPerson(photograph=one, image=image, alpha=alpha, notes=(*told, *notes))
 
 

@@ -23,7 +23,9 @@ class PredictFlags:
         positional=True,
         metavar="INPUT...",
     )
-    model: Path = setting("The model: a run folder of `curate train`, or an ONNX file with its card beside it.")
+    model: Path = setting(
+        "The model: a run folder of `curate train`, or an ONNX, TFLite or TensorFlow model with its card beside it."
+    )
     out: Path = setting("Folder for the results: masks/, alphas/, overlays/, cutouts/, classes/.")
     as_: tuple[Literal["mask", "alpha", "overlay", "cutout", "classes"], ...] = setting(
         "What to make, one or several: a mask (0 and 255), an alpha, the image with the person tinted (of a model of "
@@ -31,7 +33,8 @@ class PredictFlags:
         default=(),
     )
     edge: Literal["none", "guided", "matting"] = setting(
-        "The edge as predicted, drawn to the edges of the image by a guided filter (fast), or matted (finest).",
+        "The edge as predicted, drawn to the edges of the image by a guided filter (fast), or matted (finest); classes "
+        "keep theirs.",
         default="none",
     )
     background: str = setting(

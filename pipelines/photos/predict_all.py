@@ -162,7 +162,8 @@ def _video_lines(videos: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         cuts = one["scene_cuts"]
         more = f", {cuts} scene cut{'s' if cuts != 1 else ''}" if cuts else ""
         nobody = f", {one['frames_without_person']} without a person" if one["frames_without_person"] else ""
-        yield f"  {one['file']}: {one['frames']} frames, {one['seconds']:.2f} s{nobody}; {_flicker(one)}{more}"
+        frames = "1 frame" if one["frames"] == 1 else f"{one['frames']} frames"
+        yield f"  {one['file']}: {frames}, {one['seconds']:.2f} s{nobody}; {_flicker(one)}{more}"
 
 
 def _flicker(one: Mapping[str, Any]) -> str:
@@ -170,8 +171,10 @@ def _flicker(one: Mapping[str, Any]) -> str:
 
     >>> _flicker({"flicker": 0.001, "flicker_without_smooth": 0.004})
     'flicker 0.00100 (0.00400 without --smooth)'
+    >>> _flicker({"flicker": None, "frames": 1})
+    'no flicker score: it is one frame'
     """
     if one["flicker"] is None:
-        return "no flicker score: nothing in it stays still"
+        return "no flicker score: " + ("it is one frame" if one["frames"] == 1 else "nothing in it stays still")
     raw = one["flicker_without_smooth"]
     return f"flicker {one['flicker']:.5f}" + (f" ({raw:.5f} without --smooth)" if raw != one["flicker"] else "")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from curation.images.colours import colour_warning, file_colours
-from curation.images.pixels import decode_image
 from curation.labels.masks import PERSON_FROM
 from curation.quarantine import BadRecord
-from curation.storage.files import read_file
 from models.prediction.edges import Predicted
 from models.prediction.predict_files import FilePrediction, predict_files
 from models.prediction.ready_model import ReadyModel
@@ -19,7 +16,7 @@ from pipelines.command_line.options import RunOptions
 from pipelines.command_line.progress import progress_bar
 from pipelines.photos.kinds import FOLDERS, Kind, Said, Showing, encoded, shown
 from pipelines.photos.made_files import MadeFiles, Making
-from pipelines.photos.photographs import Photograph
+from pipelines.photos.photographs import Photograph, read_photograph
 
 
 def image_targets(one: Photograph, *, out: Path, showing: Showing) -> dict[Kind, Path]:
@@ -39,11 +36,12 @@ def predict_images(
     if not makings:
         return 0
     waiting, nobody = list(makings), 0
+    options = replace(run.predicting, with_classes=bool(model.card.class_names))
     with (
         progress_bar("predict", total=len(waiting), run=run) as show,
-        closing(_predictions(waiting, model, run)) as all_,
+        closing(predict_files(model, files=[one.file for one in waiting], options=options)) as predictions,
     ):
-        for prediction in all_:
+        for prediction in predictions:
             one = waiting[prediction.index]
             try:
                 nobody += _write(one, prediction, model=model, showing=showing, made=made, makings=makings[one])
@@ -51,13 +49,6 @@ def predict_images(
                 made.broken.append(problem)
             show(prediction.index + 1)
     return nobody
-
-
-def _predictions(
-    waiting: Sequence[Photograph], model: ReadyModel, run: RunOptions
-) -> Generator[FilePrediction, None, None]:
-    options = replace(run.predicting, with_classes=bool(model.card.class_names))
-    return predict_files(model, files=[one.file for one in waiting], options=options)
 
 
 def _write(
@@ -74,13 +65,12 @@ def _write(
         assert prediction.broken is not None, "a prediction holds a probability or a reason"
         raise prediction.broken
     file = str(one.file)
-    data = read_file(one.file)
-    image, warning = decode_image(data, file=file), colour_warning(file_colours(data, file=file), file=file)
+    image, told = read_photograph(one.file)
     predicted = Predicted(probability=prediction.probability, background=prediction.background)
     pictures, notes = shown(
         image, Said(predicted=predicted, classes=prediction.classes), showing=showing, model=model, file=file
     )
-    made.warnings += [f"{file}: {note}" for note in (*([warning.reason] if warning else []), *notes)]
+    made.warnings += [f"{file}: {note}" for note in (*told, *notes)]
     for kind, path in image_targets(one, out=made.out, showing=showing).items():
         made.write(path, encoded(kind, pictures[kind], showing=showing), making=makings[kind])
     return not (prediction.probability >= PERSON_FROM).any()

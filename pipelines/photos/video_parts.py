@@ -13,6 +13,7 @@ import msgspec
 from curation.quarantine import BadRecord, Code
 from curation.storage.files import make_folder, read_file, write_durable
 from curation.videos.encode import Packet
+from models.prediction.video.temporal import Flicker
 
 SEGMENT: Final = 48
 """Frames of a segment: what a kill may cost. Every segment begins with a picture that stands for itself."""
@@ -29,7 +30,7 @@ class Tally(msgspec.Struct, kw_only=True):
     nobody: int = 0
     unanswered: int = 0
     unrefined: int = 0
-    flicker: dict[str, float] = {}
+    flicker: Flicker = msgspec.field(default_factory=Flicker)
     start_s: float = 0.0
     end_s: float = 0.0
 
@@ -109,14 +110,15 @@ def told(part: Part) -> dict[str, Any]:
     """Return what there is to say of a finished video."""
     tally = part.tally
     seconds = max(0.0, tally.end_s - tally.start_s)
-    pairs = tally.flicker.get("pairs", 0)
-    given, raw = (round(tally.flicker[name] / pairs, 6) if pairs else None for name in ("given", "raw"))
+    given, raw = (
+        None if score is None else round(score, 6) for score in (tally.flicker.score, tally.flicker.raw_score)
+    )
     return {
         "frames": tally.frames,
         "seconds": round(seconds, 3),
         "flicker": given,
         "flicker_without_smooth": raw,
-        "scene_cuts": int(tally.flicker.get("cuts", 0)),
+        "scene_cuts": tally.flicker.cuts,
         "frames_without_person": tally.nobody,
         "frames_without_answer": tally.unanswered,
         "edges_not_refined": tally.unrefined,

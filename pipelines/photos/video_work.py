@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -27,7 +27,7 @@ from models.prediction.edges import Predicted
 from models.prediction.outputs import class_map
 from models.prediction.predictor import Answer, EnginePredictor
 from models.prediction.ready_model import ReadyModel
-from models.prediction.video.temporal import Flicker, Memory, Shares, person_in, shares_of
+from models.prediction.video.temporal import Memory, Shares, person_in, shares_of
 from models.preprocessing import at_size
 from pipelines.photos.kinds import Kind, Picture, Said, Showing, shown
 from pipelines.photos.video_parts import (
@@ -182,7 +182,7 @@ class _Walk:
             before = read_part(task.folder, segment - 1)
             self.tally = before.tally
             self.memory.load(before.memory)
-            self.memory.flicker = Flicker(**before.tally.flicker)  # type: ignore[arg-type]  # counts are whole floats
+        self.memory.flicker = self.tally.flicker  # counted on in one place
         self._frames = self.video.frames()
         for _ in islice(self._frames, segment * SEGMENT):
             pass
@@ -199,7 +199,6 @@ class _Walk:
                         sizes[kind] = picture.shape[0], picture.shape[1]
                         encoders[kind] = self._encoder(kind, picture)
                     encoders[kind].add(picture, pts=frame.pts, duration=frame.duration)
-        self.tally.flicker = asdict(self.memory.flicker)
         is_last = self._next is None
         damage, facts = self.video.damage, self.video.facts
         part = Part(

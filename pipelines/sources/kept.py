@@ -6,16 +6,15 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from curation.dataset.card import KEPT
 from curation.dataset.sample import Item, Plan
 
 if TYPE_CHECKING:
     from curation.images.mask_values import MaskValues
     from curation.images.pixels import Mask
     from curation.sources.image_label_folders import PairsSettings
-
-KEPT: Final = "curate.parquet"
 
 
 def pairs_with_kept_rows(plan: Plan, *, settings: PairsSettings) -> Plan:

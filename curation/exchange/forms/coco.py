@@ -26,7 +26,6 @@ from curation.exchange.placing import nothing_shared, place_image, place_others
 from curation.exchange.travelling import AS_THEY_ARE, Rules, Travelling
 from curation.sources.coco.rasterise import RunLengths, box_of, count_pixels, encode
 from curation.sources.coco.records import MAX_ID
-from curation.storage.files import make_folder
 from curation.storage.streamed_file import streamed_file
 
 IMAGES: Final = "images"
@@ -60,7 +59,6 @@ class Coco:
 
     def finish(self, conversion: Conversion, *, folder: Path) -> None:
         """Write one annotation file for each set."""
-        make_folder(folder / ANNOTATIONS, below=folder)
         rows = conversion.rows
         image_ids = numbers_of({id_: str(row["source_id"]) for id_, row in rows.items()})
         licenses = license_ids({row["license"] for row in rows.values()} - {None}, sources=conversion.card.sources)
@@ -147,7 +145,7 @@ class _Writer:
         return first + annotations
 
     def _taken(self) -> Iterator[Taken]:
-        return (one for one in self.conversion.taken() if one.set == self.set_)
+        return (one for one in self.conversion.taken if one.set == self.set_)
 
     def _licenses(self) -> Iterator[dict[str, Any]]:
         used = {self.conversion.rows[one.id]["license"] for one in self._taken()} - {None}

@@ -85,7 +85,7 @@ def _mask_file(sample: Travelling, *, mask: Mask) -> bytes:
 
 def _write_list(write: Callable[[bytes], object], conversion: Conversion, *, set_: str, column: str) -> None:
     separator = b"[\n"
-    for one in conversion.taken():
+    for one in conversion.taken:
         if one.set == set_:
             path = one.paths["image"] if column == "img" else f"{PLACES[column]}/{one.id}.png"
             write(separator + msgspec.json.encode(path))

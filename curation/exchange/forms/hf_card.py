@@ -33,7 +33,7 @@ SIZES: Final = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), 
 
 def dataset_card(conversion: Conversion, *, splits: Mapping[str, int], features: Mapping[str, Any]) -> bytes:
     """Return `README.md`: the YAML that readers need, and what people should know."""
-    counted = Counter(conversion.rows[one.id]["license"] or UNKNOWN for one in conversion.taken())
+    counted = Counter(conversion.rows[one.id]["license"] or UNKNOWN for one in conversion.taken)
     licenses = dict(sorted(counted.items()))
     lines = ["---", *_license_lines(licenses), *_size_lines(sum(splits.values()))]
     lines += ["task_categories:", "- image-segmentation", "configs:", "- config_name: default", "  data_files:"]

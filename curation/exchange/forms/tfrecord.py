@@ -67,15 +67,11 @@ class TfRecord:
         return Placed(paths=paths, record=framed(example_of(features)))
 
     @contextmanager
-    def writing(self, part: Part, *, folder: Path) -> Iterator[Callable[[Any], None]]:
+    def writing(self, part: Part, *, folder: Path) -> Iterator[Callable[[Any], object]]:
         """Write the records of one shard."""
         name = f"{part.set}-{part.number:05d}-of-{part.of:05d}.tfrecord"
         with streamed_file(folder / name) as stream:
-
-            def add(record: bytes) -> None:
-                stream.write(record)
-
-            yield add
+            yield stream.write
 
     def finish(self, conversion: Conversion, *, folder: Path) -> None:
         """Nothing speaks of all samples."""

@@ -67,7 +67,7 @@ class Voc:
             place, name = (OTHER_LISTS, set_) if set_ == UNLABELLED else (LISTS, {ALL: "trainval"}.get(set_, set_))
             make_folder(folder / place, below=folder)
             with streamed_file(folder / place / f"{name}.txt") as stream:
-                for one in conversion.taken():
+                for one in conversion.taken:
                     if one.set == set_:
                         stream.write(f"{one.id}\n".encode())
 

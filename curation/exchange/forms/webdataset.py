@@ -20,11 +20,11 @@ import msgspec
 from curation.dataset.dataset import FILE_COLUMNS
 from curation.exchange.form import Conversion, Part, Placed
 from curation.exchange.travelling import WITHOUT_WEBP, Rules, Travelling
+from curation.images.header import EXTENSIONS
 from curation.storage.streamed_file import streamed_file
 
 END: Final = bytes(2 * tarfile.BLOCKSIZE)
 """Two empty blocks end an archive."""
-SUFFIXES: Final = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class WebDataset:
     def place(self, sample: Travelling, *, folder: Path) -> Placed:
         """Return the members of one sample as a piece of an archive."""
         key = key_of(sample.id)
-        names = {"image": f"{key}.{SUFFIXES[sample.format]}"}
+        names = {"image": f"{key}{EXTENSIONS[sample.format]}"}
         names |= {column: f"{key}.{column}{sample.suffixes[column].lower()}" for column in sample.labels}
         row = {name: value for name, value in sample.row.items() if name not in FILE_COLUMNS}
         members = [(f"{key}.json", msgspec.json.encode(row) + b"\n")]
@@ -49,14 +49,10 @@ class WebDataset:
         return Placed(paths=names, record=b"".join(_member(name, data) for name, data in sorted(members)))
 
     @contextmanager
-    def writing(self, part: Part, *, folder: Path) -> Iterator[Callable[[Any], None]]:
+    def writing(self, part: Part, *, folder: Path) -> Iterator[Callable[[Any], object]]:
         """Write one shard."""
         with streamed_file(folder / f"{part.set}-{part.number:06d}.tar") as stream:
-
-            def add(record: bytes) -> None:
-                stream.write(record)
-
-            yield add
+            yield stream.write
             stream.write(END)
 
     def finish(self, conversion: Conversion, *, folder: Path) -> None:

@@ -45,13 +45,6 @@ class Flicker:
     pairs: int = 0
     cuts: int = 0
 
-    def add(self, other: Flicker) -> None:
-        """Add the sums of further frames."""
-        self.raw += other.raw
-        self.given += other.given
-        self.pairs += other.pairs
-        self.cuts += other.cuts
-
     @property
     def score(self) -> float | None:
         """Return the mean change of the masks as they are given, 0..1; None where nothing was still."""
@@ -87,8 +80,9 @@ class Memory:
         given = shares if self.lasting_s is None else self._smoothed(shares, found, grid=grid, time_s=time_s)
         masks = {name: self._mask(one, grid=grid) for name, one in (("raw", shares), ("given", given))}
         if found is not None and found.is_still.any():
-            changes = {name: self._change(name, masks[name], found=found) for name in masks}
-            self.flicker.add(Flicker(raw=changes["raw"], given=changes["given"], pairs=1))
+            self.flicker.raw += self._change("raw", masks["raw"], found=found)
+            self.flicker.given += self._change("given", masks["given"], found=found)
+            self.flicker.pairs += 1
         self._arrays |= {"grid": grid, "time": np.array(time_s), **masks}
         return given
 

@@ -109,6 +109,7 @@ def draw_set(folder: Path, *, encode: Callable[[np.ndarray], bytes] = encode_mas
     drawing.add("web", (".webp", encoded(photo(9), "WEBP", lossless=True)), mask)
     drawing.add("ink", (".jpg", ink()), mask)
     drawing.add("gray", (".png", encoded(photo(10)[..., 0])), mask)
+    drawing.add("deep", (".png", encoded(photo(12)[..., 0].astype(np.uint16) * 257)), mask)
     write_dataset(folder, card=_card(len(drawing.samples)), table=table_of(drawing.samples), quarantine=[])
     return read_dataset(folder)
 

@@ -150,7 +150,7 @@ def test_datasets_reads_every_column_with_its_type(dataset: Dataset, tmp_path: P
     assert {name: len(rows) for name, rows in found.items()} == {
         "test": 1,
         "train": 3,
-        "unassigned": 5,
+        "unassigned": 6,
         "unlabelled": 1,
         "validation": 2,
     }

@@ -22,7 +22,7 @@ from tests.curation.sources.test_image_label_folders import build
 from tests.pipelines.commands import tree
 from tests.places import REAL_DATA
 
-ENCODED_ANEW = {"turned", "ink"}
+ENCODED_ANEW = {"turned", "ink", "deep"}
 """Images that readers show in different ways; of WebP there are forms whose readers do not decode it."""
 SHARD = 2
 REAL = REAL_DATA / "data"

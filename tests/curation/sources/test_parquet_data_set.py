@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -132,10 +134,56 @@ def test_class_numbers_and_alphas_are_read_as_they_are_said_to_be(tmp_path: Path
     dataset, _ = taken(root, tmp_path / "D", person_value="15")
     assert np.array_equal(dataset["a"].mask, person())
     assert dataset["a"].row["ignore"] == "ignores/a.png"
+    with pytest.raises(InputRefused, match=r"holds the person's value, 12; they hold .*15 \(in 1\)"):
+        plan_hf(HfSettings(root=root, person_value="12"))
     alpha = np.where(person() > 0, np.arange(24, dtype=np.uint8)[:, None] * 2 + 200, np.uint8(0)).astype(np.uint8)
     root = write(tmp_path / "alpha/x.parquet", [pair(1, "a.jpg", mask=alpha)])
     dataset, _ = taken(root, tmp_path / "E", alpha_column="mask")
     assert np.array_equal(dataset["a"].alpha, alpha)
+
+
+def test_what_rows_say_counts_however_texts_are_stored(tmp_path: Path) -> None:
+    """Polars writes large strings, pandas' categories are dictionaries; `testing` in a file `train` is no `train`."""
+    said = {"train": "train", "Validation": "val", "testing": "test", "dev": "val", "holdout": None, "": "train"}
+    rows = [pair(n) | {"id": f"{n}", "split": word, "license": "CC BY"} for n, word in enumerate(said)]
+    kinds = (pa.string(), pa.large_string(), pa.dictionary(pa.int8(), pa.string()), pa.string_view())
+    for number, kind in enumerate(kinds):
+        root = write(tmp_path / f"{number}/train.parquet", rows, id=pa.large_string(), split=kind, license=kind)
+        dataset, card = taken(root, tmp_path / f"D{number}")
+        assert dataset.table["split"].to_pylist() == list(said.values()), kind
+        assert set(dataset.table["license"].to_pylist()) == {"CC BY"}
+        assert [line for line in card.notes["told"] if "'holdout' 1" in line and "no split" in line]
+
+
+def test_a_heic_becomes_png(tmp_path: Path) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    stream = io.BytesIO()
+    pillow_heif.from_pillow(PIL.Image.fromarray(photo(1))).save(stream, quality=-1)
+    root = write(tmp_path / "set/x.parquet", [pair(1, "a.heic") | {"image": picture(stream.getvalue(), "a.heic")}])
+    dataset, _ = taken(root, tmp_path / "D")
+    assert dataset["a"].row["image"] == "images/a.png"
+    assert np.abs(dataset["a"].image.astype(int) - photo(1)).mean() < 8
+
+
+def test_a_label_that_lies_as_the_image_is_stored_is_found(tmp_path: Path) -> None:
+    mask = np.zeros((64, 64), np.uint8)
+    mask[8:30, 6:20] = 255
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 3  # half a turn: the sizes do not tell
+    stream = io.BytesIO()
+    PIL.Image.fromarray(np.repeat(mask[..., None], 3, axis=2)).save(stream, "JPEG", quality=95, exif=exif)
+    turned = {"image": picture(stream.getvalue(), "a.jpg"), "mask": picture(encoded(mask))}
+    root = write(tmp_path / "set/x.parquet", [turned])
+    _, card = taken(root, tmp_path / "D")
+    assert card.counts.quarantined == {"LABEL_FRAME": 1}
+    dataset, _ = taken(root, tmp_path / "E", label_frame="stored")
+    assert np.array_equal(dataset["a"].mask, mask[::-1, ::-1])
+
+
+def test_a_matte_of_nobody_is_a_mask_that_says_so(tmp_path: Path) -> None:
+    root = write(tmp_path / "set/x.parquet", [pair(1, "a.jpg", mask=np.zeros_like(person()))])
+    dataset, _ = taken(root, tmp_path / "D", alpha_column="mask")
+    assert dataset["a"].row["persons"] == 0
 
 
 def test_what_is_no_such_data_set_is_refused_with_what_there_is(tmp_path: Path) -> None:

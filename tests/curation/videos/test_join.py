@@ -13,7 +13,7 @@ import pytest
 from curation.videos.encode import COLOURS, GRAY, TRANSPARENT, Encoder, Form, Packet, Track
 from curation.videos.join import join
 from curation.videos.read import VideoFacts, open_video
-from tests.drawn_videos import frame_with_person, grays_of, sound_of, times_of, write_video
+from tests.drawn_videos import frame_with_person, grays_of, sound_of, times_of, with_a_hole, write_video
 
 PTS = [100, 600, 650, 2000, 2001, 3000]
 
@@ -91,3 +91,20 @@ def test_an_alpha_comes_back_and_sound_without_a_place_is_encoded(name: str, sou
     assert bool(notes) == (sound != "aac") and all("aac" in note for note in notes)
     crossings = np.count_nonzero(np.diff(np.signbit(heard[4800:9600].astype(float))))
     assert crossings == pytest.approx(2 * 440 * 0.1, abs=4)  # 440 Hz for a tenth of a second
+
+
+ADTS = b"\xff\xf1"
+"""With these bits a packet of AAC begins in a transport stream."""
+
+
+def test_damaged_sound_is_left_out_and_counted(tmp_path: Path) -> None:
+    frames = [frame_with_person(number)[0] for number in range(60)]
+    of = with_a_hole(write_video(tmp_path / "a.ts", frames), share=0.4, length=2000)
+    heard = [data for _, data in sound_of(of)]
+    sound = [data for data in heard if data.startswith(ADTS)]
+    assert len(heard) - len(sound) == 1  # one begins in the hole
+    pictures = [np.full((48, 64), number, np.uint8) for number in range(len(times_of(of)))]
+    target, notes = made(tmp_path, pictures, GRAY, of=of)
+    assert notes == ("damaged packets of the sound that are left out: 1",)
+    assert [len(data) for _, data in sound_of(target)] == [len(data) - 7 for data in sound]  # MP4 has no such heads
+    assert len(grays_of(target)) == len(pictures)

@@ -6,6 +6,7 @@ from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -13,7 +14,15 @@ from curation.errors import EnvironmentProblem
 from curation.quarantine import BadRecord, Code
 from curation.videos import door
 from curation.videos.read import Damage, Frame, VideoFacts, open_video
-from tests.drawn_videos import MATRICES, SIZE, frame_with_person, turned_for_display, write_sound, write_video
+from tests.drawn_videos import (
+    MATRICES,
+    SIZE,
+    frame_with_person,
+    turned_for_display,
+    with_a_hole,
+    write_sound,
+    write_video,
+)
 
 
 def drawn(number: int) -> list[np.ndarray]:
@@ -80,6 +89,32 @@ def test_of_a_file_that_is_cut_off_the_frames_before_are_read_and_the_rest_is_to
     assert damage.is_cut_off and any("cut off" in line for line in damage.told())
 
 
+def test_subtitles_are_told(tmp_path: Path) -> None:
+    (tmp_path / "a.srt").write_text("1\n00:00:00,100 --> 00:00:00,300\nHello\n\n")
+    whole = write_video(tmp_path / "a.mp4", drawn(10))
+    with (
+        av.open(str(tmp_path / "b.mkv"), "w") as out,
+        av.open(str(whole)) as pictures,
+        av.open(str(tmp_path / "a.srt")) as texts,
+    ):
+        both = {source: [out.add_stream_from_template(one) for one in source.streams] for source in (texts, pictures)}
+        for source, streams in both.items():
+            for packet in [packet for packet in source.demux() if packet.size]:
+                packet.stream = streams[packet.stream.index]
+                out.mux(packet)
+    frames, _, facts = read(tmp_path / "b.mkv")
+    assert len(frames) == 10
+    assert facts.notes == ("streams of subtitles that are not written: 1",)
+
+
+def test_frames_that_a_hole_in_a_file_swallows_are_told(tmp_path: Path) -> None:
+    """The decoder says nothing of them: the packet around the hole alone is known to be damaged."""
+    path = with_a_hole(write_video(tmp_path / "a.ts", drawn(60)), share=0.4, length=2000)
+    frames, damage, _ = read(path)
+    assert len(frames) == 58
+    assert damage.told() == ["1 packets are damaged, and 0 frames have errors"]
+
+
 def test_what_is_no_video_is_refused_with_the_reason(tmp_path: Path) -> None:
     write_sound(tmp_path / "sound.mp4")
     (tmp_path / "text.mp4").write_text("hello")
@@ -89,7 +124,7 @@ def test_what_is_no_video_is_refused_with_the_reason(tmp_path: Path) -> None:
         "sound": "no moving pictures, but audio",
         "text": "does not open",
         "list": "does not open",
-        "none": "open",
+        "none": "is empty",
     }
     for name, reason in reasons.items():
         with pytest.raises(BadRecord, match=reason) as told:

@@ -109,3 +109,13 @@ def test_metrics_hold_no_value_that_json_has_not(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_metrics(tmp_path, metrics={"miou": float("nan")})
     assert names(tmp_path) == set()
+
+
+def test_overwrite_replaces_what_a_link_leads_to_and_leaves_the_link(tmp_path: Path) -> None:
+    place, out = tmp_path / "disk" / "results", tmp_path / "out"
+    finish(place, run="one")
+    out.symlink_to(place)
+    finish(out, run="other", overwrite=True)
+    assert out.is_symlink()
+    assert (place / "scores.parquet").read_text() == "other"
+    assert [path.name for path in place.parent.iterdir()] == ["results"]

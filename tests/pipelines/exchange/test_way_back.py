@@ -24,7 +24,7 @@ from tests.curation.exchange.drawn_set import draw_set, encoded, photo
 from tests.places import REAL_DATA
 
 RUN = RunOptions(workers=0, quiet=True)
-ENCODED_ANEW = {"turned", "ink"}
+ENCODED_ANEW = {"turned", "ink", "deep"}
 REAL = REAL_DATA / "data"
 
 
@@ -60,6 +60,17 @@ def converted(dataset: Dataset, form: str, out: Path) -> Path:
     result = convert(ConvertFlags(dataset=dataset.folder, to=form, out=out), run=RUN)  # type: ignore[arg-type]
     assert result.exit_code == 0
     return out
+
+
+def test_what_is_done_says_so_and_names_the_way_back(dataset: Dataset, tmp_path: Path) -> None:
+    """Who repaired a broken sample, and runs the command again, sees that nothing was done."""
+    for form, way in (("hf", "curate hf --root"), ("webdataset", "no command reads this form")):
+        flags = ConvertFlags(dataset=dataset.folder, to=form, out=tmp_path / form)  # type: ignore[arg-type]
+        first, again = (convert(flags, run=RUN) for _ in range(2))
+        told = [line for line in again.summary.splitlines() if line not in first.summary]
+        assert told == ["  nothing to do: this was converted before; --overwrite does it again"]
+        assert (first.data["is_new"], again.data["is_new"]) == (True, False)
+        assert first.summary.splitlines()[-1].startswith(f"  back in: {way}")
 
 
 @pytest.fixture(scope="module")
