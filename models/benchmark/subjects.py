@@ -16,7 +16,9 @@ from models.export.runtimes.graph_cost import GraphCost, graph_cost
 from models.export.runtimes.ncnn_door import has_ncnn, open_ncnn
 from models.model_files import MAX_MODEL_BYTES, WEIGHTS
 from models.prediction import engines
+from models.prediction.checks.real_pictures import Sample
 from models.prediction.engines import Engine
+from models.prediction.find_model import find_model
 from models.prediction.prepare import prepare
 from models.prediction.protocol import EngineOptions
 from models.prediction.ready_model import ReadyModel
@@ -83,13 +85,17 @@ class Subject:
         return graph_cost(self.ready.data, card=self.card, constants=constants_of(self.ready))
 
 
-def subjects_of(path: Path, *, options: EngineOptions, runtimes: Sequence[Runtime]) -> list[Subject]:
+def subjects_of(
+    path: Path, *, options: EngineOptions, runtimes: Sequence[Runtime], samples: Sequence[Sample] = ()
+) -> list[Subject]:
     """Return a model in each runtime that can run it here, or in those of `runtimes`; on a GPU too where torch has one.
+
+    A foreign model is refused where what it says of `samples` does not fit its card.
 
     Raises what `prepare` and `exported_files` raise, ConfigurationProblem where none of the runtimes can.
     """
     exported = exported_files(path)
-    found = _of_model(path, options=options) if exported is None else [_of_export(exported)]
+    found = _of_model(path, options=options, samples=samples) if exported is None else [_of_export(exported)]
     chosen = [one for one in found if not runtimes or one.runtime in runtimes]
     if not chosen:
         names = ", ".join(dict.fromkeys(one.runtime for one in found)) or "none that is installed"
@@ -112,7 +118,8 @@ def _of_export(exported: ExportedFiles) -> Subject:
     is_here = has_ncnn() if runtime == "ncnn" else engines.has_openvino()
     if not is_here:
         told = f"{runtime}, which runs it, is not installed"
-        raise ConfigurationProblem(told, where=exported.path, remedy="see `curate doctor`")
+        extra = "mobile" if runtime == "ncnn" else "models"
+        raise ConfigurationProblem(told, where=exported.path, remedy=f"pip install 'portrait-curate[{extra}]'")
     return Subject(
         name=exported.name,
         path=str(exported.path),
@@ -126,14 +133,14 @@ def _of_export(exported: ExportedFiles) -> Subject:
     )
 
 
-def _of_model(path: Path, *, options: EngineOptions) -> list[Subject]:
-    ready = prepare(path, options=replace(options, device="cpu"))
+def _of_model(path: Path, *, options: EngineOptions, samples: Sequence[Sample]) -> list[Subject]:
+    ready = prepare(path, options=replace(options, device="cpu"), samples=samples)
     is_run = ready.file.name == WEIGHTS
     record = None if is_run else exported_as(ready.card)
     whole: dict[str, Any] = {
         "name": ready.name if is_run else ready.file.name,
         "path": str(path),
-        "size": ready.file.stat().st_size,
+        "size": sum(file.stat().st_size for file in find_model(path).files),
         "parameters": _parameters(ready.file) if is_run else None,
         "sha256": ready.sha256,
         "of": None if record is None else record.of,

@@ -140,12 +140,12 @@ def judge(source: Source, made: Made, *, wanted: Exported, pictures: Sequence[Ch
         raise InputRefused(reason, where=source.file, remedy="choose another form with --to") from error
 
 
-def moved_layers(source: Source, made: Made, *, image: Image) -> list[tuple[str, float]]:
-    """Return the layers whose values moved most for an image, where the form keeps their names; else nothing."""
+def moved_layers(source: Source, made: Made, *, image: Image) -> list[tuple[str, float]] | None:
+    """Return the layers whose values moved most for an image; None where the form gives them other names."""
     files = dict(made.files)
     graph = files.get(".onnx") or files.get(".xml")
     if graph is None:
-        return []
+        return None
     inputs = prepared([image], card=source.card)[0]
     before = layer_outputs(source.data, card=source.card, inputs=inputs)
     return layers_moved(before, layer_outputs(graph, card=made.card, inputs=inputs, constants=files.get(".bin")))

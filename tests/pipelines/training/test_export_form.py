@@ -125,11 +125,25 @@ def test_a_form_that_loses_too_much_leaves_nothing(
             "--int8 is not written for --to ncnn",
         ),
         ({"to": "onnx", "out": Path("a.onnx"), "max_loss": float("nan")}, "is no fall of mIoU"),
+        ({"to": "onnx", "out": Path("a.onnx"), "max_loss": 0.0}, "is no fall of mIoU"),
     ],
 )
 def test_flags_that_contradict_each_other_are_refused(run_folder: Path, flags: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigurationProblem, match=said):
         export(ExportFlags(model=run_folder, **flags), run=RunOptions())
+
+
+@pytest.mark.parametrize("to", ["onnx", "openvino", "ncnn", "tflite"])
+@pytest.mark.parametrize("name", ["portrait.tflite", "portrait.pb", "portrait.tar.gz", "portrait"])
+def test_a_foreign_model_is_told_that_it_is_one(to: str, name: str, tmp_path: Path) -> None:
+    model = tmp_path / name
+    if "." not in name:
+        model.mkdir()
+    (model if "." in name else model / "saved_model.pb").touch()
+    out = tmp_path / "out" / ({"onnx": "a.onnx", "tflite": "a.tflite"}.get(to, "a"))
+    with pytest.raises(InputRefused, match="a model of TensorFlow or TFLite") as refused:
+        exported(model, to, out)
+    assert refused.value.where == str(model) and not out.parent.exists()
 
 
 def test_an_onnx_file_is_written_as_onnx_only_in_int8(tmp_path: Path) -> None:
