@@ -21,6 +21,7 @@ from models.export.runtimes.openvino_files import layer_outputs, openvino_files
 from models.export.tflite.environment import LITERT
 from models.export.tflite.tflite_files import LiteRt, tflite_card, tflite_file
 from models.model_files import FoundModel
+from models.prediction.checks.real_pictures import Sample
 from models.prediction.engines import Engine, Torch, has_onnxruntime, has_openvino, open_onnxruntime, open_openvino
 from models.prediction.onnx_files.safety import checked_onnx
 from models.prediction.onnx_files.to_onnx import onnx_of
@@ -69,15 +70,15 @@ class Source:
         return EnginePredictor(opened(self.data, card=self.card, threads=THREADS), card=self.card, name="fp32")
 
 
-def source_of(found: FoundModel, *, options: EngineOptions) -> Source:
+def source_of(found: FoundModel, *, options: EngineOptions, samples: Sequence[Sample] = ()) -> Source:
     """Return what is exported. Raises what `load_network` and `prepare` raise, and EnvironmentProblem without OpenVINO.
 
-    An ONNX file is checked in a process of its own, as by every command.
+    An ONNX file is checked in a process of its own, also by what it says of `samples`, as by every command.
     """
     if not has_openvino():
         raise EnvironmentProblem("OpenVINO is not installed", remedy="pip install 'portrait-curate[models]'")
     if found.is_onnx:
-        ready = prepare(found.weights, options=options)
+        ready = prepare(found.weights, options=options, samples=samples)
         return Source(file=ready.file, sha256=ready.sha256, card=ready.card, data=ready.data, network=None)
     from models.prediction.weights import load_network
 

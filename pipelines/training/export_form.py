@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from models.export.forms import Exported, Form, Made
     from models.export.judge import Verdict
     from models.model_files import FoundModel
+    from models.prediction.checks.real_pictures import Sample
 
 JUDGED: Final = 200
 """Images of --data that decide; each costs two predictions."""
@@ -53,7 +54,8 @@ def export_form(request: FormRequest, *, run: RunOptions) -> Result:
     from models.export.forms import ENDINGS, file_at, is_published, publish, refuse_strangers
     from models.export.judge import refuse_moved
 
-    source = source_of(request.found, options=replace(run.predicting, device="cpu"))
+    options = replace(run.predicting, device="cpu")
+    source = source_of(request.found, options=options, samples=_samples(request))
     wanted = _wanted(request, source=source)
     if not run.overwrite and is_published(wanted, stem=request.stem):
         return _already_there(request)
@@ -96,6 +98,15 @@ def refuse_impossible(request: FormRequest) -> None:
         remedy = "give a run folder of `curate train`, or --int8 --calibrate D, or copy the file with its card"
         raise InputRefused("this is an ONNX file already", where=found.weights, remedy=remedy)
     refuse_neighbours(request.stem, form=request.form)
+
+
+def _samples(request: FormRequest) -> Sequence[Sample]:
+    """Return a few samples by which the card of an ONNX file is checked."""
+    from curation.dataset.dataset import read_dataset
+    from models.prediction.checks.real_pictures import samples_of
+
+    folders = (request.data or request.calibrate) if request.found.is_onnx else ()
+    return samples_of((folder, read_dataset(folder).table.to_pylist()) for folder in folders)
 
 
 def _wanted(request: FormRequest, *, source: Source) -> Exported:

@@ -17,6 +17,7 @@ from models.networks.catalogue import build_network
 from pipelines.command_line.options import Result, RunOptions
 from pipelines.training.export import ExportFlags, export
 from tests.models.drawn import Sample, drawn_dataset, person
+from tests.models.prediction.drawn_models import red_model, write_onnx
 from tests.models.tiny_onnx import write_tiny_onnx
 from tests.pipelines.training.test_export import saved
 
@@ -81,6 +82,13 @@ def test_int8_of_an_onnx_file_is_kept_where_labels_say_so(data: Path, tmp_path: 
     half = np.zeros((40, 30, 3), np.uint8)
     half[:, :15, 0], half[..., 1] = 255, 90
     assert (load_model(out).predict(half)[:, [3, 25]] >= 0.5).all(axis=0).tolist() == [True, False]
+
+
+def test_a_card_that_misleads_is_refused_before_int8(data: Path, tmp_path: Path) -> None:
+    model = write_onnx(tmp_path, red_model(), channels="BGR")
+    with pytest.raises(InputRefused, match=r"with `channels: RGB`"):
+        exported(model, "openvino", tmp_path / "small", int8=True, calibrate=(data,), data=(data,))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "model.onnx", "model.yaml"]
 
 
 def test_calibration_images_without_a_person_are_refused(tmp_path: Path) -> None:
