@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeAlias
 
 from curation.errors import CurateError, InputRefused, SecurityRefused
 from curation.quarantine import BadRecord
-from curation.storage.files import fingerprint_file, read_file, sha256_of
+from curation.storage.files import LINK_HINT, fingerprint_file, read_file, sha256_of
 from models.card import ModelCard
 
 CARD: Final = "model.yaml"
@@ -52,6 +52,8 @@ BEGINNINGS: Final = {
     b"#!": "a script",
 }
 TAR_MARK: Final = slice(257, 262)
+TFLITE_MARK: Final = b"TFL3"
+TFLITE_MARK_AT: Final = slice(4, 8)
 CODES_OF_PICKLES: Final = frozenset({"PROTO", "GLOBAL", "INST", "STACK_GLOBAL", "REDUCE", "BUILD", "OBJ", "NEWOBJ"})
 HIGHEST_PROTOCOL: Final = 5
 OPCODES_LOOKED_AT: Final = 200
@@ -60,6 +62,13 @@ CONVERT: Final = (
     "Keras with `model.export(FOLDER)`; nothing that can carry code is opened here"
 )
 RESTORE: Final = "restore the model from where it came, or train or export it again"
+NO_MODELS: Final = {
+    b"version https://git-lfs": ("a pointer of Git LFS", "fetch the model itself, with `git lfs pull`"),
+    **dict.fromkeys(
+        (b"<!doctype html", b"<html"), ("a web page", "fetch the model again, by the address of the file itself")
+    ),
+}
+"""Beginnings of what is found under a model's name where fetching it went wrong, in small letters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,14 +140,34 @@ def fingerprint_of(found: FoundModel) -> str:
 def read_model_file(file: Path) -> bytes:
     """Return the bytes of a weights or ONNX file of at most 2 GB.
 
-    Raises InputRefused: missing, too large, no regular file; SecurityRefused: a format that can carry code.
+    Raises InputRefused: missing, too large, no regular file, no model; SecurityRefused: a format that can carry code.
     """
-    try:
-        data = read_file(file, max_bytes=MAX_MODEL_BYTES)
-    except BadRecord as problem:
-        raise InputRefused(problem.reason, where=file, remedy=RESTORE) from problem
+    data = bytes_in(file)
+    refuse_no_model(data, file=file)
     refuse_code(data, file=file)
     return data
+
+
+def bytes_in(file: Path, *, below: Path | None = None, max_bytes: int = MAX_MODEL_BYTES) -> bytes:
+    """Return the bytes of a file, found from `below` on. Raises InputRefused: missing, too large, no regular file."""
+    try:
+        return read_file(file, below=below, max_bytes=max_bytes)
+    except BadRecord as problem:
+        remedy = LINK_HINT if problem.hint == LINK_HINT else RESTORE
+        raise InputRefused(problem.reason, where=file, remedy=remedy) from problem
+
+
+def refuse_no_model(data: bytes, *, file: Path) -> None:
+    """Raise InputRefused for what a download leaves in the place of a model, and for a TFLite file of another name."""
+    if not data:
+        raise InputRefused("the file is empty", where=file, remedy=RESTORE)
+    head = data[:100].lstrip().lower()
+    for beginning, (what, remedy) in NO_MODELS.items():
+        if head.startswith(beginning):
+            raise InputRefused(f"this is {what}, and not a model", where=file, remedy=remedy)
+    if data[TFLITE_MARK_AT] == TFLITE_MARK and file.suffix != ".tflite":
+        reason = "this is a TFLite file, not what its name says"
+        raise InputRefused(reason, where=file, remedy="give its name the ending .tflite")
 
 
 def refuse_other_hash(data: bytes, *, card: ModelCard, file: Path) -> None:

@@ -9,19 +9,32 @@ import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from posixpath import join, normpath
 from typing import Final
 
 from curation.errors import InputRefused, SecurityRefused
 from curation.quarantine import BadRecord
-from curation.storage.files import read_file, safe_join
-from models.model_files import ENDINGS, MAX_MODEL_BYTES, SAVED_MODEL, VARIABLES, FoundModel, read_model_file
+from curation.storage.files import safe_join
+from models.model_files import (
+    ENDINGS,
+    MAX_MODEL_BYTES,
+    SAVED_MODEL,
+    VARIABLES,
+    FoundModel,
+    bytes_in,
+    read_model_file,
+    refuse_no_model,
+)
 
 MAX_UNPACKED_BYTES: Final = 2 * MAX_MODEL_BYTES
 """Of all members together: a model zoo puts checkpoints beside its graph, and a bomb is larger."""
 MAX_MEMBERS: Final = 10_000
 INSIDE: Final = (".pb", ".tflite")
+BESIDE: Final = frozenset({"fingerprint.pb", "keras_metadata.pb"})
+"""What TensorFlow and Keras write beside the graph of a SavedModel; neither is a graph."""
 LEADS_OUT: Final = "fetch it from where it came, or take the graph (.pb) alone out of it; do not unpack it as it is"
 UNPACK: Final = "unpack it, and give the frozen graph (.pb), the SavedModel or the TFLite file with its card"
+FETCH: Final = "fetch the archive again from where it came"
 
 
 def model_bytes(found: FoundModel) -> bytes:
@@ -39,7 +52,7 @@ def saved_model_files(found: FoundModel) -> dict[str, bytes]:
     root, left = found.weights.parent, MAX_MODEL_BYTES
     files: dict[str, bytes] = {}
     for path in found.files:
-        data = _read(path, below=root, max_bytes=left)
+        data = bytes_in(path, below=root, max_bytes=max(left, 0))
         files[path.relative_to(root).as_posix()] = data
         left -= len(data)
     return files
@@ -61,7 +74,9 @@ def packed(files: Mapping[str, bytes]) -> bytes:
 
 def archive_bytes(found: FoundModel) -> bytes:
     """Return the bytes of an archive as it lies on disk. Raises InputRefused."""
-    return _read(found.weights, below=None, max_bytes=MAX_MODEL_BYTES)
+    data = bytes_in(found.weights)
+    refuse_no_model(data, file=found.weights)
+    return data
 
 
 def model_in_archive(data: bytes, *, file: Path) -> dict[str, bytes]:
@@ -76,21 +91,24 @@ def model_in_archive(data: bytes, *, file: Path) -> dict[str, bytes]:
             members = dict(_members(archive, file=file))
             chosen = _chosen(list(members), file=file)
             return {name: _content(archive, members[member]) for name, member in chosen.items()}
+    except tarfile.ReadError as error:
+        raise InputRefused(
+            "not a whole tar archive: it is cut off, or none at all", where=file, remedy=FETCH
+        ) from error
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError) as error:
-        remedy = "fetch the archive again from where it came"
-        raise InputRefused(f"not a whole tar archive: {error}", where=file, remedy=remedy) from error
+        raise InputRefused(f"not a whole tar archive: {error}", where=file, remedy=FETCH) from error
 
 
 def _members(archive: tarfile.TarFile, *, file: Path) -> Iterator[tuple[str, tarfile.TarInfo]]:
     """Yield the regular files of an archive and their names. Raises SecurityRefused for a member that leads out."""
     total = 0
     for number, member in enumerate(archive, start=1):
-        names = [member.name, *([member.linkname] if member.issym() or member.islnk() else [])]
-        for name in names:
+        for name in _names(member):
             try:
                 safe_join(Path("archive"), name.removeprefix("./") or "archive")
             except BadRecord as problem:
-                reason = f"the archive has a member {member.name!r}: {problem.reason}"
+                told = f", a link to {member.linkname!r}" if member.issym() or member.islnk() else ""
+                reason = f"the archive has a member {member.name!r}{told}: {problem.reason}"
                 raise SecurityRefused(reason, where=file, remedy=LEADS_OUT) from problem
         total += member.size
         if total > MAX_UNPACKED_BYTES or number > MAX_MEMBERS:
@@ -100,9 +118,16 @@ def _members(archive: tarfile.TarFile, *, file: Path) -> Iterator[tuple[str, tar
             yield str(PurePosixPath(member.name)), member
 
 
+def _names(member: tarfile.TarInfo) -> list[str]:
+    """Return the name of a member, and of a link what it leads to, of a symbolic one from its own folder on."""
+    if member.issym():
+        return [member.name, normpath(join(str(PurePosixPath(member.name).parent), member.linkname))]
+    return [member.name, member.linkname] if member.islnk() else [member.name]
+
+
 def _chosen(names: list[str], *, file: Path) -> dict[str, str]:
     """Return which members are the model, by the names that they get."""
-    seen = [name for name in names if not PurePosixPath(name).name.startswith(".")]
+    seen = [name for name in names if not (last := PurePosixPath(name).name).startswith(".") and last not in BESIDE]
     graphs = [name for name in seen if PurePosixPath(name).name == SAVED_MODEL]
     for ending in INSIDE:
         single = [name for name in seen if name.endswith(ending) and name not in graphs]
@@ -112,9 +137,13 @@ def _chosen(names: list[str], *, file: Path) -> dict[str, str]:
             raise InputRefused(
                 f"the archive holds {len(single)} models: {', '.join(single)}", where=file, remedy=UNPACK
             )
-    if len(graphs) != 1:
-        told = f"{len(graphs)} SavedModels: {', '.join(graphs)}" if graphs else f"no {' and no '.join(INSIDE)} file"
-        raise InputRefused(f"the archive holds {told}", where=file, remedy=UNPACK)
+    if not graphs:
+        remedy = "give an archive that holds one; of a model of another form unpack it, and give its own file"
+        raise InputRefused(f"the archive holds no {' and no '.join(INSIDE)} file", where=file, remedy=remedy)
+    if len(graphs) > 1:
+        raise InputRefused(
+            f"the archive holds {len(graphs)} SavedModels: {', '.join(graphs)}", where=file, remedy=UNPACK
+        )
     root = PurePosixPath(graphs[0]).parent
     variables = [name for name in seen if PurePosixPath(name).parent == root / VARIABLES]
     return {PurePosixPath(name).relative_to(root).as_posix(): name for name in [*graphs, *variables]}
@@ -126,14 +155,6 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     if len(data) != member.size:
         raise EOFError(f"{member.name} is cut off")
     return data
-
-
-def _read(path: Path, *, below: Path | None, max_bytes: int) -> bytes:
-    try:
-        return read_file(path, below=below, max_bytes=max(max_bytes, 0))
-    except BadRecord as problem:
-        remedy = "restore the model from where it came, as a whole"
-        raise InputRefused(problem.reason, where=path, remedy=remedy) from problem
 
 
 def ending_of(found: FoundModel) -> str:

@@ -25,11 +25,14 @@ def scatter(rows: Sequence[Measured]) -> bytes:
     with matplotlib.rc_context({"svg.hashsalt": "curate", "font.size": 9}):
         figure = Figure(figsize=(8, 4.2), layout="constrained")
         axes = figure.subplots()
+        shades = matplotlib.colormaps["tab10" if len(names) <= 10 else "tab20"].colors  # type: ignore[attr-defined]
+        colours = {name: shades[number % len(shades)] for number, name in enumerate(names)}
         for row, miou in shown:
-            colour = f"C{names.index(row.model) % 10}"
-            axes.scatter(row.median_ms, miou, color=colour, marker=MARKERS.get(row.runtime, "x"), s=44, zorder=3)
-        for number, name in enumerate(names):
-            axes.scatter([], [], color=f"C{number % 10}", marker="o", label=name)
+            axes.scatter(
+                row.median_ms, miou, color=colours[row.model], marker=MARKERS.get(row.runtime, "x"), s=44, zorder=3
+            )
+        for name in names:
+            axes.scatter([], [], color=colours[name], marker="o", label=name)
         for runtime in dict.fromkeys(row.runtime for row, _ in shown):
             axes.scatter([], [], color="0.4", marker=MARKERS.get(runtime, "x"), label=runtime)
         axes.set_xscale("log")

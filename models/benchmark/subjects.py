@@ -16,7 +16,9 @@ from models.export.runtimes.graph_cost import GraphCost, graph_cost
 from models.export.runtimes.ncnn_door import has_ncnn, open_ncnn
 from models.model_files import MAX_MODEL_BYTES, WEIGHTS
 from models.prediction import engines
+from models.prediction.checks.real_pictures import Sample
 from models.prediction.engines import Engine
+from models.prediction.find_model import find_model
 from models.prediction.prepare import prepare
 from models.prediction.protocol import EngineOptions
 from models.prediction.ready_model import ReadyModel
@@ -52,44 +54,53 @@ class Subject:
         assert self.ready or self.exported, "one of them is there"
         return self.ready.card if self.ready else self.exported.card  # type: ignore[union-attr]
 
+    @property
+    def graph(self) -> tuple[bytes, bytes | None] | None:
+        """Return the model as ONNX, or as OpenVINO's graph and its numbers; None where there is neither."""
+        if self.exported is not None:
+            files = self.exported.files
+            return (files[".xml"], files[".bin"]) if ".xml" in files else None
+        return (self.ready.data, self.ready.constants) if self.ready and self.ready.data else None
+
     def opened(self, *, threads: int) -> Engine:
         """Return the model in its runtime. Raises exceptions of the runtime."""
         card = self.card
-        if self.exported is not None:
-            files = self.exported.files
-            if self.runtime == "ncnn":
-                return open_ncnn(files[".param"], files[".bin"], card=card, threads=threads)
-            return engines.open_openvino(files[".xml"], card=card, threads=threads, constants=files[".bin"])
-        assert self.ready is not None, "one of them is there"
-        if self.runtime == "openvino":
-            constants = constants_of(self.ready)
-            return engines.open_openvino(self.ready.data, card=card, threads=threads, constants=constants)
-        if self.runtime == "onnxruntime":
-            return engines.open_onnxruntime(self.ready.data, card=card, threads=threads)
-        from models.prediction.weights import load_network
+        if self.runtime == "ncnn":
+            assert self.exported is not None, "ncnn runs no other"
+            return open_ncnn(self.exported.files[".param"], self.exported.files[".bin"], card=card, threads=threads)
+        if self.runtime == "torch":
+            from models.prediction.weights import load_network
 
-        network, _ = load_network(self.ready.file.parent)
-        return engines.open_torch(network, threads=threads, device=self.device, with_bfloat16=False)
+            assert self.ready is not None, "torch runs run folders"
+            network, _ = load_network(self.ready.file.parent)
+            return engines.open_torch(network, threads=threads, device=self.device, with_bfloat16=False)
+        assert self.graph is not None, "the others run graphs"
+        data, constants = self.graph
+        if self.runtime == "openvino":
+            return engines.open_openvino(data, card=card, threads=threads, constants=constants)
+        return engines.open_onnxruntime(data, card=card, threads=threads)
 
     def cost(self) -> GraphCost | None:
         """Return what an image costs; None where there is no graph that tells it."""
-        if self.exported is not None:
-            if (known := self.exported.record.cost) is not None:
-                return GraphCost(**known)
-            return graph_cost(self.exported.files[".xml"], card=self.card, constants=self.exported.files[".bin"])
-        assert self.ready is not None, "one of them is there"
-        if not self.ready.data or not engines.has_openvino():
+        if self.exported is not None and self.exported.record.cost is not None:
+            return GraphCost(**self.exported.record.cost)
+        if self.graph is None or not engines.has_openvino():
             return None
-        return graph_cost(self.ready.data, card=self.card, constants=constants_of(self.ready))
+        data, constants = self.graph
+        return graph_cost(data, card=self.card, constants=constants)
 
 
-def subjects_of(path: Path, *, options: EngineOptions, runtimes: Sequence[Runtime]) -> list[Subject]:
+def subjects_of(
+    path: Path, *, options: EngineOptions, runtimes: Sequence[Runtime], samples: Sequence[Sample] = ()
+) -> list[Subject]:
     """Return a model in each runtime that can run it here, or in those of `runtimes`; on a GPU too where torch has one.
+
+    A foreign model is refused where what it says of `samples` does not fit its card.
 
     Raises what `prepare` and `exported_files` raise, ConfigurationProblem where none of the runtimes can.
     """
     exported = exported_files(path)
-    found = _of_model(path, options=options) if exported is None else [_of_export(exported)]
+    found = _of_model(path, options=options, samples=samples) if exported is None else [_of_export(exported)]
     chosen = [one for one in found if not runtimes or one.runtime in runtimes]
     if not chosen:
         names = ", ".join(dict.fromkeys(one.runtime for one in found)) or "none that is installed"
@@ -101,18 +112,13 @@ def subjects_of(path: Path, *, options: EngineOptions, runtimes: Sequence[Runtim
     return chosen
 
 
-def constants_of(ready: ReadyModel) -> bytes | None:
-    """Return the numbers of a model that is a graph of OpenVINO; None for ONNX."""
-    constants: bytes | None = getattr(ready, "constants", None)
-    return constants
-
-
 def _of_export(exported: ExportedFiles) -> Subject:
     runtime: Runtime = "ncnn" if exported.record.form == "ncnn" else "openvino"
     is_here = has_ncnn() if runtime == "ncnn" else engines.has_openvino()
     if not is_here:
         told = f"{runtime}, which runs it, is not installed"
-        raise ConfigurationProblem(told, where=exported.path, remedy="see `curate doctor`")
+        extra = "mobile" if runtime == "ncnn" else "models"
+        raise ConfigurationProblem(told, where=exported.path, remedy=f"pip install 'portrait-curate[{extra}]'")
     return Subject(
         name=exported.name,
         path=str(exported.path),
@@ -126,22 +132,21 @@ def _of_export(exported: ExportedFiles) -> Subject:
     )
 
 
-def _of_model(path: Path, *, options: EngineOptions) -> list[Subject]:
-    ready = prepare(path, options=replace(options, device="cpu"))
+def _of_model(path: Path, *, options: EngineOptions, samples: Sequence[Sample]) -> list[Subject]:
+    ready = prepare(path, options=replace(options, device="cpu"), samples=samples)
     is_run = ready.file.name == WEIGHTS
     record = None if is_run else exported_as(ready.card)
     whole: dict[str, Any] = {
         "name": ready.name if is_run else ready.file.name,
         "path": str(path),
-        "size": ready.file.stat().st_size,
+        "size": sum(file.stat().st_size for file in find_model(path).files),
         "parameters": _parameters(ready.file) if is_run else None,
         "sha256": ready.sha256,
         "of": None if record is None else record.of,
         "ready": ready,
     }
     found = [Subject(runtime="torch", device="cpu", **whole)] if is_run else []
-    is_onnx = bool(ready.data) and constants_of(ready) is None
-    if is_onnx and engines.has_onnxruntime():
+    if ready.data and ready.constants is None and engines.has_onnxruntime():
         found.append(Subject(runtime="onnxruntime", device="cpu", **whole))
     if ready.data and engines.has_openvino():
         found.append(Subject(runtime="openvino", device="cpu", **whole))

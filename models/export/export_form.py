@@ -21,6 +21,7 @@ from models.export.runtimes.openvino_files import layer_outputs, openvino_files
 from models.export.tflite.environment import LITERT
 from models.export.tflite.tflite_files import LiteRt, tflite_card, tflite_file
 from models.model_files import FoundModel
+from models.prediction.checks.real_pictures import Sample
 from models.prediction.engines import Engine, Torch, has_onnxruntime, has_openvino, open_onnxruntime, open_openvino
 from models.prediction.onnx_files.safety import checked_onnx
 from models.prediction.onnx_files.to_onnx import onnx_of
@@ -69,15 +70,15 @@ class Source:
         return EnginePredictor(opened(self.data, card=self.card, threads=THREADS), card=self.card, name="fp32")
 
 
-def source_of(found: FoundModel, *, options: EngineOptions) -> Source:
+def source_of(found: FoundModel, *, options: EngineOptions, samples: Sequence[Sample] = ()) -> Source:
     """Return what is exported. Raises what `load_network` and `prepare` raise, and EnvironmentProblem without OpenVINO.
 
-    An ONNX file is checked in a process of its own, as by every command.
+    An ONNX file is checked in a process of its own, also by what it says of `samples`, as by every command.
     """
     if not has_openvino():
         raise EnvironmentProblem("OpenVINO is not installed", remedy="pip install 'portrait-curate[models]'")
     if found.is_onnx:
-        ready = prepare(found.weights, options=options)
+        ready = prepare(found.weights, options=options, samples=samples)
         return Source(file=ready.file, sha256=ready.sha256, card=ready.card, data=ready.data, network=None)
     from models.prediction.weights import load_network
 
@@ -140,12 +141,12 @@ def judge(source: Source, made: Made, *, wanted: Exported, pictures: Sequence[Ch
         raise InputRefused(reason, where=source.file, remedy="choose another form with --to") from error
 
 
-def moved_layers(source: Source, made: Made, *, image: Image) -> list[tuple[str, float]]:
-    """Return the layers whose values moved most for an image, where the form keeps their names; else nothing."""
+def moved_layers(source: Source, made: Made, *, image: Image) -> list[tuple[str, float]] | None:
+    """Return the layers whose values moved most for an image; None where the form gives them other names."""
     files = dict(made.files)
     graph = files.get(".onnx") or files.get(".xml")
     if graph is None:
-        return []
+        return None
     inputs = prepared([image], card=source.card)[0]
     before = layer_outputs(source.data, card=source.card, inputs=inputs)
     return layers_moved(before, layer_outputs(graph, card=made.card, inputs=inputs, constants=files.get(".bin")))

@@ -14,8 +14,9 @@ import torch
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.images.pixels import Image, Mask, Probability
 from curation.labels.masks import mask_of
-from curation.storage.files import fingerprint_file, make_folder, sha256_of, write_durable
-from models.card import ModelCard, card_text, read_card
+from curation.storage.files import fingerprint_file, sha256_of
+from models.card import ModelCard, read_card
+from models.export.forms import another_model
 from models.metrics.confusion import confusion, image_miou
 from models.model_files import CARD
 from models.networks.catalogue import network_named
@@ -95,33 +96,18 @@ def checked_export(run: Path, *, file: Path, pictures: Sequence[Checked]) -> Exp
     return Export(data=data, card=card, comparisons=tuple(comparisons))
 
 
-def publish(export: Export, *, file: Path) -> None:
-    """Write an ONNX file and its card beside it, each whole or not at all, the card last."""
-    make_folder(file.parent)
-    write_durable(file, export.data)
-    write_durable(card_beside(file), card_text(export.card))
-
-
 def is_published(run: Path, *, file: Path) -> bool:
     """Tell whether `file` is the whole export of the model that is in a run folder now.
 
     Raises InputRefused when it is another model's.
     """
-    if not card_beside(file).exists():
+    card = file.with_suffix(".yaml")
+    if not card.exists():
         return False  # an export that was stopped before its card
-    of_run, of_file = read_card(run / CARD), read_card(card_beside(file))
+    of_run, of_file = read_card(run / CARD), read_card(card)
     if file.exists() and of_file == msgspec.structs.replace(of_run, sha256=fingerprint_file(file)):
         return True
-    raise InputRefused(
-        "there is another model under this name",
-        where=file,
-        remedy="choose another --onnx, or replace it with --overwrite",
-    )
-
-
-def card_beside(file: Path) -> Path:
-    """Return the path of the card of an ONNX file."""
-    return file.with_suffix(".yaml")
+    raise another_model(file)
 
 
 def compared(data: bytes, *, card: ModelCard, reference: Engine, pictures: Sequence[Checked]) -> list[Comparison]:

@@ -12,6 +12,8 @@ import msgspec
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.storage.files import fingerprint_file, make_folder, sha256_of, write_durable
 from models.card import ModelCard, card_text, read_card
+from models.model_files import ENDINGS as OF_MODELS
+from models.model_files import SAVED_MODEL
 
 Form: TypeAlias = Literal["onnx", "openvino", "ncnn", "tflite"]
 ENDINGS: Final[dict[Form, tuple[str, ...]]] = {
@@ -23,6 +25,7 @@ ENDINGS: Final[dict[Form, tuple[str, ...]]] = {
 """Of the files of a form, the graph first: its SHA-256 stands in the card."""
 QUANTISED: Final[tuple[Form, ...]] = ("onnx", "openvino")
 """The forms that are written in int8."""
+CHOOSE: Final = "choose another name, or replace it with --overwrite"
 EXPORTED: Final = "exported"
 """What a card's `training` calls the record of an export."""
 
@@ -59,9 +62,9 @@ def stem_of(out: Path, *, form: Form) -> Path:
     for ending in own:
         if out.name.endswith(ending) and out.name != ending:
             return out.with_name(out.name.removesuffix(ending))
-    told = f"--out {out} does not end in {own[0]}"
     if len(own) == 1:
-        raise ConfigurationProblem(f"{told}, as the file of --to {form} does", remedy="give it that ending")
+        told = f"{out} does not end in {own[0]}, as the file of --to {form} does"
+        raise ConfigurationProblem(told, remedy="give it that ending")
     others = {ending for endings in ENDINGS.values() for ending in endings} - set(own)
     if out.suffix in others or not out.name:
         raise ConfigurationProblem(
@@ -78,9 +81,9 @@ def file_at(stem: Path, ending: str) -> Path:
 
 def refuse_neighbours(stem: Path, *, form: Form) -> None:
     """Raise InputRefused where a model of another form has this stem: one card cannot be that of both."""
-    heads = {endings[0] for endings in ENDINGS.values()} - {ENDINGS[form][0]}
-    for ending in sorted(heads):
-        if (other := file_at(stem, ending)).exists():
+    heads = {*(endings[0] for endings in ENDINGS.values()), *OF_MODELS} - {ENDINGS[form][0]}
+    for other in (*(file_at(stem, ending) for ending in sorted(heads)), stem / SAVED_MODEL):
+        if other.exists():
             raise InputRefused(
                 "a model of another form has this name, and its card would be replaced",
                 where=other,
@@ -94,6 +97,22 @@ def publish(made: Made, *, stem: Path) -> None:
     for ending, data in made.files.items():
         write_durable(file_at(stem, ending), data)
     write_durable(file_at(stem, ".yaml"), card_text(made.card))
+
+
+def refuse_strangers(files: Mapping[str, bytes], *, stem: Path) -> None:
+    """Raise InputRefused where a file of this name, beside which no card lies, is not the one that is to be written.
+
+    It may be anybody's. An export that was stopped before its card has left the same bytes.
+    """
+    for ending, data in files.items():
+        path = file_at(stem, ending)
+        if path.exists() and not (path.is_file() and fingerprint_file(path) == sha256_of(data)):
+            raise InputRefused("there is another file under this name, without a card", where=path, remedy=CHOOSE)
+
+
+def another_model(file: Path) -> InputRefused:
+    """Return the refusal to replace another model."""
+    return InputRefused("there is another model under this name", where=file, remedy=CHOOSE)
 
 
 def is_published(wanted: Exported, *, stem: Path) -> bool:
@@ -110,11 +129,7 @@ def is_published(wanted: Exported, *, stem: Path) -> bool:
         is_whole = there.files == {ending: fingerprint_file(file_at(stem, ending)) for ending in ENDINGS[wanted.form]}
         if is_whole and msgspec.structs.replace(there, files={}, cost=None) == wanted:
             return True
-    raise InputRefused(
-        "there is another model under this name",
-        where=files[0],
-        remedy="choose another --out, or replace it with --overwrite",
-    )
+    raise another_model(files[0])
 
 
 def exported_as(card: ModelCard) -> Exported | None:

@@ -84,9 +84,18 @@ def judged(before: EnginePredictor, after: EnginePredictor, *, card: ModelCard, 
 
 
 def refuse_moved(
-    verdict: Verdict, *, max_loss: float, layers: Callable[[], Sequence[tuple[str, float]]], what: str, file: Path
+    verdict: Verdict,
+    *,
+    max_loss: float,
+    layers: Callable[[], Sequence[tuple[str, float]] | None],
+    what: str,
+    is_int8: bool,
+    file: Path,
 ) -> None:
-    """Raise InputRefused where a file is not to be published, with the pictures and layers that moved most."""
+    """Raise InputRefused where a file is not to be published, with the pictures and layers that moved most.
+
+    `layers` gives None where those of the file do not have the names that they have in fp32.
+    """
     if verdict.is_kept(max_loss):
         return
     if verdict.loss is None:
@@ -96,14 +105,19 @@ def refuse_moved(
         why = f"mIoU falls by {verdict.loss:.4f} on {verdict.labelled} labelled images"
         told = f"{why}, from {verdict.before:.4f} to {verdict.after:.4f} (allowed: less than {max_loss:g})"
     images = ", ".join(f"{one.name} ({one.miou:.3f})" for one in verdict.worst)
-    found = ", ".join(f"{name} (by {share:.0%})" for name, share in layers())
+    if (moved := layers()) is None:
+        found = "not told, since in this form they have other names"
+    else:
+        found = ", ".join(f"{name} (by {share:.0%})" for name, share in moved) or "none of one name and shape in both"
+    more = "give --calibrate images that are more like those that it will see, or more of them; " if is_int8 else ""
+    last = "export without --int8" if is_int8 else "choose another form with --to"
     raise InputRefused(
         f"{what} does not predict what fp32 predicts, so nothing was written: {told}\n"
         f"    images that moved most, with the mIoU of their masks: {images}\n"
-        f"    layers that moved most, as a share of their values: {found or 'their names are not those of fp32'}",
+        f"    layers that moved most, as a share of their values: {found}",
         where=file,
-        remedy="give --calibrate images that are more like those that it will see, or more of them; with --data the "
-        "labels decide instead of the masks, and --max-loss says how much may be lost; or export without --int8",
+        remedy=f"{more}with --data the labels decide instead of the masks, and --max-loss says how much may be lost; "
+        f"or {last}",
     )
 
 

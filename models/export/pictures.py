@@ -20,8 +20,8 @@ from models.export.export_onnx import Checked
 DRAWN_SIZE: Final = (400, 300)
 
 
-def pictures_of(folders: Sequence[Path], *, number: int) -> tuple[list[Checked], list[BadRecord]]:
-    """Return `number` samples, evenly from all datasets together, with their labels; and what is broken of these.
+def pictures_of(folders: Sequence[Path], *, number: int) -> tuple[list[Checked], tuple[str, ...]]:
+    """Return `number` samples, evenly from all datasets together, with their labels; and what is to be told of others.
 
     Raises InputRefused when none is sound.
     """
@@ -32,11 +32,11 @@ def pictures_of(folders: Sequence[Path], *, number: int) -> tuple[list[Checked],
         try:
             found.append(_picture(row, folder=folder))
         except BadRecord as problem:
-            broken.append(problem)
+            broken.append(f"left out of the check: {problem.file}: {problem.reason}")
     if not found:
         where = ", ".join(map(str, folders))
         raise InputRefused("no sample can be read", where=where, remedy="look with `curate stats D --verify`")
-    return found, broken
+    return found, tuple(broken)
 
 
 def drawn_pictures(*, number: int, seed: int) -> list[Checked]:

@@ -21,8 +21,6 @@ BFLOAT16_MEAN_OFF: Final = 0.05
 """Mean difference of a probability on the probe above which bfloat16 is no approximation of the network any more; for
 the trained networks at hand it is below 0.01."""
 INSTALL: Final = "pip install 'portrait-curate[models]'"
-MEMORY_WORDS: Final = ("bad_alloc", "bad alloc", "allocat", "memory", "length_error")
-"""How runtimes say that memory ran out."""
 
 
 def choose_engine(model: ReadyModel, *, options: EngineOptions) -> ReadyModel:
@@ -118,7 +116,7 @@ def _refuse_no_probability(score: Scores, *, model: ReadyModel) -> None:
 
 def _refuse_greed(error: Exception, *, model: ReadyModel) -> None:
     """Raise SecurityRefused when a runtime ran out of memory, even where another leaves out what asks for it."""
-    if isinstance(error, MemoryError) or any(word in str(error).lower() for word in MEMORY_WORDS):
+    if engines.is_out_of_memory(error):
         raise SecurityRefused(
             f"this model asks for more memory than a model needs: {' '.join(str(error).split())[-200:]}",
             where=model.file,

@@ -26,6 +26,7 @@ NATIVE_BFLOAT16: Final = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 """What processors are called that compute with bfloat16; on others it is slower than float32."""
 CUDA_BATCH: Final = 8
 """Images at once: keeps a GPU busy at small input sizes, and fits into a few GB at large ones."""
+MEMORY_WORDS: Final = ("bad_alloc", "bad alloc", "allocat", "memory", "length_error")
 SILENT: Final = 4
 """ONNX Runtime's highest level: what it would print on stderr it also raises, or it is about the graph."""
 
@@ -201,6 +202,11 @@ def has_cuda() -> bool:
 def has_fast_bfloat16() -> bool:
     """Tell whether OpenVINO is here and the processor computes with bfloat16."""
     return has_openvino() and bool(NATIVE_BFLOAT16 & _processor_flags())
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether a runtime ran out of memory, which each says in its own words."""
+    return isinstance(error, MemoryError) or any(word in str(error).lower() for word in MEMORY_WORDS)
 
 
 def _processor_flags() -> set[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -30,7 +31,8 @@ class BenchmarkFlags:
     """What to measure, and how."""
 
     model: tuple[Path, ...] = setting(
-        "Run folders, ONNX files with a card, models in the registry, and what `curate export` wrote.", metavar="M..."
+        "Run folders, models of other tools with a card, models in the registry, and what `curate export` wrote.",
+        metavar="M...",
     )
     data: tuple[Path, ...] = setting(
         "Datasets with labels: mIoU and Std come into the table.", default=(), metavar="D..."
@@ -57,11 +59,10 @@ def benchmark(settings: BenchmarkFlags, *, run: RunOptions) -> Result:
 
     Each model in each runtime runs in a process of its own. Times are of the network alone, on an image that is
     prepared; a machine that does other work beside it makes them too long. MACs and traffic (the bytes that all layers
-    read and write) are counted in the graph. "faster" compares with the model
-    that a file was exported from, where that is measured too, in the same runtime. mIoU and Std
-    are those of `curate evaluate`.
+    read and write) are counted in the graph. "faster" compares with the model that a file was exported from, where that
+    is measured too, in the same runtime. mIoU and Std are those of `curate evaluate`.
 
-    \\b
+    \b
     Example:  curate benchmark --model runs/unet unet-int8.onnx phone/unet.param --data data/test --out costs
     """
     # Here, so that -h does not wait for numpy
@@ -70,7 +71,7 @@ def benchmark(settings: BenchmarkFlags, *, run: RunOptions) -> Result:
     if settings.out is not None:
         _refuse_other(settings.out, run=run)
     rows = _rows(settings, run=run)
-    subjects = _subjects(settings, run=run)
+    subjects = _subjects(settings, rows=rows, run=run)
     if run.dry_run:
         return _planned(subjects, rows=rows)
     busy = is_busy()  # before: the measurement itself is work
@@ -112,15 +113,22 @@ def _rows(settings: BenchmarkFlags, *, run: RunOptions) -> list[Row]:
     return [(one.dataset.folder, row) for one in sets for row in one.rows]
 
 
-def _subjects(settings: BenchmarkFlags, *, run: RunOptions) -> list[Subject]:
-    """Return every model in every runtime; a model that is refused stops the command before any time is measured."""
-    from models.benchmark.subjects import subjects_of
+def _subjects(settings: BenchmarkFlags, *, rows: Sequence[Row], run: RunOptions) -> list[Subject]:
+    """Return every model in every runtime; a model that is refused stops the command before any time is measured.
 
-    return [
+    Models of one name are called by their paths.
+    """
+    from models.benchmark.subjects import subjects_of
+    from models.prediction.checks.real_pictures import samples_of
+
+    samples = [] if run.dry_run else samples_of((folder, [row]) for folder, row in rows)
+    found = [
         subject
         for path in dict.fromkeys(settings.model)
-        for subject in subjects_of(path, options=run.predicting, runtimes=settings.runtime)
+        for subject in subjects_of(path, options=run.predicting, runtimes=settings.runtime, samples=samples)
     ]
+    names = Counter(name for name, _ in {(one.name, one.path) for one in found})
+    return [replace(one, name=one.path) if names[one.name] > 1 else one for one in found]
 
 
 def _measured(

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from curation.errors import ConfigurationProblem, InputRefused
+from curation.errors import ConfigurationProblem
 from pipelines.command_line.options import Result, RunOptions, setting
-from pipelines.training.export_form import FormRequest, export_form
+from pipelines.training.export_form import FormRequest, export_form, refuse_impossible
 
 if TYPE_CHECKING:
     from models.export.export_onnx import Checked, Export
@@ -64,29 +64,35 @@ def export(settings: ExportFlags, *, run: RunOptions) -> Result:
     from models.export.forms import stem_of
     from models.prediction.find_model import find_model
 
+    stem = stem_of(out, form=form)
+    request = FormRequest(
+        found=find_model(settings.model),
+        form=form,
+        stem=stem,
+        calibrate=settings.calibrate,
+        data=settings.data,
+        max_loss=settings.max_loss,
+    )
+    refuse_impossible(request)
     if form != "onnx" or settings.int8:
-        request = FormRequest(
-            found=find_model(settings.model),
-            form=form,
-            stem=stem_of(out, form=form),
-            calibrate=settings.calibrate,
-            data=settings.data,
-            max_loss=settings.max_loss,
-        )
         return export_form(request, run=run)
-    return _export_onnx(settings, file=out, run=run)
+    return _export_onnx(settings, run_folder=request.found.path, stem=stem, run=run)
 
 
-def _export_onnx(settings: ExportFlags, *, file: Path, run: RunOptions) -> Result:
-    from models.export.export_onnx import checked_export, is_published, publish
+def _export_onnx(settings: ExportFlags, *, run_folder: Path, stem: Path, run: RunOptions) -> Result:
+    from models.export.export_onnx import checked_export, is_published
+    from models.export.forms import Made, file_at, publish, refuse_strangers
 
-    run_folder = _run_folder(settings, file=file)
+    file = file_at(stem, ".onnx")
     if not run.overwrite and is_published(run_folder, file=file):
         return _already_there(settings, file=file)
     pictures, warnings = _pictures(settings, run=run)
     made = checked_export(run_folder, file=file, pictures=pictures)
+    files = {".onnx": made.data}
+    if not run.overwrite:
+        refuse_strangers(files, stem=stem)
     if not run.dry_run:
-        publish(made, file=file)
+        publish(Made(files=files, card=made.card), stem=stem)
     return _told(made, settings=settings, file=file, run=run, warnings=warnings)
 
 
@@ -103,24 +109,10 @@ def _form(settings: ExportFlags) -> tuple[Form, Path]:
     if settings.int8 != bool(settings.calibrate):
         told = "--int8 needs images to calibrate on" if settings.int8 else "--calibrate is of --int8 alone"
         raise ConfigurationProblem(told, remedy="give --int8 --calibrate D, or neither")
-    if not 0 <= settings.max_loss <= 1:
-        raise ConfigurationProblem(f"--max-loss {settings.max_loss:g} is no fall of mIoU", remedy="give 0 to 1")
+    if not 0 < settings.max_loss <= 1:
+        told = f"--max-loss {settings.max_loss:g} is no fall of mIoU to stay below"
+        raise ConfigurationProblem(told, remedy="give a number above 0, 1 at most")
     return settings.to or "onnx", out
-
-
-def _run_folder(settings: ExportFlags, *, file: Path) -> Path:
-    from models.model_files import ONNX
-    from models.prediction.find_model import find_model
-
-    if file.suffix != ONNX:
-        flag = "--onnx" if settings.out is None else "--out"
-        raise ConfigurationProblem(f"{flag} {file} does not end in {ONNX}", remedy="give it that ending")
-    found = find_model(settings.model)
-    if not found.is_run:
-        remedy = "give a run folder of `curate train`, or copy the file with its card"
-        what = "an ONNX file already" if found.is_onnx else "a model of TensorFlow or TFLite, not a trained network"
-        raise InputRefused(f"this is {what}", where=settings.model, remedy=remedy)
-    return found.weights.parent
 
 
 def _pictures(settings: ExportFlags, *, run: RunOptions) -> tuple[list[Checked], tuple[str, ...]]:
@@ -129,8 +121,7 @@ def _pictures(settings: ExportFlags, *, run: RunOptions) -> tuple[list[Checked],
     number = run.limit or PICTURES
     if not settings.data:
         return drawn_pictures(number=number, seed=run.seed), ()
-    pictures, broken = pictures_of(settings.data, number=number)
-    return pictures, tuple(f"left out of the check: {problem.file}: {problem.reason}" for problem in broken)
+    return pictures_of(settings.data, number=number)
 
 
 def _already_there(settings: ExportFlags, *, file: Path) -> Result:

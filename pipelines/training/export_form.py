@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from models.export.forms import Exported, Form, Made
     from models.export.judge import Verdict
     from models.model_files import FoundModel
+    from models.prediction.checks.real_pictures import Sample
 
 JUDGED: Final = 200
 """Images of --data that decide; each costs two predictions."""
@@ -50,18 +51,19 @@ class FormRequest:
 def export_form(request: FormRequest, *, run: RunOptions) -> Result:
     """Write a model in a form, once its own runtime predicts with it what fp32 predicts."""
     from models.export.export_form import judge, made_of, moved_layers, source_of
-    from models.export.forms import ENDINGS, file_at, is_published, publish, refuse_neighbours
+    from models.export.forms import ENDINGS, file_at, is_published, publish, refuse_strangers
     from models.export.judge import refuse_moved
 
-    _refuse_impossible(request)
-    refuse_neighbours(request.stem, form=request.form)
-    source = source_of(request.found, options=replace(run.predicting, device="cpu"))
+    options = replace(run.predicting, device="cpu")
+    source = source_of(request.found, options=options, samples=_samples(request))
     wanted = _wanted(request, source=source)
     if not run.overwrite and is_published(wanted, stem=request.stem):
         return _already_there(request)
     pictures, warnings = _pictures(request, run=run)
     chosen = calibration(request.calibrate, source=source, run=run) if request.calibrate else None
     made = made_of(source, wanted=wanted, calibration=chosen.images if chosen else (), tell=partial(tell, run=run))
+    if not run.overwrite:
+        refuse_strangers(made.files, stem=request.stem)
     verdict = judge(source, made, wanted=wanted, pictures=pictures)
     worst = next(one for one in pictures if one.name == verdict.worst[0].name)
     refuse_moved(
@@ -69,6 +71,7 @@ def export_form(request: FormRequest, *, run: RunOptions) -> Result:
         max_loss=request.max_loss,
         layers=lambda: moved_layers(source, made, image=worst.image),
         what=request.what,
+        is_int8=bool(request.calibrate),
         file=file_at(request.stem, ENDINGS[request.form][0]),
     )
     if not run.dry_run:
@@ -78,17 +81,32 @@ def export_form(request: FormRequest, *, run: RunOptions) -> Result:
     )
 
 
-def _refuse_impossible(request: FormRequest) -> None:
-    from models.export.forms import QUANTISED
+def refuse_impossible(request: FormRequest) -> None:
+    """Raise what no export can come of, before anything is read: ConfigurationProblem, InputRefused."""
+    from models.export.forms import QUANTISED, refuse_neighbours
 
+    found = request.found
     if request.calibrate and request.form not in QUANTISED:
         raise ConfigurationProblem(
             f"--int8 is not written for --to {request.form}",
             remedy=f"leave --int8 out, or write --to {' or --to '.join(QUANTISED)} in int8",
         )
-    if request.form == "onnx" and not request.calibrate and request.found.is_onnx:
+    if not (found.is_run or found.is_onnx):
+        remedy = "give a run folder of `curate train`, or the same model as an ONNX file with this card"
+        raise InputRefused("this is a model of TensorFlow or TFLite", where=found.path, remedy=remedy)
+    if request.form == "onnx" and not request.calibrate and found.is_onnx:
         remedy = "give a run folder of `curate train`, or --int8 --calibrate D, or copy the file with its card"
-        raise InputRefused("this is an ONNX file already", where=request.found.weights, remedy=remedy)
+        raise InputRefused("this is an ONNX file already", where=found.weights, remedy=remedy)
+    refuse_neighbours(request.stem, form=request.form)
+
+
+def _samples(request: FormRequest) -> Sequence[Sample]:
+    """Return a few samples by which the card of an ONNX file is checked."""
+    from curation.dataset.dataset import read_dataset
+    from models.prediction.checks.real_pictures import samples_of
+
+    folders = (request.data or request.calibrate) if request.found.is_onnx else ()
+    return samples_of((folder, read_dataset(folder).table.to_pylist()) for folder in folders)
 
 
 def _wanted(request: FormRequest, *, source: Source) -> Exported:
@@ -107,8 +125,7 @@ def _pictures(request: FormRequest, *, run: RunOptions) -> tuple[Sequence[Checke
         told = "it was run on drawn pictures alone; --data D runs it on real ones, and their labels decide"
         return [replace(one, label=None) for one in drawn], (told,)
     number = run.limit or (JUDGED if request.data else UNLABELLED)
-    pictures, broken = pictures_of(request.data or request.calibrate, number=number)
-    warnings = tuple(f"left out of the check: {problem.file}: {problem.reason}" for problem in broken)
+    pictures, warnings = pictures_of(request.data or request.calibrate, number=number)
     return (pictures if request.data else [replace(one, label=None) for one in pictures]), warnings
 
 

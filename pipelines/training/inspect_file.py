@@ -34,6 +34,7 @@ def inspected(file: Path) -> Result:
         "form": found.form,
         "inputs": [asdict(port) for port in found.inputs],
         "outputs": [asdict(one.port) | {"seen": one.seen and asdict(one.seen)} for one in found.outputs],
+        "outputs_not_run": list(found.others),
         "card": found.card.known,
         "to_say": found.card.to_say,
         "card_file": str(found.card_file),
@@ -46,6 +47,8 @@ def _lines(found: Inspected, *, name: str) -> list[str]:
     lines = [f"# {name}: {FORMS[found.form]}"]
     lines += [f"# takes {_port(port)}" for port in found.inputs]
     lines += [f"# gives {_port(one.port)}{_seen(one)}" for one in found.outputs]
+    if found.others:
+        lines.append(f"# gives too, not run here: {', '.join(found.others)}")
     lines.append(f"# Its card is {found.card_file.name}, beside it. What only a person can say is marked {UNSAID}:")
     return [*lines, *found.card.lines()]
 

@@ -52,6 +52,13 @@ def test_a_saved_model_is_found_with_its_variables() -> None:
     assert model_in_archive(data, file=FILE) == {"saved_model.pb": b"g", "variables/variables.index": b"i"}
 
 
+def test_what_tensorflow_2_writes_beside_a_saved_model_is_no_graph() -> None:
+    beside = [("m/fingerprint.pb", b"f"), ("m/keras_metadata.pb", b"k")]
+    saved = model_in_archive(archive(("m/saved_model.pb", b"g"), *beside), file=FILE)
+    assert saved == {"saved_model.pb": b"g"}
+    assert model_in_archive(archive(("m/frozen.pb", b"graph"), *beside), file=FILE) == {"frozen.pb": b"graph"}
+
+
 @pytest.mark.parametrize(
     "name", ["../frozen.pb", "/etc/frozen.pb", "a/../../frozen.pb", "C:/frozen.pb", "..\\frozen.pb", "~root/a.pb"]
 )
@@ -70,6 +77,13 @@ def test_a_link_that_leads_out_is_refused_and_one_inside_is_no_model(kind: bytes
     assert model_in_archive(inside, file=FILE) == {"b.pb": b"graph"}
 
 
+def test_a_symbolic_link_leads_on_from_its_own_folder() -> None:
+    beside = archive(link("a/b/newest.pb", "../x.pb"), ("a/x.pb", b"graph"))
+    assert model_in_archive(beside, file=FILE) == {"x.pb": b"graph"}
+    with pytest.raises(SecurityRefused, match=r"'a/b/newest\.pb', a link to '\.\./\.\./\.\./x\.pb'"):
+        model_in_archive(archive(link("a/b/newest.pb", "../../../x.pb"), ("a/x.pb", b"graph")), file=FILE)
+
+
 def test_several_models_and_none_are_refused_by_name() -> None:
     with pytest.raises(InputRefused, match=r"holds 2 models: a/x\.pb, b/y\.pb"):
         model_in_archive(archive(("a/x.pb", b"x"), ("b/y.pb", b"y")), file=FILE)
@@ -80,8 +94,9 @@ def test_several_models_and_none_are_refused_by_name() -> None:
 def test_an_archive_that_is_cut_or_none_is_refused() -> None:
     whole = archive(("a/x.pb", bytes(range(256)) * 400))
     for data in (whole[:-60], whole[:40], b"", b"hello"):
-        with pytest.raises(InputRefused, match="not a whole tar archive"):
+        with pytest.raises(InputRefused, match="not a whole tar archive") as refused:
             model_in_archive(data, file=FILE)
+        assert "\n" not in refused.value.reason
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:

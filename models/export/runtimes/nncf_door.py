@@ -25,6 +25,7 @@ LEAST_OPSET: Final = 13
 NOT_IN_ONNX: Final = ("AveragePool", "GlobalAveragePool")
 """What ONNX Runtime computes in int8 only with one scale for all channels, which NNCF does not write."""
 GET: Final = "pip install 'portrait-curate[mobile]'"
+RUNTIMES: Final = "pip install 'portrait-curate[models]'"
 
 
 def quantised_onnx(data: bytes, *, card: ModelCard, images: Sequence[NDArray[Any]]) -> bytes:
@@ -65,6 +66,9 @@ def _quantised(model: Any, *, samples: list[Any], ignored: list[str]) -> Any:
                 subset_size=len(samples),
                 ignored_scope=scope,
             )
+    except ImportError as error:
+        reason = f"NNCF calibrates in a runtime that is not installed: {error}"
+        raise EnvironmentProblem(reason, remedy=RUNTIMES) from error
     except (RuntimeError, ValueError, nncf.InternalError, nncf.UnsupportedModelError) as error:
         raise InputRefused(
             f"NNCF does not write it in int8: {' '.join(str(error).split())[:300]}",

@@ -47,8 +47,8 @@ def layer_outputs(
     """Return what each convolution of a model gives for one prepared image, by the name of the layer."""
     model = openvino_graph(data, card=card, constants=constants)
     names = [node.get_friendly_name() for node in model.get_ordered_ops() if node.get_type_name() in LAYERS]
-    own = len(model.outputs)
-    model.add_outputs([(name, 0) for name in names])
+    model.add_outputs([(name, 0) for name in names])  # but for what is an output of the model itself
+    given = [one.get_node().input_value(0).get_node().get_friendly_name() for one in model.outputs]
     settings = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 1}
     found = openvino_core().compile_model(model, "CPU", settings).create_infer_request().infer([inputs])
-    return {name: np.array(found[own + number]) for number, name in enumerate(names)}
+    return {name: np.array(found[given.index(name)]) for name in names}

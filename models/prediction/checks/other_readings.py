@@ -122,14 +122,22 @@ def _inputs(card: ModelCard) -> Iterator[_Reading]:
     """Yield readings that give the model another input."""
     other = "BGR" if card.channels == "RGB" else "RGB"
     yield _Reading(card=msgspec.structs.replace(card, channels=other), told=f"`channels: {other}`")
-    if card.dtype == "uint8":
-        return
-    for name, (mean, std) in NORMALISATIONS.items():
-        if (mean, std) != (card.mean, card.std):
-            order = slice(None, None, 1 if card.channels == "RGB" else -1)
-            changed = msgspec.structs.replace(card, mean=mean[order], std=std[order])
-            told = f"`mean: {list(changed.mean)}` and `std: {list(changed.std)}` ({name})"
-            yield _Reading(card=changed, told=told)
+    for name, changed in other_units(card):
+        yield _Reading(card=changed, told=f"{told_units(changed)} ({name})")
+
+
+def other_units(card: ModelCard) -> Iterator[tuple[str, ModelCard]]:
+    """Yield the card with other usual units of pixels, and what these are called; of uint8 there are no others."""
+    order = slice(None, None, 1 if card.channels == "RGB" else -1)
+    for name, (mean, std) in () if card.dtype == "uint8" else NORMALISATIONS.items():
+        changed = msgspec.structs.replace(card, mean=mean[order], std=std[order])
+        if changed != card:
+            yield name, changed
+
+
+def told_units(card: ModelCard) -> str:
+    """Return mean and std as they stand in a card."""
+    return f"`mean: {list(card.mean)}` and `std: {list(card.std)}`"
 
 
 def _fit_anew(reading: _Reading, *, pictures: Sequence[Labelled], model: ReadyModel, threads: int) -> float:

@@ -10,14 +10,14 @@ from typing import Final, get_args
 import msgspec
 
 from curation.errors import InputRefused
-from models.card import MAX_BATCH, InputType, ModelCard
+from models.card import MAX_BATCH, MAX_SIDE_PX, InputType, ModelCard
 from models.prediction.output_axes import WrongShape, read_axes
 
 INPUT_TYPES: Final = frozenset(get_args(InputType))
 MEND_CARD: Final = "correct the card, whose fields are named"
 ONE_IMAGE: Final = (
-    "no card can correct that: export the model again so that it takes one image of 3 channels and no more, "
-    "e.g. as a module whose `forward` takes the image alone and fills in the rest"
+    "no card can correct that: export the model again so that it takes one image of 3 channels, as float32, float16 or "
+    "uint8, and no more, e.g. as a module whose `forward` takes the image alone and fills in the rest"
 )
 
 
@@ -38,14 +38,34 @@ def agreed_ports(
     In that card `dtype` and `batch` are those of the graph, where the card says nothing of them.
     Raises InputRefused listing every way in which the model differs from its card.
     """
-    if len(inputs) != 1 or len(inputs[0].sides) != 4:
-        raise refused([_no_image(inputs)], file=file, remedy=ONE_IMAGE)
+    if found := list(no_image(inputs)):
+        raise refused(found, file=file, remedy=ONE_IMAGE)
     index = output_index(outputs, name=card.output_name, file=file)
     run_by = _as_graph_says(inputs[0], card=card)
     if found := list(_differences(inputs[0], outputs[index], card=run_by)):
-        is_lost = any("channels, an image" in one or "is none of" in one for one in found)
-        raise refused(found, file=file, remedy=ONE_IMAGE if is_lost else MEND_CARD)
+        raise refused(found, file=file, remedy=MEND_CARD)
     return index, run_by
+
+
+def no_image(inputs: Sequence[Port]) -> Iterator[str]:
+    """Yield in which ways a model takes something else than images, whatever its card says."""
+    if len(inputs) != 1:
+        names = ", ".join(port.name for port in inputs)
+        yield f"the model has {len(inputs)} inputs ({names}), one image is expected"
+        return
+    [port] = inputs
+    if len(port.sides) != 4:
+        yield f"the input {port.name!r} has {len(port.sides)} axes, 4 are expected"
+        return
+    batch, *sides = port.sides
+    if port.dtype not in INPUT_TYPES:
+        yield f"the input {port.name!r} is {port.dtype}, which is none of uint8, float16 and float32"
+    if batch is not None and not 1 <= batch <= MAX_BATCH:
+        yield f"batch: the model takes {batch} images at once, {MAX_BATCH} at most are possible"
+    if sides[0] not in {None, 3} and sides[2] not in {None, 3}:
+        yield f"the input {port.name!r} takes {sides[0]} or {sides[2]} channels, an image has 3"
+    if any(side is not None and not 1 <= side <= MAX_SIDE_PX for side in sides):
+        yield f"input_size: the input {port.name!r} is {list(port.sides)}; a side has 1 to {MAX_SIDE_PX} pixels"
 
 
 def output_index(outputs: Sequence[Port], *, name: str | None, file: Path) -> int:
@@ -69,20 +89,9 @@ def refused(found: Sequence[str], *, file: Path, remedy: str) -> InputRefused:
     return InputRefused(f"the model and its card do not agree:\n    {listed}", where=file, remedy=remedy)
 
 
-def _no_image(inputs: Sequence[Port]) -> str:
-    if len(inputs) != 1:
-        names = ", ".join(port.name for port in inputs)
-        return f"the model has {len(inputs)} inputs ({names}), one image is expected"
-    return f"the input {inputs[0].name!r} has {len(inputs[0].sides)} axes, 4 are expected"
-
-
 def _as_graph_says(port: Port, *, card: ModelCard) -> ModelCard:
-    batch: int | None = port.sides[0]
-    dtype: InputType | None = port.dtype if port.dtype in INPUT_TYPES else None  # type: ignore[assignment]
-    is_possible = batch is not None and 1 <= batch <= MAX_BATCH
-    return msgspec.structs.replace(
-        card, dtype=card.dtype or dtype, batch=card.batch or (batch if is_possible else None)
-    )
+    dtype: InputType = port.dtype  # type: ignore[assignment]  # one of INPUT_TYPES
+    return msgspec.structs.replace(card, dtype=card.dtype or dtype, batch=card.batch or port.sides[0])
 
 
 def _differences(taken: Port, given: Port, *, card: ModelCard) -> Iterator[str]:
@@ -101,9 +110,7 @@ def _differences(taken: Port, given: Port, *, card: ModelCard) -> Iterator[str]:
 
 
 def _differences_of_input(port: Port, *, card: ModelCard) -> Iterator[str]:
-    if port.dtype not in INPUT_TYPES:
-        yield f"the input {port.name!r} is {port.dtype}, which is none of uint8, float16 and float32"
-    elif port.dtype != card.dtype:
+    if port.dtype != card.dtype:
         yield f"dtype: the card says {card.dtype}, the input {port.name!r} is {port.dtype}"
     elif port.dtype == "uint8" and (any(card.mean) or set(card.std) != {1.0}):
         yield (
@@ -114,15 +121,11 @@ def _differences_of_input(port: Port, *, card: ModelCard) -> Iterator[str]:
     order = ["batch", "channels", *at] if card.layout == "NCHW" else ["batch", *at, "channels"]
     found = dict(zip(order, port.sides))
     if found["batch"] not in {None, card.batch}:
-        said = f"the card says {card.batch}" if card.batch else f"{MAX_BATCH} at most are possible"
-        yield f"batch: the model takes {found['batch']} images at once, {said}"
+        yield f"batch: the model takes {found['batch']} images at once, the card says {card.batch}"
     if found["channels"] not in {None, 3}:
         other = "NHWC" if card.layout == "NCHW" else "NCHW"
-        if port.sides[1 if other == "NCHW" else 3] == 3:
-            meant = f"with layout: {other} it would be 3"
-            yield f"layout: the card says {card.layout}, where the model takes {found['channels']} channels; {meant}"
-        else:
-            yield f"the input {port.name!r} takes {found['channels']} channels, an image has 3 (layout: {card.layout})"
+        meant = f"with layout: {other} it would be {port.sides[1 if other == 'NCHW' else 3] or 'any number'}"
+        yield f"layout: the card says {card.layout}, where the model takes {found['channels']} channels; {meant}"
         return
     for side, wanted in zip(at, card.input_size):
         if found[side] not in {None, wanted}:

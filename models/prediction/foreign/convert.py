@@ -19,15 +19,15 @@ from models.prediction.foreign.graphs import mend_scalars, parsed_graph, part_fo
 from models.prediction.foreign.parcels import Parcel, chosen_output, outputs_of
 from models.prediction.foreign.saved_models import offering, parsed_saved_model
 from models.prediction.foreign.tflite_files import Tensor, ends_of_tflite
+from models.prediction.onnx_files.safety import MAX_ELEMENTS
 
-MAX_ELEMENTS: Final = 1 << 28
-"""Of one tensor, as of ONNX files."""
 ENDLESS: Final = frozenset({"Loop", "TensorIterator"})
 """How often these run may depend on the image."""
 MISSING_OPERATORS: Final = re.compile(
     r"No (?:translator|conversion rule) found for (?:operations?: )?(?P<names>[^\n]+?)(?: node)?\.?(?:\n|$)"
 )
-MEMORY_WORDS: Final = ("bad_alloc", "bad alloc", "allocat", "memory", "length_error")
+PLACES_IN_CODE: Final = re.compile(r"Exception from \S+:\d+:|Check '[^']*' failed at \S+:\d+:")
+"""What OpenVINO puts before its reasons."""
 DTYPES: Final = {
     "f16": "float16",
     "f32": "float32",
@@ -114,14 +114,14 @@ def _opened(path: Path, *, parcel: Parcel) -> Any:
         raise
     except Exception as error:
         said = str(error)
-        if isinstance(error, MemoryError) or any(word in said.lower() for word in MEMORY_WORDS):
+        if engines.is_out_of_memory(error):
             reason = "this model asks for more memory than a model needs, already where it is read"
             raise SecurityRefused(reason, where=parcel.source, remedy=AGAIN) from error
         lacking = sorted({found["names"].strip() for found in MISSING_OPERATORS.finditer(said)})
         if lacking:
             reason = f"OpenVINO has no operator {', '.join(lacking)}, which this model is made of"
             raise InputRefused(reason, where=parcel.source, remedy=AS_ONNX) from error
-        told = " ".join(said.replace(str(path), parcel.source.name).split())[-400:]
+        told = " ".join(PLACES_IN_CODE.sub("", said).replace(str(path), parcel.source.name).split())[-400:]
         raise InputRefused(f"OpenVINO cannot read it: {told}", where=parcel.source, remedy=AGAIN) from error
     if not model.inputs or not model.outputs:
         reason = f"OpenVINO finds {len(model.inputs)} inputs and {len(model.outputs)} outputs in it"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -16,6 +16,8 @@ from models.prediction.foreign.graphs import ends_of, parsed_graph
 from models.prediction.foreign.saved_models import DEFAULT, choices_of, parsed_saved_model, reads_variables
 
 Kind: TypeAlias = Literal["tflite", "frozen", "saved_model"]
+WEIGHTS: Final = tuple(f"{VARIABLES}/{VARIABLES}.{part}" for part in ("index", "data-"))
+"""Beginnings of the files of a SavedModel that hold its variables, which are of no use without each other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,8 +66,9 @@ def outputs_of(parcel: Parcel) -> list[str]:
     """Return which outputs a card may name of a model of TensorFlow. Raises InputRefused where it cannot be read."""
     if parcel.kind == "saved_model":
         model = parsed_saved_model(parcel.main, file=parcel.source)
-        if reads_variables(model) and len(parcel.files) == 1:
-            reason = f"its weights are missing: it has variables, and there is no file of its folder {VARIABLES!r}"
+        lacking = [part for part in WEIGHTS if not any(name.startswith(part) for name in parcel.files)]
+        if lacking and (reads_variables(model) or len(lacking) < len(WEIGHTS)):
+            reason = f"its weights are missing: there is no file {' and no '.join(f'{part}*' for part in lacking)}"
             raise InputRefused(reason, where=parcel.source, remedy="restore the whole folder from where it came")
         return choices_of(model)
     return ends_of(parsed_graph(parcel.main, file=parcel.source))

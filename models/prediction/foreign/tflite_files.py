@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from curation.errors import InputRefused
+from models.model_files import TFLITE_MARK, TFLITE_MARK_AT
 
-MARK: Final = b"TFL3"
-MARK_AT: Final = slice(4, 8)
 SUBGRAPHS, TENSORS, INPUTS, OUTPUTS = 2, 0, 1, 2
 NAME, QUANTISATION, SCALE, ZERO_POINT = 3, 4, 2, 3
 RESTORE: Final = "restore the file from where it came, or convert the model again"
@@ -31,8 +30,8 @@ class Tensor:
 
 def ends_of_tflite(data: bytes, *, file: Path) -> tuple[list[Tensor], list[Tensor]]:
     """Return the inputs and the outputs of a TFLite file. Raises InputRefused where it is none, or cut off."""
-    if data[MARK_AT] != MARK:
-        reason = f"not a TFLite file: it does not hold {MARK.decode()} where such files do"
+    if data[TFLITE_MARK_AT] != TFLITE_MARK:
+        reason = f"not a TFLite file: it does not hold {TFLITE_MARK.decode()} where such files do"
         raise InputRefused(reason, where=file, remedy=RESTORE)
     try:
         reader = _Reader(data)
@@ -42,7 +41,8 @@ def ends_of_tflite(data: bytes, *, file: Path) -> tuple[list[Tensor], list[Tenso
         ends = [[reader.int32(at) for at in reader.vector(reader.field(graph, which))] for which in (INPUTS, OUTPUTS)]
         taken, given = ([_tensor(reader, reader.follow(tensors[index])) for index in indices] for indices in ends)
     except (struct.error, IndexError, UnicodeDecodeError) as error:
-        raise InputRefused(f"not a whole TFLite file: {error}", where=file, remedy=RESTORE) from error
+        reason = f"not a whole TFLite file: its {len(data):,} bytes tell of places beyond their end, or of no text"
+        raise InputRefused(reason, where=file, remedy=RESTORE) from error
     return taken, given
 
 

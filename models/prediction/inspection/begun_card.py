@@ -59,8 +59,8 @@ class BegunCard:
         return [*told, *(f"{mark:<{width}}  # {advice}" for mark, advice in zip(marks, self.to_say.values()))]
 
 
-def begun_card(taken: Port, outputs: Sequence[Output]) -> BegunCard:
-    """Return the card that the input (4 axes) and the outputs of a graph allow to begin."""
+def begun_card(taken: Port, outputs: Sequence[Output], *, others: Sequence[str] = ()) -> BegunCard:
+    """Return the card that the input (4 axes) and the outputs of a graph, and the names of `others`, allow to begin."""
     known: dict[str, Any] = {}
     to_say: dict[str, str] = {}
     layout = layout_of(taken)
@@ -73,8 +73,8 @@ def begun_card(taken: Port, outputs: Sequence[Output]) -> BegunCard:
         known |= {"mean": [0, 0, 0], "std": [1, 1, 1]}
     else:
         to_say |= {"mean": ADVICE["mean"], "std": ADVICE["std"]}
-    if len(outputs) > 1:
-        to_say["output_name"] = "one of " + ", ".join(one.port.name for one in outputs)
+    if len(names := [*(one.port.name for one in outputs), *others]) > 1:
+        to_say["output_name"] = "one of " + ", ".join(names)
     _add_output(outputs[0], layout=layout, size=size, known=known, to_say=to_say)
     return BegunCard(known=known, to_say=to_say)
 

@@ -21,7 +21,7 @@ from curation.errors import CurateError, InputRefused, SecurityRefused
 from models.card import ModelCard
 from models.model_files import FoundModel, read_model_file
 from models.prediction import engines
-from models.prediction.checks.ports import ONE_IMAGE, Port
+from models.prediction.checks.ports import ONE_IMAGE, Port, no_image
 from models.prediction.checks.probe import probe_image
 from models.prediction.checks.real_pictures import plain_pictures
 from models.prediction.find_model import find_model
@@ -44,11 +44,15 @@ SUM_OFF: Final = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspected:
-    """The inputs and outputs of a model, and the card that they allow to begin; it belongs into `card_file`."""
+    """The inputs and outputs of a model, and the card that they allow to begin; it belongs into `card_file`.
+
+    `others` are the names of outputs that were not run: beyond the first 12, or those that the runtime cannot read.
+    """
 
     form: str
     inputs: tuple[Port, ...]
     outputs: tuple[Output, ...]
+    others: tuple[str, ...]
     card: BegunCard
     card_file: Path
 
@@ -84,17 +88,18 @@ def inspect_model(path: Path) -> Inspected:
 def inspected_here(found: FoundModel) -> Inspected | CurateError:
     """Return what a model says of itself, in a process of its own; what stops the command comes back as a value."""
     try:
-        inputs, parts = _onnx_parts(found) if found.is_onnx else _foreign_parts(found)
-        if len(inputs) != 1 or len(inputs[0].sides) != 4:
-            told = ", ".join(f"{port.name} {list(port.sides)}" for port in inputs) or "none"
-            reason = f"one image with 4 axes is expected as input, the model takes {told}"
-            return InputRefused(reason, where=found.path, remedy=ONE_IMAGE)
+        inputs, parts, names = _onnx_parts(found) if found.is_onnx else _foreign_parts(found)
+        if reasons := list(no_image(inputs)):
+            return InputRefused("; ".join(reasons), where=found.path, remedy=ONE_IMAGE)
         outputs = [Output(port=part.output, seen=_seen(part, taken=inputs[0])) for part in parts]
+        read = {one.port.name for one in outputs}
+        others = tuple(name for name in names if name not in read)
         return Inspected(
             form=found.form,
             inputs=tuple(inputs),
             outputs=tuple(outputs),
-            card=begun_card(inputs[0], outputs),
+            others=others,
+            card=begun_card(inputs[0], outputs, others=others),
             card_file=found.card,
         )
     except CurateError as error:
@@ -107,7 +112,8 @@ def _inspecting(_: int) -> Callable[[Sequence[FoundModel]], Iterator[Inspected |
     return partial(map, inspected_here)
 
 
-def _onnx_parts(found: FoundModel) -> tuple[list[Port], list[_Part]]:
+def _onnx_parts(found: FoundModel) -> tuple[list[Port], list[_Part], list[str]]:
+    """Return the inputs, the model once for each output of the first, and the names of all outputs."""
     model = onnx.load_model_from_string(checked_onnx(read_model_file(found.weights), file=found.weights))
     inputs, outputs = ports_of_onnx(model)
     parts = []
@@ -117,11 +123,11 @@ def _onnx_parts(found: FoundModel) -> tuple[list[Port], list[_Part]]:
         del alone.graph.output[:]
         alone.graph.output.append(value)
         parts.append(_Part(data=alone.SerializeToString(), constants=None, output=port))
-    return inputs, parts
+    return inputs, parts, [port.name for port in outputs]
 
 
-def _foreign_parts(found: FoundModel) -> tuple[list[Port], list[_Part]]:
-    """Return the inputs, and the model once for each output; outputs that cannot be read are left out, but not all."""
+def _foreign_parts(found: FoundModel) -> tuple[list[Port], list[_Part], list[str]]:
+    """Return as `_onnx_parts` does; outputs that cannot be read are left out, but not all."""
     refuse_without_openvino(found.path)
     parcel = parcel_of(found)
     if parcel.kind == "tflite":
@@ -142,7 +148,7 @@ def _foreign_parts(found: FoundModel) -> tuple[list[Port], list[_Part]]:
         parts.append(_Part(data=made.xml, constants=made.constants, output=output))
     if not parts:
         raise failure or InputRefused("the model has no output", where=found.path, remedy=AGAIN)
-    return inputs, parts
+    return inputs, parts, names
 
 
 def _ports(made: Intermediate, *, name: str) -> tuple[list[Port], Port]:

@@ -22,9 +22,9 @@ from models.export.export_onnx import (
     checked_export,
     compared,
     is_published,
-    publish,
     refuse_differences,
 )
+from models.export.forms import Made, publish
 from models.export.pictures import drawn_pictures
 from models.networks.catalogue import build_network
 from models.prediction.engines import Torch
@@ -114,7 +114,7 @@ def test_both_runtimes_are_compared_and_the_card_tells_the_file(
     assert [one.runtime for one in made.comparisons] == ["ONNX Runtime", "OpenVINO"]
     assert all(one.images == 3 and one.probability_off <= 1e-4 and one.miou_off <= 1e-3 for one in made.comparisons)
     assert not file.parent.exists()
-    publish(made, file=file)
+    publish(Made(files={".onnx": made.data}, card=made.card), stem=file.with_suffix(""))
     card = read_card(file.with_suffix(".yaml"))
     assert card.sha256 == sha256_of(file.read_bytes())
     assert msgspec.structs.replace(card, sha256=None) == msgspec.structs.replace(
@@ -165,7 +165,7 @@ def test_a_finished_export_is_known_an_unfinished_one_is_not_and_another_is_refu
     file = tmp_path / "unet.onnx"
     assert not is_published(run, file=file)
     made = checked_export(run, file=file, pictures=[])
-    publish(made, file=file)
+    publish(Made(files={".onnx": made.data}, card=made.card), stem=file.with_suffix(""))
     assert is_published(run, file=file)
     card = file.with_suffix(".yaml").read_bytes()
     file.with_suffix(".yaml").unlink()

@@ -15,6 +15,7 @@ from models.export.forms import (
     is_published,
     publish,
     refuse_neighbours,
+    refuse_strangers,
     stem_of,
     with_record,
 )
@@ -76,6 +77,24 @@ def test_no_card_is_replaced_by_that_of_another_form(tmp_path: Path) -> None:
     with pytest.raises(InputRefused, match="a model of another form has this name"):
         refuse_neighbours(tmp_path / "unet", form="ncnn")
     refuse_neighbours(tmp_path / "unet", form="onnx")
+    (tmp_path / "frozen.pb").touch()
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "saved_model.pb").touch()
+    for name in ("frozen", "saved"):
+        with pytest.raises(InputRefused, match="a model of another form has this name"):
+            refuse_neighbours(tmp_path / name, form="onnx")
+
+
+def test_a_file_without_a_card_is_replaced_only_by_the_same_bytes(tmp_path: Path) -> None:
+    (tmp_path / "unet.param").write_bytes(FILES[".param"])
+    refuse_strangers(FILES, stem=tmp_path / "unet")  # as an export leaves it that is stopped before its second file
+    (tmp_path / "unet.bin").write_bytes(b"of somebody else")
+    with pytest.raises(InputRefused, match="another file under this name, without a card") as refused:
+        refuse_strangers(FILES, stem=tmp_path / "unet")
+    assert refused.value.where == str(tmp_path / "unet.bin") and "--overwrite" in refused.value.remedy
+    (tmp_path / "folder.param").mkdir()
+    with pytest.raises(InputRefused, match="another file under this name"):
+        refuse_strangers(FILES, stem=tmp_path / "folder")
 
 
 def test_an_export_is_opened_by_any_of_its_files_and_tells_its_cost(tmp_path: Path) -> None:

@@ -79,20 +79,33 @@ def test_what_rounding_decides_does_not_count_however_large_log_odds_are(size: f
     assert verdict(after, before).masks < 0.95
 
 
-def test_a_file_that_is_refused_names_images_and_layers() -> None:
+def refusal(*, layers: list[tuple[str, float]] | None, is_int8: bool) -> InputRefused:
     worse = half()
     worse[0, :5] = -5
     with pytest.raises(InputRefused) as refused:
         refuse_moved(
             verdict(half(), worse),
             max_loss=0.005,
-            layers=lambda: [("/stage4/Conv", 0.271)],
-            what="onnx in int8",
+            layers=lambda: layers,
+            what="onnx in int8" if is_int8 else "ncnn in fp32",
+            is_int8=is_int8,
             file=Path("unet.onnx"),
         )
-    said = str(refused.value)
+    return refused.value
+
+
+def test_what_helps_is_told_of_the_form_and_layers_without_their_names_are_none() -> None:
+    int8, ncnn = refusal(layers=[], is_int8=True), refusal(layers=None, is_int8=False)
+    assert "--calibrate" in int8.remedy and "without --int8" in int8.remedy
+    assert "int8" not in ncnn.remedy and "--calibrate" not in ncnn.remedy and "another form" in ncnn.remedy
+    assert "in this form they have other names" in ncnn.reason
+
+
+def test_a_file_that_is_refused_names_images_and_layers() -> None:
+    refused = refusal(layers=[("/stage4/Conv", 0.271)], is_int8=True)
+    said = str(refused)
     assert "unet.onnx: onnx in int8 does not predict" in said and "nothing was written" in said
-    assert "one (0.905)" in said and "/stage4/Conv (by 27%)" in said and refused.value.exit_code == 4
+    assert "one (0.905)" in said and "/stage4/Conv (by 27%)" in said and refused.exit_code == 4
     assert "(allowed: 0.995 or more)" in said
 
 

@@ -17,6 +17,7 @@ import torch
 
 from curation.errors import CurateError, InputRefused, SecurityRefused
 from models.model_files import read_model_file, refuse_code
+from models.packed_models import model_bytes
 from models.prediction.find_model import find_model
 from models.prediction.prepare import checked_model
 from models.prediction.protocol import EngineOptions
@@ -153,3 +154,30 @@ def test_what_is_no_model_is_refused_saying_what_was_looked_for(tmp_path: Path) 
     (tmp_path / "checkpoints").mkdir()
     with pytest.raises(InputRefused, match="not finished"):
         find_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("data", "said", "remedy"),
+    [
+        (b"", "the file is empty", "restore"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of Git LFS", "git lfs pull"),
+        (b"\n<!DOCTYPE html>\n<title>Sign in</title>", "a web page", "the address of the file itself"),
+        (b"\x1c\x00\x00\x00TFL3" + bytes(99), "this is a TFLite file", "the ending .tflite"),
+    ],
+)
+@pytest.mark.parametrize("name", ["model.onnx", "model.pb", "model.tar.gz"])
+def test_what_a_download_leaves_in_the_place_of_a_model_is_named(
+    data: bytes, said: str, remedy: str, name: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputRefused, match=said) as refused:
+        model_bytes(find_model(tmp_path / name))
+    assert remedy in refused.value.remedy
+
+
+def test_a_linked_model_is_refused_with_what_helps(tmp_path: Path) -> None:
+    (tmp_path / "blob").write_bytes(b"model")
+    (tmp_path / "model.onnx").symlink_to("blob")
+    with pytest.raises(InputRefused, match="a symbolic link, which is not followed") as refused:
+        read_model_file(tmp_path / "model.onnx")
+    assert "cp -L" in refused.value.remedy

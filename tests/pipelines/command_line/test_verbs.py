@@ -28,6 +28,12 @@ CURATION = (
 """Verbs that need no more than a drawn source; the demo hands all flags on to others."""
 
 
+@pytest.mark.parametrize("name", sorted(VERBS))
+def test_examples_stand_in_lines_of_their_own(name: str) -> None:
+    """A backslash before the b, which keeps lines as they are, is read as text where it is written twice."""
+    assert "\\b" not in (VERBS[name].load().__doc__ or "")
+
+
 def watched(seen: set[str], **values: Any) -> RunOptions:
     """Return flags that note in `seen` which of them are looked at."""
 

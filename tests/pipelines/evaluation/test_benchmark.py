@@ -17,6 +17,8 @@ from pipelines.command_line.options import RunOptions
 from pipelines.evaluation.benchmark import BenchmarkFlags, benchmark
 from pipelines.evaluation.evaluate import EvaluateFlags, evaluate
 from tests.models.drawn import Sample, drawn_dataset, person
+from tests.models.prediction.drawn_models import red_model, write_onnx
+from tests.models.prediction.foreign.tensorflow_files import card, saved_model, signature
 from tests.models.tiny_onnx import write_tiny_onnx
 
 RUN = RunOptions(workers=1, quiet=True)
@@ -67,6 +69,34 @@ def test_a_broken_sample_is_named_and_counted(model: Path, data: Path, tmp_path:
     assert result.exit_code == 3 and result.data["rows"][0]["scored"] == 1
     assert any("a.png" in warning for warning in result.warnings)
     assert np.isclose(result.data["rows"][0]["miou"], 1.0)
+
+
+def test_a_card_that_misleads_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    """It says person where its pictures are red, and these are red where the labels have background."""
+    shapes = [person(left=2 + number, top=4 + 2 * number) for number in range(6)]
+    drawn_dataset(
+        tmp_path / "set", [Sample(id=f"s{n}", prediction=255 - mask, mask=mask) for n, mask in enumerate(shapes)]
+    )
+    model = write_onnx(tmp_path, red_model())
+    flags = BenchmarkFlags(model=(model,), data=(tmp_path / "set",), runs=1)
+    with pytest.raises(InputRefused, match="it gives the background"):
+        benchmark(flags, run=RUN)
+
+
+def test_models_of_one_name_are_told_apart_by_their_paths(model: Path, tmp_path: Path) -> None:
+    twin = write_tiny_onnx(tmp_path / model.name)
+    other = write_tiny_onnx(tmp_path / "other.onnx")
+    flags = BenchmarkFlags(model=(model, twin, other), runtime=("onnxruntime",))
+    planned = benchmark(flags, run=RunOptions(workers=1, quiet=True, dry_run=True))
+    assert [row["model"] for row in planned.data["rows"]] == [str(model), str(twin), "other.onnx"]
+
+
+def test_a_saved_model_is_as_large_as_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    mask = signature({"image": "ImageTensor:0"}, {"mask": "logits:0"})
+    folder = card(saved_model(tmp_path / "saved", signatures={"serving_default": mask}), output="logits")
+    [subject] = subjects_of(folder, options=EngineOptions(device="cpu", workers=1), runtimes=("openvino",))
+    assert (subject.name, subject.size) == ("saved", (folder / "saved_model.pb").stat().st_size)
 
 
 def test_a_dry_run_measures_nothing(model: Path) -> None:

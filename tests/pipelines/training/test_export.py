@@ -54,6 +54,30 @@ def test_an_export_is_written_once_and_replaced_only_when_told(run_folder: Path,
     assert onnx.read_bytes() != before[onnx]
 
 
+def test_an_export_that_was_stopped_before_its_card_goes_on_and_another_file_stays(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    onnx = tmp_path / "out" / "unet.onnx"
+    exported(run_folder, onnx)
+    card = onnx.with_suffix(".yaml").read_bytes()
+    onnx.with_suffix(".yaml").unlink()
+    assert exported(run_folder, onnx).data["written"] and onnx.with_suffix(".yaml").read_bytes() == card
+    onnx.with_suffix(".yaml").unlink()
+    onnx.write_bytes(b"of another tool")
+    with pytest.raises(InputRefused, match="another file under this name, without a card"):
+        exported(run_folder, onnx)
+    assert onnx.read_bytes() == b"of another tool"
+    assert exported(run_folder, onnx, overwrite=True).data["written"]
+
+
+def test_the_card_of_another_form_is_not_replaced_even_when_told(run_folder: Path, tmp_path: Path) -> None:
+    for name in ("unet.param", "unet.bin", "unet.yaml"):
+        (tmp_path / name).write_text("of ncnn")
+    with pytest.raises(InputRefused, match="a model of another form has this name"):
+        exported(run_folder, tmp_path / "unet.onnx", overwrite=True)
+    assert (tmp_path / "unet.yaml").read_text() == "of ncnn" and not (tmp_path / "unet.onnx").exists()
+
+
 def test_an_export_that_differs_leaves_nothing(
     run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

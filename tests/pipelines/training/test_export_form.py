@@ -17,6 +17,7 @@ from models.networks.catalogue import build_network
 from pipelines.command_line.options import Result, RunOptions
 from pipelines.training.export import ExportFlags, export
 from tests.models.drawn import Sample, drawn_dataset, person
+from tests.models.prediction.drawn_models import red_model, write_onnx
 from tests.models.tiny_onnx import write_tiny_onnx
 from tests.pipelines.training.test_export import saved
 
@@ -83,6 +84,13 @@ def test_int8_of_an_onnx_file_is_kept_where_labels_say_so(data: Path, tmp_path: 
     assert (load_model(out).predict(half)[:, [3, 25]] >= 0.5).all(axis=0).tolist() == [True, False]
 
 
+def test_a_card_that_misleads_is_refused_before_int8(data: Path, tmp_path: Path) -> None:
+    model = write_onnx(tmp_path, red_model(), channels="BGR")
+    with pytest.raises(InputRefused, match=r"with `channels: RGB`"):
+        exported(model, "openvino", tmp_path / "small", int8=True, calibrate=(data,), data=(data,))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "model.onnx", "model.yaml"]
+
+
 def test_calibration_images_without_a_person_are_refused(tmp_path: Path) -> None:
     nobody = np.zeros((40, 30), np.uint8)
     unlabelled, labelled = tmp_path / "unlabelled", tmp_path / "labelled"
@@ -125,11 +133,25 @@ def test_a_form_that_loses_too_much_leaves_nothing(
             "--int8 is not written for --to ncnn",
         ),
         ({"to": "onnx", "out": Path("a.onnx"), "max_loss": float("nan")}, "is no fall of mIoU"),
+        ({"to": "onnx", "out": Path("a.onnx"), "max_loss": 0.0}, "is no fall of mIoU"),
     ],
 )
 def test_flags_that_contradict_each_other_are_refused(run_folder: Path, flags: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigurationProblem, match=said):
         export(ExportFlags(model=run_folder, **flags), run=RunOptions())
+
+
+@pytest.mark.parametrize("to", ["onnx", "openvino", "ncnn", "tflite"])
+@pytest.mark.parametrize("name", ["portrait.tflite", "portrait.pb", "portrait.tar.gz", "portrait"])
+def test_a_foreign_model_is_told_that_it_is_one(to: str, name: str, tmp_path: Path) -> None:
+    model = tmp_path / name
+    if "." not in name:
+        model.mkdir()
+    (model if "." in name else model / "saved_model.pb").touch()
+    out = tmp_path / "out" / ({"onnx": "a.onnx", "tflite": "a.tflite"}.get(to, "a"))
+    with pytest.raises(InputRefused, match="a model of TensorFlow or TFLite") as refused:
+        exported(model, to, out)
+    assert refused.value.where == str(model) and not out.parent.exists()
 
 
 def test_an_onnx_file_is_written_as_onnx_only_in_int8(tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from onnx import helper, numpy_helper
 
 from curation.errors import InputRefused
 from curation.images.pixels import Image
 from models.prediction.checks.real_pictures import Sample, refuse_misread
 from models.prediction.ready_model import ReadyModel
-from tests.models.prediction.drawn_models import convolution, write_onnx
+from tests.models.prediction.drawn_models import convolution, model_of, write_onnx
 from tests.models.prediction.foreign.readied import ready
 
 
@@ -49,3 +50,36 @@ def test_an_input_that_is_too_large_is_told_with_the_numbers_of_the_usual_one(tm
 def test_a_model_that_is_sure_of_itself_is_not_refused(tmp_path: Path) -> None:
     sure = model(tmp_path, mean=100, std=255, strength=200)
     assert refuse_misread(sure, samples=album(tmp_path), threads=1) == sure
+
+
+def wave(folder: Path, *, std: float) -> ReadyModel:
+    """Return a model whose log-odds are -8 cos(pi red), of red as it enters: of whole numbers 8 times 1 or -1."""
+    red = np.array([[[[np.pi]], [[0]], [[0]]]], np.float32)
+    constants = [numpy_helper.from_array(red, "red"), numpy_helper.from_array(np.float32(-8), "strength")]
+    nodes = [
+        helper.make_node("Conv", ["image", "red"], ["angle"]),
+        helper.make_node("Cos", ["angle"], ["cosine"]),
+        helper.make_node("Mul", ["cosine", "strength"], ["output"]),
+    ]
+    return ready(write_onnx(folder, model_of(nodes, constants=constants), mean=(0.0,) * 3, std=(std,) * 3))
+
+
+def test_masks_in_rags_are_told_where_another_usual_input_makes_them_smooth(tmp_path: Path) -> None:
+    """A model that is never sure: pixels of 0..255 that it takes for 0..1 make it say yes and no by odd and even."""
+    right = wave(tmp_path, std=255)
+    assert refuse_misread(right, samples=album(tmp_path), threads=1) == right
+    with pytest.raises(InputRefused, match=r"masks are in rags: .* with pixels of 0\.\.1 \d times") as refused:
+        refuse_misread(wave(tmp_path, std=1), samples=album(tmp_path), threads=1)
+    assert "`std: [255.0, 255.0, 255.0]`" in refused.value.remedy
+
+
+def test_masks_that_are_ragged_with_every_usual_input_are_those_of_the_model(tmp_path: Path) -> None:
+    """One that says yes of what is brighter than the noise is on average finds the same crumbs in other units."""
+    folder = tmp_path / "noise"
+    folder.mkdir()
+    for number in range(6):
+        noise = np.random.default_rng(number).integers(0, 256, (64, 48, 3), dtype=np.uint8)
+        cv2.imwrite(str(folder / f"{number}.png"), noise)
+    samples = [Sample(file=path) for path in sorted(folder.iterdir())]
+    crumbs = model(tmp_path, mean=127.5, std=127.5, strength=8)
+    assert refuse_misread(crumbs, samples=samples, threads=1) == crumbs

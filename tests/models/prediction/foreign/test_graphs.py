@@ -106,7 +106,7 @@ def test_a_graph_whose_weights_lie_elsewhere_is_no_frozen_graph(tmp_path: Path) 
     assert "SavedModel" in refused.value.remedy
 
 
-@pytest.mark.parametrize("data", [b"", b"hello", graph()[:100], graph(*red_nodes())[:-7], pb((1, pb((1, "x"))))])
+@pytest.mark.parametrize("data", [b"hello", graph(*red_nodes())[:-7], pb((1, pb((1, "x"))))])
 def test_what_is_no_graph_is_refused(data: bytes, tmp_path: Path) -> None:
     path = red_graph(tmp_path)
     path.write_bytes(data)

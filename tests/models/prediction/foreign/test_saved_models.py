@@ -89,7 +89,11 @@ def test_of_two_functions_without_signature_none_is_guessed(tmp_path: Path) -> N
 def test_a_folder_without_its_variables_is_told(tmp_path: Path) -> None:
     nodes = [*red_nodes(), node("w", "VarHandleOp", dtype=of_type(FLOAT), shape=of_shape(3))]
     folder = card(saved_model(tmp_path / "bare", signatures={"serving_default": MASK}, nodes=nodes), **LOGITS)
-    with pytest.raises(InputRefused, match="its weights are missing"):
+    with pytest.raises(InputRefused, match=r"its weights are missing: .*index\* and no variables/variables\.data-\*"):
+        ready(folder)
+    (folder / "variables").mkdir()
+    (folder / "variables" / "variables.index").write_bytes(b"index")
+    with pytest.raises(InputRefused, match=r"weights are missing: there is no file variables/variables\.data-\*"):
         ready(folder)
 
 

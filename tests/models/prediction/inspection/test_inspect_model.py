@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from onnx import TensorProto, helper
 
 from curation.errors import CurateError, InputRefused, SecurityRefused
 from models.card import UNSAID, read_card
 from models.model_files import model_on_disk
 from models.prediction.inspection.inspect_model import Inspected, inspect_model, inspected_here
-from tests.models.prediction.drawn_models import red_model, write_onnx
+from tests.models.prediction.drawn_models import model_of, red_model, write_onnx
 from tests.models.prediction.foreign.readied import picture, predicted
 from tests.models.prediction.foreign.tensorflow_files import graph, red_nodes, saved_model, signature
 from tests.models.prediction.foreign.tflite_drawn import red_parts, tflite
@@ -62,6 +63,39 @@ def test_each_signature_is_told(tmp_path: Path) -> None:
     found = here(saved_model(tmp_path / "two", signatures={"serving_default": one, "plain": one}))
     assert [output.port.name for output in found.outputs] == ["plain/mask", "serving_default/mask"]
     assert "output_name" in found.card.to_say
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "said"),
+    [
+        ((0, 3, 32, 24), TensorProto.FLOAT, "takes 0 images at once"),
+        ((99, 3, 32, 24), TensorProto.FLOAT, "takes 99 images at once, 64 at most"),
+        ((1, 3, 0, 24), TensorProto.FLOAT, "a side has 1 to 8192 pixels"),
+        ((1, 3, 9000, 24), TensorProto.FLOAT, "a side has 1 to 8192 pixels"),
+        ((1, 4, 32, 24), TensorProto.FLOAT, "takes 4 or 24 channels, an image has 3"),
+        ((1, 3, 32, 24), TensorProto.INT8, "is int8, which is none of"),
+    ],
+)
+def test_no_card_is_begun_that_no_command_would_take(
+    shape: tuple[int, ...], dtype: int, said: str, tmp_path: Path
+) -> None:
+    model = model_of([helper.make_node("Relu", ["image"], ["output"])], shape=shape)
+    model.graph.input[0].type.tensor_type.elem_type = dtype
+    with pytest.raises(InputRefused, match=said) as refused:
+        here(write_onnx(tmp_path, model))
+    assert "no card can correct that" in refused.value.remedy
+
+
+def test_outputs_that_are_not_run_are_told_by_name(tmp_path: Path) -> None:
+    names = [f"mask{number}" for number in range(15)]
+    model = model_of([helper.make_node("Relu", ["image"], [name]) for name in names], channels=3)
+    first = model.graph.output.pop()
+    for name in names:
+        first.name = name
+        model.graph.output.append(first)
+    found = here(write_onnx(tmp_path, model))
+    assert [one.port.name for one in found.outputs] == names[:12] and found.others == tuple(names[12:])
+    assert found.card.to_say["output_name"] == "one of " + ", ".join(names)
 
 
 def test_it_is_read_in_another_process_and_what_is_none_is_refused(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_a_model_as_its_card_says_passes() -> None:
             {"layout": "NHWC"},
             "layout: the card says NHWC, where the model takes 24 channels; with layout: NCHW",
         ),
-        (relu(shape=("n", 1, *SIZE)), {}, "takes 1 channels"),
+        (relu(shape=("n", 1, *SIZE)), {}, "takes 1 or 24 channels, an image has 3"),
         (relu(shape=(4, 3, *SIZE)), {"batch": 2}, "batch: the model takes 4 images at once, the card says 2"),
         (relu(shape=(99, 3, *SIZE)), {}, "batch: the model takes 99 images at once, 64 at most are possible"),
         (relu(shape=(3, *SIZE)), {}, "has 3 axes, 4 are expected"),
