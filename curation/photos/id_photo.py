@@ -1,7 +1,8 @@
-"""ID photos: the head at the height that is asked for, on a colour, in the exact number of pixels."""
+"""ID photos: the head at the height that is asked for, level, on a colour, in the exact number of pixels."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,145 +10,98 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.fusion.head_shape import SOLID, Head, find_head, without_holes
+from curation.fusion.head_shape import Head, without_holes
+from curation.images.faces import Face
 from curation.images.pixels import Alpha, Image
 from curation.matting.composite import composite
+from curation.photos.assessment import AGAIN, Assessment, assess
 from curation.photos.backdrop import Colour, cut_out
-from curation.photos.sizes import Pixels
+from curation.photos.head_lines import HeadLines
+from curation.photos.measures import Measure
+from curation.photos.placing import Cut, Wanted
+from curation.photos.sizes import IdSize, Pixels
 from curation.quarantine import BadRecord, Code
 
-LARGER_HEAD: Final = 0.12
-"""Where the photograph ends at the chest, the head may take so much more of the height than was asked for."""
-SOFT_FROM: Final = 1.15
-"""A photograph enlarged by a larger factor gets a warning. A convention."""
-MOST_ENLARGED: Final = 2.0
-"""A photograph that has to be enlarged more shows pixels, not a person."""
-AGAIN: Final = "take the photograph again, upright, with the whole head and the shoulders in it, and space above"
+AROUND: Final = 0.02
+"""Half the range around a height of the head that is asked for, as a share of the photo's height."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdRules:
-    """What an ID photo looks like: `size` (height, width) in pixels, and the head and the space above it in shares of
-    the height."""
+    """What an ID photo looks like: its size on paper, and `pixels` (height, width); `head` and `space` (above the hair)
+    in shares of the height where they are not those of the size."""
 
-    size: Pixels
-    head: float
-    above: float
+    size: IdSize
+    pixels: Pixels
     colour: Colour
+    head: float | None = None
+    space: float | None = None
+
+    @property
+    def wanted(self) -> Wanted:
+        """The head that is aimed at, and the space above it, in mm."""
+        height, head = self.size.height_mm, self.size.head
+        if self.head is not None:
+            head = (self.head - AROUND) * height, (self.head + AROUND) * height
+        return Wanted(head=head, space=self.size.space if self.space is None else self.space * height)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class IdPhoto:
-    """An ID photo (h, w, 3), the share of its height that the head takes, and what a person should look at."""
+    """An ID photo (h, w, 3), and what a person should look at.
+
+    `lines` are those of the head in the photo, in its pixels; `matrix` (2, 3) leads from the photograph to the photo.
+    """
 
     picture: Image
-    head: float
     warnings: tuple[str, ...]
+    lines: HeadLines
+    matrix: NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Crop:
-    """A part of a photograph in its pixels; it may reach beyond the frame."""
+def id_photo(
+    image: Image, *, alpha: Alpha, faces: Sequence[Face], rules: IdRules, file: str = ""
+) -> tuple[IdPhoto | BadRecord, tuple[Measure, ...]]:
+    """Return the ID photo of the person in an image (h, w, 3), or why there is none, and what was measured.
 
-    top: int
-    left: int
-    height: int
-    width: int
-
-
-def id_photo(image: Image, *, alpha: Alpha, rules: IdRules, file: str = "") -> IdPhoto:
-    """Return the ID photo of the largest person in an image (h, w, 3).
-
-    Raises BadRecord: EMPTY_ALPHA for nobody; UNSUITABLE where the head is cut off or too small, or the chest missing.
+    The reason is EMPTY_ALPHA for nobody; UNSUITABLE where a measure is beyond what the size allows.
     """
-    head = find_head(alpha)
-    if head is None:
-        raise BadRecord(Code.EMPTY_ALPHA, "there is no person", file=file, hint=AGAIN)
-    if head.crown == 0:
-        reason = "the person touches the upper edge of the photograph, so that the head is cut off or without space"
-        raise BadRecord(Code.UNSUITABLE, reason, file=file, hint=AGAIN)
-    warnings = []
-    if not head.is_sure:
-        warnings.append("no neck is seen, so the height of the head is estimated from its width; check the result")
-    share = _share(head, rules=rules, bottom=_bottom(alpha), file=file)
-    if share > rules.head * 1.01:
-        warnings.append(f"the photograph ends at the chest, so the head takes {share:.0%} of the height")
-    crop = _crop(head, share=share, rules=rules)
-    warnings += _refuse_or_warn(crop, alpha=alpha, rules=rules, file=file)
-    picture = _rendered(image, alpha=without_holes(alpha, head=head), crop=crop, rules=rules)
-    return IdPhoto(picture=picture, head=share, warnings=tuple(warnings))
+    if not (alpha > 127).any():
+        return BadRecord(Code.EMPTY_ALPHA, "there is no person", file=file, hint=AGAIN), ()
+    found = assess(image, alpha=alpha, faces=faces, size=rules.size, wanted=rules.wanted, height_px=rules.pixels[0])
+    if found.refusal is not None:
+        return BadRecord(Code.UNSUITABLE, found.refusal.reason, file=file, hint=found.refusal.remedy), found.measures
+    return _made(found, rules=rules), found.measures
 
 
-def _bottom(alpha: Alpha) -> int | None:
-    """Return the row at which the photograph cuts the person off; None where the person ends above it."""
-    return alpha.shape[0] if (alpha[-1] > SOLID).any() else None
-
-
-def _share(head: Head, *, rules: IdRules, bottom: int | None, file: str) -> float:
-    """Return the share of the height that the head takes: what is asked, or more where the photograph ends too soon."""
-    height = head.height / rules.head
-    below = height * (1 - rules.above)
-    if bottom is None or head.crown + below <= bottom:
-        return rules.head
-    share = head.height / ((bottom - head.crown) / (1 - rules.above))
-    if share > rules.head + LARGER_HEAD:
-        reason = f"the photograph ends too close below the chin: the head would take {share:.0%} of the height"
-        raise BadRecord(Code.UNSUITABLE, reason, file=file, hint=AGAIN)
-    return share
-
-
-def _crop(head: Head, *, share: float, rules: IdRules) -> _Crop:
-    height = head.height / share
-    width = height * rules.size[1] / rules.size[0]
-    return _Crop(
-        top=round(head.crown - rules.above * height),
-        left=round(head.middle - width / 2),
-        height=max(1, round(height)),
-        width=max(1, round(width)),
+def _made(found: Assessment, *, rules: IdRules) -> IdPhoto:
+    level, lines, cut = found.level, found.lines, found.cut
+    assert level is not None and lines is not None and cut is not None, "what is not refused has a cut"
+    head = Head(crown=round(lines.hair), chin=round(lines.chin), middle=lines.middle, is_sure=True)
+    part, alpha = _cut(level.image, cut=cut), _cut(without_holes(level.alpha, head=head), cut=cut)
+    height, width = rules.pixels
+    how = cv2.INTER_AREA if height <= cut.height else cv2.INTER_LANCZOS4
+    scaled, shares = (
+        cv2.resize(one, (width, height), interpolation=how) for one in (cut_out(part, alpha=alpha), alpha)
     )
+    behind = np.full((height, width, 3), rules.colour, np.uint8)
+    picture = composite(np.asarray(scaled, np.uint8), alpha=np.asarray(shares, np.uint8), background=behind)
+    scale = np.array([width / cut.width, height / cut.height])
+    matrix = scale[:, None] * (level.matrix - [[0.0, 0.0, cut.left], [0.0, 0.0, cut.top]])
+    in_photo = _lines_in_photo(lines, cut=cut, scale=height / cut.height)
+    return IdPhoto(picture=picture, warnings=found.warnings, lines=in_photo, matrix=matrix)
 
 
-def _refuse_or_warn(crop: _Crop, *, alpha: Alpha, rules: IdRules, file: str) -> list[str]:
-    enlarged = rules.size[0] / crop.height
-    if enlarged > MOST_ENLARGED:
-        reason = f"the person is too small: the photograph would be enlarged {enlarged:.1f} times"
-        raise BadRecord(
-            Code.UNSUITABLE, reason, file=file, hint="take the photograph from nearer, or give a smaller --size"
-        )
-    warnings = []
-    if enlarged > SOFT_FROM:
-        warnings.append(f"the photograph is enlarged {enlarged:.1f} times, which makes it soft")
-    rows = slice(max(0, crop.top), crop.top + crop.height)
-    for side, column, is_inside in (
-        ("left", 0, crop.left < 0),
-        ("right", -1, crop.left + crop.width > alpha.shape[1]),
-    ):
-        if is_inside and (alpha[rows, column] > SOLID).any():
-            warnings.append(f"the person is cut off at the {side} edge of the photograph, which shows")
-    if crop.top + crop.height > alpha.shape[0] and _bottom(alpha) is None:
-        warnings.append("the person ends above the lower edge")
-    return warnings
+def _cut(picture: NDArray[np.uint8], *, cut: Cut) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(picture[cut.top : cut.top + cut.height, cut.left : cut.left + cut.width])
 
 
-def _rendered(image: Image, *, alpha: Alpha, crop: _Crop, rules: IdRules) -> Image:
-    part, part_alpha = _cut(image, crop=crop), _cut(alpha, crop=crop)
-    colours = cut_out(part, alpha=part_alpha)
-    height, width = rules.size
-    how = cv2.INTER_AREA if height <= crop.height else cv2.INTER_LANCZOS4
-    scaled = np.asarray(cv2.resize(colours, (width, height), interpolation=how), np.uint8)
-    shares = np.asarray(cv2.resize(part_alpha, (width, height), interpolation=how), np.uint8)
-    return composite(scaled, alpha=shares, background=np.full((height, width, 3), rules.colour, np.uint8))
-
-
-def _cut(picture: NDArray[np.uint8], *, crop: _Crop) -> NDArray[np.uint8]:
-    """Return the crop of an image (h, w, 3) or alpha (h, w), 0..255; beyond the frame colours go on, alpha is 0."""
-    bottom, right = crop.top + crop.height, crop.left + crop.width
-    inside = picture[max(0, crop.top) : max(0, bottom), max(0, crop.left) : max(0, right)]
-    edges = (
-        max(0, -crop.top),
-        max(0, bottom - picture.shape[0]),
-        max(0, -crop.left),
-        max(0, right - picture.shape[1]),
+def _lines_in_photo(lines: HeadLines, *, cut: Cut, scale: float) -> HeadLines:
+    return HeadLines(
+        hair=(lines.hair - cut.top) * scale,
+        crown=(lines.crown - cut.top) * scale,
+        eyes=(lines.eyes - cut.top) * scale,
+        chin=(lines.chin - cut.top) * scale,
+        middle=(lines.middle - cut.left) * scale,
+        eye_distance=lines.eye_distance * scale,
     )
-    how = cv2.BORDER_CONSTANT if picture.ndim == 2 else cv2.BORDER_REPLICATE
-    return np.asarray(cv2.copyMakeBorder(np.ascontiguousarray(inside), *edges, how, value=0), np.uint8)

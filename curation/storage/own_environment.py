@@ -28,7 +28,8 @@ LOG: Final = "install.log"
 class OwnEnvironment:
     """What is installed: its name in messages, its folder in the cache, and what it costs.
 
-    `folder_name` bears a version: it changes when what is in the environment before must not be used any more.
+    `folder_name` bears a version: it changes when what is in the environment before must not be used any more. Without
+    dependencies, packages are there for their files alone, and are not imported.
     """
 
     name: str
@@ -36,6 +37,7 @@ class OwnEnvironment:
     requirements: Path
     cost: str
     remedy: str
+    with_dependencies: bool = True
 
     @property
     def folder(self) -> Path:
@@ -56,11 +58,30 @@ class OwnEnvironment:
 
         Raises EnvironmentProblem when it cannot be installed.
         """
+        self.install(tell=tell)
+        return self.folder / "venv" / "bin" / name
+
+    def package(self, name: str, *, tell: Callable[[str], None]) -> Path:
+        """Return the folder of a package of the environment, which is installed as for `program`.
+
+        Raises EnvironmentProblem when it cannot be installed, or has no such package.
+        """
+        self.install(tell=tell)
+        found = sorted((self.folder / "venv" / "lib").glob(f"python*/site-packages/{name}"))
+        if not found:
+            raise EnvironmentProblem(
+                f"{self.name}: there is no package {name}",
+                where=self.folder,
+                remedy="delete this folder, and try again",
+            )
+        return found[0]
+
+    def install(self, *, tell: Callable[[str], None]) -> None:
+        """Install the environment where it is not yet. Raises EnvironmentProblem when it cannot be installed."""
         if not self.is_installed():
             with exclusive(lock_file(self.folder)):
                 if not self.is_installed():
                     self._install(tell=tell)
-        return self.folder / "venv" / "bin" / name
 
     def _install(self, *, tell: Callable[[str], None]) -> None:
         tell(f"installing {self.name} into {self.folder}: {self.cost}, only once")
@@ -77,6 +98,8 @@ class OwnEnvironment:
         """Return the commands that make the environment: uv is ten times as fast, pip is always there."""
         python = str(environment / "bin" / "python")
         locked = ["install", "--require-hashes", "-r", str(self.requirements)]
+        if not self.with_dependencies:
+            locked.insert(1, "--no-deps")
         beside = Path(sys.executable).with_name("uv")
         uv = str(beside) if beside.exists() else shutil.which("uv")
         if uv is None:

@@ -28,6 +28,7 @@ CHAPTERS = {
             "data",
             "registry",
             "prediction",
+            "faces",
             "training",
             "evaluation",
         ),

@@ -19,7 +19,7 @@ from tests.drawn_videos import frame_with_person, write_video
 from tests.models.tiny_onnx import write_tiny_onnx
 from tests.pipelines.command_line.test_verbs import call, draw
 from tests.pipelines.commands import difference, tree
-from tests.pipelines.photos.test_photographs import photo, saved
+from tests.pipelines.photos.test_photographs import faces_of_portraits, photo, portrait, saved
 
 CALLED_BY_THEM: Final = {
     "retrain": "hands its RunOptions to label pull, train, evaluate, mine, label push and report",
@@ -76,7 +76,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, dict[str, An
         red = np.asarray(photo(height=200 + 10 * number))[..., 0] > 0
         red[: 30 * number] = False  # the model is right, and these labels are more and more wrong
         saved(folder / "labels" / f"{number}.png", PIL.Image.fromarray(red))
-    large = saved(folder / "large.png", photo(height=1200, width=900))
+    large = saved(folder / "large.png", portrait(height=1200))
     moving = write_video(folder / "moving.mp4", [frame_with_person(number)[0] for number in range(3)])
     model, photos, run = write_tiny_onnx(folder / "tiny.onnx"), folder / "photos", RunOptions(workers=0, quiet=True)
     call("coco-person", settings["coco-person"], run=run)
@@ -93,7 +93,12 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, dict[str, An
         "report": {"run": folder / "evaluated"},
         "matte": {"source": folder / "reds", "from_masks": True},
         "cutout": {"images": (photos,), "model": model},
-        "idphoto": {"images": (large,), "model": model},
+        "idphoto": {
+            "images": (large,),
+            "model": model,
+            "faces": faces_of_portraits(folder / "faces.onnx"),
+            "edge": "none",
+        },
         "predict": {"inputs": (photos, moving), "model": model, "smooth": True},
         "group": {"images": (photos / "0.png", photos / "1.png"), "model": model, "background": "white"},
     }

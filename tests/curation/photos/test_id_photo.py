@@ -1,140 +1,206 @@
+"""ID photos of a drawn person whose face, crown and chin are known, and what is refused."""
+
 from __future__ import annotations
 
-import io
+import math
+from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
-import PIL.Image
 import pytest
 
-from curation.errors import ConfigurationProblem
-from curation.fusion.head_shape import find_head, without_holes
+from curation.images.faces import Face
 from curation.images.pixels import Alpha, Image
-from curation.photos.id_photo import IdRules, id_photo
-from curation.photos.print_sheet import printable_jpeg, sheet_of
-from curation.photos.sizes import id_size, paper_size
+from curation.photos.id_photo import IdPhoto, IdRules, id_photo
+from curation.photos.sizes import ID_SIZES
 from curation.quarantine import BadRecord, Code
 
-RULES = IdRules(size=(300, 214), head=0.6, above=0.1, colour=(217, 0, 18))
+SCHENGEN = IdRules(size=ID_SIZES["schengen"], pixels=(531, 413), colour=(217, 0, 18))
+AMERICAN = IdRules(size=ID_SIZES["us"], pixels=(600, 600), colour=(255, 255, 255))
+CROWN, CHIN, EYES, MIDDLE = 200, 540, 370, 400
+"""Of the drawn person: a head of 340 pixels, with its crown 1.7 distances between the eyes above them."""
+APART = 100
+SKIN = (200, 160, 120)
 
 
-def drawn(*, top: int = 100, bottom: int = 800, neck: bool = True) -> tuple[Image, Alpha]:
-    """Return a person whose head is 160 wide and 220 high, on a frame of 800 x 600, with shoulders of 400."""
-    alpha = np.zeros((800, 600), np.uint8)
-    cv2.ellipse(alpha, (300, top + 110), (80, 110), 0, 0, 360, 255, -1)
-    if neck:
-        cv2.rectangle(alpha, (260, top + 150), (340, top + 290), 255, -1)
-    cv2.ellipse(alpha, (300, top + 600), (200, 330), 0, 0, 360, 255, -1)
-    alpha[bottom:] = 0
-    image = np.full((800, 600, 3), 90, np.uint8)
-    image[alpha > 0] = (200, 160, 120)
-    return image, alpha
+def drawn(*, lean: float = 0.0, hair: int = 0, size: tuple[int, int] = (1000, 800)) -> tuple[Image, Alpha, Face]:
+    """Return a person, leaning by degrees, with so many pixels of hair above the crown; alpha, and the face."""
+    alpha = np.zeros((1000, 800), np.uint8)
+    cv2.ellipse(alpha, (MIDDLE, (CROWN + CHIN) // 2), (125, (CHIN - CROWN) // 2), 0, 0, 360, 255, -1)
+    if hair:
+        cv2.ellipse(alpha, (MIDDLE, (CROWN + CHIN) // 2), (125, (CHIN - CROWN) // 2 + hair), 0, 180, 360, 255, -1)
+    cv2.rectangle(alpha, (MIDDLE - 60, CHIN - 60), (MIDDLE + 60, CHIN + 120), 255, -1)
+    cv2.ellipse(alpha, (MIDDLE, 900), (300, 300), 0, 0, 360, 255, -1)
+    image = np.full((1000, 800, 3), 90, np.uint8)
+    image[alpha > 0] = SKIN
+    for x, y in ((MIDDLE - APART // 2, EYES), (MIDDLE + APART // 2, EYES), (MIDDLE, 460)):
+        cv2.rectangle(image, (x - 18, y - 4), (x + 18, y + 4), (40, 30, 30), -1)
+    face = Face(
+        box=(MIDDLE - 110, EYES - 40, MIDDLE + 110, CHIN),
+        confidence=0.9,
+        eyes=((MIDDLE - APART / 2, EYES), (MIDDLE + APART / 2, EYES)),
+        mouth=(MIDDLE, 460),
+        chin=(MIDDLE, CHIN),
+        is_chin_seen=True,
+        turned=0.0,
+        nodded=-8.0,
+        openness=(0.3, 0.3),
+    )
+    matrix = np.asarray(cv2.getRotationMatrix2D((MIDDLE, EYES), -lean, 1.0), np.float64)
+    flags: dict[str, Any] = {"borderMode": cv2.BORDER_REPLICATE}
+    turned, shape = (cv2.warpAffine(one, matrix, size[::-1], **flags) for one in (image, alpha))
+    return np.asarray(turned, np.uint8), np.asarray(shape, np.uint8), face.moved(matrix)
 
 
-def test_the_head_of_a_drawn_person_is_found() -> None:
-    head = find_head(drawn()[1])
-    assert head is not None and head.is_sure
-    assert head.crown == pytest.approx(100, abs=3) and head.middle == pytest.approx(300, abs=3)
-    assert head.height == pytest.approx(220, rel=0.2)
+def made(image: Image, alpha: Alpha, *faces: Face, rules: IdRules = SCHENGEN) -> IdPhoto:
+    photo, _ = id_photo(image, alpha=alpha, faces=faces, rules=rules, file="me.jpg")
+    assert isinstance(photo, IdPhoto), photo
+    return photo
 
 
-def test_a_body_without_a_neck_is_unsure_and_nobody_is_nobody() -> None:
-    column = np.zeros((800, 600), np.uint8)
-    column[100:, 220:380] = 255
-    head = find_head(column)
-    assert head is not None and not head.is_sure and head.height == pytest.approx(1.35 * 160, abs=3)
-    assert find_head(np.zeros((9, 9), np.uint8)) is None
-    legs = np.zeros((800, 600), np.uint8)  # a torso, a waist, hips: no head of that size
-    legs[100:400, 200:400] = legs[400:460, 240:360] = legs[460:800, 200:400] = 255
-    assert not find_head(legs).is_sure  # type: ignore[union-attr]
+def refusal(image: Image, alpha: Alpha, *faces: Face, rules: IdRules = SCHENGEN) -> BadRecord:
+    photo, _ = id_photo(image, alpha=alpha, faces=faces, rules=rules, file="me.jpg")
+    assert isinstance(photo, BadRecord)
+    assert photo.file == "me.jpg" and photo.hint
+    return photo
 
 
-def test_an_id_photo_has_its_exact_size_colour_and_head() -> None:
-    image, alpha = drawn()
-    head = find_head(alpha)
-    made = id_photo(image, alpha=alpha, rules=RULES)
-    assert made.picture.shape == (300, 214, 3) and made.warnings == ()
-    assert made.picture[0, 0].tolist() == [217, 0, 18]
-    is_person = np.abs(made.picture.astype(int) - (200, 160, 120)).sum(axis=2) < 60
-    crown = int(np.flatnonzero(is_person.any(axis=1))[0])
-    assert crown == pytest.approx(0.1 * 300, abs=3)
-    assert head is not None
-    columns = np.flatnonzero(is_person[crown : crown + 60].any(axis=0))
-    assert columns.mean() == pytest.approx(214 / 2, abs=3)
+def rows_of(photo: IdPhoto, *, colour: tuple[int, int, int]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return the rows of the middle column of a photo that have a colour: its own measure, from the pixels."""
+    column = photo.picture[:, photo.picture.shape[1] // 2].astype(int)
+    return np.flatnonzero(np.abs(column - colour).sum(axis=1) < 60)
 
 
-def test_what_makes_no_id_photo_is_refused_with_the_reason() -> None:
-    image, alpha = drawn(top=-60)
-    with pytest.raises(BadRecord, match="upper edge") as refused:
-        id_photo(image, alpha=alpha, rules=RULES)
-    assert refused.value.code is Code.UNSUITABLE
-    image, alpha = drawn()
-    with pytest.raises(BadRecord, match="too close below the chin"):
-        id_photo(image[:320], alpha=alpha[:320], rules=RULES)
-    small = cv2.resize(image, (75, 100)), cv2.resize(alpha, (75, 100))
-    with pytest.raises(BadRecord, match="too small"):
-        id_photo(np.asarray(small[0], np.uint8), alpha=np.asarray(small[1], np.uint8), rules=RULES)
-    with pytest.raises(BadRecord, match="no person"):
-        id_photo(image, alpha=np.zeros_like(alpha), rules=RULES)
+@pytest.mark.parametrize("lean", [0.0, -12.0, 7.5])
+def test_crown_and_chin_are_where_the_office_wants_them_and_the_eyes_are_level(lean: float) -> None:
+    photo = made(*drawn(lean=lean))
+    assert photo.picture.shape == (531, 413, 3)
+    crown = int(rows_of(photo, colour=SKIN)[0])  # from the pixels alone
+    height = (CHIN - CROWN) / (EYES - CROWN) * (_row_of_eyes(photo)[0] - crown)
+    assert 32 <= height * 45 / 531 <= 36
+    assert 22.5 <= (531 - _row_of_eyes(photo)[0]) * 45 / 531 <= 31.5
+    left, right = _row_of_eyes(photo, half="left"), _row_of_eyes(photo, half="right")
+    assert abs(left[0] - right[0]) < 1.5
+    assert (left[1] + right[1]) / 2 == pytest.approx(413 / 2, abs=1.5)
+    assert photo.picture[0, 0].tolist() == [217, 0, 18]
 
 
-def test_a_photograph_that_ends_at_the_chest_gives_a_larger_head_and_says_so() -> None:
-    image, alpha = drawn()
-    made = id_photo(image[:400], alpha=alpha[:400], rules=RULES)
-    assert RULES.head < made.head <= RULES.head + 0.12
-    assert any("ends at the chest" in warning for warning in made.warnings)
+def _row_of_eyes(photo: IdPhoto, *, half: str = "both") -> tuple[float, float]:
+    """Return the middle (row, column) of what is dark in the upper half of a photo."""
+    dark = photo.picture.max(axis=2) < 100  # the background is red
+    dark[round(0.6 * len(dark)) :] = False
+    middle = dark.shape[1] // 2
+    if half != "both":
+        dark[:, middle:] &= half == "right"
+        dark[:, :middle] &= half == "left"
+    rows, columns = np.nonzero(dark)
+    return float(rows.mean()), float(columns.mean()) + 0.5
 
 
-def test_holes_in_the_head_are_filled_and_those_of_the_arms_stay() -> None:
-    _, alpha = drawn()
-    holed = np.array(alpha)
-    holed[180:200, 290:310] = 0
-    holed[600:640, 290:310] = 0
-    head = find_head(holed)
-    assert head is not None
-    filled = without_holes(holed, head=head)
-    assert (filled[180:200, 290:310] == 255).all() and (filled[600:640, 290:310] == 0).all()
+def test_a_point_of_the_photograph_is_found_in_the_photo() -> None:
+    image, alpha, face = drawn(lean=9.0)
+    photo = made(image, alpha, face)
+    inside = face.moved(photo.matrix)
+    assert inside.chin[1] == pytest.approx(photo.lines.chin, abs=1) and inside.tilt == pytest.approx(0, abs=0.2)
+    eyes = _row_of_eyes(photo)
+    assert inside.between_eyes == pytest.approx((eyes[1], eyes[0] + 0.5), abs=1.5)
+
+
+def test_hair_counts_where_the_office_counts_it() -> None:
+    given = drawn(hair=120)
+    photo = made(*given, rules=AMERICAN)
+    with_hair = (photo.lines.chin - rows_of(photo, colour=SKIN)[0]) * 50.8 / 600
+    assert 25 <= with_hair <= 35 and with_hair == pytest.approx(30, abs=1)
+    assert "hair or headgear reaches" in refusal(*given).reason
+    european = made(*drawn(hair=50))
+    assert 32 <= european.lines.bare * 45 / 531 <= 36 < european.lines.with_hair * 45 / 531
+    assert rows_of(european, colour=SKIN)[0] > 0, "the hair is not cut off"
+    assert any("above the crown" in warning for warning in european.warnings)
+
+
+def test_usual_hair_is_within_the_limits_whether_it_is_counted_or_not() -> None:
+    photo = made(*drawn(hair=25))
+    assert 32 <= photo.lines.bare * 45 / 531 < photo.lines.with_hair * 45 / 531 <= 36
+    assert photo.warnings == ()
+
+
+def test_a_head_that_is_asked_for_is_made() -> None:
+    photo = made(*drawn(), rules=replace(SCHENGEN, size=ID_SIZES["2-inch"], pixels=(579, 413), head=0.5, space=0.2))
+    assert photo.lines.with_hair / 579 == pytest.approx(0.5, abs=0.02)
+    assert photo.lines.hair / 579 == pytest.approx(0.2, abs=0.01)
 
 
 @pytest.mark.parametrize(
-    ("name", "pixels"),
+    ("change", "reason"),
     [
-        ("1-inch", (413, 295)),
-        ("2-inch", (579, 413)),
-        ("schengen", (531, 413)),
-        ("us-visa", (600, 600)),
-        ("2x2in", (600, 600)),
+        ({"turned": 14.0}, "turn to the side: 14 degrees, and -10 to 10 is allowed"),
+        ({"nodded": 30.0}, "nod"),
+        ({"openness": (0.3, 0.1)}, "height of an eye: 0.1 of its width"),
+        ({"chin": (400.0, 1003.0)}, "the chin is outside of the photograph"),
     ],
 )
-def test_sizes_by_name_are_those_that_offices_publish(name: str, pixels: tuple[int, int]) -> None:
-    assert id_size(name, dpi=300).in_pixels(300) == pixels
+def test_a_face_that_no_office_takes_is_refused_with_the_reason(change: dict[str, Any], reason: str) -> None:
+    image, alpha, face = drawn()
+    problem = refusal(image, alpha, replace(face, **change))
+    assert problem.code is Code.UNSUITABLE and problem.reason.startswith(reason)
 
 
-def test_unknown_sizes_and_resolutions_are_refused_with_the_names() -> None:
-    for text, dpi in (("narnia", 300), ("35x45", 300), ("35x45mm", 5), ("1x1mm", 72)):
-        with pytest.raises(ConfigurationProblem):
-            id_size(text, dpi=dpi)
-    with pytest.raises(ConfigurationProblem, match="a4"):
-        paper_size("bedsheet", dpi=300)
+def test_no_face_two_faces_and_nobody_are_told_apart() -> None:
+    image, alpha, face = drawn()
+    assert refusal(image, alpha).reason == "no face is found"
+    second = face.moved(np.array([[0.4, 0, 250.0], [0, 0.4, 650.0]]))
+    assert refusal(image, alpha, face, second).reason == "there are 2 faces"
+    poster = face.moved(np.array([[0.4, 0, 0.0], [0, 0.4, 0.0]]))  # behind the person, and cut away with the rest
+    assert made(image, alpha, face, poster)
+    assert refusal(image, np.zeros_like(alpha), face).code is Code.EMPTY_ALPHA
 
 
-def test_a_jpeg_knows_its_dpi_and_keeps_its_limit() -> None:
-    rng = np.random.default_rng(0)
-    picture = rng.integers(0, 256, (413, 295, 3), dtype=np.uint8)
-    data = printable_jpeg(picture, dpi=300, max_kb=60)
-    assert len(data) <= 60 * 1000
-    with PIL.Image.open(io.BytesIO(data)) as opened:
-        assert opened.info["dpi"] == (300, 300) and opened.size == (295, 413)
-    with pytest.raises(ConfigurationProblem, match="too little"):
-        printable_jpeg(picture, dpi=300, max_kb=1)
+def test_a_head_that_leans_too_far_a_blurred_and_a_small_one_are_refused() -> None:
+    assert refusal(*drawn(lean=17.0)).reason.startswith("tilt of the head")
+    image, alpha, face = drawn()
+    blurred = np.asarray(cv2.GaussianBlur(image, (0, 0), 2 * APART / 63), np.uint8)  # 2 mm of a face
+    assert refusal(blurred, alpha, face).reason.startswith("blur of the face")
+    dark = image.copy()
+    cv2.rectangle(dark, (MIDDLE - 100, EYES - 35), (MIDDLE + 100, EYES + 35), (30, 30, 30), -1)
+    assert refusal(dark, alpha, face).reason.startswith("brightness around the eyes")
+    half = np.array([[0.5, 0, 0], [0, 0.5, 0]])
+    small = [np.asarray(cv2.resize(one, (400, 500), interpolation=cv2.INTER_AREA), np.uint8) for one in (image, alpha)]
+    large = IdRules(size=ID_SIZES["schengen"], pixels=(1063, 827), colour=(255, 255, 255))
+    assert refusal(small[0], small[1], face.moved(half), rules=large).reason.startswith("enlargement")
 
 
-def test_a_sheet_holds_as_many_photos_as_fit_and_marks_where_to_cut() -> None:
-    photo = np.full((413, 295, 3), 50, np.uint8)
-    sheet, number = sheet_of(photo, paper=paper_size("4x6in", dpi=300), dpi=300)
-    # 1200 x 1800 less 2 x 35 at the edges: 3 columns of 295 + 24, 4 rows of 413 + 24; turned it would be 5 x 2
-    assert number == 12 and sheet.shape == (1800, 1200, 3)
-    assert ((sheet == 50).all(axis=2)).sum() == 12 * 413 * 295
-    assert (sheet == 160).any()
-    with pytest.raises(ConfigurationProblem, match="does not fit"):
-        sheet_of(np.zeros((3000, 3000, 3), np.uint8), paper=(1800, 1200), dpi=300)
+@pytest.mark.parametrize(
+    ("rows", "columns", "reason"),
+    [
+        (slice(202, None), slice(None), "touches the upper edge"),
+        (slice(None, 560), slice(None), "shoulders are missing"),
+        (slice(None), slice(270, None), "cuts off a shoulder at its left edge"),
+        (slice(None), slice(None, 530), "cuts off a shoulder at its right edge"),
+    ],
+)
+def test_what_the_photograph_cuts_off_is_told(rows: slice, columns: slice, reason: str) -> None:
+    image, alpha, face = drawn()
+    moved = face.moved(np.array([[1.0, 0, -(columns.start or 0)], [0, 1.0, -(rows.start or 0)]]))
+    assert reason in refusal(image[rows, columns], alpha[rows, columns], moved, rules=AMERICAN).reason
+
+
+def test_a_mask_that_lacks_the_top_of_the_head_is_refused() -> None:
+    image, alpha, face = drawn()
+    alpha[: EYES - 60] = 0
+    assert "where a head has 1.5" in refusal(image, alpha, face).reason
+
+
+def test_a_large_photograph_gives_the_photo_of_a_small_one() -> None:
+    image, alpha, face = drawn(lean=6.0)
+    small = made(image, alpha, face)
+    large = [
+        np.asarray(cv2.resize(one, None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC), np.uint8) for one in (image, alpha)
+    ]
+    photo = made(large[0], large[1], face.moved(np.array([[6.0, 0, 0], [0, 6.0, 0]])))
+    assert photo.lines.chin == pytest.approx(small.lines.chin, abs=3)
+    assert face.moved(np.diag([6.0, 6.0, 1.0])[:2]).moved(photo.matrix).chin[1] == pytest.approx(
+        photo.lines.chin, abs=1
+    )
+    assert math.isclose(photo.lines.middle, 413 / 2, abs_tol=1)
+    assert (made(large[0], large[1], face.moved(np.array([[6.0, 0, 0], [0, 6.0, 0]]))).picture == photo.picture).all()

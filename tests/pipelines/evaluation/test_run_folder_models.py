@@ -16,7 +16,7 @@ from pipelines.photos.cutout import CutoutFlags, cutout
 from pipelines.photos.idphoto import IdphotoFlags, idphoto
 from tests.models.drawn import Sample, drawn_dataset
 from tests.models.networks.built_network import write_red_run
-from tests.pipelines.photos.test_photographs import photo, saved
+from tests.pipelines.photos.test_photographs import faces_of_portraits, photo, portrait, saved
 
 HERE = RunOptions(workers=0, quiet=True)
 SIZE = (240, 180)
@@ -71,8 +71,9 @@ def test_people_are_cut_out_to_their_edge(model: Path, tmp_path: Path) -> None:
 
 
 def test_an_id_photo_is_made(model: Path, tmp_path: Path) -> None:
-    image = saved(tmp_path / "me.png", photo(height=960, width=720))
-    result = idphoto(IdphotoFlags(images=(image,), model=model, out=tmp_path / "i"), run=HERE)
+    image = saved(tmp_path / "me.png", portrait())
+    faces = faces_of_portraits(tmp_path / "faces.onnx")
+    result = idphoto(IdphotoFlags(images=(image,), model=model, out=tmp_path / "i", faces=faces, edge="none"), run=HERE)
     assert result.exit_code == 0, result.summary
     picture = decode_image((tmp_path / "i" / "me.jpg").read_bytes(), file="me.jpg")
     assert picture.shape == (413, 295, 3) and (picture[3, 3] > 245).all()

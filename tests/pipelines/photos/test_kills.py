@@ -19,7 +19,7 @@ from tests.drawn_pictures import Drawn, jpeg, picture, png, write_pictures
 from tests.models.drawn import H, Sample, W, drawn_dataset, person
 from tests.models.tiny_onnx import write_tiny_onnx
 from tests.pipelines.commands import DONE, count_changes, difference, run, spread, tree
-from tests.pipelines.photos.test_photographs import photo, saved
+from tests.pipelines.photos.test_photographs import faces_of_portraits, photo, portrait, saved
 
 KILLED = -9
 HIDDEN = ".curate"
@@ -80,8 +80,9 @@ def cut(folder: Path) -> list[object]:
 def id_photos(folder: Path) -> list[object]:
     command = cut(folder)
     for name in "abc":
-        saved(folder / "in" / f"{name}.png", photo(height=960, width=720))
-    return ["idphoto", *command[1:], "--sheet", "4x6in"]
+        saved(folder / "in" / f"{name}.png", portrait())
+    faces = faces_of_portraits(folder / "faces.onnx")
+    return ["idphoto", *command[1:], "--sheet", "4x6in", "--check", "--faces", faces, "--edge", "none"]
 
 
 CASES = {

@@ -13,7 +13,7 @@ from curation.storage.files import fingerprint_file
 from pipelines.command_line.options import RunOptions
 from pipelines.photos.idphoto import IdphotoFlags, idphoto
 from tests.models.tiny_onnx import write_tiny_onnx
-from tests.pipelines.photos.test_photographs import cut, photo, saved
+from tests.pipelines.photos.test_photographs import cut, faces_of_portraits, photo, portrait, saved
 
 
 @pytest.fixture
@@ -47,8 +47,9 @@ def test_other_settings_or_another_model_are_a_conflict(model: Path, tmp_path: P
     card.write_text(card.read_text().replace("[0, 0, 0]", "[1, 0, 0]"))
     with pytest.raises(InputRefused, match="made with another model"):
         cut(me, model=model, out=out, background="white")
-    large = saved(tmp_path / "in" / "large.png", photo(height=1200, width=900))
-    flags: dict[str, Any] = {"images": (large,), "model": model, "out": tmp_path / "id"}
+    large = saved(tmp_path / "in" / "large.png", portrait(height=1200))
+    faces = faces_of_portraits(tmp_path / "faces.onnx")
+    flags: dict[str, Any] = {"images": (large,), "model": model, "out": tmp_path / "id", "faces": faces, "edge": "none"}
     quiet = RunOptions(workers=0)
     assert idphoto(IdphotoFlags(**flags), run=quiet).exit_code == 0
     with pytest.raises(InputRefused, match="size"):
@@ -73,8 +74,9 @@ def test_what_was_killed_between_its_line_and_its_file_is_made_again(model: Path
 def test_a_photograph_is_read_once_for_the_record_of_all_that_is_made_from_it(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    large, out = saved(tmp_path / "in" / "large.png", photo(height=1200, width=900)), tmp_path / "id"
-    flags = IdphotoFlags(images=(large,), model=model, out=out, sheet="4x6in")
+    large, out = saved(tmp_path / "in" / "large.png", portrait(height=1200)), tmp_path / "id"
+    faces = faces_of_portraits(tmp_path / "faces.onnx")
+    flags = IdphotoFlags(images=(large,), model=model, out=out, sheet="4x6in", faces=faces, edge="none")
     idphoto(flags, run=RunOptions(workers=0))
     (out / "large.jpg").unlink()
     hashed: list[Path] = []
