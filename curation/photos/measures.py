@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -67,52 +68,46 @@ class Measure:
 
 def measures_of_face(face: Face, *, image: Image, size: IdSize) -> list[Measure]:
     """Return what is measured of a face in its photograph (h, w, 3), before anything is cut out."""
-    found = [
+    level = levelled(image, alpha=np.zeros(image.shape[:2], np.uint8), face=face, reach=2.2 * face.eye_distance)
+    nearer = "take the photograph from nearer, or with more pixels"
+    name = "distance between the eyes in the photograph"
+    return [
+        Measure(name=name, value=face.eye_distance, unit="px", least=LEAST_EYES_PX, remedy=nearer),
+        *_pose(face, turned=size.turned),
+        *_eyes(face, level=level),
         Measure(
-            name="distance between the eyes in the photograph",
-            value=face.eye_distance,
-            unit="px",
-            least=LEAST_EYES_PX,
-            remedy="take the photograph from nearer, or with more pixels",
-        ),
-        Measure(
-            name="tilt of the head in the photograph",
-            value=face.tilt,
-            unit="degrees",
-            least=-MOST_TILT,
-            most=MOST_TILT,
-            remedy="hold the head upright",
+            name="blur of the face",
+            value=blur_of(_face_alone(level)),
+            unit="",
+            most=MOST_BLUR,
+            remedy="hold the camera still, focus on the eyes, and use more light",
         ),
     ]
-    if face.turned is not None:
-        found.append(
-            _angle("turn to the side", face.turned, (-size.turned, size.turned), "look straight into the camera")
-        )
-    if face.nodded is not None:
-        found.append(_angle("nod", face.nodded, NODDED, "hold the camera at the height of the eyes"))
+
+
+def _pose(face: Face, *, turned: float) -> Iterator[Measure]:
+    """Yield the angles of a face, as far as its finder tells them."""
+    for name, value, (least, most), remedy in (
+        ("tilt of the head in the photograph", face.tilt, (-MOST_TILT, MOST_TILT), "hold the head upright"),
+        ("turn to the side", face.turned, (-turned, turned), "look straight into the camera"),
+        ("nod", face.nodded, NODDED, "hold the camera at the height of the eyes"),
+    ):
+        if value is not None:
+            yield Measure(name=name, value=value, unit="degrees", least=least, most=most, remedy=remedy)
+
+
+def _eyes(face: Face, *, level: Level) -> Iterator[Measure]:
+    """Yield whether the eyes are open, where that is told, and seen."""
     if face.openness is not None:
-        value = min(face.openness)
-        remedy = "keep both eyes open"
-        found.append(
-            Measure(name="height of an eye", value=value, unit="of its width", least=LEAST_OPEN, remedy=remedy)
-        )
-    level = levelled(image, alpha=np.zeros(image.shape[:2], np.uint8), face=face, reach=2.2 * face.eye_distance)
-    sharper = "hold the camera still, focus on the eyes, and use more light"
-    found.append(
-        Measure(name="blur of the face", value=blur_of(_face_alone(level)), unit="", most=MOST_BLUR, remedy=sharper)
-    )
-    glasses = Measure(
+        name, remedy = "height of an eye", "keep both eyes open"
+        yield Measure(name=name, value=min(face.openness), unit="of its width", least=LEAST_OPEN, remedy=remedy)
+    yield Measure(
         name="brightness around the eyes",
         value=_around_eyes(level),
         unit="of the cheeks'",
         least=DARK,
         remedy="take off dark glasses, and let light fall on the eyes",
     )
-    return [*found, glasses]
-
-
-def _angle(name: str, value: float, limits: tuple[float, float], remedy: str) -> Measure:
-    return Measure(name=name, value=value, unit="degrees", least=limits[0], most=limits[1], remedy=remedy)
 
 
 def _face_alone(level: Level) -> Image:

@@ -76,6 +76,7 @@ def benches(folder: Path) -> dict[str, Callable[[], None]]:
         "prediction": lambda: _bench("prediction").bench(folder),
         "training": lambda: _bench("training").bench(folder),
         "fusion": lambda: _bench("fusion").bench(folder),
+        "id_photos": lambda: _bench("id_photos").bench(),
         "mining": lambda: _bench("mining").bench(folder),
         "browse": lambda: _bench("browse").bench(folder),
         "backgrounds": lambda: _bench("backgrounds").bench(folder),

@@ -19,7 +19,8 @@ from tests.drawn_videos import frame_with_person, write_video
 from tests.models.tiny_onnx import write_tiny_onnx
 from tests.pipelines.command_line.test_verbs import call, draw
 from tests.pipelines.commands import difference, tree
-from tests.pipelines.photos.test_photographs import faces_of_portraits, photo, portrait, saved
+from tests.pipelines.photos.test_idphoto import faces_of_portraits, portrait
+from tests.pipelines.photos.test_photographs import photo, saved
 
 CALLED_BY_THEM: Final = {
     "retrain": "hands its RunOptions to label pull, train, evaluate, mine, label push and report",

@@ -16,7 +16,8 @@ from pipelines.photos.cutout import CutoutFlags, cutout
 from pipelines.photos.idphoto import IdphotoFlags, idphoto
 from tests.models.drawn import Sample, drawn_dataset
 from tests.models.networks.built_network import write_red_run
-from tests.pipelines.photos.test_photographs import faces_of_portraits, photo, portrait, saved
+from tests.pipelines.photos.test_idphoto import faces_of_portraits, portrait
+from tests.pipelines.photos.test_photographs import photo, saved
 
 HERE = RunOptions(workers=0, quiet=True)
 SIZE = (240, 180)

@@ -19,7 +19,8 @@ from tests.drawn_pictures import Drawn, jpeg, picture, png, write_pictures
 from tests.models.drawn import H, Sample, W, drawn_dataset, person
 from tests.models.tiny_onnx import write_tiny_onnx
 from tests.pipelines.commands import DONE, count_changes, difference, run, spread, tree
-from tests.pipelines.photos.test_photographs import faces_of_portraits, photo, portrait, saved
+from tests.pipelines.photos.test_idphoto import faces_of_portraits, portrait
+from tests.pipelines.photos.test_photographs import photo, saved
 
 KILLED = -9
 HIDDEN = ".curate"

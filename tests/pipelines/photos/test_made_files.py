@@ -13,7 +13,8 @@ from curation.storage.files import fingerprint_file
 from pipelines.command_line.options import RunOptions
 from pipelines.photos.idphoto import IdphotoFlags, idphoto
 from tests.models.tiny_onnx import write_tiny_onnx
-from tests.pipelines.photos.test_photographs import cut, faces_of_portraits, photo, portrait, saved
+from tests.pipelines.photos.test_idphoto import faces_of_portraits, portrait
+from tests.pipelines.photos.test_photographs import cut, photo, saved
 
 
 @pytest.fixture
