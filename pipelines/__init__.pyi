@@ -419,6 +419,7 @@ def group(
     size: str | None = None,
     alike: Literal["auto", "head", "body"] = "auto",
     refine: bool = False,
+    faces: AnyPath | None = None,
     seed: int = 0,
     workers: int = ...,
     device: str = "auto",

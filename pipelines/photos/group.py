@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from curation.errors import ConfigurationProblem, InputRefused
-from curation.quarantine import BadRecord
+from curation.quarantine import BadRecord, Code
 from pipelines.command_line.options import Result, RunOptions, setting
+from pipelines.command_line.progress import tell
 
 if TYPE_CHECKING:
     from curation.photos.backdrop import Backdrop
     from curation.photos.group_picture import Member
-    from models.prediction.ready_model import ReadyModel
+    from models.faces.protocol import FaceFinder
     from pipelines.photos.made_files import MadeFiles
-    from pipelines.photos.photographs import Photograph
+    from pipelines.photos.photographs import FoundPerson
 
 QUALITY: Final = 95
 FRAME: Final = (1080, 1920)
@@ -45,13 +47,20 @@ class GroupFlags:
         "What is made equal in height; auto takes bodies where all feet are visible.", default="auto"
     )
     refine: bool = setting("Matte the edges that the model predicts: finer, and slower.", default=False)
+    faces: Path | None = setting(
+        "An ONNX model of faces with its card beside it.  [default: MediaPipe's face mesh, installed once]",
+        default=None,
+        metavar="FILE",
+    )
 
 
 def group(settings: GroupFlags, *, run: RunOptions) -> Result:
     """Place people from several photographs on one background.
 
-    They are made alike in size and spread evenly; feet stand on one ground, and who is cut off below is cut off by the
-    picture's lower edge. The background is cropped to its frame, never stretched.
+    Heads are made alike by their faces, or bodies by their height, and spread evenly; feet stand on one ground, and who
+    is cut off below is cut off by the picture's lower edge. Whom a side of the photograph cuts off can only stand first
+    or last, at that edge of the picture; inside it such a photograph is left out, with the reason. The background is
+    cropped to its frame, never stretched.
 
     \b
     Example:  curate group ann.jpg bob.jpg --model runs/unet --background garden.jpg --out together.jpg
@@ -60,8 +69,9 @@ def group(settings: GroupFlags, *, run: RunOptions) -> Result:
     from curation.photos.backdrop import filled, read_backdrop
     from curation.photos.group_picture import group_picture
     from curation.storage.files import fingerprint_file
+    from models.faces.find_faces import face_finder
     from pipelines.photos.made_files import MadeFiles, Making, settings_with_model
-    from pipelines.photos.photographs import dry_run_result, photographs, ready_model, result_of
+    from pipelines.photos.photographs import dry_run_result, people_in, photographs, ready_model, result_of, sound
 
     backdrop = read_backdrop(settings.background)
     frame = _frame(settings, backdrop=backdrop)
@@ -71,13 +81,16 @@ def group(settings: GroupFlags, *, run: RunOptions) -> Result:
     made = MadeFiles(command="group", out=settings.out, overwrite=run.overwrite, broken=given.broken)
     model = ready_model(settings.model, chosen=given.chosen, run=run)
     behind = backdrop.colour if backdrop.picture is None else fingerprint_file(Path(settings.background))
+    finder = face_finder(settings.faces, tell=partial(tell, run=run))
     shape = {"background": behind, "size": frame, "alike": settings.alike, "refine": settings.refine}
+    shape["faces"] = finder.sha256
     recorded = settings_with_model(model, settings=shape)
     making = Making(command="group", sources=tuple(one.file for one in given.chosen), settings=recorded)
     if not made.is_waiting({settings.out: making}):
         made.refuse_conflicts_alone(chosen=1)
         return result_of(made, given=given)
-    members = _members(given.chosen, settings=settings, frame=frame, model=model, made=made, run=run)
+    people = people_in(given.chosen, model=model, edge="matting" if settings.refine else "none", run=run, name="group")
+    members = _members(sound(people, made=made), frame=frame, finder=finder, made=made)
     if not members:
         first = made.broken[0]
         raise InputRefused(f"nobody is left for the picture; {first.reason}", where=first.file, remedy=first.hint)
@@ -106,26 +119,23 @@ def _frame(settings: GroupFlags, *, backdrop: Backdrop) -> tuple[int, int]:
 
 
 def _members(
-    chosen: Sequence[Photograph],
-    *,
-    settings: GroupFlags,
-    frame: tuple[int, int],
-    model: ReadyModel,
-    made: MadeFiles,
-    run: RunOptions,
+    people: Iterator[FoundPerson], *, frame: tuple[int, int], finder: FaceFinder, made: MadeFiles
 ) -> list[Member]:
-    from curation.photos.group_picture import member_of
-    from pipelines.photos.photographs import people_in, sound
+    """Return the people who can stand beside each other; why others cannot is noted in `made`."""
+    from curation.photos.group_picture import AT_THE_EDGE, member_of, without_cuts
 
-    members = []
-    people = people_in(chosen, model=model, edge="matting" if settings.refine else "none", run=run, name="group")
-    for person in sound(people, made=made):
+    members: list[tuple[str, Member]] = []
+    for person in people:
         file = str(person.photograph.file)
+        faces = finder.find(person.image)
         try:
-            member = member_of(person.image, alpha=person.alpha, most_height=frame[0], file=file)
+            member = member_of(person.image, alpha=person.alpha, most_height=frame[0], faces=faces, file=file)
         except BadRecord as problem:
             made.broken.append(problem)
             continue
-        members.append(member)
+        members.append((file, member))
         made.warnings += [f"{file}: {warning}" for warning in member.warnings]
-    return members
+    kept, reasons = without_cuts([member for _, member in members])
+    for index, reason in reasons.items():
+        made.broken.append(BadRecord(Code.UNSUITABLE, reason, file=members[index][0], hint=AT_THE_EDGE))
+    return [members[index][1] for index in kept]

@@ -101,7 +101,12 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, dict[str, An
             "edge": "none",
         },
         "predict": {"inputs": (photos, moving), "model": model, "smooth": True},
-        "group": {"images": (photos / "0.png", photos / "1.png"), "model": model, "background": "white"},
+        "group": {
+            "images": (photos / "0.png", photos / "1.png"),
+            "model": model,
+            "background": "white",
+            "faces": faces_of_portraits(folder / "faces.onnx"),
+        },
     }
 
 

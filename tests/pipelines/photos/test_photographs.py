@@ -1,9 +1,7 @@
-"""`curate cutout` and `group` on drawn photographs, with a model that says what is red is a person."""
+"""`curate cutout` on drawn photographs, with a model that says what is red is a person."""
 
 from __future__ import annotations
 
-import io
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +19,6 @@ from models.card import ModelCard
 from models.prediction.edges import Predicted, edged_alpha
 from pipelines.command_line.options import Result, RunOptions
 from pipelines.photos.cutout import CutoutFlags, cutout
-from pipelines.photos.group import GroupFlags, group
 from tests.icc_profiles import ADOBE_FILE, ADOBE_GAMMA, ADOBE_RGB, gamma, in_srgb
 from tests.models.tiny_onnx import write_tiny_onnx
 
@@ -215,31 +212,6 @@ def test_tiles_of_a_large_photograph_give_what_the_whole_gives(monkeypatch: pyte
     tiled = cut_out(image, alpha=alpha)
     seen = alpha > 30
     assert np.abs(whole.astype(int) - tiled)[seen].mean() < 2
-
-
-def test_a_group_is_written_once(model: Path, tmp_path: Path) -> None:
-    files = tuple(saved(tmp_path / f"{number}.png", photo()) for number in range(2))
-    out = tmp_path / "group.png"
-    flags = GroupFlags(images=files, model=model, background="#0000FF", out=out, size="400x300")
-    result = group(flags, run=RunOptions(workers=0))
-    assert result.data["people"] == 2
-    picture = decode_image(out.read_bytes(), file="g")
-    assert picture.shape == (300, 400, 3) and picture[0, 0].tolist() == [0, 0, 255]
-    again = group(flags, run=RunOptions(workers=0))
-    assert again.data["written"] == [] and again.data["kept"] == [str(out)]
-    with pytest.raises(InputRefused, match="made with background"):
-        group(replace(flags, background="red"), run=RunOptions(workers=0))
-    assert out.read_bytes()[:4] == b"\x89PNG"
-    wrong = GroupFlags(images=files, model=model, background="transparent", out=tmp_path / "b.png")
-    with pytest.raises(ConfigurationProblem, match="needs a background"):
-        group(wrong, run=RunOptions(workers=0))
-    nobody = saved(tmp_path / "nobody.png", PIL.Image.new("RGB", (60, 80), (0, 90, 120)))
-    with pytest.raises(InputRefused, match="nobody is left"):
-        group(
-            GroupFlags(images=(nobody,), model=model, background="white", out=tmp_path / "c.png"),
-            run=RunOptions(workers=0),
-        )
-    assert io.BytesIO(out.read_bytes()).read(4) == b"\x89PNG"
 
 
 def test_out_may_name_the_picture_of_one_photograph(model: Path, tmp_path: Path) -> None:
