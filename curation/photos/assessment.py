@@ -13,7 +13,7 @@ from curation.images.faces import Face
 from curation.images.pixels import Alpha, Image
 from curation.photos.head_lines import LOWEST_CROWN, SOLID, HeadLines, Level, head_lines, levelled
 from curation.photos.measures import Measure, measures_of_face
-from curation.photos.placing import Cut, Wanted, is_hair_high, place, placed, reach_of
+from curation.photos.placing import HIGH, Cut, Wanted, is_hair_high, place, placed, reach_of
 from curation.photos.sizes import IdSize
 
 SECOND_FACE: Final = 0.25
@@ -28,6 +28,9 @@ inch, they are 230 apart."""
 AT_UPPER_EDGE: Final = (
     "the person touches the upper edge of the photograph, so that the head is cut off or has no space"
 )
+PLAINER: Final = "give another --model, or a photograph with a plainer background and space above the head"
+HIGHEST_HAIR: Final = 2.5
+"""Distances between the eyes above them; few heads of hair are higher, and background often is."""
 AGAIN: Final = (
     "take the photograph again: from the front, eyes open, with the whole head, both shoulders, and space around"
 )
@@ -137,12 +140,17 @@ def _no_head(lines: HeadLines | None, *, level: Level) -> Refusal | None:
     if lines is None:
         return Refusal(reason="the model finds no person around the face", remedy="give another --model")
     row, middle, half = round(lines.hair), round(lines.middle), round(lines.eye_distance)
-    if level.missing[row : row + 2, max(0, middle - half) : middle + half].any():
+    columns = slice(max(0, middle - half), middle + half)
+    at_edge = level.missing[row : row + 2, columns].any()
+    solid = np.flatnonzero((level.alpha[:, columns] > SOLID).any(axis=1))
+    seen = (lines.eyes - (solid[0] if at_edge and len(solid) else row)) / lines.eye_distance
+    if at_edge and seen > HIGHEST_HAIR:
+        return Refusal(reason=f"{HIGH} reaches the upper edge of the photograph", remedy=PLAINER)
+    if at_edge:
         return Refusal(reason=AT_UPPER_EDGE)
-    seen = (lines.eyes - lines.hair) / lines.eye_distance
     if seen < LOWEST_CROWN:
         reason = f"the model finds only {seen:.1f} distances between the eyes of head above them, where a head has 1.5"
-        return Refusal(reason=reason, remedy="give another --model, or a photograph with a plainer background")
+        return Refusal(reason=reason, remedy=PLAINER)
     return None
 
 

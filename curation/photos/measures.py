@@ -67,12 +67,18 @@ class Measure:
 
 
 def measures_of_face(face: Face, *, image: Image, size: IdSize) -> list[Measure]:
-    """Return what is measured of a face in its photograph (h, w, 3), before anything is cut out."""
-    level = levelled(image, alpha=np.zeros(image.shape[:2], np.uint8), face=face, reach=2.2 * face.eye_distance)
+    """Return what is measured of a face in its photograph (h, w, 3), before anything is cut out.
+
+    Of a face that is too small nothing else is measured.
+    """
     nearer = "take the photograph from nearer, or with more pixels"
     name = "distance between the eyes in the photograph"
+    apart = Measure(name=name, value=face.eye_distance, unit="px", least=LEAST_EYES_PX, remedy=nearer)
+    if not apart.is_met:
+        return [apart]
+    level = levelled(image, alpha=np.zeros(image.shape[:2], np.uint8), face=face, reach=2.2 * face.eye_distance)
     return [
-        Measure(name=name, value=face.eye_distance, unit="px", least=LEAST_EYES_PX, remedy=nearer),
+        apart,
         *_pose(face, turned=size.turned),
         *_eyes(face, level=level),
         Measure(

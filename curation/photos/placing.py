@@ -27,6 +27,8 @@ MOST_SPACE: Final = 0.22
 MISSING: Final = 0.0005
 """Share of the photo that a person may lack at the frame of the photograph: a row of pixels is not seen."""
 
+HIGH: Final = "hair or headgear, or what the model takes for it,"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
@@ -70,7 +72,7 @@ def place(lines: HeadLines, *, missing: NDArray[np.bool_], size: IdSize, wanted:
         return fitting[0], _what_is_missing(fitting[0], missing=missing, lines=lines)
     if is_hair_high(lines, size=size):
         more = (lines.crown - lines.hair) * tried[0].mm
-        return tried[0], f"hair or headgear reaches {more:.0f} mm above the crown, and does not fit with the head"
+        return tried[0], f"{HIGH} reaches {more:.0f} mm above the crown, and does not fit with the head"
     return tried[0], _outside(tried[0], lines=lines, size=size)
 
 
@@ -153,4 +155,5 @@ def _what_is_missing(cut: Cut, *, missing: NDArray[np.bool_], lines: HeadLines) 
     third = part.shape[1] // 3
     if part[-1, third:-third].any():
         return "the photograph ends too close below the chin: shoulders are missing"
-    return f"the photograph cuts off a shoulder at its {'left' if column < part.shape[1] / 2 else 'right'} edge"
+    side = "left" if column < part.shape[1] / 2 else "right"
+    return f"the photograph cuts off a shoulder or hair at its {side} edge"

@@ -112,7 +112,7 @@ def test_hair_counts_where_the_office_counts_it() -> None:
     photo = made(*given, rules=AMERICAN)
     with_hair = (photo.lines.chin - rows_of(photo, colour=SKIN)[0]) * 50.8 / 600
     assert 25 <= with_hair <= 35 and with_hair == pytest.approx(30, abs=1)
-    assert "hair or headgear reaches" in refusal(*given).reason
+    assert "or what the model takes for it, reaches" in refusal(*given).reason
     european = made(*drawn(hair=50))
     assert 32 <= european.lines.bare * 45 / 531 <= 36 < european.lines.with_hair * 45 / 531
     assert rows_of(european, colour=SKIN)[0] > 0, "the hair is not cut off"
@@ -175,8 +175,8 @@ def test_a_head_that_leans_too_far_a_blurred_and_a_small_one_are_refused() -> No
     [
         (slice(202, None), slice(None), "touches the upper edge"),
         (slice(None, 560), slice(None), "shoulders are missing"),
-        (slice(None), slice(270, None), "cuts off a shoulder at its left edge"),
-        (slice(None), slice(None, 530), "cuts off a shoulder at its right edge"),
+        (slice(None), slice(270, None), "cuts off a shoulder or hair at its left edge"),
+        (slice(None), slice(None, 530), "cuts off a shoulder or hair at its right edge"),
     ],
 )
 def test_what_the_photograph_cuts_off_is_told(rows: slice, columns: slice, reason: str) -> None:
@@ -189,6 +189,20 @@ def test_a_mask_that_lacks_the_top_of_the_head_is_refused() -> None:
     image, alpha, face = drawn()
     alpha[: EYES - 60] = 0
     assert "where a head has 1.5" in refusal(image, alpha, face).reason
+
+
+def test_background_that_is_taken_for_the_person_is_not_called_a_cut_head() -> None:
+    image, alpha, face = drawn()
+    alpha[: CROWN + 50, MIDDLE - 60 : MIDDLE + 60] = 255  # 370 pixels above the eyes, 3.7 times what is between them
+    problem = refusal(image, alpha, face)
+    assert "what the model takes for it, reaches the upper edge" in problem.reason and "--model" in problem.hint
+
+
+def test_of_a_face_of_some_pixels_only_its_size_is_measured() -> None:
+    image, alpha, face = drawn()
+    tiny = face.moved(np.array([[0.001, 0, 400.0], [0, 0.001, 400.0]]))
+    photo, measures = id_photo(image, alpha=alpha, faces=[tiny], rules=SCHENGEN)
+    assert isinstance(photo, BadRecord) and [one.name for one in measures] == [photo.reason.partition(":")[0]]
 
 
 def test_a_large_photograph_gives_the_photo_of_a_small_one() -> None:
