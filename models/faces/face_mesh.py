@@ -26,7 +26,7 @@ VALUES: Final = 3 * 468
 CHIN: Final = 152
 BELOW_CHIN: Final = 0.08
 """The outline of a chin ends so many distances between the eyes below its point of the mesh: 0.080 +- 0.048 over 20
-portraits of EG1800, 0.069 +- 0.044 over 20 others, marked by hand (`python -m tests.bench id_photos` tells the rest)."""
+portraits of EG1800, 0.069 +- 0.044 over 20 others, marked by hand (`python -m tests.bench id_photos`)."""
 FOREHEAD: Final = 10
 LIPS: Final = (13, 14)
 MOUTH_CORNERS: Final = (61, 291)
