@@ -48,6 +48,7 @@ __all__ = [
     "pairs",
     "portrait2000",
     "predict",
+    "prelabel",
     "registry",
     "report",
     "retrain",
@@ -803,6 +804,29 @@ def predict(
     quiet: bool = False,
 ) -> Result:
     """Masks, alphas, overlays or cut-outs of images, folders and videos."""
+
+def prelabel(
+    pool: AnyPath | Iterable[AnyPath],
+    *,
+    teacher: AnyPath | Iterable[AnyPath],
+    out: AnyPath,
+    agreement: float = 0.9,
+    support: float = 0.2,
+    test: AnyPath | Iterable[AnyPath] = ...,
+    with_flips: bool = False,
+    with_scales: bool = False,
+    where: str | None = None,
+    prefix: bool = False,
+    seed: int = 0,
+    workers: int = ...,
+    device: str = "auto",
+    limit: int | None = None,
+    max_quarantine: str | None = None,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    quiet: bool = False,
+) -> Result:
+    """Labels from models for a pool, kept where they agree; the rest is for people."""
 
 def registry(
     name: str,
