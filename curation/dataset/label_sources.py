@@ -7,7 +7,7 @@ without a mask was left for people: there they tell of the prediction that a per
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ LABEL_SOURCE: Final = "label_source"
 """Names of the models whose label it is, joined by ` + `."""
 LABEL_LICENSE: Final = "label_license"
 """The licences of these models, each once, joined by ` + `; null where none is known."""
+BETWEEN: Final = " + "
+UNKNOWN: Final = "unknown"
 TEACHER_AGREEMENT: Final = "teacher_agreement"
 """How alike the labels of the models are, or the views of one: the mean mIoU of all pairs, 0..1."""
 TEACHER_DOUBT: Final = "teacher_doubt"
@@ -35,6 +37,17 @@ def told_source(row: Mapping[str, Any]) -> str:
     ('a + b (MIT)', 'a (unknown licence)')
     """
     return f"{row[LABEL_SOURCE]} ({row.get(LABEL_LICENSE) or 'unknown licence'})"
+
+
+def label_licenses(tables: Iterable[pa.Table]) -> tuple[str, ...]:
+    """Return the licences of the models that made labels in manifests, each once; those not known are left out."""
+    found: dict[str, None] = {}
+    for table in tables:
+        if LABEL_LICENSE in table.column_names:
+            rows = table.select(["mask", LABEL_SOURCE, LABEL_LICENSE]).to_pylist()
+            for text in {row[LABEL_LICENSE] for row in rows if is_by_model(row) and row[LABEL_LICENSE]}:
+                found |= dict.fromkeys(text.split(BETWEEN))
+    return tuple(sorted(found.keys() - {UNKNOWN}))
 
 
 def counted_sources(table: pa.Table) -> dict[str, int]:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from curation.dataset.label_sources import LABEL_LICENSE, LABEL_SOURCE, is_by_model
+from curation.dataset.label_sources import BETWEEN as BETWEEN  # of photographs and of models alike
+from curation.dataset.label_sources import LABEL_LICENSE, LABEL_SOURCE, UNKNOWN, is_by_model
 from curation.quarantine import printable
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ FILTERED: Final = "license"
 """The reason for rows that are left out because of their licence."""
 PARTS: Final = ("foreground_", "background_", "second_")
 """Beginnings of the columns that name a photograph of a fused sample."""
-BETWEEN: Final = " + "
-UNKNOWN: Final = "unknown"
 RESTRICTIONS: Final = {
     "non_commercial": "are under a licence that forbids commercial use (NC)",
     "no_derivatives": "are under a licence that forbids derived pictures (ND)",

@@ -19,7 +19,7 @@ from curation.labels.masks import mask_of
 from curation.quarantine import QuarantineRecord
 from curation.storage.files import read_file, sha256_of
 from labeling.teachers.plan_prelabels import Answers, Pool, Teacher
-from models.card import ModelCard
+from models.card import ModelCard, known_licenses
 from models.evaluation.checked_model import CheckedModel
 from models.evaluation.choose_sets import identify
 from models.evaluation.score_dataset import Part, ScoreOptions, Work, score_parts
@@ -86,9 +86,7 @@ def described(teacher: CheckedModel) -> Teacher:
 
 def license_of_card(card: ModelCard) -> str | None:
     """Return the licence of a model, and of the models from which it learnt, each once; None where none is known."""
-    learnt = card.training.get("teacher_licenses", ())
-    known = [text for text in (card.license, *learnt) if text is not None]
-    return joint_license(tuple(dict.fromkeys(known))) if known else None
+    return joint_license(known_licenses(card) or (None,))
 
 
 def ask_teachers(

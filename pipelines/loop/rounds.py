@@ -21,7 +21,7 @@ from curation.quarantine import BadRecord
 from curation.storage.files import fingerprint_file, make_folder, read_file, sha256_of, write_durable
 from models.data.choose_samples import of_split
 from models.model_files import REGISTERED
-from models.training.settings import leave_out_defaults
+from models.training.settings_text import leave_out_defaults
 from pipelines.command_line.license_rules import read_license_rules
 from pipelines.loop.config import LoopConfig, TestSet
 from pipelines.loop.frozen_sets import TestRows

@@ -35,7 +35,8 @@ from pipelines.loop.rounds import Loop, RoundPlan, folder_of, test_sets_of
 from pipelines.loop.training_set import Earlier, TrainingParts, plan_training_set
 from pipelines.mining.flags import MineFlags
 from pipelines.mining.mine import mine
-from pipelines.training.train import TrainFlags, train
+from pipelines.training.train import train
+from pipelines.training.train_flags import TrainFlags
 from reports.rounds.round_record import Round, Untaken
 
 DATA, TRAINING, EVALUATION, MINED, NEXT, SETTINGS = (
