@@ -32,6 +32,8 @@ from pipelines.labels.prelabel_flags import PrelabelFlags
 
 NOT_ASKED: Final = frozenset({"agreement", "support", "teachers"})
 """Settings that change no prediction."""
+ENOUGH: Final = 10
+"""Photographs of which a teacher that sees nobody in any is refused: what is left of a pool may show nobody."""
 SEEN: Final = 0.01
 """Of an image that shows nobody: what a teacher takes for person there, and more, is somebody."""
 MOST_ALARMS: Final = 0.95
@@ -106,7 +108,7 @@ def ask_teachers(
         table = _predicted(parts, teacher=teacher, run=run)
         warnings += _alarms(teacher, table=of_ids(table, empty))
         table = of_ids(table, chosen)
-        _refuse_blind(teacher, table=table, predictions=out / PREDICTIONS, workers=run.workers)
+        warnings += _blindness(teacher, table=table, predictions=out / PREDICTIONS, workers=run.workers)
         tables.append(table)
         folders.append(out)
     names = [teacher.model.name for teacher in teachers]
@@ -190,7 +192,8 @@ def _alarms(teacher: CheckedModel, *, table: pa.Table) -> list[str]:
     return [f"{name} sees somebody in {alarms} of {len(shares)} images that show nobody"] if alarms else []
 
 
-def _refuse_blind(teacher: CheckedModel, *, table: pa.Table, predictions: Path, workers: int) -> None:
+def _blindness(teacher: CheckedModel, *, table: pa.Table, predictions: Path, workers: int) -> list[str]:
+    """Say that a teacher sees nobody at all; raises InputRefused where there are enough images to tell by."""
     ids = [row["id"] for row in table.to_pylist() if row["is_finite"]]
 
     def shows_somebody(id_: str) -> bool:
@@ -199,9 +202,10 @@ def _refuse_blind(teacher: CheckedModel, *, table: pa.Table, predictions: Path, 
 
     with ThreadPoolExecutor(max(1, workers), thread_name_prefix="blind") as pool:
         is_blind = bool(ids) and not any(pool.map(shows_somebody, ids))
-    if is_blind:
+    if is_blind and len(ids) >= ENOUGH:
         raise InputRefused(
             f"this teacher sees nobody in any of {len(ids)} images",
             where=teacher.model.path,
             remedy="compare its card with what made it (channels, mean, std, person_index), or leave it out",
         )
+    return [f"{teacher.model.name} sees nobody in any of {len(ids)} images"] if is_blind else []

@@ -35,6 +35,10 @@ RULES: Final[dict[str, Callable[[Row], bool]]] = {
 }
 
 
+class NothingToLabel(InputRefused):
+    """No sample of a pool is left to label."""
+
+
 def chosen_pool(flags: PrelabelFlags, *, run: RunOptions) -> Pool:
     """Return the rows that are to be labelled. Raises InputRefused where there is none."""
     datasets = [read_dataset(folder) for folder in flags.pool]
@@ -58,9 +62,9 @@ def chosen_pool(flags: PrelabelFlags, *, run: RunOptions) -> Pool:
 
 
 def refuse_empty(pool: Pool) -> Pool:
-    """Raise InputRefused: nothing is left to label."""
+    """Raise NothingToLabel."""
     told = ", ".join(f"{reason} {number}" for reason, number in pool.filtered.items() if number)
-    raise InputRefused(
+    raise NothingToLabel(
         f"no sample to label: {told or 'the datasets are empty'}",
         where=pool.datasets[0].folder,
         remedy="name a data set of photographs without labels, such as `curate images` makes",

@@ -141,12 +141,16 @@ def test_a_teacher_that_gives_alphas_leaves_them(tmp_path: Path) -> None:
 
 
 def test_a_teacher_that_sees_nobody_anywhere_is_refused(tmp_path: Path) -> None:
-    pool = pool_of(tmp_path, everyday())
+    more = {f"more-{number}": everyday()["same"] for number in range(5)}
+    pool = pool_of(tmp_path, {**everyday(), **more})
     blind = write_tiny_onnx(tmp_path / "blind.onnx", lost=0.9)
-    with pytest.raises(InputRefused, match="sees nobody in any of 5 images") as error:
+    with pytest.raises(InputRefused, match="sees nobody in any of 10 images") as error:
         label(pool, by=(blind, teachers(tmp_path)[1]), out=tmp_path / "D")
     assert str(error.value.where).endswith("blind.onnx")
     assert not (tmp_path / "D").exists()
+    few = label(pool, by=(blind, teachers(tmp_path)[1]), out=tmp_path / "D", limit=4)
+    assert any("blind sees nobody in any of 3 images" in warning for warning in few.warnings)
+    assert few.data["labelled"] == 0
 
 
 def test_a_teacher_that_sees_somebody_in_every_background_is_refused(tmp_path: Path) -> None:
