@@ -139,16 +139,19 @@ def choose_samples(training: Sequence[Dataset], *, validation: Sequence[Dataset]
             "all of it again",
         )
     learnt = kept if choice.with_teacher else [_labelled_rows(table, column=column) for table in kept]
-    licenses = [texts for table in learnt for texts in row_licenses(table)]
-    warnings = license_warnings(flagged_counts(licenses), samples=len(licenses))
     return Chosen(
         training=samples,
         validation=judges,
         left_out=dict(sorted(left_out.items())),
-        warnings=(*warnings, *_judged_by_models(judging)),
+        warnings=(*_license_warnings(learnt), *_judged_by_models(judging)),
         label_sources=dict(sum((Counter(counted_sources(table)) for table in learnt), start=Counter[str]())),
         label_licenses=label_licenses(learnt),
     )
+
+
+def _license_warnings(tables: Sequence[pa.Table]) -> tuple[str, ...]:
+    licenses = [texts for table in tables for texts in row_licenses(table)]
+    return license_warnings(flagged_counts(licenses), samples=len(licenses))
 
 
 def _judged_by_models(judging: Sequence[pa.Table]) -> tuple[str, ...]:
