@@ -24,6 +24,8 @@ class Answer(StrEnum):
     UNUSABLE = "unusable"
 
 
+LABELLED: Final = frozenset({Answer.RIGHT, Answer.FIXED, Answer.NO_PERSON})
+"""What an annotator says of a label that trains."""
 MEANINGS: Final[dict[Answer, str]] = {
     Answer.RIGHT: "the blue mask is right as it was shown",
     Answer.FIXED: "I changed the blue mask, and it is right now",

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from curation.dataset.dataset import Dataset
+from curation.dataset.label_sources import TEACHER_AGREEMENT, TEACHER_DOUBT
 from labeling.verdicts.hard_cases import RANK
 from models.evaluation.choose_sets import Model
 from models.evaluation.evaluation_folder import METRICS
@@ -55,16 +56,18 @@ def findings_of(dataset: Dataset, *, scores: Path | None) -> Findings:
 def worst_first(rows: Sequence[Mapping[str, Any]], *, findings: Findings) -> list[Mapping[str, Any]]:
     """Return the samples in the order in which a person should look at them.
 
-    That is the rank that mining gave; else mIoU, without one first, since there the model failed; among equals the
-    least certain first.
+    That is the rank that mining gave; else what teachers left for people, those first on which they agree least; else
+    mIoU, without one first, since there the model failed; among equals the least certain first.
     """
 
-    def key(row: Mapping[str, Any]) -> tuple[float, float, float, str]:
+    def key(row: Mapping[str, Any]) -> tuple[float, bool, float, float, float, str]:
         found = findings.rows.get(row["id"], {})
         rank = found.get(RANK)
-        miou, uncertainty = found.get("miou"), found.get("uncertainty")
+        miou, uncertainty, agreement = found.get("miou"), found.get("uncertainty"), found.get(TEACHER_AGREEMENT)
         return (
             float("inf") if rank is None else rank,
+            found.get(TEACHER_DOUBT) is None,
+            -1.0 if agreement is None else agreement,
             -1.0 if miou is None else miou,
             0.0 if uncertainty is None else -uncertainty,
             row["id"],

@@ -24,6 +24,8 @@ OF_CLASSES: Final = frozenset({"logits", "class_ids"})
 """Outputs that do not say which class is person."""
 TRIMAP_CLASSES: Final = 3
 """Of background, unknown and foreground."""
+TEACHER_LICENSES: Final = "teacher_licenses"
+"""What a card's `training` calls the licences of the models that the model learnt from."""
 UNSAID: Final = "???"
 """What stands in a card that `curate models --inspect` began, where a person has to say something."""
 InputType: TypeAlias = Literal["uint8", "float16", "float32"]
@@ -140,6 +142,12 @@ def _refuse_unsaid(text: bytes, *, path: Path) -> None:
             where=path,
             remedy="take them from where the model comes; `curate models --inspect` tells what may stand there",
         )
+
+
+def known_licenses(card: ModelCard) -> tuple[str, ...]:
+    """Return the licence of a model, and of the models whose labels or probabilities it learnt from, each once."""
+    learnt = card.training.get(TEACHER_LICENSES, ())
+    return tuple(dict.fromkeys(text for text in (card.license, *learnt) if text))
 
 
 def card_text(card: ModelCard) -> bytes:

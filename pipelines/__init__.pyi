@@ -48,6 +48,7 @@ __all__ = [
     "pairs",
     "portrait2000",
     "predict",
+    "prelabel",
     "registry",
     "report",
     "retrain",
@@ -807,6 +808,29 @@ def predict(
 ) -> Result:
     """Masks, alphas, overlays or cut-outs of images, folders and videos."""
 
+def prelabel(
+    pool: AnyPath | Iterable[AnyPath],
+    *,
+    teacher: AnyPath | Iterable[AnyPath],
+    out: AnyPath,
+    agreement: float = 0.9,
+    support: float = 0.2,
+    test: AnyPath | Iterable[AnyPath] = ...,
+    with_flips: bool = False,
+    with_scales: bool = False,
+    where: str | None = None,
+    prefix: bool = False,
+    seed: int = 0,
+    workers: int = ...,
+    device: str = "auto",
+    limit: int | None = None,
+    max_quarantine: str | None = None,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    quiet: bool = False,
+) -> Result:
+    """Labels from models for a pool, kept where they agree; the rest is for people."""
+
 def registry(
     name: str,
     *,
@@ -987,6 +1011,11 @@ def train(
     licenses: AnyPath | None = None,
     fusion_ratio: float | None = None,
     backgrounds: AnyPath | Iterable[AnyPath] = ...,
+    teacher: str | None = None,
+    distill: float | None = None,
+    distill_temperature: float | None = None,
+    distill_boundary: float | None = None,
+    distill_confidence: float | None = None,
     log: Literal["tensorboard", "mlflow"] | Iterable[Literal["tensorboard", "mlflow"]] = ...,
     devices: int = 1,
     nodes: int = 1,

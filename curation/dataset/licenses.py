@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from curation.dataset.label_sources import BETWEEN as BETWEEN  # of photographs and of models alike
+from curation.dataset.label_sources import LABEL_LICENSE, LABEL_SOURCE, UNKNOWN, is_by_model
 from curation.quarantine import printable
 
 if TYPE_CHECKING:
@@ -25,8 +27,6 @@ FILTERED: Final = "license"
 """The reason for rows that are left out because of their licence."""
 PARTS: Final = ("foreground_", "background_", "second_")
 """Beginnings of the columns that name a photograph of a fused sample."""
-BETWEEN: Final = " + "
-UNKNOWN: Final = "unknown"
 RESTRICTIONS: Final = {
     "non_commercial": "are under a licence that forbids commercial use (NC)",
     "no_derivatives": "are under a licence that forbids derived pictures (ND)",
@@ -113,10 +113,12 @@ def is_unknown(text: str | None) -> bool:
 
 
 def licenses_of(row: Mapping[str, Any]) -> tuple[str | None, ...]:
-    """Return the licence of every photograph that a sample shows; only fused samples show more than one."""
+    """Return the licence of every photograph that a sample shows, of which only fused samples show more than one; and
+    of the models, where its label is theirs."""
+    of_label = tuple((row.get(LABEL_LICENSE) or UNKNOWN).split(BETWEEN)) if is_by_model(row) else ()
     if row.get("foreground_id") is None:
-        return (row["license"],)
-    return tuple(row.get(f"{part}license") for part in PARTS if row.get(f"{part}id") is not None)
+        return (row["license"], *of_label)
+    return (*(row.get(f"{part}license") for part in PARTS if row.get(f"{part}id") is not None), *of_label)
 
 
 def joint_license(parts: tuple[str | None, ...]) -> str | None:
@@ -178,6 +180,7 @@ def terms_of(text: str) -> Terms:
 def row_licenses(table: pa.Table) -> list[tuple[str | None, ...]]:
     """Return the licences of each row of a table: see `licenses_of`."""
     columns = ["license", *(f"{part}{name}" for part in PARTS for name in ("id", "license"))]
+    columns += ["mask", LABEL_SOURCE, LABEL_LICENSE]
     rows = table.select([name for name in columns if name in table.column_names]).to_pylist()
     return [licenses_of(row) for row in rows]
 

@@ -11,7 +11,8 @@ import cv2
 import msgspec
 import numpy as np
 
-from curation.dataset.licenses import joint_license
+from curation.dataset.label_sources import LABEL_LICENSE, LABEL_SOURCE, is_by_model
+from curation.dataset.licenses import BETWEEN, joint_license
 from curation.dataset.sample import Item, Outcome, Sample
 from curation.fusion.fuse import Fused, FusionRules, finished, generator_for, staged
 from curation.fusion.second_person import with_second
@@ -161,10 +162,22 @@ def _provenance(task: FusionTask, *, rules: TaskRules, fused: Fused) -> dict[str
         **{f"{part}_{name}": one.row[name] for part, one in task.photographs().items() for name in columns},
         "background_group": group_of(task.background.row),
         **behind,
+        **_label_sources(task),
         "alpha_from": _label_of(task),
         "fusion_seed": rules.seed,
         "fusion_number": task.number,
         "recipe": msgspec.json.encode(recipe, order="deterministic").decode(),
+    }
+
+
+def _label_sources(task: FusionTask) -> dict[str, Any]:
+    """Return which models made the labels of the persons, and their licences; {} where none did."""
+    rows = [one.row for one in (task.foreground, task.second) if one is not None and is_by_model(one.row)]
+    if not rows:
+        return {}
+    return {
+        LABEL_SOURCE: BETWEEN.join(dict.fromkeys(row[LABEL_SOURCE] for row in rows)),
+        LABEL_LICENSE: joint_license(tuple(row.get(LABEL_LICENSE) for row in rows)),
     }
 
 

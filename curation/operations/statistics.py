@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from curation.dataset.card import Counts
 from curation.dataset.dataset import Dataset
+from curation.dataset.label_sources import counted_sources
 from curation.dataset.licenses import flagged_counts, row_licenses
 from curation.dataset.sample import COLUMNS
 from curation.operations.split import groups_across_splits, leak_groups
@@ -45,6 +46,7 @@ class AreaSpread(msgspec.Struct, frozen=True, kw_only=True):
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     """The numbers of one dataset. Each `by_...` counts samples, the largest number first, `none` for null.
 
+    `by_label_source` counts those whose label a model made, by the model and its licence.
     `non_commercial` and `no_derivatives` count samples with such a licence of any of their photographs. `reread` counts
     samples whose source, group or licence does not stand so in the manifest, since it is of an older form.
     `groups` counts what must stay on one side of a split; `groups_across_splits` of them do not.
@@ -63,6 +65,7 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     no_derivatives: int
     by_label_version: dict[str, int]
     by_persons: dict[str, int]
+    by_label_source: dict[str, int]
     person_area: AreaSpread
     width_px: Range | None
     height_px: Range | None
@@ -92,6 +95,7 @@ def describe(dataset: Dataset) -> Statistics:
         **flagged_counts(row_licenses(table)),
         by_label_version=_counted(table["label_version"]),
         by_persons=_counted(table["persons"]),
+        by_label_source=counted_sources(table),
         person_area=area_spread(table["person_area"].to_pylist()),
         width_px=_range(table["width"]),
         height_px=_range(table["height"]),

@@ -61,6 +61,8 @@ def _near_edges(gradient: NDArray[np.float32], *, person: NDArray[np.uint8]) -> 
     inside = np.asarray(cv2.distanceTransform(person, cv2.DIST_L2, 5), np.float32)
     outside = np.asarray(cv2.distanceTransform(1 - person, cv2.DIST_L2, 5), np.float32)
     near = np.maximum(inside, outside) <= max(4.0, NEAR * math.hypot(*person.shape))
+    if not near.any():  # a mask of the whole frame, which has no outline but the frame
+        return near
     strong, strongest = np.quantile(gradient[near], (STRONG, STRONGEST))
     least = max(float(strong), NOISE * float(strongest), LEAST_GRADIENT)
     square = np.ones((2 * REACH_PX + 1, 2 * REACH_PX + 1), np.uint8)

@@ -48,6 +48,8 @@ class Batch(NamedTuple):
     """Examples stacked: `image` (n, h, w, 3) uint8, `label` (n, h, w) uint8, the `truths` of judging ones
     and their `alphas` where all have one.
 
+    `taught` is what a teacher says, (n, h, w) float32, where there is one.
+
     Where images are classified, `label` and `truths` are the numbers of classes, (n,) int64.
 
     Where a sample of it is `broken`, that is all there is.
@@ -59,6 +61,7 @@ class Batch(NamedTuple):
     truths: list[Tensor]
     alphas: list[Tensor]
     broken: BadRecord | None
+    taught: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +163,7 @@ def collate(examples: Sequence[Example | BadRecord]) -> Batch:
     keys = [example.key for example in whole]
     if len(whole) == 1 and whole[0].truth is None:
         whole = whole * 2
+    taught = [example.taught for example in whole if example.taught is not None]
     return Batch(
         keys=keys,
         image=torch.from_numpy(np.stack([example.image for example in whole])),
@@ -167,6 +171,7 @@ def collate(examples: Sequence[Example | BadRecord]) -> Batch:
         truths=[torch.from_numpy(example.truth) for example in whole if example.truth is not None],
         alphas=[torch.from_numpy(example.alpha) for example in whole if example.alpha is not None],
         broken=None,
+        taught=torch.from_numpy(np.stack(taught)) if taught else None,
     )
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.dataset.dataset import Dataset, select_rows
+from curation.dataset.label_sources import counted_sources, label_licenses
 from curation.dataset.licenses import (
     FILTERED,
     LicenseRules,
@@ -24,6 +25,7 @@ from curation.dataset.made_before import is_incomplete
 from curation.errors import InputRefused
 from curation.operations.split import IDENTITY_COLUMNS, leak_groups
 from curation.storage.checksums import digest_column
+from models.data.truth import has_truth
 
 LabelKind: TypeAlias = Literal["mask", "alpha", "classes"]
 """What is learnt from: `mask` (a trimap with 3 classes), `alpha`, shares of person from 0 to 1, or `classes`,
@@ -50,42 +52,52 @@ class LabelledImage:
 
     `key` names the sample among those of all datasets. `image`, `label` (mask, trimap or class map), `ignore` (128
     where pixels do not count) and `alpha` are paths below `folder`; `digests` holds the SHA-256 of those of which it
-    is known.
+    is known. A sample without a `label` is learnt from a teacher alone, whose probability lies in the file `taught`.
     """
 
     key: str
     folder: Path
     image: str
-    label: str
+    label: str | None
     ignore: str | None
     digests: Mapping[str, str] = field(default_factory=dict)
     alpha: str | None = None
     is_class_map: bool = False
+    taught: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
     """The samples of one training, and how many rows of the datasets were left out of it, by reason.
 
-    `warnings` name training rows under a licence with restrictions.
+    `warnings` name training rows under a licence with restrictions. `label_sources` counts the rows whose label a model
+    made, by the model and its licence, and `label_licenses` are the licences of these models.
     """
 
     training: tuple[LabelledImage, ...]
     validation: tuple[LabelledImage, ...]
     left_out: Mapping[str, int]
     warnings: tuple[str, ...] = ()
+    label_sources: Mapping[str, int] = field(default_factory=dict)
+    label_licenses: tuple[str, ...] = ()
+
+    @property
+    def unlabelled(self) -> int:
+        """The number of samples that a teacher alone teaches."""
+        return sum(sample.label is None for sample in self.training)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleChoice:
     """What to choose by: the classes of the network, what it learns from, at most how many samples, and of the rows
-    that train a query and the licences that are allowed."""
+    that train a query and the licences that are allowed. With a teacher rows without a label train as well."""
 
     classes: int = 1
     labels: LabelKind = "mask"
     query: str | None = None
     limit: int | None = None
     licenses: LicenseRules | None = None
+    with_teacher: bool = False
 
 
 def choose_samples(training: Sequence[Dataset], *, validation: Sequence[Dataset], choice: SampleChoice) -> Chosen:
@@ -100,7 +112,7 @@ def choose_samples(training: Sequence[Dataset], *, validation: Sequence[Dataset]
     column = "classes" if choice.labels == "classes" else LABEL_COLUMN[choice.classes]
     left_out: Counter[str] = Counter()
     judging = [_judging(dataset.table) for dataset in validation] or [of_split(d.table, "val") for d in training]
-    judges = _labelled(validation or training, tables=judging, columns=(column,), left_out=left_out)
+    judges = _labelled(validation or training, tables=judging, which=_Which(columns=(column,)), left_out=left_out)
     if not judges:
         raise InputRefused(
             "there is nothing to validate on",
@@ -113,7 +125,8 @@ def choose_samples(training: Sequence[Dataset], *, validation: Sequence[Dataset]
     kept = apart(tables, held_out=held_out)
     left_out["in_validation"] += sum(map(len, tables)) - sum(map(len, kept))
     columns = (column, "alpha") if choice.labels == "alpha" else (column,)
-    samples = _labelled(training, tables=kept, columns=columns, left_out=left_out, with_repeats=True)
+    which = _Which(columns=columns, with_repeats=True, with_unlabelled=choice.with_teacher)
+    samples = _labelled(training, tables=kept, which=which, left_out=left_out)
     if choice.limit is not None:
         left_out["limit"] += max(0, len(samples) - choice.limit)
         samples = samples[: choice.limit]
@@ -125,13 +138,27 @@ def choose_samples(training: Sequence[Dataset], *, validation: Sequence[Dataset]
             remedy="name other data; where none of it has the split train, curate split D --val 0.1 --overwrite splits "
             "all of it again",
         )
-    licenses = [texts for table in kept for texts in row_licenses(_labelled_rows(table, column=column))]
+    learnt = kept if choice.with_teacher else [_labelled_rows(table, column=column) for table in kept]
     return Chosen(
         training=samples,
         validation=judges,
         left_out=dict(sorted(left_out.items())),
-        warnings=license_warnings(flagged_counts(licenses), samples=len(licenses)),
+        warnings=(*_license_warnings(learnt), *_judged_by_models(judging)),
+        label_sources=dict(sum((Counter(counted_sources(table)) for table in learnt), start=Counter[str]())),
+        label_licenses=label_licenses(learnt),
     )
+
+
+def _license_warnings(tables: Sequence[pa.Table]) -> tuple[str, ...]:
+    licenses = [texts for table in tables for texts in row_licenses(table)]
+    return license_warnings(flagged_counts(licenses), samples=len(licenses))
+
+
+def _judged_by_models(judging: Sequence[pa.Table]) -> tuple[str, ...]:
+    """Say that what judges a network are labels of another model."""
+    number = sum(sum(counted_sources(table).values()) for table in judging)
+    told = f"the labels of {number} samples that judge were made by models; better is what people labelled (--val D)"
+    return (told,) if number else ()
 
 
 def _labelled_rows(table: pa.Table, *, column: str) -> pa.Table:
@@ -186,28 +213,35 @@ def _identities(table: pa.Table, *, prefix: int) -> pa.Table:
     return pa.table({**kept, "id": ids})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Which:
+    """Which rows are taken: those with all `columns`, as often as they repeat; and those of which no label is known."""
+
+    columns: tuple[str, ...]
+    with_repeats: bool = False
+    with_unlabelled: bool = False
+
+
 def _labelled(
-    datasets: Sequence[Dataset],
-    *,
-    tables: Sequence[pa.Table],
-    columns: tuple[str, ...],
-    left_out: Counter[str],
-    with_repeats: bool = False,
+    datasets: Sequence[Dataset], *, tables: Sequence[pa.Table], which: _Which, left_out: Counter[str]
 ) -> tuple[LabelledImage, ...]:
     samples: list[LabelledImage] = []
     for dataset, table in zip(datasets, tables, strict=True):
-        found = table.to_pylist()
-        for column in columns:
+        every: list[dict[str, Any]] = table.to_pylist()
+        found = [row for row in every if not which.with_unlabelled or has_truth(row)]
+        untold = [row for row in every if which.with_unlabelled and not has_truth(row)]
+        for column in which.columns:
             rows, found = found, [row for row in found if row.get(column) is not None]
-            if rows and not found:
+            if rows and not found and not untold:
                 reason = f"no {PLURALS.get(column, f'{column}s')}: no sample has one"
                 raise InputRefused(reason, where=dataset.folder, remedy=LABEL_REMEDY[column])
             left_out[f"without_{column}"] += len(rows) - len(found)
-        whole = [row for row in found if not is_incomplete(row)]
-        left_out["broken_parts"] += len(found) - len(whole)
+        whole = [row for row in (*found, *untold) if not is_incomplete(row)]
+        left_out["broken_parts"] += len(found) + len(untold) - len(whole)
         for row in whole:
-            times = (row.get(REPEATS) or 1) if with_repeats else 1
-            samples += [_image(row, dataset=dataset, column=columns[0], number=number) for number in range(times)]
+            times = (row.get(REPEATS) or 1) if which.with_repeats else 1
+            column = which.columns[0]
+            samples += [_image(row, dataset=dataset, column=column, number=number) for number in range(times)]
     return tuple(samples)
 
 
@@ -219,7 +253,7 @@ def _image(row: Mapping[str, Any], *, dataset: Dataset, column: str, number: int
         key=f"{dataset.card.name}/{row['id']}{again}",
         folder=dataset.folder,
         image=row["image"],
-        label=row[column],
+        label=row.get(column),
         ignore=row.get("ignore"),
         alpha=row.get("alpha"),
         is_class_map=column == "classes",

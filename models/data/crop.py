@@ -66,17 +66,24 @@ def patched(
 
 
 def framed(
-    image: Image, label: AnyLabel, *, size: tuple[int, int], classes: int | None, rng: np.random.Generator
+    image: Image,
+    label: AnyLabel,
+    *,
+    size: tuple[int, int],
+    classes: int | None,
+    rng: np.random.Generator,
+    around: AnyLabel | None = None,
 ) -> tuple[Image, AnyLabel]:
     """Return a window at `size` (height, width) of an image (h, w, 3) uint8, in which the person is as large as drawn.
 
     The share of person is drawn from `PERSON_SHARES`, evenly in its logarithm: small persons and large ones, whole and
     cut by the frame, come equally often, whatever the data set shows. The window lies around a pixel of the person,
     inside of the image where it fits; where it is larger, what is outside of the image is ignored. Where nobody is, it
-    is a half to the whole of the image.
+    is a half to the whole of the image. Where the person is says `around`, another label (h, w), where it is given.
     """
     height, width = label.shape
-    person = np.flatnonzero((label > 0) & (label != IGNORED))
+    shown = label if around is None else around
+    person = np.flatnonzero((shown > 0) & (shown != IGNORED))
     if person.size:
         wanted = np.exp(rng.uniform(*np.log(PERSON_SHARES)))
         zoom = float(np.clip(np.sqrt(person.size / label.size / wanted), *WINDOW_SHARES))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,8 +22,9 @@ from models.data.bands import widened
 from models.data.cache import KeptPictures, room_to_keep
 from models.data.choose_samples import LabelKind, LabelledImage
 from models.data.crop import cropped, framed, patched
-from models.data.read_labels import AnyLabel, Label, fitted, read_image, read_label, read_soft_label
-from models.data.soft_labels import alpha_of, is_soft, soft_label
+from models.data.read_labels import AnyLabel, Label, fitted, read_image, read_label, read_soft_label, read_taught
+from models.data.soft_labels import HALF, SoftLabel, alpha_of, is_soft, soft_label
+from models.losses.targets import IGNORED
 
 ClassNumber: TypeAlias = NDArray[np.int64]
 """(): the number of the class of an image."""
@@ -56,13 +58,15 @@ class Draw:
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Example:
     """An image and its label at the size of the network; of a judging sample, `truth` is the label in full size, and
-    `alpha` the alpha, where it is learnt from or a trimap is to cover it."""
+    `alpha` the alpha, where it is learnt from or a trimap is to cover it. `taught` is what a teacher says of the image,
+    where there is one."""
 
     key: str
     image: Image
     label: AnyLabel | ClassNumber
     truth: Label | ClassNumber | None = None
     alpha: Alpha | None = None
+    taught: SoftLabel | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +74,7 @@ class ImageOptions:
     """What becomes of a sample on its way to the network. `input_size` is (height, width).
 
     `labels` are what is learnt from, `trimap_kernel` widens the bands of trimaps; `patch_px` is of the policy `patch`.
-    `mirrored` says of class maps which class each is in a mirror.
+    `mirrored` says of class maps which class each is in a mirror. `with_teacher` also brings what a teacher says.
     """
 
     classes: int
@@ -83,6 +87,7 @@ class ImageOptions:
     patch_px: int = 400
     vertical_flip: bool = False
     mirrored: tuple[int, ...] = ()
+    with_teacher: bool = False
 
     @property
     def resized_as(self) -> int | None:
@@ -137,23 +142,40 @@ class LabelledImages(torch.utils.data.Dataset[Example | BadRecord]):
         options, sample = self.options, self.training[index]
         rng = generator_of(sample.key, seed=options.seed, epoch=epoch)
         image, label = self._read(index) if options.policy in OF_ALL_PIXELS else self._fitted(index)
-        if options.fuse is not None and options.fuse.is_wanted(rng):
+        size = _size(image)
+        taught = read_taught(sample, size=size) if options.with_teacher else None
+        if options.fuse is not None and options.fuse.is_wanted(rng) and sample.label is not None:
             colours, alpha = self._cut_out(index, image=image, label=label, fuse=options.fuse)
             image, alpha = options.fuse.lay(colours, alpha, rng)  # what was ignored is not in this picture
             label = soft_label(alpha) if options.labels == "alpha" else mask_of(alpha) & np.uint8(1)
+            taught = None if taught is None else np.full(size, IGNORED, np.float32)  # of this picture it said nothing
+        if taught is None:
+            image, label = self._varied(image, label, around=label, rng=rng)
+            return Example(key=sample.key, image=image, label=label)
+        around = label if sample.label is not None else _person_of(taught)
+        twin = copy.deepcopy(rng)  # draws the same, so that the two stay on each other to the pixel
+        _, taught_there = self._varied(image, taught, around=around, rng=twin)
+        image, label = self._varied(image, label, around=around, rng=rng)
+        return Example(key=sample.key, image=image, label=label, taught=np.asarray(taught_there, np.float32))
+
+    def _varied(
+        self, image: Image, label: AnyLabel, *, around: AnyLabel, rng: np.random.Generator
+    ) -> tuple[Image, AnyLabel]:
+        """Return an image and a label (h, w) of it as the policy draws; a window of `framed` lies around a person."""
+        options = self.options
         given, classes = options.input_size, options.resized_as
         if options.policy == "crop":
             image, label = cropped(image, label, size=given, classes=classes, rng=rng)
         if options.policy == "patch":
             image, label = patched(image, label, size=given, patch_px=options.patch_px, classes=classes, rng=rng)
         if options.policy == "framed":
-            image, label = framed(image, label, size=given, classes=classes, rng=rng)
+            image, label = framed(image, label, size=given, classes=classes, rng=rng, around=around)
         image, label = augmented(
             image, label, policy=options.policy, rng=rng, mirrored=options.mirrored if classes is None else None
         )
         if options.vertical_flip:
             image, label = flipped_vertically(image, label, rng=rng)
-        return Example(key=sample.key, image=image, label=label)
+        return image, label
 
     def _cut_out(self, index: int, *, image: Image, label: AnyLabel, fuse: Fuse) -> tuple[Image, Alpha]:
         """Return colours and alpha of the person of a sample, which take longer than everything else together."""
@@ -187,6 +209,11 @@ def generator_of(key: str, *, seed: int, epoch: int) -> np.random.Generator:
     """Return the generator of one sample in one epoch: what it draws depends on nothing else."""
     name = int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:16], "big")
     return np.random.default_rng([seed, epoch, name])
+
+
+def _person_of(taught: SoftLabel) -> Label:
+    """Return 1 where a teacher sees person, (h, w), and 255 where it says nothing."""
+    return np.where(taught == IGNORED, np.uint8(IGNORED), (taught >= HALF).astype(np.uint8))
 
 
 def _size(image: Image) -> tuple[int, int]:

@@ -38,9 +38,11 @@ def read_image(sample: LabelledImage) -> Image:
 def read_label(sample: LabelledImage, *, classes: int, size: tuple[int, int]) -> Label:
     """Return the label of a sample, whose image is of `size` (height, width), from its mask, trimap or class map.
 
-    Raises BadRecord: MASK_VALUES or TRIMAP for values that are no label, SIZE_MISMATCH, CHECKSUM for a file that has
-    changed since it was made, and those of the file.
+    Without a label all is ignored. Raises BadRecord: MASK_VALUES or TRIMAP for values that are no label, SIZE_MISMATCH,
+    CHECKSUM for a file that has changed since it was made, and those of the file.
     """
+    if sample.label is None:
+        return np.full(size, IGNORED, np.uint8)
     if sample.is_class_map:
         label = _read_class_map(sample, classes=classes)
     else:
@@ -66,9 +68,20 @@ def read_soft_label(sample: LabelledImage, *, size: tuple[int, int]) -> SoftLabe
     return label
 
 
+def read_taught(sample: LabelledImage, *, size: tuple[int, int]) -> SoftLabel:
+    """Return what a teacher says of a sample, at `size` (height, width): probabilities in 0..1, and 255 all over where
+    it says nothing. Raises BadRecord as `read_label`.
+    """
+    if sample.taught is None:
+        return np.full(size, IGNORED, np.float32)
+    stored = decode_gray(read_file(sample.taught), file=str(sample.taught))
+    return fitted_soft(soft_label(stored), size=size)
+
+
 def warnings_of_alphas(samples: Sequence[LabelledImage]) -> list[str]:
     """Say of which datasets no alpha that is looked at has a value between 0 and 255: they teach what masks do."""
     warnings = []
+    samples = [sample for sample in samples if sample.label is not None]
     for folder in dict.fromkeys(sample.folder for sample in samples):
         own = [sample for sample in samples if sample.folder == folder]
         some = own[:: -(-len(own) // ALPHAS_LOOKED_AT)]
@@ -133,21 +146,27 @@ def _ignored(sample: LabelledImage, *, size: tuple[int, int]) -> NDArray[np.bool
     return is_ignored
 
 
+def _label_of(sample: LabelledImage) -> str:
+    assert sample.label is not None, "a sample without a label is not read"
+    return sample.label
+
+
 def _read_mask(sample: LabelledImage) -> Label:
-    return _decoded(sample, sample.label, decode=decode_mask) & np.uint8(1)
+    return _decoded(sample, _label_of(sample), decode=decode_mask) & np.uint8(1)
 
 
 def _read_class_map(sample: LabelledImage, *, classes: int) -> Label:
-    stored = _decoded(sample, sample.label, decode=decode_gray)
+    stored = _decoded(sample, _label_of(sample), decode=decode_gray)
     if stored.max() >= classes:
         reason = f"holds values above {classes - 1}, the last of {classes} classes: {histogram(stored)}"
-        raise BadRecord(Code.MASK_VALUES, reason, file=sample.folder / sample.label, record_id=sample.key)
+        raise BadRecord(Code.MASK_VALUES, reason, file=sample.folder / _label_of(sample), record_id=sample.key)
     return stored
 
 
 def _read_trimap(sample: LabelledImage) -> Label:
-    stored = _decoded(sample, sample.label, decode=decode_gray)
-    _check_values(stored, allowed=tuple(TRIMAP_VALUES), code=Code.TRIMAP, file=str(sample.folder / sample.label))
+    stored = _decoded(sample, _label_of(sample), decode=decode_gray)
+    file = str(sample.folder / _label_of(sample))
+    _check_values(stored, allowed=tuple(TRIMAP_VALUES), code=Code.TRIMAP, file=file)
     label = np.full_like(stored, UNKNOWN)
     label[stored == 0] = BACKGROUND
     label[stored == 255] = FOREGROUND

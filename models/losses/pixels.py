@@ -75,15 +75,18 @@ def boundary_weight(target: Tensor, *, classes: int, class_weights: ClassWeights
     return weight * boundary_factor(target, classes=classes)
 
 
-def boundary_factor(target: Tensor, *, classes: int) -> Tensor:
-    """Return five where two classes lie within reach, else one, (n, h, w) float; an ignored pixel makes no boundary."""
+def boundary_factor(target: Tensor, *, classes: int, weight: float = BOUNDARY_WEIGHT) -> Tensor:
+    """Return `weight` where two classes lie within reach, else 1, (n, h, w) float; an ignored pixel makes no boundary.
+
+    `target` is (n, h, w): classes, or shares of person in 0..1, of which one half is the boundary; 255 is ignored.
+    """
     height, width = target.shape[-2:]
     reach = max(1, round(BOUNDARY_SHARE * math.hypot(height, width)))
     labels = (target >= 0.5).long().masked_fill(target == IGNORED, IGNORED) if is_soft(target) else target
     near = class_shares(labels, classes=max(classes, 2))
     for kernel, padding in (((2 * reach + 1, 1), (reach, 0)), ((1, 2 * reach + 1), (0, reach))):
         near = F.max_pool2d(near, kernel, stride=1, padding=padding)
-    return 1 + (BOUNDARY_WEIGHT - 1) * (near.sum(dim=1) >= 2).float()
+    return 1 + (weight - 1) * (near.sum(dim=1) >= 2).float()
 
 
 def pixel_entropy(logits: Tensor, target: Tensor, *, class_weights: ClassWeights = None) -> Tensor:

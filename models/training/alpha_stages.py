@@ -32,6 +32,9 @@ def with_alpha_stages(settings: TrainSettings) -> TrainSettings:
     if any(stage.kind == "classification" for stage in settings.stages):
         reason = f"{settings.network} gives an alpha, and no stage of kind: classification trains its encoder"
         raise ConfigurationProblem(reason, remedy="leave the stage out, or start from --weights imagenet")
+    if any(stage.teacher is not None for stage in settings.stages):
+        reason = f"{settings.network} gives an alpha, and a teacher teaches the probability of person"
+        raise ConfigurationProblem(reason, remedy="have the teacher label its data: curate prelabel D --teacher M")
     known: Mapping[str, float] = importlib.import_module(network.module).LOSSES
     stages = tuple(_alpha_stage(stage, known=known, name=settings.network) for stage in settings.stages)
     return msgspec.structs.replace(settings, stages=stages)

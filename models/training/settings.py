@@ -6,12 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 
 from curation.dataset.licenses import LicenseRules
 from models.data.choose_samples import LabelKind
+from models.distillation import Distillation
 from models.structure import Structure
 from models.yaml_files.config import ConfigText, converted, loaded, read_config_text
 
@@ -22,7 +23,6 @@ MOST_CLASSES: Final = 254
 MAX_KERNEL_PX: Final = 500
 DEFAULT_LOSSES: Final = (("cross_entropy", 1.0), ("dice", 1.0))
 
-ADDED_SETTINGS: Final = ("auxiliary_weight", "output_stride", "atrous_rates", "dilation")
 OF_MASKS: Final = (
     "where",
     "labels",
@@ -32,14 +32,9 @@ OF_MASKS: Final = (
     "fusion_ratio",
     "backgrounds",
     "true_trimap",
+    *("teacher", "distill", "distill_temperature", "distill_boundary", "distill_confidence"),
 )
 """Keys of a stage that learns from masks."""
-ADDED_KEYS: Final = (
-    *("kind", "nesterov", "labels", "class_weights", "patch_px", "vertical_flip"),
-    *("batch_norm", "batch_norm_parts", "true_trimap"),
-)
-"""Of a whole training and of a stage: where they hold their default, a training is told as before they were there."""
-
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 
@@ -69,6 +64,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     is the longer side of a patch of the augmentation `patch`; `vertical_flip` turns half of the samples upside down.
     A stage of `kind: classification` trains the encoder alone, on a folder of classes; its loss is cross-entropy.
     With `true_trimap` the matting part of `shm` sees the true trimap, in place of what its trimap part predicts.
+    A `teacher` is a model whose probabilities are learnt as well, also of samples without a label; how it counts say
+    the keys of `distill`, see `Distillation`.
     """
 
     name: str = "main"
@@ -97,6 +94,11 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     true_trimap: bool = False
     fusion_ratio: float = 0.0
     backgrounds: tuple[str, ...] = ()
+    teacher: str | None = None
+    distill: float = 1.0
+    distill_temperature: float = 1.0
+    distill_boundary: float = 1.0
+    distill_confidence: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot train."""
@@ -121,12 +123,30 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ValueError(f"fusion_ratio must be from 0 to 1 - got {self.fusion_ratio}")
         if self.fusion_ratio and not self.backgrounds:
             raise ValueError(f"fusion_ratio {self.fusion_ratio} needs backgrounds: datasets of images without persons")
+        _refuse_untaught(self)
+
+    @property
+    def distillation(self) -> Distillation:
+        """Return how a teacher counts, where there is one."""
+        return Distillation(
+            weight=self.distill,
+            temperature=self.distill_temperature,
+            boundary=self.distill_boundary,
+            confidence=self.distill_confidence,
+        )
 
 
 def _refuse_weights(weights: tuple[float, ...] | None) -> None:
     """Raise ValueError for weights of classes with which no loss can be computed."""
     if weights is not None and not (all(0 <= weight < math.inf for weight in weights) and any(weights)):
         raise ValueError(f"class_weights must be 0 or more, and not all 0 - got {list(weights)}")
+
+
+def _refuse_untaught(stage: Stage) -> None:
+    """Raise ValueError for numbers of a teacher that teach nothing, and for numbers without a teacher."""
+    how = stage.distillation
+    if stage.teacher is None and how != Distillation():
+        raise ValueError("the keys of distill say how a teacher counts - name a teacher, or leave them out")
 
 
 def _refuse_what_is_of_masks(stage: Stage) -> None:
@@ -231,6 +251,8 @@ def _refuse_wrong_classes(stages: Sequence[Stage], *, classes: int) -> None:
 def _refuse_other_classes(stages: Sequence[Stage], *, classes: int) -> None:
     """Raise ValueError where a stage asks for what a network of so many classes cannot do."""
     for stage in stages:
+        if classes != 1 and stage.teacher is not None:
+            raise ValueError(f"a teacher tells person from background, which is for 1 class - got classes {classes}")
         if classes != 1 and stage.fusion_ratio:
             raise ValueError(
                 "fusion_ratio is for 1 class: on a new background a trimap cannot be distinguished from a mask"
@@ -256,33 +278,3 @@ def settings_from(text: bytes, *, where: Path) -> TrainSettings:
     """Return the settings that YAML text holds; raises ConfigurationProblem."""
     source = ConfigText(text=text, where=where)
     return converted(loaded(source, has_aliases=True), TrainSettings, source=source)
-
-
-def told_settings(settings: TrainSettings) -> dict[str, Any]:
-    """Return settings as plain values, without what changes nothing, so that trainings from before it was there go
-    on.
-    """
-    told: dict[str, Any] = msgspec.to_builtins(settings)
-    if settings.keep == "best":
-        del told["keep"]
-    if settings.licenses is None:
-        del told["licenses"]
-    if settings.classes == 1:
-        del told["trimap_kernel"]
-    for stage in told["stages"]:
-        if not stage["fusion_ratio"]:
-            del stage["fusion_ratio"], stage["backgrounds"]
-    leave_out_defaults(told)
-    return told
-
-
-def leave_out_defaults(told: dict[str, Any]) -> None:
-    """Take keys that came later and hold their default out of a training as plain values, which has `stages`."""
-    for name in ADDED_SETTINGS:
-        if told[name] is None:
-            del told[name]
-    usual = msgspec.to_builtins(Stage())
-    for stage in told["stages"]:
-        for name in ADDED_KEYS:
-            if stage[name] == usual[name]:
-                del stage[name]

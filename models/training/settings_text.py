@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import yaml
 
-from models.training.settings import TrainSettings, told_settings
+from models.training.settings import Stage, TrainSettings
+
+ADDED_SETTINGS: Final = ("auxiliary_weight", "output_stride", "atrous_rates", "dilation")
+ADDED_KEYS: Final = (
+    *("kind", "nesterov", "labels", "class_weights", "patch_px", "vertical_flip"),
+    *("batch_norm", "batch_norm_parts", "true_trimap"),
+    *("teacher", "distill", "distill_temperature", "distill_boundary", "distill_confidence"),
+)
+"""Of a whole training and of a stage: where they hold their default, a training is told as before they were there."""
 
 
 def settings_text(settings: TrainSettings) -> bytes:
@@ -42,3 +50,33 @@ def training_id(settings: TrainSettings, *, data: dict[str, str]) -> str:
     heads = {"auxiliary_weight": 0.4} if settings.auxiliary_weight is None else {"auxiliary_heads": True}
     told = msgspec.json.encode([own | heads, data], order="deterministic")
     return hashlib.sha256(told).hexdigest()[:16]
+
+
+def told_settings(settings: TrainSettings) -> dict[str, Any]:
+    """Return settings as plain values, without what changes nothing, so that trainings from before it was there go
+    on.
+    """
+    told: dict[str, Any] = msgspec.to_builtins(settings)
+    if settings.keep == "best":
+        del told["keep"]
+    if settings.licenses is None:
+        del told["licenses"]
+    if settings.classes == 1:
+        del told["trimap_kernel"]
+    for stage in told["stages"]:
+        if not stage["fusion_ratio"]:
+            del stage["fusion_ratio"], stage["backgrounds"]
+    leave_out_defaults(told)
+    return told
+
+
+def leave_out_defaults(told: dict[str, Any]) -> None:
+    """Take keys that came later and hold their default out of a training as plain values, which has `stages`."""
+    for name in ADDED_SETTINGS:
+        if told[name] is None:
+            del told[name]
+    usual = msgspec.to_builtins(Stage())
+    for stage in told["stages"]:
+        for name in ADDED_KEYS:
+            if stage[name] == usual[name]:
+                del stage[name]

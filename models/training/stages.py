@@ -176,7 +176,9 @@ class Training:
             total = alpha_loss(network, images, label=target, pictures=batch.image, stage=stage, shares=shares)
         else:
             weight = self._auxiliary_weight
-            total = total_loss(network(images), target, stage=stage, auxiliary_weight=weight, shares=shares)
+            taught = None if batch.taught is None else self._fabric.to_device(batch.taught)
+            outputs = network(images)
+            total = total_loss(outputs, target, stage=stage, auxiliary_weight=weight, shares=shares, taught=taught)
         worst: Any = self._fabric.all_reduce(total.detach(), reduce_op="sum")  # all processes stop, or none
         if not bool(torch.isfinite(worst)):
             place = f"epoch {self.progress.epoch + 1}, batch {self.progress.batch + 1}"

@@ -90,6 +90,8 @@ def _mean_mask(samples: Sequence[LabelledImage], *, classes: int) -> torch.Tenso
     """Return the share of labels that show person at each place, (h, w) in 0..1."""
     total = torch.zeros(PRIOR_PX, PRIOR_PX)
     for sample in samples:
+        if sample.label is None:
+            continue
         try:
             image = read_image(sample)
             label = read_label(sample, classes=classes, size=(image.shape[0], image.shape[1]))

@@ -8,7 +8,7 @@ from typing import Final
 from torch import nn
 
 from curation.errors import InputRefused, SecurityRefused
-from models.card import read_card
+from models.card import known_licenses, read_card
 from models.model_files import REGISTERED, WEIGHTS, read_model_file, refuse_other_hash
 from models.networks.catalogue import structure_before
 from models.prediction.weights import load_strictly, tensors_in
@@ -25,6 +25,12 @@ def structure_of_weights(path: Path, *, network: str) -> Structure:
         return Structure()
     found = read_card(card)
     return structure_before(network, told=found.structure) if found.network == network else Structure()
+
+
+def licenses_of_weights(path: Path) -> tuple[str, ...]:
+    """Return the licences that the card beside weights tells of: those from which they were learnt; () without one."""
+    card = _weights_file(path).with_suffix(".yaml")
+    return known_licenses(read_card(card)) if card.exists() else ()
 
 
 def with_weights(network: nn.Module, path: Path) -> nn.Module:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+import torch
 import torch.nn.functional as F  # noqa: N812  (the name by which everyone knows it)
 from torch import Tensor
 
@@ -14,6 +16,7 @@ from curation.quarantine import BadRecord
 from models.data.batches import Batch
 from models.losses.alphas import TERMS as ALPHA_TERMS
 from models.losses.alphas import AlphaTarget, alpha_shares, alpha_target, alpha_terms, given_trimap
+from models.losses.distillation import DISTILLATION, distillation, taught_weight
 from models.losses.targets import IGNORED
 from models.losses.terms import loss_terms, shares_of, with_auxiliary
 from models.training.settings import Stage
@@ -55,23 +58,53 @@ def shares_in_step(batches: Sequence[Batch], *, stage: Stage, classes: int) -> S
         total = sum(len(batch.keys) for batch in batches)
         return [{"cross_entropy": len(batch.keys) / total} for batch in batches]
     targets = [target_of(batch.label[: len(batch.keys)]) for batch in batches]  # one image alone is there twice
+    if stage.teacher is not None:
+        return _shares_with_teacher(batches, targets, stage=stage)
     if any(name in ALPHA_TERMS for name in stage.losses):
         return alpha_shares(targets, weights=stage.losses)
     return shares_of(targets, weights=stage.losses, classes=classes, class_weights=stage.class_weights)
 
 
+def _shares_with_teacher(batches: Sequence[Batch], targets: Sequence[Tensor], *, stage: Stage) -> Sequence[Shares]:
+    """Return the shares of the losses of labels, and that of the teacher by the pixels of which it is sure."""
+    of_labels = shares_of(targets, weights=stage.losses, classes=1, class_weights=stage.class_weights)
+    weights = [
+        taught_weight(batch.taught[: len(batch.keys)], how=stage.distillation)
+        for batch in batches
+        if batch.taught is not None  # a stage with a teacher brings it with every batch
+    ]
+    counted = [float(weight.sum()) for weight in weights]
+    whole = math.fsum(counted)
+    return [
+        {**share, DISTILLATION: own / whole if whole else 0.0} for share, own in zip(of_labels, counted, strict=True)
+    ]
+
+
 def total_loss(
-    outputs: Sequence[Tensor], target: Tensor, *, stage: Stage, auxiliary_weight: float, shares: Shares
+    outputs: Sequence[Tensor],
+    target: Tensor,
+    *,
+    stage: Stage,
+    auxiliary_weight: float,
+    shares: Shares,
+    taught: Tensor | None = None,
 ) -> Tensor:
     """Return the loss of a batch: of the logits, and of those of the auxiliary heads behind them.
 
+    With a teacher that of what is `taught`, (n, h, w) in 0..1 or 255, is added to that of labels.
     Of a stage of classification it is the mean cross-entropy, in nats, of logits (n, classes) and numbers (n,).
     """
     if stage.kind == "classification":
         return F.cross_entropy(outputs[0].float(), target) * (1.0 if shares is None else shares["cross_entropy"])
 
     def terms_of(logits: Tensor) -> dict[str, Tensor]:
-        return loss_terms(logits, target, weights=stage.losses, class_weights=stage.class_weights, shares=shares)
+        terms = loss_terms(logits, target, weights=stage.losses, class_weights=stage.class_weights, shares=shares)
+        if taught is None:
+            return terms
+        with torch.autocast(logits.device.type, enabled=False):
+            term = distillation(logits.float(), taught, how=stage.distillation)
+            weight = stage.distill * (1.0 if shares is None else shares[DISTILLATION])
+        return {**terms, DISTILLATION: term, "total": terms["total"] + weight * term}
 
     return with_auxiliary(outputs, terms_of=terms_of, auxiliary_weight=auxiliary_weight)["total"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,12 +18,10 @@ from curation.storage.files import fingerprint_file, make_folder, write_durable
 from curation.storage.lock import exclusive
 from models.data.augmentation import POLICIES, Policy
 from models.data.bands import warnings_of_bands
-from models.data.batches import BatchLoader, Images, Share
+from models.data.batches import BatchLoader, Share
 from models.data.choose_samples import Chosen, SampleChoice, choose_samples
-from models.data.class_maps import mirrored_classes
-from models.data.classified_images import ChosenClasses, ClassifiedImages
+from models.data.classified_images import ChosenClasses
 from models.data.fuse_on_the_fly import TrainingFusion, choose_backgrounds
-from models.data.images import ImageOptions, LabelledImages
 from models.data.read_labels import warnings_of_alphas
 from models.losses.terms import check_terms
 from models.metrics.class_confusion import class_facts, confusion_picture
@@ -32,6 +30,8 @@ from models.networks.catalogue import network_named, structure_of
 from models.prediction.weights import save_model
 from models.training.alpha_stages import with_alpha_stages
 from models.training.dead_filters import dead_filters
+from models.training.distillation.lessons import asked, label_facts
+from models.training.distillation.teachers import Teacher, refuse_own_folder, teachers_of
 from models.training.history import DETAILS
 from models.training.logs import Logs
 from models.training.processes import launched, telling_of_loss
@@ -50,7 +50,7 @@ from models.training.settings import Stage, TrainingOptions, TrainSettings
 from models.training.settings_text import flat_settings, training_id
 from models.training.stages import StageData, Training
 from models.training.starting_network import card_of, network_of, refuse_batches_of_one, with_prior
-from models.training.transfer.stage_data import chosen_classes, class_names, data_names
+from models.training.transfer.stage_data import chosen_classes, class_names, data_names, images_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class TrainingPlan:
     """What is decided before the first step: the samples of every stage, and a hash of each dataset's manifest.
 
     `fusions` say for every stage how its samples are put on new backgrounds, None where they are not. `class_names` are
-    those of class maps, where these are learnt from.
+    those of class maps, where these are learnt from. `teachers` are found by their place.
     """
 
     settings: TrainSettings
@@ -66,6 +66,7 @@ class TrainingPlan:
     data: dict[str, str]
     fusions: tuple[TrainingFusion | None, ...]
     class_names: tuple[str, ...] = ()
+    teachers: Mapping[str, Teacher] = field(default_factory=dict)
 
     @property
     def batches(self) -> int:
@@ -114,8 +115,11 @@ def plan_training(settings: TrainSettings) -> TrainingPlan:
     for stage, own in zip(settings.stages, chosen, strict=True):
         if isinstance(own, ChosenClasses):
             data[stage.data[0]] = own.fingerprint
-    names = class_names(settings, datasets=datasets)
-    return TrainingPlan(settings=settings, chosen=chosen, data=data, fusions=fusions, class_names=names)
+    names, teachers = class_names(settings, datasets=datasets), teachers_of(settings)
+    data |= {f"teacher {path}": teacher.key for path, teacher in teachers.items()}
+    return TrainingPlan(
+        settings=settings, chosen=chosen, data=data, fusions=fusions, class_names=names, teachers=teachers
+    )
 
 
 def train(plan: TrainingPlan, *, out: Path, options: TrainingOptions, told: Callable[[Progress], None]) -> Report:
@@ -125,6 +129,7 @@ def train(plan: TrainingPlan, *, out: Path, options: TrainingOptions, told: Call
     a sample is broken; ConfigurationProblem; EnvironmentProblem when another run is at work in the folder, or one
     of several processes was lost.
     """
+    refuse_own_folder(plan.settings.stages, out=out)
     fabric = launched(options, precision=plan.settings.precision)
     with telling_of_loss(fabric):
         return _train(plan, out=out, options=options, fabric=fabric, told=told)
@@ -163,21 +168,28 @@ def _work(
     training = Training(_starting_network(plan), settings=settings, folder=out, card=card, fabric=fabric)
     if fabric.is_global_zero:  # not before: settings that cannot train leave the folder free for others
         write_durable(out / CONFIG, config_text(settings, data=plan.data))
-    complaints = training.resume()
+    chosen, taught = asked(
+        list(zip(settings.stages, plan.chosen, strict=True)),
+        teachers=plan.teachers,
+        out=out,
+        options=options,
+        fabric=fabric,
+    )
+    plan = replace(plan, chosen=chosen)
+    complaints = [*training.resume(), *(warning for one in taught for warning in one.warnings)]
     logs = Logs(options.logs if fabric.is_global_zero else (), folder=out, settings=flat_settings(settings))
     share = Share(rank=fabric.global_rank, processes=fabric.world_size)
 
     def data_of(stage: Stage) -> StageData:
         number = settings.stages.index(stage)
         chosen, fusion = plan.chosen[number], plan.fusions[number]
-        options_of_stage = _image_options(plan, stage, fusion=fusion)
-        images, classes = _images_of(chosen, options=options_of_stage)
+        images, classes = images_of(chosen, stage=stage, settings=settings, fuse=fusion, names=plan.class_names)
         loader = BatchLoader(images, batch_size=stage.batch_size, workers=options.workers, share=share)
         return StageData(stage=stage, loader=loader, classes=classes)
 
     network = training.run(data_of, logs=logs, told=told)
     logs.end()
-    metrics = _metrics(training.progress, plan=plan)
+    metrics = _metrics(training.progress, plan=plan) | label_facts(plan.chosen, taught=taught, weights=settings.weights)
     if fabric.is_global_zero:
         origin = {"run": out.resolve().name, "id": _id(plan), **metrics}
         save_model(network, folder=out, card=msgspec.structs.replace(card, training=origin))
@@ -188,14 +200,6 @@ def _work(
             write_durable(out / CONFUSION, confusion_picture(counts, names=plan.class_names))
         write_durable(out / METRICS, msgspec.json.format(msgspec.json.encode(metrics), indent=2) + b"\n")
     return Report(metrics=metrics, complaints=tuple(complaints))
-
-
-def _images_of(chosen: Chosen | ChosenClasses, *, options: ImageOptions) -> tuple[Images, int]:
-    """Return the images of a stage, and of how many classes their folder is, 0 for samples with masks."""
-    if isinstance(chosen, ChosenClasses):
-        images = ClassifiedImages(chosen.training, validation=chosen.validation, options=options)
-        return images, len(chosen.names)
-    return LabelledImages(chosen.training, validation=chosen.validation, options=options), 0
 
 
 def _starting_network(plan: TrainingPlan) -> LearningNetwork:
@@ -218,6 +222,7 @@ def _chosen(stage: Stage, *, settings: TrainSettings, datasets: dict[str, Datase
         query=stage.where,
         limit=settings.limit,
         licenses=settings.licenses,
+        with_teacher=stage.teacher is not None,
     )
     training = [datasets[name] for name in stage.data]
     validation = [datasets[name] for name in settings.val]
@@ -248,23 +253,6 @@ def _names(settings: TrainSettings) -> set[str]:
     stages = settings.stages
     backgrounds = (name for stage in stages if stage.fusion_ratio for name in stage.backgrounds)
     return {*settings.val, *data_names(settings), *backgrounds}
-
-
-def _image_options(plan: TrainingPlan, stage: Stage, *, fusion: TrainingFusion | None) -> ImageOptions:
-    settings = plan.settings
-    policy: Any = stage.augmentation  # checked by plan_training
-    return ImageOptions(
-        classes=settings.classes,
-        input_size=settings.input_size,
-        policy=policy,
-        seed=settings.seed,
-        fuse=fusion,
-        labels=stage.labels,
-        trimap_kernel=settings.trimap_kernel,
-        patch_px=stage.patch_px,
-        vertical_flip=stage.vertical_flip,
-        mirrored=mirrored_classes(plan.class_names),
-    )
 
 
 def _metrics(progress: Progress, *, plan: TrainingPlan) -> dict[str, Any]:

@@ -103,6 +103,11 @@ VERBS: Final[dict[str, Entry]] = {
         "The tags relabel and drop from FiftyOne, into the dataset.",
         idle=("seed", "workers", "device", "limit", "max_quarantine", "overwrite"),
     ),
+    "prelabel": Entry(
+        "pipelines.labels.prelabel",
+        "Labels from models for a pool, kept where they agree; the rest is for people.",
+        idle=("seed",),
+    ),
     "label serve": Entry(
         "pipelines.labels.serve", "Start Label Studio on this machine, for this user alone.", idle=LOOKING_UP
     ),

@@ -22,7 +22,8 @@ from pipelines.datasets.fuse import FuseFlags, fuse
 from pipelines.datasets.gallery import GalleryFlags, gallery
 from pipelines.demonstration.data import DemoData, make_demo_data
 from pipelines.loop.retrain import RetrainFlags, retrain
-from pipelines.training.train import TrainFlags, train
+from pipelines.training.train import train
+from pipelines.training.train_flags import TrainFlags
 
 PROJECT: Final = "curate demo"
 PACKAGES: Final = ("torch", "mlflow", "httpx")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from curation.dataset.card import QUARANTINE
+from curation.dataset.label_sources import is_by_model
 from models.evaluation.choose_sets import SplitChoice
 from models.evaluation.score_files import Precision
 from models.evaluation.score_table import SCORES
@@ -157,6 +158,9 @@ def _warnings(evaluation: Evaluation) -> tuple[str, ...]:
     if seen:
         told = "a model that was trained on them looks better than it is; --split test leaves them out"
         warnings.append(f"{seen} of the {len(rows)} samples are of the split train: {told}")
+    if by_models := sum(map(is_by_model, rows)):
+        told = "that measures how alike two models are; `curate label push` has people look at them"
+        warnings.append(f"the labels of {by_models} of the {len(rows)} samples were made by models: {told}")
     if evaluation.baseline is not None and evaluation.precision == "fast":
         # measured on 200 real portraits with two networks: 0.0009 and 0.0012
         told = "bfloat16 moves a mean mIoU by about 0.001; compare models in fp32 when they are as close as that"

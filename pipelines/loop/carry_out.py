@@ -5,15 +5,15 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from curation.dataset.dataset import MANIFEST, read_dataset
+from curation.dataset.dataset import MANIFEST
 from curation.errors import CurateError, Interrupted
-from labeling.answers import ANNOTATION, SECONDS, STATUS, Answer
 from models.evaluation.gate import Decision, decide
 from models.metrics.intervals import Interval
 from models.registry.record import record_of
@@ -21,22 +21,25 @@ from models.registry.registry import CHALLENGER, CHAMPION, place_of, register, t
 from pipelines.command_line.options import DONE_WITH_QUARANTINE, Result
 from pipelines.command_line.progress import tell
 from pipelines.evaluation.report import ReportFlags, cost_facts, report
+from pipelines.labels.prelabel import prelabel
+from pipelines.labels.prelabel_plan import NothingToLabel
 from pipelines.loop import part_texts as texts
 from pipelines.loop.control import build, control_facts, control_steps
 from pipelines.loop.frozen_sets import freeze, freeze_files
-from pipelines.loop.rounds import CHAMPION_INPUT, Loop, RoundPlan, folder_of, test_sets_of
+from pipelines.loop.label_facts import label_facts
+from pipelines.loop.rounds import CHAMPION_INPUT, Loop, RoundPlan, test_sets_of
 from pipelines.loop.steps import (
     DATA,
     EVALUATION,
     TRAINING,
     Step,
     Work,
-    choose_next,
     evaluation,
     mining,
     pushing,
     training,
 )
+from pipelines.loop.teaching import prelabel_flags
 from reports.rounds.index_page import INDEX, REPORT, write_index
 from reports.rounds.read_evaluation import Evaluated, measured, read_evaluated
 from reports.rounds.round_record import SRGB, DataFacts, LabelFacts, Round, Untaken, data_facts, write_round
@@ -111,6 +114,14 @@ def _carry_out(work: Work, *, diary: _Diary) -> None:
             part.do(work, diary)
 
 
+def _teach(work: Work, diary: _Diary) -> None:
+    flags = prelabel_flags(work.loop, plan=work.plan, out=work.folder)
+    if flags is None or (work.folder / DATA / MANIFEST).exists():
+        return
+    with suppress(NothingToLabel):  # people have labelled all of it
+        diary.do(Step(name="prelabel", verb=prelabel, flags=flags))
+
+
 def _build(work: Work, diary: _Diary) -> None:
     build(work)
     diary.known["data"] = [data_facts(work.folder / DATA)]
@@ -129,7 +140,7 @@ def _control(work: Work, diary: _Diary) -> None:
 
 def _mine(work: Work, diary: _Diary) -> None:
     diary.do(mining(work, winner=diary.known["champion"]))
-    diary.known["labels"] = _label_facts(work)
+    diary.known["labels"] = label_facts(work)
 
 
 def _push(work: Work, diary: _Diary) -> None:
@@ -206,26 +217,6 @@ def _rescored(now: Interval | None, *, work: Work, test_sets: dict[str, str]) ->
     )
 
 
-def _label_facts(work: Work) -> LabelFacts:
-    """Count what people did since the training set before, and what they are sent next."""
-    known = set()
-    for number in range(1, work.plan.number):
-        if (data := folder_of(work.loop, number=number) / DATA / MANIFEST).exists():
-            table = read_dataset(data.parent).table
-            known |= set(table[ANNOTATION].to_pylist()) if ANNOTATION in table.column_names else set()
-    rows = read_dataset(work.folder / DATA).table.to_pylist()
-    new = [row for row in rows if row.get(ANNOTATION) is not None and row[ANNOTATION] not in known]
-    seconds = [row[SECONDS] for row in new if row[SECONDS] is not None]
-    is_asked = work.loop.config.label.project is not None
-    return LabelFacts(
-        relabeled=sum(row[STATUS] != Answer.RIGHT for row in new),
-        confirmed=sum(row[STATUS] == Answer.RIGHT for row in new),
-        minutes=sum(seconds) / MINUTE if seconds else None,
-        sent=len(choose_next(work)) if is_asked else 0,
-        untaken=work.plan.untaken,
-    )
-
-
 def untaken_lines(untaken: Untaken) -> list[str]:
     """Say what a pull did not take; nothing where it took all."""
     counts = {"left out as drafts": untaken.drafts, "skipped": untaken.skipped}
@@ -284,6 +275,7 @@ class Part:
 
 PARTS: Final = (
     Part(name="pull", text=texts.pull, do=None),
+    Part(name="teach", text=texts.teach, do=_teach),
     Part(name="build", text=texts.build, do=_build),
     Part(name="train", text=texts.train, do=_train),
     Part(name="evaluate", text=texts.evaluate, do=lambda work, diary: diary.do(evaluation(work))),

@@ -103,6 +103,23 @@ class TrainSection(Part, frozen=True, kw_only=True):
             in_range("patience", self.patience, least=1, most=100_000)
 
 
+class TeachSection(Part, frozen=True, kw_only=True):
+    """Models that label the pool, each by its place or `champion`: what they agree on trains, the rest is for people.
+
+    What a stage of the training learns from a teacher of its own say the keys of the stage.
+    """
+
+    teachers: tuple[str, ...] = ()
+    agreement: float = 0.9
+    support: float = 0.2
+    with_flips: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that keep nothing, or everything."""
+        in_range("agreement", self.agreement, least=0, most=1)
+        in_range("support", self.support, least=0, most=1)
+
+
 class MineSection(Part, frozen=True, kw_only=True):
     """How the winner looks for what to label next."""
 
@@ -174,6 +191,7 @@ class LoopConfig(Part, frozen=True, kw_only=True):
     data: DataSection
     label: LabelSection = msgspec.field(default_factory=LabelSection)
     train: TrainSection = msgspec.field(default_factory=TrainSection)
+    teach: TeachSection = msgspec.field(default_factory=TeachSection)
     gate: GateRules = msgspec.field(default_factory=GateRules)
     mine: MineSection = msgspec.field(default_factory=MineSection)
     report: ReportSection = msgspec.field(default_factory=ReportSection)

@@ -45,11 +45,11 @@ def build(work: Work) -> None:
     if (out / MANIFEST).exists():
         return
     run, hard = replace(work.run, overwrite=True), hard_cases(work)
-    plan = plan_of_data(work.loop, hard=hard)
+    plan = plan_of_data(work.loop, hard=hard, folder=work.folder)
     if work.plan.control:
         dataset = read_dataset(folder_of(work.loop, number=work.plan.control) / DATA)
         earlier = Earlier(dataset=dataset, samples=samples_in_epoch(plan.items))
-        control = plan_of_data(work.loop, hard=hard, before=earlier)
+        control = plan_of_data(work.loop, hard=hard, before=earlier, folder=work.folder)
         if _that_count(control) != _that_count(plan):
             make_folder(work.folder / CONTROL)
             make_dataset(control, out=work.folder / CONTROL / DATA, run=run)

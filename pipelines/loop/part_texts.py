@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from pipelines.loop.rounds import Loop, RoundPlan
+from pipelines.loop.teaching import prelabel_flags
 
 
 def pull(loop: Loop, plan: RoundPlan) -> str:
     """Say what is pulled; "" where nobody is asked."""
     return f"corrected labels from the project {loop.config.label.project!r}" if loop.config.label.project else ""
+
+
+def teach(loop: Loop, plan: RoundPlan) -> str:
+    """Say which models label what; "" where none does."""
+    flags = prelabel_flags(loop, plan=plan, out=loop.rounds)
+    if flags is None:
+        return ""
+    teachers, pools = (", ".join(map(str, places)) for places in (flags.teacher, flags.pool))
+    return f"{pools} by {teachers}, kept where they agree by {flags.agreement:g}"
 
 
 def build(loop: Loop, plan: RoundPlan) -> str:

@@ -15,6 +15,7 @@ from models.training.train import plan_training
 from pipelines.loop.frozen_sets import held_against
 from pipelines.loop.rounds import Loop, test_sets_of
 from pipelines.loop.steps import is_project_there, plan_of_data, settings_of
+from pipelines.loop.teaching import ITSELF
 
 Check = Callable[[Loop, str], None]
 
@@ -100,7 +101,8 @@ def _check_training(loop: Loop, champion: str) -> None:
 
 
 def _check_models(loop: Loop, champion: str) -> None:
-    for name in (champion, *loop.config.mine.second):
+    teachers = [name for name in loop.config.teach.teachers if name != ITSELF]
+    for name in (champion, *loop.config.mine.second, *teachers):
         if name:
             identify(loop.model(name))
 

@@ -16,14 +16,16 @@ from typing import Any, Final
 import msgspec
 
 from curation.dataset.dataset import MANIFEST, read_dataset
+from curation.dataset.label_sources import is_by_model
 from curation.errors import InputRefused
 from curation.quarantine import BadRecord
 from curation.storage.files import fingerprint_file, make_folder, read_file, sha256_of, write_durable
+from labeling.answers import LABELLED, STATUS
 from models.data.choose_samples import of_split
 from models.model_files import REGISTERED
-from models.training.settings import leave_out_defaults
+from models.training.settings_text import leave_out_defaults
 from pipelines.command_line.license_rules import read_license_rules
-from pipelines.loop.config import LoopConfig, TestSet
+from pipelines.loop.config import LoopConfig, TeachSection, TestSet
 from pipelines.loop.frozen_sets import TestRows
 from reports.rounds.round_record import ROUND, Round, Untaken, read_round
 
@@ -167,6 +169,14 @@ def test_sets_of(loop: Loop) -> dict[str, TestRows]:
 def _test_rows(loop: Loop, *, test: TestSet) -> TestRows:
     dataset = read_dataset(loop.place(test.data))
     table = dataset.table if test.split == "all" else of_split(dataset.table, test.split)
+    by_models = [row["id"] for row in table.to_pylist() if is_by_model(row) and row.get(STATUS) not in LABELLED]
+    if by_models:
+        raise InputRefused(
+            f"{len(by_models)} labels of this test set were made by models, e.g. of {by_models[0]}: the gate would "
+            "measure how alike two models are",
+            where=dataset.folder,
+            remedy="have people look at them (`curate label push`, then `curate label pull`), or name another test set",
+        )
     manifest = fingerprint_file(dataset.folder / MANIFEST)
     return TestRows(name=test.data, folder=dataset.folder, manifest=manifest, table=table)
 
@@ -178,6 +188,7 @@ def configuration_of(loop: Loop) -> dict[str, str]:
         del told["data"]["licenses"]  # a loop from before this key existed continues
     leave_out_defaults(told["train"])
     decisive = [*DECISIVE, *(["control"] if loop.config.control else [])]  # as above
+    decisive += ["teach"] if loop.config.teach != TeachSection() else []
     return {f"{name}{OF_CONFIGURATION}": _digest(told[name]) for name in decisive}
 
 

@@ -32,10 +32,12 @@ from pipelines.labels.pull import PullFlags, pull
 from pipelines.labels.push import PushFlags, push
 from pipelines.labels.server import connected
 from pipelines.loop.rounds import Loop, RoundPlan, folder_of, test_sets_of
+from pipelines.loop.teaching import PRELABELLED, learns_from_pool, taught_stage
 from pipelines.loop.training_set import Earlier, TrainingParts, plan_training_set
 from pipelines.mining.flags import MineFlags
 from pipelines.mining.mine import mine
-from pipelines.training.train import TrainFlags, train
+from pipelines.training.train import train
+from pipelines.training.train_flags import TrainFlags
 from reports.rounds.round_record import Round, Untaken
 
 DATA, TRAINING, EVALUATION, MINED, NEXT, SETTINGS = (
@@ -122,13 +124,22 @@ def _unmeasured(loop: Loop) -> dict[Path, str | None]:
     return {folder: split and f"split != '{split}'" for folder, split in splits.items() if split != "all"}
 
 
-def plan_of_data(loop: Loop, *, hard: Mapping[tuple[str, str], str | None], before: Earlier | None = None) -> Plan:
-    """Plan the training set of a round; `hard` and `before` as for `plan_training_set`, which says what is raised."""
+def plan_of_data(
+    loop: Loop,
+    *,
+    hard: Mapping[tuple[str, str], str | None],
+    before: Earlier | None = None,
+    folder: Path | None = None,
+) -> Plan:
+    """Plan the training set of the round in `folder`; the rest as for `plan_training_set`, and raise as that."""
+    taught = [] if folder is None or not (folder / PRELABELLED / MANIFEST).exists() else [folder / PRELABELLED]
     parts = TrainingParts(
         train=[read_dataset(folder) for folder in loop.train],
         pool=[read_dataset(folder) for folder in loop.pool],
         test=[one.table for one in test_sets_of(loop).values()],
         licenses=read_license_rules(loop.licenses),
+        taught=[read_dataset(one) for one in taught],
+        with_unlabelled=learns_from_pool(loop),
     )
     return plan_training_set(parts, hard=hard, weight=loop.config.data.hard_weight, before=before)
 
@@ -162,7 +173,9 @@ def settings_of(loop: Loop, *, data: Sequence[Path], champion: str) -> TrainSett
             licenses=read_license_rules(loop.licenses),
             stages=tuple(
                 msgspec.structs.replace(
-                    stage, data=folders, backgrounds=tuple(map(str, loop.places(stage.backgrounds)))
+                    taught_stage(stage, loop=loop, champion=champion),
+                    data=folders,
+                    backgrounds=tuple(map(str, loop.places(stage.backgrounds))),
                 )
                 for stage in told.stages
             ),

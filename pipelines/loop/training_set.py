@@ -23,12 +23,11 @@ from curation.operations.merge import (
     refuse_twice,
 )
 from curation.storage.files import fingerprint_file
-from labeling.answers import ANNOTATION, STATUS, Answer
+from labeling.answers import ANNOTATION, LABELLED, STATUS, Answer
 from labeling.browsing.fiftyone_dataset import DROP, REVIEW
 from models.data.choose_samples import REPEATS, apart
+from models.data.truth import has_truth
 
-LABELLED: Final = frozenset({Answer.RIGHT, Answer.FIXED, Answer.NO_PERSON})
-"""What an annotator says of a label that trains."""
 LABEL_ERROR: Final = "label_error"
 STAYS: Final = ("split", "group", REVIEW)
 SET_ASIDE: Final = frozenset({Answer.AMBIGUOUS, Answer.UNUSABLE})
@@ -39,12 +38,18 @@ Row = Mapping[str, Any]
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrainingParts:
     """Where a training set comes from: datasets that train, pools of which only what a person labelled does, and rows
-    of test sets, which nothing that trains may share a photograph with. `licenses` says what else may not train."""
+    of test sets, which nothing that trains may share a photograph with. `licenses` says what else may not train.
+
+    `taught` are the pools once more, with the labels of teachers. With `with_unlabelled` what nobody labelled in the
+    pools is there too, for a student to learn what its teacher says of it.
+    """
 
     train: Sequence[Dataset]
     pool: Sequence[Dataset]
     test: Sequence[pa.Table]
     licenses: LicenseRules | None = None
+    taught: Sequence[Dataset] = ()
+    with_unlabelled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,7 +74,7 @@ def plan_training_set(
     looks wrong and nobody looked at it. With `before` whatever a person said since that training set is undone: such a
     row is as it was then, and left out where it had no label then. Raises InputRefused as a merge does.
     """
-    datasets = [*parts.train, *parts.pool]
+    datasets = [*parts.train, *parts.pool, *parts.taught]
     refuse_twice(datasets)
     prefixes = prefixes_of(datasets, prefix=len(datasets) > 1)
     joined = join_tables(datasets, prefixes=prefixes)
@@ -147,9 +152,8 @@ def _as_before(rows: Sequence[dict[str, Any]], *, older: pa.Table) -> list[dict[
 
 def _chosen(rows: Sequence[dict[str, Any]], *, joined: Joined, parts: TrainingParts) -> tuple[pa.Table, Counter[str]]:
     """Return the table of what trains or judges, and how many rows were left out, by reason."""
-    pool = frozenset(range(len(parts.train), len(parts.train) + len(parts.pool)))
     filtered = Counter[str]()
-    for reason, is_left_out in _rules(joined.owner, pool=pool, licenses=parts.licenses).items():
+    for reason, is_left_out in _rules(joined.owner, parts=parts).items():
         left = [row for row in rows if not is_left_out(row)]
         filtered[reason] += len(rows) - len(left)
         rows = left
@@ -158,15 +162,25 @@ def _chosen(rows: Sequence[dict[str, Any]], *, joined: Joined, parts: TrainingPa
     return table, filtered
 
 
-def _rules(
-    owner: Mapping[str, int], *, pool: frozenset[int], licenses: LicenseRules | None
-) -> dict[str, Callable[[Row], bool]]:
+def _rules(owner: Mapping[str, int], *, parts: TrainingParts) -> dict[str, Callable[[Row], bool]]:
+    end = len(parts.train) + len(parts.pool)
+    pool, licenses = frozenset(range(len(parts.train), end)), parts.licenses
+    by_teachers = {row["sha256"] for one in parts.taught for row in one.table.to_pylist() if row["mask"] is not None}
+
+    def is_unlabelled(row: Row) -> bool:
+        """Tell whether a row of a pool is there for what a teacher says of it; one that teachers labelled comes so."""
+        is_wanted = parts.with_unlabelled and owner[row["id"]] in pool and row["sha256"] not in by_teachers
+        return is_wanted and not has_truth(row)
+
     return {
         "test": lambda row: row["split"] == "test",
-        "not_labelled_by_a_person": lambda row: owner[row["id"]] in pool and row.get(STATUS) not in LABELLED,
+        "left_for_people": lambda row: owner[row["id"]] >= end and row["mask"] is None,
+        "not_labelled_by_a_person": lambda row: (
+            owner[row["id"]] in pool and row.get(STATUS) not in LABELLED and not is_unlabelled(row)
+        ),
         "dropped": lambda row: row.get(REVIEW) == DROP,
         "set_aside": lambda row: row.get(STATUS) in SET_ASIDE,
-        "no_mask": lambda row: row["mask"] is None,
+        "no_mask": lambda row: row["mask"] is None and not is_unlabelled(row),
         FILTERED: lambda row: licenses is not None and not licenses.allow_all(licenses_of(row)),
     }
 

@@ -60,7 +60,7 @@ def mined(flags: MineFlags, *, run: RunOptions) -> Result:
     with exclusive(mining.staging / "lock"):
         plan = _plan(mining, found=_found(mining))
         result = make_dataset(plan, out=flags.out, run=run)
-    shutil.rmtree(mining.staging)
+    shutil.rmtree(mining.staging.parent)
     return _result(replace(result, warnings=(*result.warnings, *_warnings(mining))), mining=mining)
 
 

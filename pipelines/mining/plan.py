@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from curation.dataset.dataset import read_dataset, select_rows
+import msgspec
+
+from curation.dataset.dataset import MANIFEST, read_dataset, select_rows
 from curation.errors import InputRefused
 from curation.operations.join import join_tables
 from curation.operations.merge import prefixes_of, refuse_twice
+from curation.storage.files import fingerprint_file, sha256_of
 from labeling.verdicts.hard_cases import Origin
 from models.evaluation.checked_model import CheckedModel
 from models.evaluation.choose_sets import identify
@@ -58,7 +61,6 @@ def plan_mining(flags: MineFlags, *, run: RunOptions) -> Mining:
     prefixes = prefixes_of(datasets, prefix=flags.prefix)
     refuse_twice(datasets)
     joined = join_tables(datasets, prefixes=prefixes)
-    staging = flags.out.with_name(f"{flags.out.name}.mining")
     parts, filtered = [], Counter[str]()
     for dataset, prefix in zip(datasets, prefixes, strict=True):
         table = dataset.table if flags.where is None else select_rows(dataset, flags.where)
@@ -68,7 +70,7 @@ def plan_mining(flags: MineFlags, *, run: RunOptions) -> Mining:
         kept = rows[: run.limit]
         filtered["limit"] += len(rows) - len(kept)
         name = dataset.folder.resolve().name
-        place = ScoringPlace(dataset=dataset.folder, name=name, out=staging, with_alpha=False)
+        place = ScoringPlace(dataset=dataset.folder, name=name, out=flags.out, with_alpha=False)
         parts.append(Part(rows=[row | {"id": prefix + row["id"]} for row in kept], place=place))
     if not any(part.rows for part in parts):
         told = ", ".join(f"{reason} {number}" for reason, number in (+filtered).items()) or "the datasets are empty"
@@ -80,6 +82,7 @@ def plan_mining(flags: MineFlags, *, run: RunOptions) -> Mining:
     settings |= {"model": model.model.sha256[:16], "second": [other.model.sha256[:16] for other in second]}
     settings |= {"network": flags.network, "epochs": flags.epochs} if flags.folds else {}
     settings |= {"with_scales": True} if flags.with_scales else {}
+    manifests = [fingerprint_file(dataset.folder / MANIFEST)[:16] for dataset in datasets]
     return Mining(
         flags=flags,
         run=run,
@@ -88,9 +91,14 @@ def plan_mining(flags: MineFlags, *, run: RunOptions) -> Mining:
         filtered=dict(+filtered),
         model=model,
         second=second,
-        staging=staging,
+        staging=flags.out.with_name(f"{flags.out.name}.mining") / _digest([settings, manifests]),
         settings=settings,
     )
+
+
+def _digest(told: Any) -> str:
+    """Return what unfinished work is known by: that of other settings or data beside it is neither used nor harmed."""
+    return sha256_of(msgspec.json.encode(told, order="deterministic"))[:16]
 
 
 def _models(flags: MineFlags, *, parts: Sequence[Part], run: RunOptions) -> list[CheckedModel]:

@@ -87,6 +87,7 @@ def training_told(report: Report, *, plan: TrainingPlan, out: Path) -> Result:
         *(["  it was finished before; nothing was done"] if report.was_done else []),
         *(line for stage, own in zip(stages, plan.chosen, strict=True) for line in _alphas_told(stage, chosen=own)),
         *_classes_told(numbers, out=out),
+        *_teachers_told(numbers),
         *_dead_told(numbers),
         f"  look at it: {out / 'curves.svg'} and {out / 'samples.png'}",
         f"  measure it: curate evaluate --model {out} --data D --out DIR",
@@ -111,6 +112,18 @@ def _details_told(numbers: Mapping[str, Any]) -> list[str]:
     names |= {"unknown_recall": "recall of the unknown band", "soft_covered": "share of what is soft that it covers"}
     told = [f"{meaning} {numbers[name]:.4g}" for name, meaning in names.items() if name in numbers]
     return [f"  {', '.join(told)}"] if told else []
+
+
+def _teachers_told(numbers: Mapping[str, Any]) -> list[str]:
+    """Return lines on labels that models made, and on teachers, with their licences."""
+    sources = numbers.get("label_sources", {}).items()
+    lines = [f"  trained on {number} labels of {source}" for source, number in sources]
+    for one in numbers.get("teachers", []):
+        licenses = " + ".join(one["licenses"]) or "unknown licence"
+        miou = "" if one["miou_on_labels"] is None else f", mIoU {one['miou_on_labels']:.4f} on labels of them"
+        alone = f", {sum(numbers['unlabelled'])} without a label" if sum(numbers["unlabelled"]) else ""
+        lines.append(f"  taught by {one['name']} ({licenses}) on {one['images']} images{alone}{miou}")
+    return lines
 
 
 def _dead_told(numbers: Mapping[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from curation.dataset.dataset import read_dataset
+from curation.dataset.label_sources import counted_sources
 from curation.dataset.licenses import flagged_counts, row_licenses
 from curation.errors import InputRefused
 from curation.quarantine import BadRecord
@@ -29,6 +30,7 @@ class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
     """A data set in a few numbers: how many samples by source, licence and label version, and what was left out.
 
     `non_commercial` and `no_derivatives` count samples with a licence that forbids commercial use, or derived pictures.
+    `label_sources` counts labels that models made, by the models and their licences.
     """
 
     name: str
@@ -43,6 +45,7 @@ class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
     quarantined: dict[str, int]
     non_commercial: int = 0
     no_derivatives: int = 0
+    label_sources: dict[str, int] = {}
 
 
 class Untaken(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,13 +59,15 @@ class Untaken(msgspec.Struct, frozen=True, kw_only=True):
 
 class LabelFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What people did for a round: masks that came back corrected, and confirmed as they were, the minutes that both
-    took, samples sent to them next, and what the pull did not take."""
+    took, samples sent to them next, and what the pull did not take. `labelled_by` counts all samples that train by who
+    made their label: people, teachers (models), the source, or nobody."""
 
     relabeled: int = 0
     confirmed: int = 0
     minutes: float | None = None
     sent: int = 0
     untaken: Untaken = Untaken()
+    labelled_by: dict[str, int] = {}
 
 
 class ControlFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,4 +165,5 @@ def data_facts(folder: Path) -> DataFacts:
         filtered=dict(card.counts.filtered),
         quarantined=dict(card.counts.quarantined),
         **flagged_counts(row_licenses(table)),
+        label_sources=counted_sources(table),
     )

@@ -100,6 +100,9 @@ def label_facts(
     told += [(name, f"{number:,}") for name, number in counts.items() if number]
     if labels.minutes is not None:
         told.append(("annotator minutes", f"{labels.minutes:,.1f}"))
+    whole = sum(labels.labelled_by.values())
+    shares = {name: number for name, number in labels.labelled_by.items() if number}
+    told += [(f"labelled by {name}", f"{number:,} ({number / whole:.1%})") for name, number in shares.items()]
     gain = label_gain(labels, decision=decision, control=control)
     return told if gain is None else [*told, gain]
 

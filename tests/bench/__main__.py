@@ -2,7 +2,7 @@
 
 The trainings take more than an hour, the schedule and the backgrounds half an hour, the conversion some minutes, and
 they are run by name: `python -m tests.bench alpha best ablation soft heads tune relabelling verdicts round schedule
-backgrounds convert`. `kills` is for every night: `make nightly`.
+backgrounds convert prelabel distillation`. `kills` is for every night: `make nightly`.
 
 Data are real where `$CURATE_REAL_DATA` (default `../shared`) has them, else drawn. With `CURATE_BENCH_SHORT=1` each
 works on little and once, as in the tests, to see that it still runs; its figures then mean nothing.
@@ -89,6 +89,8 @@ def benches(folder: Path) -> dict[str, Callable[[], None]]:
         "video": lambda: _bench("video").bench(folder),
         "relabelling": lambda: _bench("relabelling").bench(),
         "verdicts": lambda: _bench("verdicts").bench(),
+        "prelabel": lambda: _bench("prelabel").bench(folder),
+        "distillation": lambda: _bench("distillation").bench(),
         "labels": lambda: _bench("labels").bench(),
         "frames": lambda: _bench("frames").bench(),
         "round": lambda: _bench("round").bench(),

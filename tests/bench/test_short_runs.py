@@ -43,6 +43,8 @@ LEFT_OUT: Final = {
     "best": "needs portraits and COCO, and trains for an hour",
     "ablation": "needs portraits and COCO, and trains for an hour",
     "relabelling": "needs portraits and COCO, and trains for half an hour",
+    "prelabel": "needs EG1800, portraits and two published models",
+    "distillation": "needs portraits, COCO, street fashion and a published model, and trains for hours",
     "verdicts": "needs portraits and two published models, and trains for an hour",
     "round": "needs portraits and SINet; with one epoch it still takes two minutes",
     "labels": "needs Label Studio; tests/real/test_label_studio_real.py pushes and pulls with one",

@@ -34,7 +34,7 @@ CHAPTERS = {
         ),
         *("export", "benchmark"),
     ),
-    "labeling": ("verdicts", ROOT, "browsing", "selection", "label_tools"),
+    "labeling": ("verdicts", ROOT, "teachers", "browsing", "selection", "label_tools"),
     "reports": (ROOT, "page", "datasets", "rounds", "experiments"),
     "pipelines": (
         *(

@@ -19,13 +19,13 @@ output: probability
 """
 
 
-def write_tiny_onnx(path: Path, *, lost: float = 0.0) -> Path:
-    """Write a model, with its card, that gives (1 - lost) x the red of the picture.
+def write_tiny_onnx(path: Path, *, lost: float = 0.0, channel: int = 0, card: str = CARD) -> Path:
+    """Write a model, with its card, that gives (1 - lost) x the red (or another channel of RGB) of the picture.
 
     Where green is under a twentieth, the answer is the root of a negative number: not finite.
     """
     red, green = np.zeros((2, 1, 3, 1, 1), np.float32)
-    red[0, 0], green[0, 1] = 1 - lost, 1
+    red[0, channel], green[0, 1] = 1 - lost, 1
     numbers = {"red": red, "green": green, "least": np.float32(0.05), "hardly": np.float32(1e-20)}
     nodes = [
         helper.make_node("Conv", ["image", "red"], ["answer"], kernel_shape=[1, 1]),
@@ -42,5 +42,5 @@ def write_tiny_onnx(path: Path, *, lost: float = 0.0) -> Path:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
-    path.with_suffix(".yaml").write_text(CARD)
+    path.with_suffix(".yaml").write_text(card)
     return path

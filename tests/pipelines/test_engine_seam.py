@@ -84,6 +84,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, dict[str, An
     reds = {"images": photos, "masks": folder / "labels", "out": folder / "reds"}
     call("pairs", reds, run=run)
     call("evaluate", {"model": model, "data": (folder / "reds",), "out": folder / "evaluated"}, run=run)
+    call("images", {"root": photos, "out": folder / "pool"}, run=run)
     del settings["split"], settings["doctor"]
     return settings | {
         "images": {"root": photos},
@@ -91,6 +92,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, dict[str, An
         "check-backgrounds": {"dataset": folder / "reds", "model": model},
         "evaluate": {"model": model, "data": (folder / "reds",)},
         "mine": {"model": model, "data": (folder / "reds",), "threshold": 0.99},
+        "prelabel": {"pool": (folder / "pool",), "teacher": (model,)},
         "report": {"run": folder / "evaluated"},
         "matte": {"source": folder / "reds", "from_masks": True},
         "cutout": {"images": (photos,), "model": model},
@@ -115,7 +117,7 @@ FILES: Final = {"gallery": "gallery.html", "report": "report.html", "group": "gr
 WORKING: Final = sorted(VERBS.keys() - ELSEWHERE.keys() - CALLED_BY_THEM.keys())
 
 
-NIGHTLY: Final = {"check-backgrounds", "evaluate", "group", "idphoto", "predict"}
+NIGHTLY: Final = {"check-backgrounds", "evaluate", "group", "idphoto", "predict", "prelabel"}
 """Verbs that check a model in a process of its own, which takes seconds; by day mine and cutout stand for them."""
 
 

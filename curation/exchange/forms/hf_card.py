@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from curation.dataset.licenses import UNKNOWN, license_code
+from curation.dataset.label_sources import UNKNOWN
+from curation.dataset.licenses import license_code
 from curation.exchange.form import Conversion
 from curation.quarantine import printable
 

@@ -22,7 +22,7 @@ from curation.quarantine import BadRecord
 from curation.storage.claimed_folder import lock_file, refuse_foreign
 from curation.storage.files import make_folder, read_file, sha256_of, write_durable
 from curation.storage.lock import exclusive
-from models.card import ModelCard, read_card
+from models.card import TEACHER_LICENSES, ModelCard, read_card
 from models.data.augmentation import augmented
 from models.data.images import generator_of
 from models.data.read_labels import Label, fitted
@@ -132,6 +132,8 @@ def tune(
         }
         write_durable(out / METRICS, msgspec.json.format(msgspec.json.encode(metrics), indent=2) + b"\n")
         origin = {"run": out.resolve().name, **metrics}
+        if TEACHER_LICENSES in start.card.training:
+            origin[TEACHER_LICENSES] = start.card.training[TEACHER_LICENSES]
         save_model(start.network, folder=out, card=msgspec.structs.replace(start.card, training=origin))
         return metrics, True
 

@@ -25,6 +25,11 @@ def test_a_right_label_is_supported_everywhere_and_by_a_coarse_pixel_too() -> No
     assert outline_support(image, np.roll(mask, 1, axis=1)) == 1.0
 
 
+def test_a_person_who_fills_the_frame_has_no_outline_that_could_be_wrong() -> None:
+    image, _ = scene()
+    assert outline_support(image, np.full(image.shape[:2], 255, np.uint8)) == 1.0
+
+
 @pytest.mark.parametrize("wrong", ["shifted", "grown", "shrunk", "mirrored across", "cut"])
 def test_a_wrong_label_has_a_stretch_that_nothing_supports(wrong: str) -> None:
     image, mask = scene()

@@ -20,7 +20,8 @@ from pipelines.datasets.stats import StatsFlags, stats
 from pipelines.loop.config import LoopConfig, loop_config_from
 from pipelines.loop.rounds import Loop, configuration_of, inputs_of
 from pipelines.loop.training_set import TrainingParts, plan_training_set
-from pipelines.training.train import TrainFlags, train
+from pipelines.training.train import train
+from pipelines.training.train_flags import TrainFlags
 from reports.rounds.round_record import data_facts
 from tests.curation.fusion.fusion_data import grounds, persons
 from tests.models.data.discs import disc_dataset

@@ -25,7 +25,8 @@ from models.training.settings import read_settings
 from models.training.settings_text import settings_text
 from pipelines.loop.training_set import Earlier, TrainingParts, plan_training_set, samples_in_epoch
 from pipelines.sources.make_dataset import make_dataset
-from pipelines.training.train import TrainFlags, train
+from pipelines.training.train import train
+from pipelines.training.train_flags import TrainFlags
 from tests.models.data.discs import disc_dataset, write_png
 from tests.pipelines.commands import finish, spread, start
 from tests.pipelines.loop.test_retrain import CONFIG, HERE, Folder, drawn

@@ -13,7 +13,7 @@ import pytest
 
 from curation.building.workers import RunnerOptions
 from curation.dataset.dataset import read_dataset, read_quarantine
-from curation.errors import InputRefused
+from curation.errors import InputRefused, Interrupted
 from curation.operations.verify import verify
 from labeling.browsing.fiftyone_dataset import plain_columns
 from labeling.findings import findings_of
@@ -21,6 +21,7 @@ from labeling.selection.next_samples import next_samples
 from models.evaluation.choose_sets import identify
 from models.evaluation.score_table import read_scores
 from pipelines.command_line.options import Result, RunOptions
+from pipelines.mining import mine_datasets
 from pipelines.mining.flags import MineFlags
 from pipelines.mining.mine import mine
 from tests.models.drawn import Sample, drawn_dataset, person, put
@@ -173,6 +174,25 @@ def test_the_same_command_again_does_nothing_and_another_is_refused(tmp_path: Pa
     assert again.data["counts"] == first.data["counts"]
     with pytest.raises(InputRefused, match="other settings"):
         run(model, tmp_path / "d", out=tmp_path / "hard", threshold=0.5)
+
+
+def test_unfinished_work_of_other_settings_or_other_labels_is_not_taken_for_its_own(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = drawn_dataset(tmp_path / "d", [sample("a", lost=9), sample("b", lost=20)])
+    with monkeypatch.context() as patch:
+        patch.setattr(mine_datasets, "make_dataset", stopped)
+        with pytest.raises(Interrupted):
+            run(model, data.folder, out=tmp_path / "hard", threshold=0.5)
+    drawn_dataset(tmp_path / "d", [sample("a", lost=9, mask=person(top=19)), sample("b", lost=20)])
+    run(model, data.folder, out=tmp_path / "hard")
+    scores = read_scores(tmp_path / "hard")
+    assert dict(zip(scores["id"].to_pylist(), scores["miou"].to_pylist())) == pytest.approx({"a": 1, "b": miou(20)})
+    assert not (tmp_path / "hard.mining").exists()
+
+
+def stopped(*_: Any, **__: Any) -> None:
+    raise Interrupted("SIGTERM")
 
 
 def test_mining_a_mined_dataset_again_gives_it_new_scores(tmp_path: Path, model: Path) -> None:

@@ -16,8 +16,9 @@ from models.training.settings import DEFAULT_LOSSES, Stage, TrainSettings
 from models.training.settings_text import settings_text
 from pipelines.command_line.options import RunOptions
 from pipelines.experiments.simulate_flags import SimulateFlags
-from pipelines.training.train import TrainFlags, train
 from pipelines.training.train import _settings as settings_of_flags
+from pipelines.training.train import train
+from pipelines.training.train_flags import TrainFlags
 from tests.curation.fusion.fusion_data import persons
 from tests.models.data.discs import disc_dataset
 

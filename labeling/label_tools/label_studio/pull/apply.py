@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.dataset.dataset import Dataset, read_quarantine, write_dataset
+from curation.dataset.label_sources import LABEL_LICENSE, LABEL_SOURCE
 from curation.dataset.table import with_columns
 from curation.errors import InputRefused
 from curation.images.pixels import Mask, decode_mask
@@ -43,6 +44,9 @@ LABEL_COLUMNS: Final = {
 }
 DERIVED: Final = ("alpha", "trimap")
 """Labels that were made from, or with, the old mask; they are no longer true of a new one."""
+OF_MODELS: Final = (LABEL_SOURCE, LABEL_LICENSE)
+"""Columns that tell of which models a label is: of none, once a person drew it. One that is right stays theirs."""
+DRAWN: Final = frozenset({Answer.FIXED, Answer.NO_PERSON})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -126,6 +130,8 @@ def _apply(one: Came, *, row: dict[str, Any], dataset: Dataset, place: Path, ide
     is_new = staged is not None and _relabel(row, data=staged.read_bytes(), dataset=dataset)
     said = None if one.verdict == Answer.OTHER else one.verdict  # the other mask may be the label
     row[STATUS] = said or str(Answer.FIXED if is_new else Answer.RIGHT)
+    if row[STATUS] in DRAWN:
+        row |= {name: None for name in OF_MODELS if name in row}
     row |= {ANNOTATOR: one.annotator, SECONDS: one.seconds, ANNOTATED_AT: one.annotated_at}
     row |= {ANNOTATION: key, AGREEMENT: one.agreement}
     applied.written += is_new
@@ -204,7 +210,8 @@ def write_rows(dataset: Dataset, *, rows: Mapping[str, Mapping[str, Any]]) -> No
     table = with_columns(dataset.table, types=types)
     ordered = [rows[id_] for id_ in table["id"].to_pylist()]
     derived = [name for column in DERIVED for name in (column, digest_column(column)) if name in table.column_names]
-    for name in ("mask", "label_version", "person_area", *derived, *types):
+    told = [name for name in OF_MODELS if name in table.column_names]
+    for name in ("mask", "label_version", "person_area", *derived, *told, *types):
         index = table.column_names.index(name)
         column = pa.array([row.get(name) for row in ordered], type=table.schema.field(name).type)
         table = table.set_column(index, table.schema.field(name), column)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from curation.dataset.label_sources import LABEL_LICENSE, LABEL_SOURCE
 from curation.errors import InputRefused
 from curation.storage.checksums import digest_column
 from curation.storage.files import make_folder, write_durable
@@ -24,6 +25,7 @@ UNNUMBERED: Final = 0
 LABELS: Final = ("mask", "alpha", "trimap")
 KEPT: Final = (
     *(name for column in LABELS for name in (column, digest_column(column))),
+    *(LABEL_SOURCE, LABEL_LICENSE),
     *("label_version", "person_area", STATUS, ANNOTATOR, SECONDS, ANNOTATED_AT, ANNOTATION, AGREEMENT),
 )
 """The columns that a pull changes."""

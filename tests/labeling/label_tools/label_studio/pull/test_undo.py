@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from curation.building.workers import RunnerOptions
@@ -56,6 +57,22 @@ def test_a_batch_that_was_taken_back_leaves_the_dataset_as_it_was(pushed: Round)
     assert np.array_equal(pushed.mask("0001"), person_mask(1))
     assert pushed.dataset.path("masks/0001.v1.png").exists()
     assert verify(pushed.now(), runner=RunnerOptions(workers=0)).problems == []
+
+
+def test_a_label_of_teachers_is_theirs_until_a_person_draws_it_anew(pushed: Round) -> None:
+    """One that was found right stays theirs: their licence counts still. An undo gives it back."""
+    table = pushed.now().table
+    for name, text in (("label_source", "teacher"), ("label_license", "CC BY-NC 4.0")):
+        table = table.append_column(name, pa.array([text] * len(table)))
+    write_dataset(pushed.dataset.folder, card=pushed.now().card, table=table, quarantine=[])
+    pushed.submit("0001", box(0, 5))
+    pushed.submit("0002", person_mask(2), verdict="right")
+    pushed.pull()
+    told = [(pushed.row(id_)["label_source"], pushed.row(id_)["label_license"]) for id_ in ("0001", "0002")]
+    assert told == [(None, None), ("teacher", "CC BY-NC 4.0")]
+    take_back(pushed.dataset.folder, number=1)
+    assert (pushed.row("0001")["label_source"], pushed.row("0001")["label_license"]) == ("teacher", "CC BY-NC 4.0")
+    assert pushed.now().table.select(table.column_names).equals(table)
 
 
 def test_what_was_taken_back_comes_in_again_only_when_somebody_submits_it_anew(pushed: Round) -> None:

@@ -1,0 +1,171 @@
+"""The dataset of a pool with labels from teachers: images are linked, labels made where the teachers agree.
+
+Every sample of the pool is in it. One that is left for people has no mask; its prediction lies beside, to start from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+
+from curation.dataset.dataset import Dataset, of_ids
+from curation.dataset.label_sources import LABEL_LICENSE, LABEL_SOURCE, TEACHER_AGREEMENT, TEACHER_DOUBT
+from curation.dataset.licenses import BETWEEN, joint_license
+from curation.dataset.sample import Item, Outcome, Plan
+from curation.images.pixels import Gray, decode_gray, decode_image, encode_gray, encode_mask
+from curation.labels.label_files import place_labels
+from curation.labels.masks import person_area
+from curation.operations.join import Joined
+from curation.operations.merge import joined_sources, merge_item, merge_sample, named_folders, parent_name
+from curation.quarantine import QuarantineRecord
+from curation.storage.files import read_file, safe_join, write_bytes
+from labeling.teachers.teacher_label import LabelRules, TeacherLabel, teacher_label
+from labeling.verdicts.hard_cases import PREDICTION, RANK
+from models.evaluation.score_table import PREDICTIONS
+
+COMMAND: Final = "prelabel"
+SUPPORT, UNCERTAINTY, AT_BOUNDARY = "outline_support", "uncertainty", "uncertainty_boundary"
+ADDED: Final = {
+    LABEL_SOURCE: pa.string(),
+    LABEL_LICENSE: pa.string(),
+    TEACHER_AGREEMENT: pa.float64(),
+    TEACHER_DOUBT: pa.string(),
+    SUPPORT: pa.float64(),
+    UNCERTAINTY: pa.float64(),
+    AT_BOUNDARY: pa.float64(),
+    PREDICTION: pa.string(),
+}
+"""Columns that labels from teachers bring; what an earlier prediction left in them is no longer true."""
+
+
+class Teacher(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that labels, as the card of a dataset tells of it. `license` is None where its card tells none."""
+
+    name: str
+    license: str | None
+    sha256: str
+    card_sha256: str
+    gives_alpha: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answers:
+    """What teachers say of a sample: files of their predictions, None where one gives nothing that is finite, and how
+    far the views of the first disagree, where several were predicted."""
+
+    files: Sequence[Path | None]
+    views: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pool:
+    """What is labelled: datasets with their rows joined, those that are `chosen` by id, and what left out the others.
+
+    `broken` are chosen samples that no teacher could be shown; `remarks` are on others.
+    """
+
+    datasets: Sequence[Dataset]
+    prefixes: Sequence[str]
+    joined: Joined
+    chosen: Sequence[str]
+    filtered: Mapping[str, int]
+    broken: Sequence[QuarantineRecord] = ()
+    remarks: Sequence[QuarantineRecord] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labelling:
+    """Who labels, and what a label needs to be kept."""
+
+    teachers: Sequence[Teacher]
+    rules: LabelRules
+
+
+def plan_prelabels(
+    pool: Pool, *, answers: Mapping[str, Answers], labelling: Labelling, settings: Mapping[str, Any]
+) -> Plan:
+    """Plan the dataset; `answers` are those to the chosen samples, by id."""
+    table = of_ids(pool.joined.table, answers)
+    earlier = [name for name in (PREDICTION, RANK) if name in table.column_names]
+    return Plan(
+        command=COMMAND,
+        settings=settings,
+        sources=joined_sources(source for one in pool.datasets for source in one.card.sources),
+        considered=pool.joined.table.num_rows,
+        items=[_item(row, pool=pool, answers=answers[row["id"]]) for row in table.to_pylist()],
+        work=partial(prelabel_sample, labelling=labelling),
+        filtered={reason: number for reason, number in sorted(pool.filtered.items()) if number},
+        quarantined=pool.broken,
+        records=pool.remarks,
+        notes={**pool.joined.notes, "teachers": msgspec.to_builtins(list(labelling.teachers))},
+        parents=[parent_name(one) for one in pool.datasets],
+        inputs=[one.folder for one in pool.datasets],
+        folders=tuple(sorted({*named_folders(table.drop_columns(earlier)), "masks", "alphas", PREDICTIONS})),
+        columns={**pool.joined.columns, **ADDED},
+    )
+
+
+def prelabel_sample(item: Item, folder: Path, *, labelling: Labelling) -> Outcome:
+    """Link the image of one sample and make its label; raises BadRecord as `merge_sample` does."""
+    row, answers = item.payload["row"], item.payload["answers"]
+    kept = {name: value for name, value in row.items() if name not in {*ADDED, RANK}}
+    linked = merge_sample(replace(item, payload={**item.payload, "row": kept}), folder).sample
+    assert linked is not None, "a row that is linked becomes a sample"
+    extra: dict[str, Any] = dict.fromkeys(ADDED)
+    extra |= {LABEL_SOURCE: source_of(labelling.teachers), LABEL_LICENSE: license_of(labelling.teachers)}
+    if any(file is None for file in answers.files):
+        return _outcome(item, linked, extra | {TEACHER_DOUBT: "no_answer"})
+    found = _label(row, origin=Path(item.payload["folder"]), answers=answers, labelling=labelling)
+    write_bytes(folder / PREDICTIONS / f"{item.id}.png", encode_gray(found.mean))
+    extra |= {
+        TEACHER_AGREEMENT: found.agreement,
+        TEACHER_DOUBT: found.doubt,
+        SUPPORT: found.support,
+        UNCERTAINTY: found.uncertainty.everywhere,
+        AT_BOUNDARY: found.uncertainty.at_boundary,
+        PREDICTION: f"{PREDICTIONS}/{item.id}.png",
+    }
+    if found.doubt is not None:
+        return _outcome(item, linked, extra)
+    pictures = {"mask": encode_mask(found.mask)}
+    pictures |= {} if found.alpha is None else {"alpha": encode_gray(found.alpha)}
+    placed = place_labels(pictures, sample_id=item.id, folder=folder)
+    labelled = msgspec.structs.replace(linked, **placed.paths, person_area=person_area(found.mask))
+    return _outcome(item, labelled, {**extra, **placed.digests})
+
+
+def source_of(teachers: Sequence[Teacher]) -> str:
+    """Return the names of teachers as a row tells them."""
+    return BETWEEN.join(one.name for one in teachers)
+
+
+def license_of(teachers: Sequence[Teacher]) -> str | None:
+    """Return the licences of teachers as a row tells them, each once; None where none is known."""
+    return joint_license(tuple(one.license for one in teachers))
+
+
+def _outcome(item: Item, sample: Any, extra: Mapping[str, Any]) -> Outcome:
+    return Outcome(id=item.id, sample=msgspec.structs.replace(sample, extra={**sample.extra, **extra}))
+
+
+def _label(row: Mapping[str, Any], *, origin: Path, answers: Answers, labelling: Labelling) -> TeacherLabel:
+    path = safe_join(origin, row["image"])
+    image = decode_image(read_file(path, below=origin), file=str(path))
+    found = [_read(file) for file in answers.files if file is not None]
+    alphas = [one for one, teacher in zip(found, labelling.teachers, strict=True) if teacher.gives_alpha]
+    return teacher_label(image, answers=found, alphas=alphas, views=answers.views, rules=labelling.rules)
+
+
+def _read(path: Path) -> Gray:
+    return decode_gray(read_file(path), file=str(path))
+
+
+def _item(row: dict[str, Any], *, pool: Pool, answers: Answers) -> Item:
+    item = merge_item(row, joined=pool.joined, datasets=pool.datasets, prefixes=pool.prefixes)
+    return Item(id=item.id, payload={**item.payload, "answers": answers}, file=item.file)

@@ -1,0 +1,176 @@
+"""What a teacher says of the images that train: 8-bit probabilities in the run folder, made once for all stages.
+
+An image is known by its SHA-256, so that a training that was stopped, and another stage on the same images, find what
+is there. Where a teacher gives nothing that is finite there is no file, and nothing is learnt from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+
+from curation.errors import InputRefused
+from curation.images.pixels import Gray, Probability, decode_gray, encode_gray
+from curation.labels.masks import mask_of
+from curation.quarantine import BadRecord
+from curation.storage.files import make_folder, read_file, safe_join, sha256_of, write_bytes
+from models.data.choose_samples import Chosen, LabelledImage
+from models.data.read_labels import read_image, read_label
+from models.losses.targets import IGNORED
+from models.metrics.confusion import confusion, image_miou
+from models.metrics.summary import HARD_BELOW
+from models.prediction.predict_files import predict_files
+from models.prediction.protocol import EngineOptions
+from models.training.distillation.teachers import Teacher
+from models.training.settings import Stage, TrainingOptions
+
+FOLDER: Final = "teachers"
+LONGEST_PX: Final = 1024
+"""No network sees more; what a teacher says of a larger photograph is kept so small."""
+COMPARED: Final = 64
+"""So many samples with labels tell how good a teacher is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taught:
+    """What a teacher said of the samples of a training: of how many images, for how many it gave nothing, and its mIoU
+    on some that have labels, None without any."""
+
+    teacher: Teacher
+    images: int
+    unanswered: int
+    miou: float | None
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """Return it as `metrics.json` and the model's card tell it."""
+        return {
+            "name": self.teacher.name,
+            "licenses": list(self.teacher.licenses),
+            "sha256": self.teacher.sha256,
+            "images": self.images,
+            "unanswered": self.unanswered,
+            "miou_on_labels": self.miou,
+        }
+
+    @property
+    def warnings(self) -> list[str]:
+        """Say where a teacher may mislead."""
+        found = []
+        if self.unanswered:
+            found.append(
+                f"the teacher {self.teacher.name} gives nothing that is finite for {self.unanswered} of {self.images} "
+                "images, from which labels alone are learnt"
+            )
+        if self.miou is not None and self.miou < HARD_BELOW:
+            told = f"the teacher {self.teacher.name} has an mIoU of {self.miou:.3f} on labels of this training"
+            found.append(f"{told}: look at what it says in {FOLDER}/ of the run folder")
+        return found
+
+
+def make_soft_targets(
+    stages: Sequence[tuple[Stage, Chosen]], *, teachers: Mapping[str, Teacher], out: Path, options: TrainingOptions
+) -> None:
+    """Let the teachers predict all images of their stages that are not there yet.
+
+    Raises what refuses a model, and InputRefused for one that sees nobody in any image.
+    """
+    for path, teacher in teachers.items():
+        samples = _of_teacher(stages, path=path)
+        missing = {
+            file: safe_join(sample.folder, sample.image)
+            for sample in samples
+            if not (file := _file(sample, teacher=teacher, out=out)).exists()
+        }
+        if missing:
+            make_folder(out / FOLDER / teacher.key, below=out)
+            _predict(missing, teacher=teacher, options=options)
+        _refuse_blind({_file(sample, teacher=teacher, out=out) for sample in samples}, teacher=teacher)
+
+
+def with_soft_targets(chosen: Chosen, *, teacher: Teacher | None, out: Path) -> Chosen:
+    """Return samples with the files of what their teacher says, where it says anything."""
+    if teacher is None:
+        return chosen
+    files = [_file(sample, teacher=teacher, out=out) for sample in chosen.training]
+    training = tuple(
+        replace(sample, taught=file if file.exists() else None)
+        for sample, file in zip(chosen.training, files, strict=True)
+    )
+    return replace(chosen, training=training)
+
+
+def taught_by(teacher: Teacher, *, stages: Sequence[tuple[Stage, Chosen]]) -> Taught:
+    """Return what a teacher said of samples that have its files."""
+    samples = {_digest(sample): sample for sample in _of_teacher(stages, path=teacher.path)}
+    labelled = [one for one in samples.values() if one.label is not None and one.taught is not None]
+    scores = [score for one in labelled[:: -(-len(labelled) // COMPARED) or 1] if (score := _score(one)) is not None]
+    return Taught(
+        teacher=teacher,
+        images=len(samples),
+        unanswered=sum(one.taught is None for one in samples.values()),
+        miou=float(np.mean(scores)) if scores else None,
+    )
+
+
+def _of_teacher(stages: Sequence[tuple[Stage, Chosen]], *, path: str) -> list[LabelledImage]:
+    return [sample for stage, chosen in stages if stage.teacher == path for sample in chosen.training]
+
+
+def _file(sample: LabelledImage, *, teacher: Teacher, out: Path) -> Path:
+    return out / FOLDER / teacher.key / f"{_digest(sample)}.png"
+
+
+def _digest(sample: LabelledImage) -> str:
+    """Return the SHA-256 of an image as its manifest tells it, else of its place: every row that we make has one."""
+    return sample.digests.get(sample.image) or sha256_of(f"{sample.folder.resolve()}/{sample.image}".encode())
+
+
+def _predict(missing: Mapping[Path, Path], *, teacher: Teacher, options: TrainingOptions) -> None:
+    engine = EngineOptions(device="cpu" if options.device == "cpu" else "auto", workers=max(1, options.workers))
+    targets = list(missing)
+    with closing(predict_files(Path(teacher.path), files=list(missing.values()), options=engine)) as predictions:
+        for one in predictions:
+            if one.probability is not None and np.isfinite(one.probability).all():
+                write_bytes(targets[one.index], encode_gray(_stored(one.probability)))
+
+
+def _stored(probability: Probability) -> Gray:
+    """Return a probability (h, w) in 0..1 as it is kept: 255 x it, no longer than `LONGEST_PX`."""
+    scale = LONGEST_PX / max(probability.shape)
+    if scale < 1:
+        width, height = (max(1, round(side * scale)) for side in probability.shape[::-1])
+        probability = np.asarray(cv2.resize(probability, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+    return np.asarray(np.rint(probability * 255), np.uint8)
+
+
+def _refuse_blind(files: set[Path], *, teacher: Teacher) -> None:
+    there = sorted(file for file in files if file.exists())
+    if any(mask_of(decode_gray(read_file(file), file=str(file))).any() for file in there):
+        return
+    told = f"sees nobody in any of {len(there)} images" if there else f"gives nothing for any of {len(files)} images"
+    raise InputRefused(
+        f"this teacher {told}",
+        where=teacher.path,
+        remedy="compare its card with what made it (channels, mean, std, person_index), or name another",
+    )
+
+
+def _score(sample: LabelledImage) -> float | None:
+    """Return the mIoU of what a teacher says with the label, None where the sample is broken: the training names it."""
+    assert sample.taught is not None
+    try:
+        image = read_image(sample)
+        label = read_label(sample, classes=1, size=(image.shape[0], image.shape[1]))
+        stored = decode_gray(read_file(sample.taught), file=str(sample.taught))
+    except BadRecord:
+        return None
+    whole = cv2.resize(stored, (label.shape[1], label.shape[0]), interpolation=cv2.INTER_LINEAR)
+    truth = np.where(label == 1, np.uint8(255), np.uint8(0))
+    return image_miou(confusion(mask_of(np.asarray(whole, np.uint8)), truth=truth, valid=label != IGNORED))
