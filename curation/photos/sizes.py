@@ -2,7 +2,8 @@
 
 Each size of an office names the page that its limits are from. Where the office leaves the eyes open, they are those of
 ISO/IEC 39794-5 (as before of 19794-5), which ICAO Doc 9303 part 3 builds on: 50 to 70 % of the height above the lower
-edge. What no office sets is a convention.
+edge. What no office sets is a convention. Where the pages of an office could not be read, the limits were compared with
+what photographers publish of them, and `source` says what these do not say: compare them before photos are sent in.
 """
 
 from __future__ import annotations
@@ -94,7 +95,8 @@ ID_SIZES: Final[dict[str, IdSize]] = {
         _ICAO,
         head=(29, 34),
         space=4.5,
-        source="HM Passport Office, gov.uk/photos-for-passports: 29 to 34 mm, crown to chin",
+        source="HM Passport Office, gov.uk/photos-for-passports: 29 to 34 mm, crown to chin; that hair is left "
+        "out is taken from ICAO",
     ),
     "australia": replace(
         _ICAO, source="Australian Passport Office, passports.gov.au, photo guidelines: 32 to 36 mm, chin to crown"
@@ -104,7 +106,7 @@ ID_SIZES: Final[dict[str, IdSize]] = {
         above=(2, 6),
         below=(5, 9),
         source="Ministry of Foreign Affairs of Japan, photographs for passports: 34 +- 2 mm from crown to chin, 4 +- 2 "
-        "mm above, 7 +- 2 mm below",
+        "mm above, 7 +- 2 mm below; pages differ in whether hair counts, here it is left out",
     ),
     "china-passport": IdSize(
         width_mm=33,
@@ -134,7 +136,7 @@ ID_SIZES: Final[dict[str, IdSize]] = {
     "india": replace(
         _US,
         source="Ministry of Home Affairs of India, OCI photographs: 25 to 35 mm from the chin to the top of the hair, "
-        "eyes 28 to 35 mm above the lower edge",
+        "eyes 28 to 35 mm above the lower edge; embassies confirm 2 x 2 inches and the hair alone",
     ),
 }
 PAPERS_MM: Final[dict[str, tuple[float, float]]] = {
