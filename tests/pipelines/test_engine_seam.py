@@ -77,7 +77,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, dict[str, An
         red = np.asarray(photo(height=200 + 10 * number))[..., 0] > 0
         red[: 30 * number] = False  # the model is right, and these labels are more and more wrong
         saved(folder / "labels" / f"{number}.png", PIL.Image.fromarray(red))
-    large = saved(folder / "large.png", portrait(height=1200))
+    large, faces = saved(folder / "large.png", portrait(height=1200)), faces_of_portraits(folder / "faces.onnx")
     moving = write_video(folder / "moving.mp4", [frame_with_person(number)[0] for number in range(3)])
     model, photos, run = write_tiny_onnx(folder / "tiny.onnx"), folder / "photos", RunOptions(workers=0, quiet=True)
     call("coco-person", settings["coco-person"], run=run)
@@ -96,18 +96,13 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, dict[str, An
         "report": {"run": folder / "evaluated"},
         "matte": {"source": folder / "reds", "from_masks": True},
         "cutout": {"images": (photos,), "model": model},
-        "idphoto": {
-            "images": (large,),
-            "model": model,
-            "faces": faces_of_portraits(folder / "faces.onnx"),
-            "edge": "none",
-        },
+        "idphoto": {"images": (large,), "model": model, "faces": faces, "edge": "none"},
         "predict": {"inputs": (photos, moving), "model": model, "smooth": True},
         "group": {
             "images": (photos / "0.png", photos / "1.png"),
             "model": model,
             "background": "white",
-            "faces": faces_of_portraits(folder / "faces.onnx"),
+            "faces": faces,
         },
     }
 
