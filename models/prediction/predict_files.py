@@ -96,6 +96,8 @@ def _predictions(
         memory_bytes=WORKER_MEMORY_BYTES + 8 * model.size if on_cpu else resource.RLIM_INFINITY,
         max_processes=MAX_PROCESSES if on_cpu else MAX_GPU_PROCESSES,
         keeps_order=True,
+        folder=options.folder,
+        needs_gpu=not on_cpu,
     )
     results = options.engine.run(job, files)
     with closing(results):

@@ -65,6 +65,9 @@ class Backwards:
             for result in work([items[place]]):
                 yield place, result
 
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
 
 @pytest.fixture(scope="module")
 def given(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, dict[str, Any]]:
@@ -116,7 +119,7 @@ def test_whatever_engine_works_the_result_is_the_same(
 ) -> None:
     made = []
     engine = Backwards()
-    for name, run in (("here", RunOptions(workers=0)), ("there", RunOptions(workers=2, engine=engine))):
+    for name, run in (("here", RunOptions(workers=0)), ("there", RunOptions(workers=2, machines=engine))):
         out = tmp_path / name / "made" / FILES.get(verb, "")
         out.parent.mkdir(parents=True)
         settings = given[verb] | ({} if verb == "stats" else {"out": out})
