@@ -62,8 +62,8 @@ class Raylets:
     def wait(self, *, nodes: int) -> None:
         """Wait until so many machines have joined; each has an agent that is up when its raylet is."""
         deadline = time.monotonic() + START_S
-        while sum(raylet_of(node) is not None for node in self.nodes) < nodes or not _listens(self.client):
-            is_well = time.monotonic() < deadline and all(node.poll() is None for node in self.nodes)
+        while self.said().count("Ray runtime started") < nodes or not _listens(self.client):
+            is_well = time.monotonic() < deadline
             assert is_well, self.said()
             time.sleep(0.2)
 
@@ -75,6 +75,10 @@ class Raylets:
         """End all machines."""
         for node in self.nodes:
             kill(node)
+        for one in psutil.process_iter():  # what a machine left that failed to start
+            with suppress(psutil.Error):
+                if any(str(self.folder) in word for word in one.cmdline()):
+                    one.kill()
 
 
 def raylet_of(node: subprocess.Popen[bytes]) -> psutil.Process | None:
@@ -91,6 +95,7 @@ def kill(node: subprocess.Popen[bytes]) -> None:
     """Kill a machine at once, with all that runs on it."""
     everything = []
     with suppress(psutil.NoSuchProcess):
+        psutil.Process(node.pid).suspend()  # so that it starts nothing more meanwhile
         everything = psutil.Process(node.pid).children(recursive=True)
     for one in everything:
         with suppress(psutil.NoSuchProcess):
@@ -111,15 +116,15 @@ def free_port() -> int:
 def raylets(*, nodes: int = 2, cpus: int = 1) -> Iterator[Raylets]:
     """Yield a cluster of so many machines, which ask for a token."""
     with tempfile.TemporaryDirectory(prefix="ray-") as name:  # short: sockets lie in it
-        variables = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
+        variables = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_raylet_start_wait_time_s": "120"}
         client = f"ray://127.0.0.1:{free_port()}"
         cluster = Raylets(folder=Path(name), port=free_port(), client=client, variables=variables)
         try:
             cluster.add(cpus=cpus)
             cluster.wait(nodes=1)
-            for _ in range(nodes - 1):
+            for number in range(1, nodes):  # one after the other: they would take the same ports
                 cluster.add(cpus=cpus)
-            cluster.wait(nodes=nodes)
+                cluster.wait(nodes=number + 1)
             yield cluster
         finally:
             cluster.stop()

@@ -105,7 +105,7 @@ class Cluster:
             except RayTaskError as error:
                 return Ended(error=error.cause if isinstance(error.cause, Exception) else error)
             except RayError as error:
-                return Ended(lost=" ".join(str(error).split())[:300] or type(error).__name__)
+                return Ended(lost=_in_short(error))
 
     def stop(self, tasks: Sequence[Task]) -> None:
         """End tasks, also those that are at work, and wait until they are."""
@@ -157,6 +157,11 @@ def has_dashboard() -> bool:
     return all(find_spec(name) is not None for name in ("aiohttp", "aiohttp_cors", "opencensus", "prometheus_client"))
 
 
+def asks_for_token() -> bool:
+    """Tell whether clusters that are joined or started here ask everybody for a token."""
+    return os.environ.get(AUTHENTICATION, "").lower() == "token"
+
+
 def installed_version() -> str:
     """Return the version of Ray, "" where it is not installed; it is not imported."""
     try:
@@ -196,6 +201,12 @@ def _knock(where: str) -> None:
             remedy="start it, or correct the address: ray://HOST:10001 from anywhere; on a machine of the cluster "
             f"{ADDRESS}=auto, or HOST:6379",
         ) from error
+
+
+def _in_short(error: Exception) -> str:
+    """Return the first sentence of what Ray says, which goes on for lines."""
+    said = " ".join(str(error).split())
+    return said.removeprefix("The task is not schedulable: ").partition(". ")[0][:200] or type(error).__name__
 
 
 @contextmanager

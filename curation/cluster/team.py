@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from curation.cluster.fitness import MOST_SKEW_S, Question, asked, differing
-from curation.cluster.ray_door import Cluster, Task
+from curation.cluster.ray_door import Cluster, Ended, Task
 from curation.cluster.shards import Node
 from curation.errors import EnvironmentProblem, RemoteUnavailable
 
@@ -19,6 +19,7 @@ ANSWER_S: Final = 120.0
 """A machine under load starts a process, which imports Ray, in this time."""
 REST_S: Final = 3.0
 """A machine on which work was lost gets none for so long: where it is dead, that is known by then."""
+START_S: Final = 60.0
 NONE_LEFT_S: Final = 120.0
 """So long a job waits for a machine to come back, or a new one to join."""
 SAME: Final = "install the same state of curate, and the same requirements.lock, on all machines"
@@ -45,6 +46,7 @@ class Team:
     _ours: Mapping[str, Any] = field(default_factory=dict)
     _members: dict[str, _Member] = field(default_factory=dict)
     _unfit: dict[str, str] = field(default_factory=dict)
+    _others: dict[str, str] = field(default_factory=dict)
     _busy: Counter[str] = field(default_factory=Counter)
     _looked: float = 0.0
     _alone_since: float = field(default_factory=time.monotonic)
@@ -54,17 +56,35 @@ class Team:
 
         Raises EnvironmentProblem where one has other programs, and where none is fit.
         """
-        self._ours = asked()(**self.question.values)
-        self.look()
-        deadline = time.monotonic() + ANSWER_S
-        while waiting := [one for one in self._members.values() if one.asked is not None]:
-            self.cluster.ended([one.asked for one in waiting], patience_s=1.0)
-            for member in waiting:
-                self._hear(member, is_first=True)
-                if member.asked is not None and time.monotonic() > deadline:
-                    self.set_aside(member.node, why=f"it gave no answer within {ANSWER_S:.0f} s")
-        self._refuse_if_none_is_fit()
+        self.survey()
+        if self._others:
+            name, differs = next(iter(self._others.items()))
+            raise EnvironmentProblem(f"a machine has other programs: {differs}", where=name, remedy=SAME)
+        if not any(one.is_fit for one in self._members.values()):
+            what = "machine with a GPU" if self.needs_gpu else "machine"
+            raise EnvironmentProblem(
+                f"no {what} of the cluster can work on this: {'; '.join(self._unfit.values()) or 'there is none'}",
+                where=self.cluster.address or None,
+                remedy="mount the data under the same path on all machines, and run the command from a folder there",
+            )
         return [one.node for one in self._members.values() if one.is_fit]
+
+    def survey(self) -> list[str]:
+        """Ask all machines, wait for their answers, and return why some are unfit, a line for each."""
+        self._ours = asked()(**self.question.values)
+        self._await_some()
+        while waiting := [one.asked for one in self._members.values() if one.asked is not None]:
+            self.cluster.ended(waiting, patience_s=1.0)
+            self._hear_all()
+        return list(self._unfit.values())
+
+    def _await_some(self) -> None:
+        """Wait for the first machine: a cluster that was just started may have none yet."""
+        deadline = time.monotonic() + START_S
+        self.look()
+        while not self._members and not self._unfit and time.monotonic() < deadline:
+            time.sleep(LOOK_S)
+            self.look()
 
     def look(self) -> None:
         """See which machines are gone, and ask those that are new. Raises RemoteUnavailable where none is left."""
@@ -78,16 +98,12 @@ class Team:
         for new in there.keys() - self._members.keys() - self._unfit.keys():
             task = self.cluster.give(asked(), self.question.values, node=there[new], cpus=0)
             self._members[new] = _Member(node=there[new], since=now, asked=task)
-        for member in list(self._members.values()):
-            if now - member.since > ANSWER_S and member.asked is not None:
-                self.set_aside(member.node, why=f"it gave no answer within {ANSWER_S:.0f} s")
         self._refuse_if_all_are_gone(now)
 
     def free(self) -> Node | None:
         """Return the machine with the most room for a shard, None where none has any."""
         now = time.monotonic()
-        for member in list(self._members.values()):
-            self._hear(member, is_first=False)
+        self._hear_all()
         fit = [one for one in self._members.values() if one.is_fit and one.rests_until <= now]
         room = [(self.lanes_of(one.node) - self._busy[one.node.id], one.node) for one in fit]
         best = max(room, key=lambda one: one[0], default=(0, None))
@@ -125,41 +141,34 @@ class Team:
         """Tell whether another machine than this one is fit."""
         return any(one.is_fit for id_, one in self._members.items() if id_ != node.id)
 
-    def _hear(self, member: _Member, *, is_first: bool) -> None:
-        """Note what a machine answered, if it has by now."""
-        if member.asked is None or not self.cluster.ended([member.asked], patience_s=0.0):
-            return
-        ended = self.cluster.result(member.asked)
+    def _hear_all(self) -> None:
+        """Note what machines answered by now; one that does not is given up."""
+        for member in list(self._members.values()):
+            if member.asked is None:
+                continue
+            if self.cluster.ended([member.asked], patience_s=0.0):
+                self._hear(member, ended=self.cluster.result(member.asked))
+            elif time.monotonic() - member.since > ANSWER_S:
+                self.set_aside(member.node, why=f"it gave no answer within {ANSWER_S:.0f} s")
+
+    def _hear(self, member: _Member, *, ended: Ended) -> None:
         member.asked = None
         if ended.value is None:
             self.set_aside(member.node, why=f"it cannot answer: {ended.lost or ended.error}")
-            return
-        if differs := differing(self._ours["programs"], theirs=ended.value["programs"]):
-            if is_first:
-                told = "; ".join(differs[:3])
-                raise EnvironmentProblem(f"a machine has other programs: {told}", where=member.node.name, remedy=SAME)
-            self.set_aside(member.node, why="; ".join(differs[:3]))
-            return
-        if lacks := ended.value["lacks"]:
+        elif differs := differing(self._ours["programs"], theirs=ended.value["programs"]):
+            self._others[member.node.name] = "; ".join(differs[:3])
+            self.set_aside(member.node, why=f"it has other programs: {'; '.join(differs[:3])}")
+        elif lacks := ended.value["lacks"]:
             self.set_aside(member.node, why=f"it does not see {lacks[0]} as this machine does; is it mounted there?")
-            return
-        self._tell_of_clock(member.node, clock=ended.value["clock"])
-        member.is_fit = True
+        else:
+            self._tell_of_clock(member.node, clock=ended.value["clock"])
+            member.is_fit = True
 
     def _tell_of_clock(self, node: Node, *, clock: float) -> None:
         skew_s = clock - time.time()
         if abs(skew_s) > MOST_SKEW_S + ANSWER_S:
             way = "ahead of" if skew_s > 0 else "behind"
             self.tell(f"the clock of {node.name} is {abs(skew_s):.0f} s {way} ours; no result depends on it")
-
-    def _refuse_if_none_is_fit(self) -> None:
-        if not any(one.is_fit for one in self._members.values()):
-            what = "machine with a GPU" if self.needs_gpu else "machine"
-            raise EnvironmentProblem(
-                f"no {what} of the cluster can work on this: {'; '.join(self._unfit.values()) or 'there is none'}",
-                where=self.cluster.address or None,
-                remedy="mount the data under the same path on all machines, and run the command from a folder there",
-            )
 
     def _refuse_if_all_are_gone(self, now: float) -> None:
         if self._members or not self._ours:
