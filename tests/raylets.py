@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +23,8 @@ from tests.places import REPOSITORY
 
 TOKEN: Final = "a-token-of-the-tests-that-opens-nothing-else"
 START_S: Final = 180.0
+HAS_RAY: Final = find_spec("ray") is not None
+DRIVE: Final = "import pickle, sys; function, arguments = pickle.load(sys.stdin.buffer); function(*arguments)"
 START: Final = "from ray.scripts.scripts import main; main()"
 
 
@@ -35,7 +39,7 @@ class Raylets:
     nodes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def add(
-        self, *, cpus: int = 1, gpus: int = 0, within: tuple[str, ...] = (), code: str = START, **variables: str
+        self, *, cpus: int = 1, gpus: int = 0, within: tuple[str, ...] = (), **variables: str
     ) -> subprocess.Popen[bytes]:
         """Add a machine, and return the process that holds it; `within` is a command that it is started by."""
         ports = [f"--port={self.port}", f"--ray-client-server-port={self.client.rpartition(':')[2]}"]
@@ -45,17 +49,17 @@ class Raylets:
             *(*role, "--block", "--disable-usage-stats", f"--num-cpus={cpus}", f"--num-gpus={gpus}"),
             *("--object-store-memory=80000000", "--node-ip-address=127.0.0.1"),
         ]
-        log = (self.folder / f"node-{len(self.nodes)}.log").open("wb")
         environment = {**os.environ, **self.variables, "PYTHONPATH": str(REPOSITORY), **variables}
-        node = subprocess.Popen(
-            [*within, sys.executable, "-c", code, "start", *arguments],
-            env={name: value for name, value in environment.items() if name != "RAY_ADDRESS"},
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        with (self.folder / f"node-{len(self.nodes)}.log").open("wb") as log:
+            node = subprocess.Popen(
+                [*within, sys.executable, "-c", START, "start", *arguments],
+                env={name: value for name, value in environment.items() if name != "RAY_ADDRESS"},
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         self.nodes.append(node)
         return node
 
@@ -66,6 +70,24 @@ class Raylets:
             is_well = time.monotonic() < deadline
             assert is_well, self.said()
             time.sleep(0.2)
+
+    def joined(self, **variables: str) -> dict[str, str]:
+        """Return the environment of a command that joins this cluster with `--engine ray`."""
+        address = {"RAY_ADDRESS": f"127.0.0.1:{self.port}", "PYTHONPATH": str(REPOSITORY)}
+        return {**os.environ, **self.variables, **address, **variables}
+
+    def drive(self, function: Callable[..., None], *arguments: object, **variables: str) -> None:
+        """Call a function in a process of its own, which may join this cluster: Ray reads its token once a process."""
+        done = subprocess.run(
+            [sys.executable, "-c", DRIVE],
+            input=pickle.dumps((function, arguments)),
+            env=self.joined(**variables),
+            cwd=self.folder,  # Ray lets machines import from where the driver stands
+            capture_output=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr.decode(errors="replace")[-8000:]
 
     def said(self) -> str:
         """Return what the machines have printed."""

@@ -146,10 +146,22 @@ def join(address: str) -> Cluster:
             context = ray.init(address=where, **common)
         else:
             context = ray.init(address="local", **common, **own)
+    _silence_machines()
     is_own = not where or where == "local"
     link = getattr(context, "dashboard_url", "") or ""
     session = Path(context.address_info["session_dir"]) if is_own else None
     return Cluster(address=where, dashboard=f"http://{link}" if link else "", session=session)
+
+
+def _silence_machines() -> None:
+    """Do not print the last twenty lines of every machine that dies: that it did is told in one line.
+
+    Ray has no setting for this. The name is not public; where it is another, the lines are printed.
+    """
+    with suppress(ImportError, AttributeError):
+        from ray._private.ray_logging import global_worker_stdstream_dispatcher
+
+        global_worker_stdstream_dispatcher.remove_handler("ray_print_logs")
 
 
 def has_dashboard() -> bool:
@@ -242,10 +254,10 @@ def _telling_why(where: str) -> Iterator[None]:
                 remedy="install the same versions of Ray and Python here and there",
             ) from error
         raise RemoteUnavailable(
-            f"the cluster cannot be joined: {type(error).__name__}: {said[:300]}",
+            f"something answers there, but it does not let us join: {said[:300]}",
             where=place,
-            remedy="look whether `ray status` on its head shows machines; ray://HOST:10001 is for clients, HOST:6379 "
-            "for machines of the cluster",
+            remedy="ray://HOST:10001 is for clients, HOST:6379 for machines of the cluster; or the token is another: "
+            f"{TOKEN_REMEDY}",
         ) from error
 
 

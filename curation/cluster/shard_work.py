@@ -77,7 +77,7 @@ def work_on(order: Order) -> Done:
                     blocks.add(order.places[place], result)
             blocks.commit()
         except Exception as error:  # noqa: BLE001 - raised again where the results are wanted
-            traceback.print_exc()
+            os.write(2, traceback.format_exc().encode(errors="replace"))
             with suppress(CurateError):  # the disk may be what is full; what is not laid down is done again
                 blocks.commit()
             return blocks.done(_that_travels(error))

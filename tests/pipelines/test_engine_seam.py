@@ -125,7 +125,7 @@ def test_whatever_engine_works_the_result_is_the_same(
         settings = given[verb] | ({} if verb == "stats" else {"out": out})
         result = call(verb, settings, run=run)
         assert result.exit_code in {0, 3}
-        made.append(dict(_timeless(tree(tmp_path / name))))
+        made.append(dict(timeless(tree(tmp_path / name))))
     assert engine.jobs != []
     assert sum(engine.jobs) > 0
     assert difference(*made) == []
@@ -136,7 +136,7 @@ def test_every_other_verb_has_a_reason() -> None:
     assert set(WORKING) | set(ELSEWHERE) | set(CALLED_BY_THEM) == set(VERBS)
 
 
-def _timeless(files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
+def timeless(files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
     """Yield files without the seconds that their making took, and without the time of day."""
     for name, data in files.items():
         if "/.curate/" not in name:  # what a verb keeps for its next run, in the order in which it was done
