@@ -47,7 +47,7 @@ ELSEWHERE: Final = {
     "init": "writes a configuration",
     "export": "one model",
     "benchmark": "times are of this machine, one model after the other",
-    "doctor": "looks at this machine",
+    "doctor": "looks at this machine; with --engine ray each machine of the cluster is asked, and gets no work",
 }
 """Verbs that do not reach the engine, and why."""
 
@@ -132,8 +132,9 @@ def test_whatever_engine_works_the_result_is_the_same(
     assert made[0] or verb == "stats"
 
 
-def test_every_other_verb_has_a_reason() -> None:
+def test_every_other_verb_has_a_reason_and_says_that_engine_has_no_effect() -> None:
     assert set(WORKING) | set(ELSEWHERE) | set(CALLED_BY_THEM) == set(VERBS)
+    assert {verb for verb, entry in VERBS.items() if "engine" in entry.idle} == ELSEWHERE.keys() - {"doctor"}
 
 
 def timeless(files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:

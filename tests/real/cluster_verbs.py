@@ -33,7 +33,7 @@ def same_bytes_here_and_there(folder: Path) -> None:
     """Make everything twice; every file has to be the same."""
     subprocess.run([sys.executable, MAKER, DATA / "portraits", folder / "aifenge"], check=True, capture_output=True)
     here = RunOptions(workers=1, limit=SAMPLES, quiet=True)
-    there = RunOptions(workers=1, limit=SAMPLES, quiet=True, engine="ray")
+    there = RunOptions(workers=1, limit=SAMPLES, engine="ray")
     try:
         for name, run in (("here", here), ("there", there)):
             made = folder / name
