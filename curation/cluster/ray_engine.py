@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from curation.building.engine import Job, Lost, R, T
+from curation.building.local_engine import LocalEngine
 from curation.cluster.job_run import JobRun
 from curation.cluster.ray_door import Cluster, join
 from curation.cluster.survey import Survey, survey
@@ -48,6 +49,10 @@ class RayEngine:
         if self._cluster is not None:
             self._cluster.leave()
             self._cluster = None
+
+    def __reduce__(self) -> tuple[type[LocalEngine], tuple[()]]:
+        """Travel as the local engine: whoever gets part of a job works on it where it is."""
+        return LocalEngine, ()
 
     def _joined(self) -> Cluster:
         if self._cluster is None:

@@ -33,6 +33,7 @@ SHORT: Final = {
 """By name what it must say; the figures of a short run mean nothing."""
 ON_REAL_DATA: Final = {"portraits": "(held out", "frames": "orientation 6: set aside 2 | taken 2"}
 LEFT_OUT: Final = {
+    "cluster": "starts two clusters; tests/pipelines/test_cluster_kills.py kills one in short",
     "prediction": "starts eight processes that load torch or OpenVINO, each for some seconds",
     "browse": "needs the database of FiftyOne, twice; tests/real/test_browse_real.py does the same",
     "mining": "needs SINet, and 200 portraits made into a dataset",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from functools import partial
@@ -12,7 +13,9 @@ import numpy as np
 import pytest
 
 from curation.building.engine import Job
+from curation.building.local_engine import LOCAL
 from curation.cluster.fitness import asked, differing, question
+from curation.cluster.ray_engine import RayEngine
 
 
 def opened(threads: int, *, folder: Path, model: Path) -> Any:
@@ -65,3 +68,8 @@ def test_a_machine_without_this_tool_answers_that(asking: Any, tmp_path: Path) -
     )
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, cwd=tmp_path, env={})
     assert done.stdout.strip() == "not installed", done.stderr
+
+
+def test_an_engine_travels_as_the_local_one() -> None:
+    engine = RayEngine(tell=lambda _: None)
+    assert pickle.loads(pickle.dumps(engine)) == LOCAL
