@@ -6,17 +6,16 @@ must be of one version everywhere.
 
 from __future__ import annotations
 
-import io
-import pickle
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from itertools import islice
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Final
 
 from curation.building.engine import Job
+from curation.cluster.spool import paths_in
 
 ROOMS: Final = ("curation", "models", "labeling", "reports", "pipelines")
 DISTRIBUTION: Final = "portrait-curate"
@@ -74,28 +73,9 @@ def packages() -> tuple[str, ...]:
 def sights(job: Job[Any, Any], items: Sequence[Any]) -> list[Sight]:
     """Return what this machine sees of the paths that stand anywhere in a job, and in some of its items."""
     some = [items[place] for place in range(0, len(items), max(1, len(items) // MOST_FOLDERS))]
-    paths = [*_paths_in(job), *(path.parent for path in _paths_in(some))]
+    paths = [*paths_in(job), *(path.parent for path in paths_in(some))]
     found = [_sight(path) for path in list(dict.fromkeys(paths))[:MOST_FOLDERS]]
     return [one for one in found if one is not None]
-
-
-class _Noting(pickle.Pickler):
-    """Pickles, and notes which paths are in it."""
-
-    def __init__(self) -> None:
-        super().__init__(io.BytesIO(), protocol=5)
-        self.paths: list[Path] = []
-
-    def reducer_override(self, value: Any) -> Any:
-        if isinstance(value, PurePath):
-            self.paths.append(Path(value))
-        return NotImplemented
-
-
-def _paths_in(value: object) -> list[Path]:
-    noting = _Noting()
-    noting.dump(value)
-    return noting.paths
 
 
 def _sight(path: Path) -> Sight | None:
@@ -110,7 +90,11 @@ def _sight(path: Path) -> Sight | None:
 
 
 def asked() -> Callable[..., dict[str, Any]]:
-    """Return a function that answers a question on the machine where it is called; it stands on nothing of ours."""
+    """Return a function that answers a question on the machine where it is called; it stands on nothing of ours.
+
+    It and those that it calls are defined inside functions, so that their code travels, not their names.
+    """
+    programs, lacks = _programs(), _lacks()
 
     def answer(
         *,
@@ -119,49 +103,62 @@ def asked() -> Callable[..., dict[str, Any]]:
         packages: Sequence[str],
         sights: Sequence[tuple[str, int | None, Sequence[str]]],
     ) -> dict[str, Any]:
-        import hashlib
-        import importlib.util
-        import os
-        import platform
         import time
-        from importlib import metadata
-        from pathlib import Path
 
-        def version(package: str) -> str:
-            try:
-                return metadata.version(package).partition("+")[0]
-            except metadata.PackageNotFoundError:
-                return "not installed"
-
-        def digest() -> str:
-            total = hashlib.sha256()
-            for room in rooms:
-                spec = importlib.util.find_spec(room)
-                if spec is None or spec.origin is None:
-                    return "not installed"
-                root = Path(spec.origin).parent
-                for file in sorted(root.rglob("*.py")):
-                    total.update(f"{room}/{file.relative_to(root)}".encode() + file.read_bytes())
-            return total.hexdigest()[:12]
-
-        def lacks(path: str, size: int | None, names: Sequence[str]) -> bool:
-            full = os.path.join(cwd, path)  # noqa: PTH118
-            if size is not None:
-                return not os.path.isfile(full) or os.path.getsize(full) != size  # noqa: PTH113, PTH202
-            return not os.path.isdir(full) or not all(os.path.lexists(os.path.join(full, name)) for name in names)  # noqa: PTH112, PTH118
-
+        unseen = [path for path, size, names in sights if lacks(cwd, path, size, names)]
         return {
-            "programs": {
-                "Python": platform.python_version(),
-                "the code of curate": digest(),
-                **{package: version(package) for package in packages},
-            },
-            "lacks": [path for path, size, names in sights if lacks(path, size, names)]
-            + ([] if os.path.isdir(cwd) else [cwd]),  # noqa: PTH112
+            "programs": programs(rooms, packages),
+            "lacks": [*([cwd] if lacks("/", cwd, None, ()) else []), *unseen],
             "clock": time.time(),
         }
 
     return answer
+
+
+def _programs() -> Callable[[Sequence[str], Sequence[str]], dict[str, str]]:
+    def version(package: str) -> str:
+        from importlib import metadata
+
+        try:
+            return metadata.version(package).partition("+")[0]
+        except metadata.PackageNotFoundError:
+            return "not installed"
+
+    def digest(rooms: Sequence[str]) -> str:
+        import hashlib
+        import importlib.util
+        from pathlib import Path
+
+        total = hashlib.sha256()
+        for room in rooms:
+            spec = importlib.util.find_spec(room)
+            if spec is None or spec.origin is None:
+                return "not installed"
+            root = Path(spec.origin).parent
+            for file in sorted(root.rglob("*.py")):
+                total.update(f"{room}/{file.relative_to(root)}".encode() + file.read_bytes())
+        return total.hexdigest()[:12]
+
+    def programs(rooms: Sequence[str], packages: Sequence[str]) -> dict[str, str]:
+        import platform
+
+        ours = {"Python": platform.python_version(), "the code of curate": digest(rooms)}
+        return ours | {package: version(package) for package in packages}
+
+    return programs
+
+
+def _lacks() -> Callable[[str, str, int | None, Sequence[str]], bool]:
+    def lacks(cwd: str, path: str, size: int | None, names: Sequence[str]) -> bool:
+        import os
+        from pathlib import Path
+
+        full = Path(cwd) / path
+        if size is not None:
+            return not full.is_file() or full.stat().st_size != size
+        return not full.is_dir() or not all(os.path.lexists(full / name) for name in names)
+
+    return lacks
 
 
 def differing(ours: Mapping[str, str], *, theirs: Mapping[str, str]) -> list[str]:

@@ -6,7 +6,6 @@ the names of their samples and are put there whole, so whoever makes one a secon
 
 from __future__ import annotations
 
-import pickle
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from curation.cluster.fitness import question
 from curation.cluster.ray_door import Cluster, Task
 from curation.cluster.shard_work import Done, Order, end_of, work_on
 from curation.cluster.shards import LANES, Node, cut, processes
-from curation.cluster.spool import close_spool, open_spool, places_in, put, read_soon, results_in
+from curation.cluster.spool import close_spool, open_spool, packed, places_in, put, read_soon, results_in
 from curation.cluster.team import Team
 from curation.errors import EnvironmentProblem
 
@@ -104,7 +103,7 @@ class JobRun(Generic[T, R]):
         shards = [range(len(self._items))] if is_one else cut(len(self._items), nodes=len(nodes))
         self._team.lanes = LANES if len(shards) > len(nodes) else 1
         self._waiting.extend(_Shard(places=places) for places in shards)
-        self._sent = put(pickle.dumps(self._job), spool=self._spool)
+        self._sent = put(packed(self._job), spool=self._spool)
         while self._given < len(self._items):
             self._team.look()
             self._hand_out()
@@ -128,7 +127,7 @@ class JobRun(Generic[T, R]):
 
     def _give(self, shard: _Shard, *, node: Node) -> None:
         lanes = self._team.lanes_of(node)
-        items = put(pickle.dumps([self._items[place] for place in shard.places]), spool=self._spool)
+        items = put(packed([self._items[place] for place in shard.places]), spool=self._spool)
         self._attempts += 1
         order = Order(
             name=f"{items.sha256[:16]}-{self._attempts}",

@@ -121,7 +121,8 @@ class Cluster:
         with suppress(Exception):  # as above; whatever stays behind dies with this process
             _ray().shutdown()
         if self._session is not None:
-            shutil.rmtree(self._session, ignore_errors=True)
+            with suppress(OSError):
+                shutil.rmtree(self._session)
 
 
 def join(address: str) -> Cluster:

@@ -6,7 +6,6 @@ Crashes, hangs and the limit of memory are dealt with by the local engine, as on
 from __future__ import annotations
 
 import os
-import pickle
 import sys
 import time
 import traceback
@@ -18,7 +17,7 @@ from typing import Any, Final
 
 from curation.building.engine import Job
 from curation.building.local_engine import LOCAL
-from curation.cluster.spool import Block, Parcel
+from curation.cluster.spool import Block, Parcel, packed, unpacked
 from curation.errors import CurateError
 from curation.storage.files import write_bytes
 from curation.storage.flush import flush_filesystem
@@ -69,8 +68,8 @@ def work_on(order: Order) -> Done:
     blocks = _Blocks(order)
     with _with_variables(order.variables), _printing_into(order.log):
         try:
-            job: Job[Any, Any] = pickle.loads(order.job.read())  # noqa: S301 - see `spool`
-            items = pickle.loads(order.items.read())  # noqa: S301
+            job: Job[Any, Any] = unpacked(order.job.read())
+            items = unpacked(order.items.read())
             results = LOCAL.run(replace(job, workers=order.workers), items)
             with closing(results):
                 for place, result in results:
@@ -121,7 +120,7 @@ def _that_travels(error: Exception) -> Exception:
     error.add_note(traceback.format_exc())
     error.__traceback__ = None
     try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+        unpacked(packed(error))
     except Exception:  # noqa: BLE001 - whatever a library put into it
         return RuntimeError(f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
     return error

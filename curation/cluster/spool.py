@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 from curation.building.engine import Job
@@ -59,7 +59,8 @@ def open_spool(job: Job[Any, Any]) -> Path | None:
 def close_spool(spool: Path | None) -> None:
     """Drop a spool and all that lies in it."""
     if spool is not None:
-        shutil.rmtree(spool, ignore_errors=True)
+        with suppress(OSError):  # who still writes there finds no folder the next time
+            shutil.rmtree(spool)
         with suppress(OSError):
             spool.parent.rmdir()
 
@@ -89,6 +90,36 @@ def read_soon(file: Path) -> bytes:
         with suppress(OSError):
             os.listdir(file.parent)  # noqa: PTH208 - asks the server, where an answer about one file may be remembered
         time.sleep(LOOK_AGAIN_S)
+
+
+def packed(value: object) -> bytes:
+    """Return a value as bytes, for a machine that has the same programs."""
+    return pickle.dumps(value, protocol=5)
+
+
+def unpacked(data: bytes) -> Any:
+    """Return what `packed` was given: by a process that we started, or that started us."""
+    return pickle.loads(data)  # noqa: S301
+
+
+class _Noting(pickle.Pickler):
+    """Pickles, and notes which paths are in it."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), protocol=5)
+        self.paths: list[Path] = []
+
+    def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, PurePath):
+            self.paths.append(Path(value))
+        return NotImplemented
+
+
+def paths_in(value: object) -> list[Path]:
+    """Return the paths that stand anywhere in a value that travels."""
+    noting = _Noting()
+    noting.dump(value)
+    return noting.paths
 
 
 class Block:

@@ -22,7 +22,8 @@ def exclusive(lock_file: Path) -> Iterator[None]:
     Raises EnvironmentProblem at once, naming the holder, when another run has it.
     """
     descriptor = _acquire(lock_file)
-    shutil.rmtree(spools_of(lock_file), ignore_errors=True)  # of a holder that died
+    with suppress(OSError):  # of a holder that died
+        shutil.rmtree(spools_of(lock_file))
     try:
         yield
     finally:
