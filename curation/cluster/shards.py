@@ -35,7 +35,7 @@ def cut(items: int, *, nodes: int) -> list[range]:
     >>> [len(shard) for shard in cut(5_000, nodes=1)]
     [2500, 2500]
     >>> [len(shard) for shard in cut(100_000, nodes=3)][:2], len(cut(100_000, nodes=3)), cut(0, nodes=3)
-    ([8333, 8334], 12, [])
+    ([8333, 8333], 12, [])
     """
     if not items:
         return []

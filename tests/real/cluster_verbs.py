@@ -43,13 +43,18 @@ def same_bytes_here_and_there(folder: Path) -> None:
     finally:
         there.machines.close()
     ours, theirs = (dict(timeless(tree(folder / name))) for name in ("here", "there"))
-    assert difference(theirs, ours) == []
+    wrong = difference(theirs, ours)
+    assert wrong == [], f"other, missing or too many: {wrong}"
     for name in ("persons", "cutouts", "fused", "hard", "scores"):
         assert any(file.startswith(f"{name}/") for file in ours), name
 
 
 def verbs(folder: Path, made: Path) -> list[tuple[str, dict[str, Any]]]:
-    """Return verbs with their settings, in an order in which each finds what it reads."""
+    """Return verbs with their settings, in an order in which each finds what it reads: made here, for both.
+
+    Where data sets were read from stands in what is made of them.
+    """
+    read = folder / "here"
     coco = {"annotations": (annotations(),), "images": (images(),)}
     return [
         ("coco-person", {**coco, "out": made / "persons"}),
@@ -57,8 +62,8 @@ def verbs(folder: Path, made: Path) -> list[tuple[str, dict[str, Any]]]:
         ("aifenge", {"root": folder / "aifenge", "out": made / "cutouts"}),
         (
             "fuse",
-            {"foregrounds": (made / "cutouts",), "backgrounds": (made / "grounds",), "out": made / "fused"},
+            {"foregrounds": (read / "cutouts",), "backgrounds": (read / "grounds",), "out": made / "fused"},
         ),
-        ("mine", {"model": SINET, "data": (made / "persons",), "out": made / "hard", "threshold": 0.95}),
-        ("evaluate", {"model": SINET, "data": (made / "cutouts",), "out": made / "scores"}),
+        ("mine", {"model": SINET, "data": (read / "persons",), "out": made / "hard", "threshold": 0.95}),
+        ("evaluate", {"model": SINET, "data": (read / "cutouts",), "out": made / "scores"}),
     ]
