@@ -63,9 +63,11 @@ def doctor(settings: DoctorFlags, *, run: RunOptions) -> Result:
     """Show what works on this machine, and for everything that is missing the command that repairs it.
 
     The end lists what listens while a command runs, who may use it, and what protects it. With --config loop.yaml it
-    also names what earlier versions of curate may have left in a loop, and what to run.
+    also names what earlier versions of curate may have left in a loop, and what to run. With --engine ray it asks each
+    machine of the cluster whether it could work.
 
-    The exit code is 0 when the base is sound, 5 otherwise; optional parts that are missing change nothing.
+    The exit code is 0 when the base is sound, and the cluster that was asked for; 5 otherwise. Optional parts that are
+    missing change nothing.
     """
     checks = [
         check_python(sys.version_info[:3]),

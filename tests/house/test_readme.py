@@ -24,7 +24,10 @@ from tests.places import REPOSITORY
 README = (REPOSITORY / "README.md").read_text()
 CURATE = Path(sys.executable).with_name("curate")
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-GUIDES = ("curate", "train", "models-out", "alpha", "models-in", "predict", "relabel", "convert", "editor", "python")
+GUIDES = (
+    *("curate", "train", "models-out", "alpha", "models-in", "predict", "relabel", "convert", "editor", "python"),
+    "cluster",
+)
 PAGES = ("README.md", "docs/first-steps.md", *(f"docs/guides/{name}.md" for name in GUIDES), "docs/reference/files.md")
 """Pages with commands and Python, in an order in which each finds what those before it made."""
 DRAWN_FIRST = {"docs/guides/predict.md"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,3 +26,13 @@ def _written(chunk: Sequence[int], *, folder: Path, bytes_: int) -> Iterator[int
             stream.seek(bytes_ - 1)
             stream.write(b"x")
         yield item
+
+
+def open_naming_gpu(threads: int) -> Any:
+    """Return work that tells for each item which GPU its process may use."""
+    return _gpus
+
+
+def _gpus(chunk: Sequence[int]) -> Iterator[str]:
+    for _ in chunk:
+        yield os.environ.get("CUDA_VISIBLE_DEVICES", "")

@@ -18,7 +18,7 @@ from curation.errors import EnvironmentProblem, InputRefused
 from curation.storage.claimed_folder import lock_file
 from curation.storage.lock import exclusive
 from tests.curation.building.test_engine import job
-from tests.curation.cluster.node_work import open_writing
+from tests.curation.cluster.node_work import open_naming_gpu, open_writing
 
 LIMIT_BYTES = 200_000_000
 """Of a file on a machine whose disk is full: more than Ray's own files have, less than the work writes."""
@@ -60,6 +60,13 @@ def _lays_large_results_down_and_leaves_nothing(engine: RayEngine, *, folder: Pa
             assert next(some) == (0, 0)
             assert len(list(lock_file(folder).parent.iterdir())) == 2
         assert [one.name for one in lock_file(folder).parent.iterdir()] == ["lock"]
+
+
+def works_where_a_gpu_is() -> None:
+    """Ray tells the processes of a shard which GPU is theirs, and tells others that none is."""
+    asked: Job[int, str] = Job(open=open_naming_gpu, workers=1, first_s=30.0, needs_gpu=True)
+    with closing(RayEngine()) as engine:
+        assert {result for _, result in engine.run(asked, list(range(12)))} == {"0"}
 
 
 def refuses_another_code(data: Path) -> None:

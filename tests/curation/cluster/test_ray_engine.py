@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from tests.curation.cluster.scenarios import (
     gives_what_the_local_engine_gives,
     refuses_another_code,
     works_around_the_unfit,
+    works_where_a_gpu_is,
 )
 from tests.places import REPOSITORY
 from tests.raylets import HAS_RAY, Raylets, kill, raylets
@@ -56,9 +59,6 @@ def test_another_ray_or_python_is_refused_and_both_versions_are_named(
 ) -> None:
     joining = JOINING.replace("import sys\n", f"import ray\n{change}\nimport sys\n", 1)
     done = _python(joining, "", env=cluster.joined())
-    import platform
-    from importlib.metadata import version
-
     assert done.stdout.startswith(f"{code} ")
     for text in (*said, f"Ray: {version('ray')} Python: {platform.python_version()}"):
         assert text in done.stdout
@@ -95,6 +95,9 @@ def test_machines_that_are_unfit_get_no_work(cluster: Raylets, tmp_path: Path) -
     foreign = _added(cluster, PYTHONPATH=str(_changed_code(tmp_path / "other")))
     cluster.drive(refuses_another_code, data, **{ROWS: "5"})
     kill(foreign)
+    gpu = _added(cluster, gpus=1)
+    cluster.drive(works_where_a_gpu_is, **{ROWS: "5"})
+    kill(gpu)
     hide = ("unshare", "-m", "sh", "-c", f'mount -t tmpfs none {data} && exec "$@"', "sh")
     for within in (hide, ("prlimit", f"--fsize={LIMIT_BYTES}")):
         _added(cluster, within=within)
@@ -109,7 +112,7 @@ def _changed_code(folder: Path) -> Path:
     return folder
 
 
-def _added(cluster: Raylets, *, within: tuple[str, ...] = (), **variables: str) -> Any:
-    node = cluster.add(within=within, **variables)
+def _added(cluster: Raylets, *, gpus: int = 0, within: tuple[str, ...] = (), **variables: str) -> Any:
+    node = cluster.add(gpus=gpus, within=within, **variables)
     cluster.wait(nodes=len(cluster.nodes))
     return node
