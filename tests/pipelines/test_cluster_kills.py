@@ -39,7 +39,8 @@ def test_what_is_killed_goes_on_and_nothing_is_lost_or_doubled(driver_kills: int
             end(again)
         before = lines(out)
         done = start(root, out, cluster=cluster)
-        assert done.wait(timeout=PATIENCE_S) == 0, done.stderr.read() if done.stderr else ""
+        _, said = done.communicate(timeout=PATIENCE_S)
+        assert done.returncode == 0, said
     assert before > 1
     assert json.loads((out / "dataset.json").read_text())["counts"]["selected"] == SAMPLES
     assert difference(tree(tmp_path / "there"), tree(tmp_path / "here")) == []
