@@ -84,7 +84,7 @@ class Raylets:
             env=self.joined(**variables),
             cwd=self.folder,  # Ray lets machines import from where the driver stands
             capture_output=True,
-            timeout=300,
+            timeout=900,
             check=False,
         )
         assert done.returncode == 0, done.stderr.decode(errors="replace")[-8000:]

@@ -16,7 +16,7 @@ from tests.pipelines.commands import CURATE, difference, draw_aifenge, go_on, tr
 from tests.raylets import HAS_RAY, Raylets, kill, raylets
 
 pytestmark = pytest.mark.skipif(not HAS_RAY, reason="the extra ray is not installed")
-SAMPLES = 1_500
+SAMPLES = 800
 PATIENCE_S = 240.0
 
 

@@ -16,7 +16,7 @@ from tests.places import REAL_DATA
 DATA: Final = REAL_DATA / "data"
 SINET: Final = REAL_DATA / "models" / "sinet.onnx"
 MAKER: Final = REAL_DATA / "tools" / "make_aifenge.py"
-SAMPLES: Final = 24
+SAMPLES: Final = 12
 
 
 def annotations() -> Path:
