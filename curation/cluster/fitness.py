@@ -104,11 +104,12 @@ def asked() -> Callable[..., dict[str, Any]]:
         sights: Sequence[tuple[str, int | None, Sequence[str]]],
     ) -> dict[str, Any]:
         import time
+        from pathlib import Path
 
-        unseen = [path for path, size, names in sights if lacks(cwd, path, size, names)]
+        unseen = [path for path, size, names in sights if lacks(str(Path(cwd) / path), size, names)]
         return {
             "programs": programs(rooms, packages),
-            "lacks": [*([cwd] if lacks("/", cwd, None, ()) else []), *unseen],
+            "lacks": [*([cwd] if lacks(cwd, None, ()) else []), *unseen],
             "clock": time.time(),
         }
 
@@ -148,12 +149,12 @@ def _programs() -> Callable[[Sequence[str], Sequence[str]], dict[str, str]]:
     return programs
 
 
-def _lacks() -> Callable[[str, str, int | None, Sequence[str]], bool]:
-    def lacks(cwd: str, path: str, size: int | None, names: Sequence[str]) -> bool:
+def _lacks() -> Callable[[str, int | None, Sequence[str]], bool]:
+    def lacks(path: str, size: int | None, names: Sequence[str]) -> bool:
         import os
         from pathlib import Path
 
-        full = Path(cwd) / path
+        full = Path(path)
         if size is not None:
             return not full.is_file() or full.stat().st_size != size
         return not full.is_dir() or not all(os.path.lexists(full / name) for name in names)
