@@ -29,7 +29,7 @@ nightly: setup
 	CURATE_MUTATIONS=20000 $(BIN)/python -m pytest -n 3 tests/curation
 	CURATE_ROUND_KILLS=20 $(BIN)/python -m pytest -n 3 -m nightly
 	CURATE_REAL_MUTATIONS=200 $(BIN)/python -m pytest tests/real/test_label_studio_borders_real.py
-	$(BIN)/python -m tests.bench kills
+	$(BIN)/python -m tests.bench kills cluster
 
 lint: setup
 	$(BIN)/ruff format --check .

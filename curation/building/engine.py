@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Generic, Protocol, TypeAlias, TypeVar
 
 T = TypeVar("T")
@@ -27,6 +28,9 @@ class Job(Generic[T, R]):
     0 works in this process, without isolation. A chunk may take `first_s` seconds, and `more_s` for each further item;
     a process has `memory_bytes` of addresses. An item that ends its process alone `tries` times is lost. With
     `keeps_order` the results come in the order of the items, and few wait in memory for an earlier one.
+
+    `folder`, where there is one, is the folder of the command that the job belongs to, which holds its lock: an engine
+    of several machines leaves there what is too large to travel otherwise. A job that `needs_gpu` runs where one is.
     """
 
     open: Callable[[int], Work[T, R]]
@@ -38,6 +42,8 @@ class Job(Generic[T, R]):
     max_processes: int = 1 << 16
     tries: int = 2
     keeps_order: bool = False
+    folder: Path | None = None
+    needs_gpu: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,4 +61,8 @@ class Engine(Protocol):
 
         Raises what the work raises, after what was done before it, and EnvironmentProblem where no process starts.
         """
+        ...
+
+    def close(self) -> None:
+        """Let go of the machines, once a command needs them no more."""
         ...

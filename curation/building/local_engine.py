@@ -26,5 +26,8 @@ class LocalEngine:
         for start in range(0, len(items), job.chunk):
             yield from enumerate(work(items[start : start + job.chunk]), start)
 
+    def close(self) -> None:
+        """Nothing is kept between jobs."""
+
 
 LOCAL: Final = LocalEngine()

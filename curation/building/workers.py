@@ -57,6 +57,7 @@ def run_items(
         more_s=SECONDS_PER_CHUNK_ITEM,
         chunk=max(1, min(MAX_CHUNK, len(items) // (max(1, options.workers) * 4))),
         memory_bytes=options.worker_memory_bytes,
+        folder=folder,
     )
     results = options.engine.run(job, items)
     with closing(results):

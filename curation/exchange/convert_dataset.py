@@ -177,6 +177,7 @@ def _work(state: _Run, *, dataset: Dataset, table: pa.Table, parts: Sequence[Par
         chunk=CHUNK,
         memory_bytes=runner.worker_memory_bytes,
         keeps_order=True,
+        folder=state.out,
     )
     results = runner.engine.run(job, items)
     try:

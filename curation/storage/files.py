@@ -26,6 +26,7 @@ MAX_IMAGE_BYTES: Final = 100_000_000
 MAX_NAME_BYTES: Final = 255
 UNPORTABLE: Final = frozenset('<>:"/\\|?*')
 """Characters that some file systems refuse; a dataset folder can be copied to any of them."""
+_MACHINE: Final = os.urandom(4).hex()
 TEMPORARY_PREFIX: Final = ".writing-"
 """Files of this prefix are half-written; a run that goes on sweeps them away."""
 FILE_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -257,8 +258,11 @@ def _folder_of(path: Path, *, below: Path | None) -> Iterator[int | None]:
 
 
 def _beside(path: Path) -> Path:
-    """Return the temporary name of this thread in the folder of `path`; a name of 255 bytes leaves no room for more."""
-    return path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{threading.get_ident()}")
+    """Return the temporary name of this thread in the folder of `path`; a name of 255 bytes leaves no room for more.
+
+    Two machines that write into one folder may have a process of the same number.
+    """
+    return path.with_name(f"{TEMPORARY_PREFIX}{_MACHINE}-{os.getpid()}-{threading.get_ident()}")
 
 
 def _discard(temporary: Path) -> None:

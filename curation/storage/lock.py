@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,10 +22,17 @@ def exclusive(lock_file: Path) -> Iterator[None]:
     Raises EnvironmentProblem at once, naming the holder, when another run has it.
     """
     descriptor = _acquire(lock_file)
+    with suppress(OSError):  # of a holder that died
+        shutil.rmtree(spools_of(lock_file))
     try:
         yield
     finally:
         _release(descriptor, lock_file=lock_file)
+
+
+def spools_of(lock_file: Path) -> Path:
+    """Return the folder, beside the lock, of what several machines lay down for each other while one holds it."""
+    return lock_file.with_name("spool")
 
 
 def _acquire(lock_file: Path) -> int:

@@ -7,12 +7,14 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 import cv2
 import msgspec
 
+from curation.building.engine import R, T
 from curation.images.pixels import Gray, Image, Probability, decode_image, encode_gray
 from curation.matting.from_probability import trimap_of_classes
 from curation.quarantine import BadRecord, Code, QuarantineRecord
@@ -45,6 +47,20 @@ class PredictFiles(Protocol):
 
     def __call__(self, files: Sequence[Path], *, precision: Precision) -> Generator[FilePrediction, None, None]:
         """Return one prediction for each file."""
+
+
+@runtime_checkable
+class PredictsElsewhere(Protocol):
+    """Predicts image files on other machines, where `is_elsewhere`, and can have work done there that follows."""
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether other machines predict."""
+
+    def each(
+        self, pairs: Sequence[tuple[Path, T]], *, then: Callable[[T, FilePrediction], R], precision: Precision
+    ) -> Generator[R, None, None]:
+        """Yield what `then` makes of each prediction and what its file is paired with."""
 
 
 class ScoredImage(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +102,11 @@ def score_rows(
     sound, broken = _with_paths(rows, place=place)
     yield from broken
     if not sound:
+        return
+    if isinstance(predict, PredictsElsewhere) and predict.is_elsewhere:
+        score = partial(_score_there, place=place)
+        with closing(predict.each([(path, row) for row, path in sound], then=score, precision=precision)) as scored:
+            yield from scored
         return
     with closing(predict([path for _, path in sound], precision=precision)) as found:
         pairs = ((sound[prediction.index][0], prediction) for prediction in found)
@@ -147,6 +168,10 @@ def _score_one(row: Row, prediction: FilePrediction, place: ScoringPlace) -> Sco
     write_bytes(prediction_path(place.out, sample_id=row["id"]), encode_gray(stored))
     observed = None if truth is None or place.observe is None else place.observe(stored, truth)
     return ScoredImage(id=row["id"], score=score, observed=observed)
+
+
+def _score_there(row: Row, prediction: FilePrediction, *, place: ScoringPlace) -> ScoredImage:
+    return _score_one(row, prediction, place)
 
 
 def _edge_and_trimap(stored: Gray, *, prediction: FilePrediction, truth: Truth) -> dict[str, Any]:

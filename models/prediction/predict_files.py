@@ -12,12 +12,12 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.building.engine import WORKER_MEMORY_BYTES, Job, Lost
+from curation.building.engine import WORKER_MEMORY_BYTES, Job, Lost, R, T, Work
 from curation.errors import CurateError
 from curation.images.pixels import Image, Probability, decode_image
 from curation.quarantine import BadRecord, Code
@@ -86,9 +86,37 @@ def predict_files(
 def _predictions(
     model: ReadyModel, *, files: Sequence[Path], options: EngineOptions
 ) -> Generator[FilePrediction, None, None]:
+    job = _job(partial(_opened, model=model, options=options), model=model, options=options)
+    results = options.engine.run(job, files)
+    with closing(results):
+        for index, result in results:
+            yield _prediction(index, result, file=files[index])
+
+
+def predict_then(
+    model: ReadyModel,
+    *,
+    pairs: Sequence[tuple[Path, T]],
+    then: Callable[[T, FilePrediction], R],
+    options: EngineOptions,
+) -> Generator[R, None, None]:
+    """Yield what `then` makes of each file's prediction and of what the file is paired with, in their order.
+
+    It is called where the file is predicted, so that no prediction travels between machines; it must be picklable.
+    Raises as `predict_files` does, and what `then` raises.
+    """
+    opened = partial(_opened_then, model=model, then=then, options=options)
+    results = options.engine.run(_job(opened, model=model, options=options), pairs)
+    with closing(results):
+        for index, result in results:
+            file, other = pairs[index]
+            yield then(other, _prediction(0, result, file=file)) if isinstance(result, Lost) else result
+
+
+def _job(open_: Callable[[int], Work[Any, Any]], *, model: ReadyModel, options: EngineOptions) -> Job[Any, Any]:
     on_cpu = model.device == "cpu"
-    job = Job(
-        open=partial(_opened, model=model, options=options),
+    return Job(
+        open=open_,
         workers=options.workers,
         first_s=options.item_timeout_s,
         more_s=options.item_timeout_s,
@@ -96,11 +124,25 @@ def _predictions(
         memory_bytes=WORKER_MEMORY_BYTES + 8 * model.size if on_cpu else resource.RLIM_INFINITY,
         max_processes=MAX_PROCESSES if on_cpu else MAX_GPU_PROCESSES,
         keeps_order=True,
+        folder=options.folder,
+        needs_gpu=not on_cpu,
     )
-    results = options.engine.run(job, files)
-    with closing(results):
-        for index, result in results:
-            yield _prediction(index, result, file=files[index])
+
+
+def _opened_then(
+    threads: int, *, model: ReadyModel, then: Callable[[T, FilePrediction], R], options: EngineOptions
+) -> Work[tuple[Path, T], R]:
+    return partial(_then, _opened(threads, model=model, options=options), then)
+
+
+def _then(
+    work: Callable[[Sequence[Path]], Iterator[FileResult]],
+    then: Callable[[T, FilePrediction], R],
+    pairs: Sequence[tuple[Path, T]],
+) -> Iterator[R]:
+    results = work([file for file, _ in pairs])
+    for (file, other), result in zip(pairs, results, strict=True):
+        yield then(other, _prediction(0, result, file=file))
 
 
 def _opened(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 from curation.building.engine import Engine
@@ -23,7 +24,8 @@ class EngineOptions:
     the strongest blob is that they see. `with_classes` also gives the classes of a model of several parts of a person.
     `workers` is the number of processes that predict files (0: this process, without isolation), and of threads in
     this process otherwise. A chunk of files that takes longer than `item_timeout_s` for each is given up.
-    `engine` says on what machines files are predicted.
+    `engine` says on what machines files are predicted, and `folder` which folder the command holds for what it makes:
+    several machines lay predictions there on their way.
     """
 
     device: str = "auto"
@@ -35,6 +37,7 @@ class EngineOptions:
     workers: int = len(os.sched_getaffinity(0))
     item_timeout_s: float = 30.0
     engine: Engine = LOCAL
+    folder: Path | None = None
 
 
 class Predictor(Protocol):

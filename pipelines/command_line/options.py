@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from curation.dataset.dataset import Dataset
     from models.prediction.protocol import EngineOptions
 
+HERE: Final = "local"
+CLUSTER: Final = re.compile(r"ray(?P<address>://(\[[0-9a-fA-F:.]+\]|[\w.-]+):[0-9]{1,5})?")
 DONE_WITH_QUARANTINE: Final = 3
 """The exit code of a command that is done, but set inputs aside."""
 
@@ -30,7 +35,7 @@ DONE_WITH_QUARANTINE: Final = 3
 class RunOptions:
     """The flags that every command has. None of them changes what a finished result holds, but seed and limit.
 
-    `engine`, which is no flag, is where items are worked on; every command that works on many takes it from here.
+    `machines`, which is no flag, is what `engine` names; every command that works on many items gives them to it.
     """
 
     seed: int = setting("Seed of everything that is drawn at random.", default=0)
@@ -38,6 +43,12 @@ class RunOptions:
         "Processes to work with; 0 works in this process, without isolation.",
         default=len(os.sched_getaffinity(0)),
         metavar="N",
+    )
+    engine: str = setting(
+        "Where items are worked on: local, ray (the cluster of $RAY_ADDRESS, else one started here), or "
+        "ray://HOST:PORT.",
+        default=HERE,
+        metavar="local|ray|ray://HOST:PORT",
     )
     device: str = setting("Where models run: auto, cpu, cuda or cuda:N.", default="auto")
     limit: int | None = setting("Use only the first N samples that would be selected.", default=None, metavar="N")
@@ -52,28 +63,48 @@ class RunOptions:
     dry_run: bool = setting("Decide and print what would be made, and write nothing.", default=False)
     json: bool = setting("Print one JSON object with the result on stdout.", default=False)
     quiet: bool = setting("No progress bar and no summary.", default=False)
-    engine: Engine = LOCAL
+    machines: Engine = LOCAL
 
     def __post_init__(self) -> None:
-        """Refuse numbers that can do nothing."""
+        """Refuse numbers that can do nothing, and engines that there are not."""
         if self.workers < 0:
             raise click.UsageError(f"--workers {self.workers} is negative; give 0 or more")
         if self.limit is not None and self.limit < 1:
             raise click.UsageError(f"--limit {self.limit} would select nothing; give 1 or more")
+        if self.engine != HERE and self.machines is LOCAL:
+            object.__setattr__(self, "machines", _cluster(self.engine, is_quiet=self.quiet))
 
     @property
     def runner(self) -> RunnerOptions:
         """Return how work on items is spread."""
         from curation.building.workers import RunnerOptions  # as below: a dry run needs none of it
 
-        return RunnerOptions(workers=self.workers, engine=self.engine)
+        return RunnerOptions(workers=self.workers, engine=self.machines)
 
     @property
     def predicting(self) -> EngineOptions:
         """Return how a model predicts files."""
         from models.prediction.protocol import EngineOptions
 
-        return EngineOptions(device=self.device, workers=self.workers, engine=self.engine)
+        return EngineOptions(device=self.device, workers=self.workers, engine=self.machines)
+
+
+def _cluster(name: str, *, is_quiet: bool) -> Engine:
+    """Return the engine of a cluster, which is joined when the first job needs it. Raises UsageError."""
+    found = CLUSTER.fullmatch(name)
+    if found is None:
+        raise click.UsageError(f"--engine {name!r} is none of local, ray, ray://HOST:PORT, such as ray://head:10001")
+    from curation.cluster.ray_engine import RayEngine  # here: most commands work on this machine
+
+    def tell(line: str) -> None:
+        with suppress(OSError):  # a service outlives who listens to it
+            sys.stderr.write(f"curate: {line}\n")
+
+    return RayEngine(address=name if found["address"] else "", tell=_ignore if is_quiet else tell)
+
+
+def _ignore(line: str) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -113,6 +113,8 @@ def called(verb: Verb, settings: Any, *, run: RunOptions) -> Result:
             "a process that was at work cannot be reached any more",
             remedy="run the same command again; it continues where it was",
         ) from error
+    finally:
+        run.machines.close()
 
 
 def _flag(name: str) -> str:

@@ -29,8 +29,10 @@ class Entry:
 
 IMPORTING: Final = ("seed", "device")
 """Idle where a dataset is made from a source: nothing is drawn at random, and no model runs."""
-LOOKING_UP: Final = ("seed", "workers", "device", "limit", "max_quarantine", "overwrite", "dry_run")
+LOOKING_UP: Final = ("seed", "workers", "engine", "device", "limit", "max_quarantine", "overwrite", "dry_run")
 """Idle where a verb only asks for something, and works on no samples."""
+ASKING: Final = tuple(name for name in LOOKING_UP if name != "engine")
+"""Idle where machines are asked, but get no work."""
 GROUPS: Final[dict[str, str]] = {
     "label": "Have masks corrected by hand in Label Studio: serve, push, pull, undo, status, check.",
 }
@@ -66,7 +68,7 @@ VERBS: Final[dict[str, Entry]] = {
     "split": Entry(
         "pipelines.datasets.split",
         "Split a dataset by group into train, val, test.",
-        idle=("workers", "device", "limit", "max_quarantine"),
+        idle=("workers", "device", "limit", "max_quarantine", "engine"),
     ),
     "merge": Entry("pipelines.datasets.merge", "Join datasets into one.", idle=IMPORTING),
     "convert": Entry(
@@ -96,12 +98,12 @@ VERBS: Final[dict[str, Entry]] = {
     "browse": Entry(
         "pipelines.labels.browse",
         "Browse, filter and tag samples in FiftyOne; pull reads the tags back.",
-        idle=("seed", "device", "limit", "max_quarantine", "overwrite"),
+        idle=("seed", "device", "limit", "max_quarantine", "overwrite", "engine"),
     ),
     "browse pull": Entry(
         "pipelines.labels.browse_pull",
         "The tags relabel and drop from FiftyOne, into the dataset.",
-        idle=("seed", "workers", "device", "limit", "max_quarantine", "overwrite"),
+        idle=("seed", "workers", "device", "limit", "max_quarantine", "overwrite", "engine"),
     ),
     "prelabel": Entry(
         "pipelines.labels.prelabel",
@@ -114,7 +116,7 @@ VERBS: Final[dict[str, Entry]] = {
     "label push": Entry(
         "pipelines.labels.push",
         "Send samples to annotators, the worst first, with a mask to start from.",
-        idle=("workers", "device", "max_quarantine", "overwrite"),
+        idle=("workers", "device", "max_quarantine", "overwrite", "engine"),
     ),
     "label pull": Entry(
         "pipelines.labels.pull", "Bring corrected masks into the dataset as new label versions.", idle=LOOKING_UP
@@ -122,7 +124,7 @@ VERBS: Final[dict[str, Entry]] = {
     "label undo": Entry(
         "pipelines.labels.undo",
         "Undo a pull: the labels before it count again.",
-        idle=("seed", "workers", "device", "limit", "max_quarantine", "overwrite"),
+        idle=("seed", "workers", "device", "limit", "max_quarantine", "overwrite", "engine"),
     ),
     "label status": Entry(
         "pipelines.labels.status", "The progress of labeling: counts, agreement, minutes per label.", idle=LOOKING_UP
@@ -136,12 +138,12 @@ VERBS: Final[dict[str, Entry]] = {
     "train": Entry(
         "pipelines.training.train",
         "Train a network, in stages that can be stopped and resumed.",
-        idle=("max_quarantine",),
+        idle=("max_quarantine", "engine"),
     ),
     "tune": Entry(
         "pipelines.training.tune",
         "Fit a trained model to one labelled photograph, for the rest of a video or session.",
-        idle=("workers", "limit", "max_quarantine"),
+        idle=("workers", "limit", "max_quarantine", "engine"),
     ),
     "evaluate": Entry(
         "pipelines.evaluation.evaluate", "Score a model on data sets, find its worst images, compare it with another."
@@ -167,7 +169,7 @@ VERBS: Final[dict[str, Entry]] = {
     "schedule": Entry(
         "pipelines.scheduling.schedule",
         "Rounds on a calendar, or when new labels arrive; status shows the progress.",
-        idle=("seed", "limit", "max_quarantine", "overwrite"),
+        idle=("seed", "limit", "max_quarantine", "overwrite", "engine"),
     ),
     "schedule status": Entry(
         "pipelines.scheduling.status",
@@ -177,7 +179,7 @@ VERBS: Final[dict[str, Entry]] = {
     "init": Entry(
         "pipelines.loop.init",
         "A commented configuration of the loop, to start from.",
-        idle=("seed", "workers", "device", "limit", "max_quarantine"),
+        idle=("seed", "workers", "device", "limit", "max_quarantine", "engine"),
     ),
     "ablate": Entry(
         "pipelines.experiments.ablate",
@@ -190,12 +192,12 @@ VERBS: Final[dict[str, Entry]] = {
     "export": Entry(
         "pipelines.training.export",
         "A model as a file for ONNX Runtime, OpenVINO, ncnn or TFLite, run there first.",
-        idle=("workers", "device", "max_quarantine"),
+        idle=("workers", "device", "max_quarantine", "engine"),
     ),
     "benchmark": Entry(
         "pipelines.evaluation.benchmark",
         "Models beside each other in every runtime: time, memory, size, work, mIoU.",
-        idle=("seed", "workers", "max_quarantine"),
+        idle=("seed", "workers", "max_quarantine", "engine"),
     ),
     "matte": Entry("pipelines.datasets.matte", "Trimaps to alphas, for a dataset or an image.", idle=IMPORTING),
     "cutout": Entry(
@@ -216,7 +218,7 @@ VERBS: Final[dict[str, Entry]] = {
     "group": Entry("pipelines.photos.group", "Several people on one background.", idle=("seed", "max_quarantine")),
     "demo": Entry("pipelines.demonstration.demo", "The main job on sample data, from nothing.", idle=("device",)),
     "doctor": Entry(
-        "pipelines.diagnosis.doctor", "What works on this machine, and how to repair the rest.", idle=LOOKING_UP
+        "pipelines.diagnosis.doctor", "What works on this machine, and how to repair the rest.", idle=ASKING
     ),
 }
 FUNCTIONS: Final[dict[str, str]] = {name.replace("-", "_").replace(" ", "_"): name for name in VERBS}

@@ -17,7 +17,9 @@ from typing import Final
 
 from labeling.browsing.mongod import CVE, browse_folder, find_mongod, is_affected, said_of
 from models.export.tflite.environment import LITERT
-from pipelines.command_line.options import Result, RunOptions, setting
+from pipelines.command_line.options import HERE, Result, RunOptions, setting
+from pipelines.diagnosis.check import Check
+from pipelines.diagnosis.cluster_checks import check_cluster
 from pipelines.labels.listening import LISTENERS, listening_lines
 
 DISTRIBUTION: Final = "portrait-curate"
@@ -32,6 +34,7 @@ GROUPS: Final[dict[str, str]] = {
     "video": "predict, for videos",
     "mobile": "export --to ncnn, export --int8, benchmark of ncnn files",
     "heif": "photographs in HEIC",
+    "ray": "--engine ray, on any command that works on many samples",
 }
 RUNTIMES: Final[dict[str, str]] = {
     "openvino": "TFLite files, frozen graphs and SavedModels, and every other model faster",
@@ -56,27 +59,15 @@ class DoctorFlags:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One thing that was looked at: whether it is there, what was found, and how to repair it if it is not.
-
-    Without something `is_needed` no command works; the rest serves some commands.
-    """
-
-    name: str
-    is_fine: bool
-    found: str
-    remedy: str = ""
-    is_needed: bool = False
-
-
 def doctor(settings: DoctorFlags, *, run: RunOptions) -> Result:
     """Show what works on this machine, and for everything that is missing the command that repairs it.
 
     The end lists what listens while a command runs, who may use it, and what protects it. With --config loop.yaml it
-    also names what earlier versions of curate may have left in a loop, and what to run.
+    also names what earlier versions of curate may have left in a loop, and what to run. With --engine ray it asks each
+    machine of the cluster whether it could work.
 
-    The exit code is 0 when the base is sound, 5 otherwise; optional parts that are missing change nothing.
+    The exit code is 0 when the base is sound, and the cluster that was asked for; 5 otherwise. Optional parts that are
+    missing change nothing.
     """
     checks = [
         check_python(sys.version_info[:3]),
@@ -91,6 +82,7 @@ def doctor(settings: DoctorFlags, *, run: RunOptions) -> Result:
         check_database(),
         check_tflite(),
         *([] if settings.config is None else check_loop(settings.config)),
+        *([] if run.engine == HERE else check_cluster(run.machines, engine=run.engine)),
     ]
     is_sound = all(check.is_fine for check in checks if check.is_needed)
     return Result(

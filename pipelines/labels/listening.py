@@ -48,6 +48,12 @@ LISTENERS: Final = (
         protection="none: use a network of your own, or a firewall",
     ),
     Listener(
+        command="--engine ray, without RAY_ADDRESS",
+        address="the address of the machine, random ports; the dashboard 127.0.0.1, port 8265 or the next free one",
+        audience="the processes of the command",
+        protection="Ray's token in ~/.ray/auth_token, from Ray 2.52 on",
+    ),
+    Listener(
         command="retrain, schedule, registry",
         address="nothing",
         audience="nobody",

@@ -69,7 +69,7 @@ def look_at(videos: Sequence[Path], *, run: RunOptions) -> list[Look]:
         return []
     job: Job[Path, Look] = Job(open=open_look, workers=min(1, run.workers), first_s=LOOK_S, more_s=LOOK_S)
     looks = []
-    results = run.engine.run(job, videos)
+    results = run.machines.run(job, videos)
     with closing(results):
         for index, result in sorted(results, key=lambda one: one[0]):
             died = Look(broken=BadRecord(Code.WORKER_DIED, getattr(result, "reason", ""), file=videos[index]))
@@ -97,7 +97,7 @@ def predict_videos(
     total = sum(one.frames for one in waiting)
     with progress_bar("predict", total=total, run=run, unit="frame") as show:
         while steps := state.steps():
-            results = run.engine.run(_job(work, run=run), steps)
+            results = run.machines.run(_job(work, run=run), steps)
             with closing(results):
                 for place, result in results:
                     state.note(steps[place], result)
@@ -186,6 +186,7 @@ def _job(work: VideoWork, *, run: RunOptions) -> Job[Step, StepDone]:
         memory_bytes=WORKER_MEMORY_BYTES + 8 * len(work.model.data) if on_cpu else resource.RLIM_INFINITY,
         max_processes=1,
         keeps_order=True,
+        needs_gpu=not on_cpu,
     )
 
 

@@ -2,7 +2,7 @@
 
 The trainings take more than an hour, the schedule and the backgrounds half an hour, the conversion some minutes, and
 they are run by name: `python -m tests.bench alpha best ablation soft heads tune relabelling verdicts round schedule
-backgrounds convert prelabel distillation`. `kills` is for every night: `make nightly`.
+backgrounds convert prelabel distillation cluster`. `kills` and `cluster` are for every night: `make nightly`.
 
 Data are real where `$CURATE_REAL_DATA` (default `../shared`) has them, else drawn. With `CURATE_BENCH_SHORT=1` each
 works on little and once, as in the tests, to see that it still runs; its figures then mean nothing.
@@ -66,6 +66,7 @@ def benches(folder: Path) -> dict[str, Callable[[], None]]:
         "start": start,
         "coco": lambda: _bench("coco").bench(folder),
         "aifenge": lambda: _bench("aifenge").bench(folder),
+        "cluster": lambda: _bench("cluster").bench(folder / "cluster"),
         "pixels": lambda: _bench("pixels").bench(folder),
         "memory": lambda: _bench("memory").bench(folder),
         "convert": lambda: _bench("convert").bench(folder),

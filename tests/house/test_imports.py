@@ -23,7 +23,16 @@ MAY_IMPORT = {
     "pipelines": {"curation", "models", "labeling", "reports"},
 }
 ROOMS = tuple(MAY_IMPORT)
-ONE_FILE = ("fiftyone", "label_studio_sdk", "mlflow", "albumentations", "pycocotools", "pymatting", "apscheduler")
+ONE_FILE = (
+    "fiftyone",
+    "label_studio_sdk",
+    "mlflow",
+    "albumentations",
+    "pycocotools",
+    "pymatting",
+    "apscheduler",
+    "ray",
+)
 ONE_ROOM = {"torch": "models", "torchvision": "models", "lightning": "models", "timm": "models", "fiftyone": "labeling"}
 CODECS = {"imread", "imwrite", "imdecode", "imencode", "imreadmulti", "imdecodemulti", "VideoCapture"}
 EMPTY_NAMES = {"utils", "util", "common", "helpers", "helper", "core", "base", "misc"}

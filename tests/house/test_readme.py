@@ -25,17 +25,8 @@ README = (REPOSITORY / "README.md").read_text()
 CURATE = Path(sys.executable).with_name("curate")
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(REPOSITORY)}
 GUIDES = (
-    "curate",
-    "train",
-    "models-out",
-    "alpha",
-    "models-in",
-    "predict",
-    "relabel",
-    "teach",
-    "convert",
-    "editor",
-    "python",
+    *("curate", "train", "models-out", "alpha", "models-in", "predict", "relabel", "teach", "convert"),
+    *("editor", "python", "cluster"),
 )
 PAGES = ("README.md", "docs/first-steps.md", *(f"docs/guides/{name}.md" for name in GUIDES), "docs/reference/files.md")
 """Pages with commands and Python, in an order in which each finds what those before it made."""

@@ -41,6 +41,8 @@ def watched(seen: set[str], **values: Any) -> RunOptions:
         def __getattribute__(self, name: str) -> Any:
             if name in COMMON:
                 seen.add(name)
+            if name == "machines":  # those that the flag names
+                seen.add("engine")
             return super().__getattribute__(name)
 
     run = Watched(workers=0, **values)
