@@ -15,12 +15,12 @@ from curation.cluster.shards import ROWS
 from tests.pipelines.commands import CURATE, difference, draw_aifenge, go_on, tree
 from tests.raylets import HAS_RAY, Raylets, kill, raylets
 
-pytestmark = pytest.mark.skipif(not HAS_RAY, reason="the extra ray is not installed")
+pytestmark = [pytest.mark.nightly, pytest.mark.skipif(not HAS_RAY, reason="the extra ray is not installed")]
 SAMPLES = 800
 PATIENCE_S = 240.0
 
 
-@pytest.mark.parametrize("driver_kills", [1, pytest.param(20, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("driver_kills", [1, 20])
 def test_what_is_killed_goes_on_and_nothing_is_lost_or_doubled(driver_kills: int, tmp_path: Path) -> None:
     root, rng = draw_aifenge(tmp_path / "aifenge", samples=SAMPLES), random.Random(driver_kills)
     (tmp_path / "here").mkdir()

@@ -13,6 +13,7 @@ from tests.real.cluster_verbs import DATA, MAKER, SINET, same_bytes_here_and_the
 
 pytestmark = [
     pytest.mark.real,
+    pytest.mark.nightly,
     pytest.mark.skipif(not HAS_RAY, reason="the extra ray is not installed"),
     pytest.mark.skipif(
         not (SINET.is_file() and MAKER.is_file() and (DATA / "coco").is_dir()),
