@@ -24,6 +24,8 @@ OF_CLASSES: Final = frozenset({"logits", "class_ids"})
 """Outputs that do not say which class is person."""
 TRIMAP_CLASSES: Final = 3
 """Of background, unknown and foreground."""
+EXPORTED: Final = "exported"
+"""What a card's `training` calls the record of an export."""
 TEACHER_LICENSES: Final = "teacher_licenses"
 """What a card's `training` calls the licences of the models that the model learnt from."""
 UNSAID: Final = "???"
@@ -100,6 +102,11 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def is_trimap(self) -> bool:
         """Tell whether the model gives background, unknown and foreground."""
         return self.classes == TRIMAP_CLASSES and not self.class_names
+
+    @property
+    def is_of_curate(self) -> bool:
+        """Tell whether `curate` made the file: it was then compared with what it was made of."""
+        return bool(self.probe) or (self.sha256 is not None and EXPORTED in self.training)
 
     @property
     def planes(self) -> OutputLayout:

@@ -11,7 +11,7 @@ import msgspec
 
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.storage.files import fingerprint_file, make_folder, sha256_of, write_durable
-from models.card import ModelCard, card_text, read_card
+from models.card import EXPORTED, ModelCard, card_text, read_card
 from models.model_files import ENDINGS as OF_MODELS
 from models.model_files import SAVED_MODEL
 
@@ -26,8 +26,6 @@ ENDINGS: Final[dict[Form, tuple[str, ...]]] = {
 QUANTISED: Final[tuple[Form, ...]] = ("onnx", "openvino")
 """The forms that are written in int8."""
 CHOOSE: Final = "choose another name, or replace it with --overwrite"
-EXPORTED: Final = "exported"
-"""What a card's `training` calls the record of an export."""
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -82,7 +82,7 @@ def refuse_misread(model: ReadyModel, *, samples: Sequence[Sample], threads: int
     """
     labelled, others = _read(samples)
     real = [*(one.image for one in labelled), *others]
-    if model.card.probe or not (real or model.card.output == "alpha"):
+    if model.card.is_of_curate or not (real or model.card.output == "alpha"):
         return model
     predictor = model.predictor(threads=threads)
     outputs = [predictor.output([image]) for image in (*real, probe_image(), *plain_pictures())]

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from curation.errors import ConfigurationProblem, InputRefused
-from models.card import read_card
+from models.card import EXPORTED, read_card
 from models.export.exported import exported_files
 from models.export.forms import (
-    EXPORTED,
     Exported,
     Made,
     exported_as,
@@ -103,6 +103,7 @@ def test_an_export_is_opened_by_any_of_its_files_and_tells_its_cost(tmp_path: Pa
         found = exported_files(tmp_path / name)
         assert found is not None and found.files == FILES and found.record.cost == {"parameters": 7}
         assert found.card.probe == () and found.card.sha256 == found.record.files[".param"]
+        assert found.card.is_of_curate and not msgspec.structs.replace(found.card, sha256=None).is_of_curate
     assert exported_files(tmp_path / "unet.onnx") is None
     assert exported_files(tmp_path / "nothing.bin") is None
 
