@@ -392,6 +392,7 @@ def fuse(
     per_foreground: int = 1,
     count: int | None = None,
     second_person: float = 0.0,
+    frame: Literal["foreground", "background"] = "foreground",
     threshold: int = 50,
     trimap_kernel: str = "none",
     max_side: int = 2048,

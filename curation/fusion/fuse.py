@@ -9,8 +9,9 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from curation.fusion.framing import background_for
 from curation.fusion.light import light_matched, softened
-from curation.fusion.placement import Placement, background_for, draw_placement, placed
+from curation.fusion.placement import Placement, draw_placement, placed
 from curation.images.pixels import Alpha, Image
 from curation.matting.composite import composite, person_colours
 
@@ -43,13 +44,17 @@ class SecondPlacement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What was drawn for one fused picture, so that it can be made again; pixels and shares of 1."""
+    """What was drawn for one fused picture, so that it can be made again; pixels and shares of 1.
+
+    `fitted` is how the person's photograph came into the frame of the background, where this is the frame.
+    """
 
     placement: Placement | None
     light: float
     blur_px: float
     quality: int
     second: SecondPlacement | None = None
+    fitted: Placement | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -85,9 +90,10 @@ def generator_for(sample_id: str, *, seed: int, number: int) -> np.random.Genera
 
 
 def fuse(image: Image, *, alpha: Alpha, background: Image, rules: FusionRules, rng: np.random.Generator) -> Fused:
-    """Lay the person of an image (h, w, 3), as its alpha (h, w) shows it, on a background of any size.
+    """Lay the person of an image (h, w, 3), as its alpha (h, w) shows it, on a background.
 
     The frame keeps the image's size. `rng` alone decides what is drawn, in the same order for every set of rules.
+    Raises BadRecord: a background that does not cover the frame (see `covers`).
     """
     return finished(staged(image, alpha=alpha, background=background, rules=rules, rng=rng))
 

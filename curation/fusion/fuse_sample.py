@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import cv2
 import msgspec
@@ -14,7 +14,9 @@ import numpy as np
 from curation.dataset.label_sources import LABEL_LICENSE, LABEL_SOURCE, is_by_model
 from curation.dataset.licenses import BETWEEN, joint_license
 from curation.dataset.sample import Item, Outcome, Sample
+from curation.fusion.fitting_backgrounds import Frame
 from curation.fusion.fuse import Fused, FusionRules, finished, generator_for, staged
+from curation.fusion.placement import fitted
 from curation.fusion.second_person import with_second
 from curation.images.pixels import (
     Alpha,
@@ -34,6 +36,8 @@ from curation.matting.composite import colours_of_masked, person_colours, soft_a
 from curation.quarantine import BadRecord, Code
 from curation.storage.checksums import check_row_digest
 from curation.storage.files import read_file, safe_join, sha256_of, write_bytes
+
+CUT_TWICE: Final = "cut_on_two_sides"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +78,16 @@ class FusionTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRules:
-    """What all tasks of a run share. A photograph whose longer side is above `max_side` pixels is scaled down first."""
+    """What all tasks of a run share. A photograph whose longer side is above `max_side` pixels is scaled down first.
+
+    `frame` is whose frame a fused picture has.
+    """
 
     fusion: FusionRules
     labels: LabelRules
     seed: int
     max_side: int
+    frame: Frame = "foreground"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -91,9 +99,14 @@ class _Person:
 
 
 def fuse_sample(item: Item, folder: Path, *, rules: TaskRules) -> Outcome:
-    """Make one fused sample in `folder`; raises BadRecord: whatever is wrong with one of its photographs."""
+    """Make one fused sample in `folder`; raises BadRecord: whatever is wrong with one of its photographs.
+
+    A person who is cut off at two opposite sides, and does not reach both of the background's frame, is filtered.
+    """
     task: FusionTask = item.payload
     fused = _fused(task, rules=rules)
+    if fused is None:
+        return Outcome(id=item.id, filtered=CUT_TWICE)
     if fused.recipe.second is None:
         task = replace(task, second=None)  # it could not be seen: the row names no second person
     shown = [one.row for one in (task.foreground, task.second) if one is not None]
@@ -135,9 +148,16 @@ def group_of(row: dict[str, Any]) -> str:
     return row["id"] if group is None else group
 
 
-def _fused(task: FusionTask, *, rules: TaskRules) -> Fused:
+def _fused(task: FusionTask, *, rules: TaskRules) -> Fused | None:
+    """Return the fused picture; None where the person does not fit into the frame of the background."""
     front, id_ = _person(_Key(task.foreground), rules=rules), task.foreground.row["id"]
     background = _scaled_down(_image(task.background), max_side=rules.max_side)
+    fit = None
+    if rules.frame == "background":
+        fit = fitted(front.colours, alpha=front.alpha, size=(background.shape[0], background.shape[1]))
+        if fit is None:
+            return None
+        front = _Person(colours=fit.image, alpha=fit.alpha)
     rng = generator_for(id_, seed=rules.seed, number=task.number)
     once = replace(rules.fusion, estimate=False)  # the colours are estimated already
     scene = staged(front.colours, alpha=front.alpha, background=background, rules=once, rng=rng)
@@ -145,6 +165,8 @@ def _fused(task: FusionTask, *, rules: TaskRules) -> Fused:
         second = _person(_Key(task.second), rules=rules)
         rng = generator_for(f"place of second of {id_}", seed=rules.seed, number=task.number)
         scene = with_second(scene, colours=second.colours, alpha=second.alpha, rng=rng)
+    if fit is not None:
+        scene = replace(scene, recipe=msgspec.structs.replace(scene.recipe, fitted=fit.placement))
     return finished(scene)
 
 

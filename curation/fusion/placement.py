@@ -1,4 +1,4 @@
-"""Where a person stands in a new frame, and how a background fills it: nothing is stretched, nobody is cut again.
+"""Where a person stands in a new frame: nothing is stretched, nobody is cut again.
 
 A person cut off by the edge of the photograph stays at that edge: elsewhere in the frame, a straight cut would float.
 """
@@ -18,11 +18,8 @@ SOLID: Final = 127
 """A person touches an edge of the frame where a pixel there has a larger alpha."""
 SCALES: Final = (0.7, 1.3)
 """The range from which the scale of a person is drawn. A convention."""
-BACKGROUND_ZOOM: Final = 1.6
-"""A background is enlarged by up to this much beyond what fills the frame, so that one image gives many."""
 MAX_ENLARGEMENT: Final = 1.5
-"""Of a background, whose missing rest is reflected, and of a second person: further enlarged, a picture is visibly
-soft beside a sharp person."""
+"""Of a person that comes into the frame of another photograph: further enlarged, it is visibly soft."""
 
 NEARLY_CUT: Final = 0.02
 """A person that ends so near to the bottom, a share of the height, is taken for cut: some photographs have a rim."""
@@ -145,33 +142,6 @@ def fitted(image: Image, *, alpha: Alpha, size: tuple[int, int]) -> Fitted | Non
     return Fitted(
         image=edges.astype(np.uint8, copy=False), alpha=empty.astype(np.uint8, copy=False), placement=placement
     )
-
-
-def background_for(image: Image, *, size: tuple[int, int], rng: np.random.Generator) -> Image:
-    """Return a part of a background as a frame of `size` (height, width): scaled evenly, cropped, reflected if
-    small.
-    """
-    height, width = size
-    fill = max(height / image.shape[0], width / image.shape[1])
-    zoom = fill * float(rng.uniform(1.0, BACKGROUND_ZOOM))
-    scale = min(zoom, max(1.0, fill)) if fill <= 1 else min(fill, MAX_ENLARGEMENT)
-    new = max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale))
-    scaled = cv2.resize(image, new[::-1], interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    filled = _reflected(scaled.astype(np.uint8, copy=False), size=size)
-    top = int(rng.integers(filled.shape[0] - height + 1))
-    left = int(rng.integers(filled.shape[1] - width + 1))
-    return np.ascontiguousarray(filled[top : top + height, left : left + width])
-
-
-def _reflected(image: Image, *, size: tuple[int, int]) -> Image:
-    """Reflect an image at its edges until it is at least `size`."""
-    while image.shape[0] < size[0] or image.shape[1] < size[1]:
-        missing = [max(0, min(wanted - have, have - 1)) for wanted, have in zip(size, image.shape[:2])]
-        if missing == [0, 0]:  # one pixel has nothing to reflect
-            return np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
-        edges: Any = cv2.copyMakeBorder(image, 0, missing[0], 0, missing[1], cv2.BORDER_REFLECT_101)
-        image = edges.astype(np.uint8, copy=False)
-    return image
 
 
 def _moved(picture: Picture, *, placement: Placement) -> Picture:

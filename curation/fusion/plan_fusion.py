@@ -4,41 +4,46 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 
 from curation.dataset.dataset import MANIFEST, Dataset
-from curation.dataset.licenses import FILTERED as LICENSE
-from curation.dataset.licenses import LicenseRules, allowed_rows, terms_of
+from curation.dataset.licenses import LicenseRules
 from curation.dataset.sample import Item, Plan, Source
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.fusion.background_splits import deal_backgrounds, split_of
-from curation.fusion.fuse import FusionRules, generator_for
+from curation.fusion.fitting_backgrounds import Frame, Pool, drawn_background, fitting, pool_of, scaled_size
+from curation.fusion.fuse import FusionRules
 from curation.fusion.fuse_sample import FusionTask, Photograph, TaskRules, fuse_sample
 from curation.fusion.partners import draw_second, partners_among
+from curation.fusion.usable_photographs import (
+    COMMAND,
+    PERSON,
+    refuse_nothing,
+    usable_backgrounds,
+    usable_foregrounds,
+)
 from curation.labels.made_labels import LabelRules
 from curation.labels.masks import ALPHA_THRESHOLD
 from curation.operations.join import Joined, join_tables
 from curation.operations.merge import joined_sources, parent_name
-from curation.quarantine import BadRecord, Code, QuarantineRecord
 from curation.setting import setting
 from curation.sources.shared_settings import threshold_setting, trimap_kernel_setting
 from curation.storage.files import fingerprint_file
 from curation.storage.safe_id import safe_id
 
-COMMAND: Final = "fuse"
 SOURCE: Final = "fused"
 MARK: Final = "-fused-"
 """Stands in an id between that of the foreground and its number among those of that person: `0001-fused-1`."""
 SECOND_COLUMNS: Final = tuple(f"second_{name}" for name in ("id", "source", "source_id", "license", "sha256", "group"))
-PERSON: Final = "person"
-NO_DERIVATIVES: Final = "no_derivatives"
-"""Reasons why photographs are not used: they show a person; their licence forbids pictures that are derived of them."""
+NO_BACKGROUND: Final = "no_fitting_background"
+"""Reason why a sample is not made: in the foreground's split no background fits, see `fitting_backgrounds`."""
 MAX_SIDE_PX: Final = 2048
 MIN_SIDE_PX: Final = 32
 
@@ -59,6 +64,10 @@ class FusionSettings:
         "Share of the fused samples, 0 to 1, for which a second person is drawn to stand behind the first.",
         default=0.0,
         metavar="SHARE",
+    )
+    frame: Frame = setting(
+        "Whose frame a fused picture has: the person's photograph's, or the background's, into which she is laid.",
+        default="foreground",
     )
     rules: FusionRules = field(default_factory=FusionRules)
     threshold: int = threshold_setting(ALPHA_THRESHOLD)
@@ -86,31 +95,28 @@ def plan_fusion(foregrounds: Sequence[Dataset], *, backgrounds: Sequence[Dataset
     """Plan fused samples of all foregrounds; a fused sample is in the split of its foreground, `train` for none.
 
     What one draws depends on the seed, the foreground's id and its number alone. Rows without alpha and mask are
-    quarantined, rows that are fused themselves are filtered, and a background that shows a person is not used. A second
-    person is of the same split, but of another group. Foregrounds are filtered as `license`, or `no_derivatives`, and
-    backgrounds not used, where `settings.allowed` says so.
-    Raises InputRefused: no foreground, no background (also: none for a split), ids taken twice, groups on two sides.
+    quarantined, rows that are fused themselves are filtered, and a background that shows a person is not used. Samples
+    that no background fits are filtered. A second person is of the same split, but of another group. Foregrounds are
+    filtered as `license`, or `no_derivatives`, and backgrounds not used, where `settings.allowed` says so.
+    Raises InputRefused: no foreground, no background (also: none for a split, none that fits), ids taken twice, groups
+    on two sides.
     """
     front, back = (join_tables(datasets, prefixes=[""] * len(datasets)) for datasets in (foregrounds, backgrounds))
     where = " + ".join(str(dataset.folder) for dataset in (*foregrounds, *backgrounds))
-    usable, counts, broken = _usable_foregrounds(front, datasets=foregrounds, rules=settings.allowed)
-    empty, unused = _usable_backgrounds(back.table, rules=settings.allowed)
-    _refuse_nothing(usable, counts=counts, backgrounds=empty, unused=unused, where=where)
+    usable, counts, broken = usable_foregrounds(front, datasets=foregrounds, rules=settings.allowed)
+    empty, unused = usable_backgrounds(back.table, rules=settings.allowed)
+    refuse_nothing(usable, counts=counts, backgrounds=empty, unused=unused, where=where)
     dealt = deal_backgrounds(usable, backgrounds=empty, where=where)
     rows = empty.to_pylist()
-    pool = {split: [rows[number] for number in numbers] for split, numbers in dealt.items()}
-    photograph = partial(_photograph, joined=front, datasets=foregrounds)
-    where_to = partial(_photograph, joined=back, datasets=backgrounds)
-    tasks = [
-        FusionTask(
-            foreground=photograph(row),
-            background=where_to(_drawn(row, number, pool=pool, seed=settings.seed)),
-            second=None if second is None else photograph(second),
-            split=split_of(row),
-            number=number,
-        )
-        for row, number, second in _with_seconds(usable, settings=settings)
-    ]
+    pools = {
+        split: pool_of([rows[number] for number in numbers], max_side=settings.max_side)
+        for split, numbers in dealt.items()
+    }
+    tasks, lacking = _tasks(
+        usable, front=(front, foregrounds), back=(back, backgrounds), pools=pools, settings=settings
+    )
+    _refuse_no_task(tasks, lacking=lacking, settings=settings, where=where)
+    counts[NO_BACKGROUND] += lacking
     items = sorted((_item(task) for task in tasks), key=lambda item: item.id)
     kept = items[: settings.limit]
     datasets = [*foregrounds, *backgrounds]
@@ -123,7 +129,7 @@ def plan_fusion(foregrounds: Sequence[Dataset], *, backgrounds: Sequence[Dataset
         work=partial(fuse_sample, rules=_task_rules(settings)),
         filtered=dict(+(counts + Counter(limit=len(items) - len(kept)))),
         quarantined=broken,
-        notes=_notes(kept, pool=pool, unused=unused),
+        notes=_notes(kept, pools=pools, unused=unused) | _too_small(usable, pools=pools, settings=settings),
         parents=[parent_name(dataset) for dataset in datasets],
         inputs=[dataset.folder for dataset in datasets],
         folders=_task_rules(settings).labels.folders(with_alpha=True),
@@ -131,67 +137,60 @@ def plan_fusion(foregrounds: Sequence[Dataset], *, backgrounds: Sequence[Dataset
     )
 
 
-def _usable_foregrounds(
-    front: Joined, *, datasets: Sequence[Dataset], rules: LicenseRules | None
-) -> tuple[pa.Table, Counter[str], list[QuarantineRecord]]:
-    """Return the rows of persons that may be used, and are not fused; count others, and report those without masks."""
-    counts: Counter[str] = Counter()
-    broken, keep = [], []
-    for row in front.table.to_pylist():
-        is_fused = row.get("background_id") is not None
-        is_empty = row["persons"] == 0
-        has_person = not is_empty and (row["alpha"] is not None or row["mask"] is not None)
-        counts["fused"] += is_fused
-        counts["no_person"] += is_empty and not is_fused
-        if not is_fused and not has_person and not is_empty:
-            problem = BadRecord(Code.NO_MASK, "the foreground has neither alpha nor mask", record_id=row["id"])
-            broken.append(
-                problem.record(stage=COMMAND, file=datasets[front.owner[row["id"]]].folder / str(row["image"]))
-            )
-        keep.append(has_person and not is_fused)
-    table, forbidden = _permitted(front.table.filter(pa.array(keep, pa.bool_())), rules=rules)
-    return table, counts + forbidden, broken
+def _tasks(
+    usable: pa.Table,
+    *,
+    front: tuple[Joined, Sequence[Dataset]],
+    back: tuple[Joined, Sequence[Dataset]],
+    pools: Mapping[str, Pool],
+    settings: FusionSettings,
+) -> tuple[list[FusionTask], int]:
+    """Return the samples to make, and how many are not made since no background fits their foreground."""
+    tasks, lacking = [], 0
+    photograph = partial(_photograph, joined=front[0], datasets=front[1])
+    for row, number, second in _with_seconds(usable, settings=settings):
+        pool = pools[split_of(row)]
+        fits = fitting(pool, size=scaled_size(row, max_side=settings.max_side), frame=settings.frame)
+        background = drawn_background(row, number, pool=pool, fits=fits, seed=settings.seed)
+        if background is None:
+            lacking += 1
+            continue
+        task = FusionTask(
+            foreground=photograph(row),
+            background=_photograph(background, joined=back[0], datasets=back[1]),
+            second=None if second is None else photograph(second),
+            split=split_of(row),
+            number=number,
+        )
+        tasks.append(task)
+    return tasks, lacking
 
 
-def _usable_backgrounds(table: pa.Table, *, rules: LicenseRules | None) -> tuple[pa.Table, Counter[str]]:
-    """Return the rows that may lie behind a person, and how many may not, by reason: those that show somebody, as far
-    as the manifest knows, or of which it does not say how many, and those under licences that are not allowed."""
-    columns = (table[name].to_pylist() for name in ("persons", "person_area"))
-    keep = [persons == 0 and not area for persons, area in zip(*columns, strict=True)]
-    empty, forbidden = _permitted(table.filter(pa.array(keep, pa.bool_())), rules=rules)
-    return empty, Counter({PERSON: keep.count(False)}) + forbidden
+def _refuse_no_task(tasks: Sequence[FusionTask], *, lacking: int, settings: FusionSettings, where: str) -> None:
+    if tasks:
+        return
+    if settings.frame == "background":
+        reason = "the photograph of every person is so small that it would be enlarged too much to fit a background"
+        remedy = "give a smaller --max-side, which makes the backgrounds smaller, or leave --frame away"
+    else:
+        reason = "every background is too small for the frame of every person's photograph"
+        remedy = (
+            "give larger --backgrounds; or a smaller --max-side, which makes the frames smaller; or --frame background"
+        )
+    raise InputRefused(f"no background fits any of {lacking} samples: {reason}", where=where, remedy=remedy)
 
 
-def _permitted(table: pa.Table, *, rules: LicenseRules | None) -> tuple[pa.Table, Counter[str]]:
-    """Return the rows of photographs that may be fused, and how many may not, by reason."""
-    if rules is not None:
-        kept = allowed_rows(table, rules=rules)
-        return kept, Counter({LICENSE: len(table) - len(kept)})
-    allowed = [not terms_of(text or "").no_derivatives for text in table["license"].to_pylist()]
-    kept = table.filter(pa.array(allowed, pa.bool_()))
-    return kept, Counter({NO_DERIVATIVES: len(table) - len(kept)})
-
-
-def _refuse_nothing(
-    foregrounds: pa.Table, *, counts: Counter[str], backgrounds: pa.Table, unused: Counter[str], where: str
-) -> None:
-    no_person = "no row has an alpha or a mask, and is not fused already"
-    no_scene = (
-        f"none of the {unused[PERSON]} rows is known to show nobody" if unused[PERSON] else "the datasets are empty"
-    )
-    persons = "with persons as --foregrounds, e.g. made by `curate aifenge`"
-    scenes = (
-        "without persons as --backgrounds, e.g. made by `curate coco-background`, or `curate images --as background`"
-    )
-    for kind, table, left_out, reason, how in (
-        ("foreground", foregrounds, counts, no_person, persons),
-        ("background", backgrounds, unused, no_scene, scenes),
-    ):
-        if not len(table):
-            number = left_out[LICENSE] + left_out[NO_DERIVATIVES]
-            told = f"the licence of each of the {number} that could serve is not allowed" if number else reason
-            remedy = f"name datasets {how}" + ("; or allow these licences with --licenses FILE" if number else "")
-            raise InputRefused(f"there is no {kind}: {told}", where=where, remedy=remedy)
+def _too_small(usable: pa.Table, *, pools: Mapping[str, Pool], settings: FusionSettings) -> dict[str, Any]:
+    """Return how many backgrounds fit none of the photographs, and how many only some of them."""
+    sizes: dict[str, set[tuple[int, int]]] = {split: set() for split in pools}
+    for row in usable.to_pylist():
+        sizes[split_of(row)].add(scaled_size(row, max_side=settings.max_side))
+    none = some = 0
+    for split, pool in pools.items():
+        often = sum(fitting(pool, size=size, frame=settings.frame).astype(np.int64) for size in sorted(sizes[split]))
+        none += int(np.count_nonzero(often == 0))
+        some += int(np.count_nonzero((often > 0) & (often < len(sizes[split]))))
+    return {"backgrounds_unfit": {"all": none, "some": some}, "frame": settings.frame} if none or some else {}
 
 
 def _numbered(rows: Sequence[dict[str, Any]], *, settings: FusionSettings) -> Iterator[tuple[dict[str, Any], int]]:
@@ -216,12 +215,6 @@ def _with_seconds(
     yield from ((row, number, draw(row, number)) for row, number in numbered)
 
 
-def _drawn(row: dict[str, Any], number: int, *, pool: dict[str, list[dict[str, Any]]], seed: int) -> dict[str, Any]:
-    rng = generator_for(f"background of {row['id']}", seed=seed, number=number)
-    choices = pool[split_of(row)]
-    return choices[int(rng.integers(len(choices)))]
-
-
 def _photograph(row: dict[str, Any], *, joined: Joined, datasets: Sequence[Dataset]) -> Photograph:
     folder = str(datasets[joined.owner[row["id"]]].folder.resolve())
     label = next((name for name in ("alpha", "mask") if row[name] is not None), None)
@@ -238,7 +231,9 @@ def _task_rules(settings: FusionSettings) -> TaskRules:
     labels = LabelRules(
         source=SOURCE, threshold=settings.threshold, trimap_kernel=settings.trimap_kernel, verify="structure"
     )
-    return TaskRules(fusion=settings.rules, labels=labels, seed=settings.seed, max_side=settings.max_side)
+    return TaskRules(
+        fusion=settings.rules, labels=labels, seed=settings.seed, max_side=settings.max_side, frame=settings.frame
+    )
 
 
 def _told(settings: FusionSettings, *, datasets: Sequence[Dataset]) -> dict[str, Any]:
@@ -249,6 +244,8 @@ def _told(settings: FusionSettings, *, datasets: Sequence[Dataset]) -> dict[str,
     for name in ("second_person", "licenses"):
         if not told[name]:
             del told[name]  # datasets that were made before there was this setting are known again
+    if told["frame"] == "foreground":
+        del told["frame"]
     return told
 
 
@@ -260,14 +257,14 @@ def _source(datasets: Sequence[Dataset]) -> Source:
     return Source(name=SOURCE, path=path, fingerprint=fingerprint)
 
 
-def _notes(items: Sequence[Item], *, pool: dict[str, list[dict[str, Any]]], unused: Counter[str]) -> dict[str, Any]:
+def _notes(items: Sequence[Item], *, pools: Mapping[str, Pool], unused: Counter[str]) -> dict[str, Any]:
     tasks: list[FusionTask] = [item.payload for item in items]
     seconds = sum(task.second is not None for task in tasks)
     by_license = {reason: number for reason, number in unused.items() if reason != PERSON}
     return {
         "alpha_from_mask": sum(task.foreground.label == "mask" for task in tasks),
         "without_split": sum(task.foreground.row["split"] is None for task in tasks),
-        "backgrounds": {split: len(rows) for split, rows in pool.items()},
+        "backgrounds": {split: len(pool.rows) for split, pool in pools.items()},
         "backgrounds_with_person": unused[PERSON],
         **({"backgrounds_by_license": by_license} if by_license else {}),
         **({"seconds_drawn": seconds} if seconds else {}),

@@ -19,11 +19,12 @@ import pyarrow as pa
 from curation.dataset.dataset import Dataset
 from curation.dataset.licenses import LicenseRules, allowed_rows
 from curation.errors import InputRefused
+from curation.fusion.framing import BACKGROUND_ZOOM, covers
 from curation.fusion.fuse import FusionRules, fuse
-from curation.fusion.placement import BACKGROUND_ZOOM
 from curation.images.pixels import Alpha, Image, Mask, decode_image
 from curation.matting.composite import colours_of_masked, person_colours, soft_alpha
 from curation.operations.split import IDENTITY_COLUMNS, leak_groups
+from curation.quarantine import BadRecord, Code
 from curation.storage.files import read_file, safe_join
 
 KEPT_BACKGROUNDS: Final = 256
@@ -51,11 +52,24 @@ class TrainingFusion:
         return colours_of_masked(image, mask=label), soft_alpha(label)
 
     def lay(self, colours: Image, alpha: Alpha, rng: np.random.Generator) -> tuple[Image, Alpha]:
-        """Return the person on a new background, and its alpha there; raises BadRecord for a broken background."""
-        path = self.backgrounds[int(rng.integers(len(self.backgrounds)))]
-        background = _background(path, least_px=round(BACKGROUND_ZOOM * max(alpha.shape)))
+        """Return the person on a new background, and its alpha there.
+
+        Raises BadRecord: a broken background; UNSUITABLE where all are too small for this frame.
+        """
+        background = self._drawn(size=(alpha.shape[0], alpha.shape[1]), rng=rng)
         fused = fuse(colours, alpha=alpha, background=background, rules=self.rules, rng=rng)
         return fused.image, fused.alpha
+
+    def _drawn(self, *, size: tuple[int, int], rng: np.random.Generator) -> Image:
+        """Return the background that is drawn, or the next one that covers a frame of `size` (height, width)."""
+        first = int(rng.integers(len(self.backgrounds)))
+        for path in (*self.backgrounds[first:], *self.backgrounds[:first]):
+            background = _background(path, least_px=round(BACKGROUND_ZOOM * max(size)))
+            if covers((background.shape[0], background.shape[1]), frame=size):
+                return background
+        reason = f"none of {len(self.backgrounds)} backgrounds fills a frame of {size[1]} x {size[0]}"
+        hint = "name larger backgrounds, or train on smaller photographs"
+        raise BadRecord(Code.UNSUITABLE, reason, file=str(self.backgrounds[first]), hint=hint)
 
 
 @lru_cache(maxsize=KEPT_BACKGROUNDS)

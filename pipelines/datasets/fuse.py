@@ -39,8 +39,9 @@ class FuseFlags(FusionSettings):
 def fuse(settings: FuseFlags, *, run: RunOptions) -> Result:
     """Lay persons on new backgrounds, each blended once by its alpha, and write pictures, masks and alphas.
 
-    Frames keep the size of the person's photograph; a background is cropped or reflected, never stretched, and a person
-    cut off by the edge stays at that edge. A foreground that has only a mask gets a slightly soft outline.
+    Frames keep the size of the person's photograph, or with --frame background that of the background. Backgrounds are
+    drawn among those that cover the frame by a crop, enlarged up to 2.5 times and mirrored on 5 % of a side at most.
+    A person cut off by the edge stays at that edge. A foreground that has only a mask gets a slightly soft outline.
 
     A second person is another foreground of the same split, never of the same group, and always gets a new place. One
     who would not fit, hardly be seen, or look larger or nearer than the first is left out; the summary counts them.
@@ -99,6 +100,9 @@ def _lines(plan: Plan) -> list[str]:
         lines.append(f"  {without} of {len(plan.items)} foregrounds have no split: their fused samples are train")
     if with_person := notes["backgrounds_with_person"]:
         lines.append(f"  {with_person} rows of the backgrounds show a person, or may, and are not used")
+    if unfit := notes.get("backgrounds_unfit"):
+        told = "are too small for" if notes["frame"] == "foreground" else "are too large for"
+        lines.append(f"  backgrounds that {told} every person's photograph: {unfit['all']}; for some: {unfit['some']}")
     if by_license := notes.get("backgrounds_by_license"):
         told = ", ".join(f"{reason} {number}" for reason, number in by_license.items())
         lines.append(f"  backgrounds that are not used because of their licence: {told}")

@@ -125,7 +125,7 @@ def test_a_mask_that_runs_beyond_the_person_carries_no_rim_along() -> None:
 
 def test_a_background_smaller_than_the_frame_fills_it() -> None:
     truth = drawn_truth(1)
-    small = texture(rng(0), size=(20, 30), low=50, high=60)
+    small = texture(rng(0), size=(100, 80), low=50, high=60)
     fused = fuse(truth.photograph, alpha=truth.alpha, background=small, rules=PLAIN, rng=rng(0))
     outside = fused.image[truth.alpha == 0]
     assert outside.min() >= small.min() and outside.max() <= small.max()

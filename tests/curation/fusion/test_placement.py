@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.fusion.placement import SOLID, Placement, background_for, draw_placement, placed
+from curation.fusion.framing import background_for, covers
+from curation.fusion.placement import SOLID, Placement, draw_placement, placed
 from curation.images.pixels import Alpha
+from curation.quarantine import BadRecord
 
 H, W = 60, 48
 seeds = st.integers(0, 2**32 - 1)
@@ -76,16 +78,43 @@ def test_a_mirror_image_is_mirrored() -> None:
     assert np.array_equal(moved_alpha, alpha[:, ::-1])
 
 
-@pytest.mark.parametrize("size", [(200, 300), (300, 200), (30, 40), (61, 20), (1, 1), (2, 2)])
+@pytest.mark.parametrize("size", [(200, 300), (300, 200), (30, 40), (61, 20), (23, 19), (60, 48)])
 @settings(max_examples=20, deadline=None)
 @given(seeds)
-def test_a_background_of_any_size_fills_the_frame(size: tuple[int, int], seed: int) -> None:
+def test_a_background_that_is_large_enough_fills_the_frame(size: tuple[int, int], seed: int) -> None:
     rng = np.random.default_rng(seed)
     background = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
     assert background_for(background, size=(H, W), rng=rng).shape == (H, W, 3)
 
 
-@pytest.mark.parametrize("size", [(400, 400), (300, 700), (45, 45)])
+@pytest.mark.parametrize(("size", "fits"), [((23, 60), True), ((22, 60), False), ((60, 19), True), ((60, 18), False)])
+def test_enlarged_two_and_a_half_times_all_but_a_twentieth_must_be_there(size: tuple[int, int], fits: bool) -> None:
+    """Worked out by hand: 95 % of 60 are 57, of 48 are 45.6; 2.5 times 23 are 57.5, times 22 are 55, times 19 are 47.5,
+    and times 18 are 45."""
+    assert covers(size, frame=(60, 48)) == fits
+    flat = np.zeros((*size, 3), np.uint8)
+    if fits:
+        background_for(flat, size=(60, 48), rng=np.random.default_rng(0))
+        return
+    with pytest.raises(BadRecord, match=f"{size[1]} x {size[0]} is too little to fill a frame of 48 x 60"):
+        background_for(flat, size=(60, 48), rng=np.random.default_rng(0))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(20, 130), st.integers(20, 130), seeds)
+def test_hardly_anything_of_a_frame_is_a_mirror_image(height: int, width: int, seed: int) -> None:
+    """Columns and rows of a background rise without end; where they fall again, it is mirrored."""
+    size = (60, 48)
+    if not covers((height, width), frame=size):
+        return
+    down, across = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
+    background = np.stack([down, across, down], axis=2).astype(np.uint8)
+    frame = background_for(background, size=size, rng=np.random.default_rng(seed)).astype(int)
+    assert np.count_nonzero(np.diff(frame[:, 10, 0]) < 0) <= 0.05 * size[0]
+    assert np.count_nonzero(np.diff(frame[10, :, 1]) < 0) <= 0.05 * size[1]
+
+
+@pytest.mark.parametrize("size", [(400, 400), (300, 700), (46, 46)])
 def test_a_circle_in_the_background_stays_a_circle(size: tuple[int, int]) -> None:
     background = np.zeros((*size, 3), np.uint8)
     radius = min(size) // 8

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.fusion import second_person as fusion_second
+from curation.fusion.framing import background_for
 from curation.fusion.fuse import FusionRules, Recipe, Scene, finished, fuse, generator_for, staged
 from curation.fusion.light import light_matched, softened
-from curation.fusion.placement import Placement, background_for, draw_placement, fitted, placed
+from curation.fusion.placement import Placement, draw_placement, fitted, placed
 from curation.fusion.second_person import joint_alpha, with_second
 from curation.images.pixels import Alpha, Image
 from tests.curation.fusion.fusion_truth import blended, drawn_truth

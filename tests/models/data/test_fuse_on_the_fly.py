@@ -9,6 +9,7 @@ import pytest
 
 from curation.errors import InputRefused
 from curation.fusion.fuse import FusionRules
+from curation.quarantine import BadRecord
 from models.data.batches import BatchLoader, Share
 from models.data.choose_samples import SampleChoice, choose_samples
 from models.data.fuse_on_the_fly import TrainingFusion, choose_backgrounds
@@ -100,3 +101,16 @@ def test_no_background_that_may_train_is_refused(tmp_path: Path) -> None:
     back = grounds(tmp_path / "g", ["x"], rows={"x": {"split": "test"}})
     with pytest.raises(InputRefused, match="no background is left that may train"):
         choose_backgrounds([back], training=[persons(tmp_path / "p", ["a"])], validation=[])
+
+
+def test_a_background_that_does_not_fill_the_frame_is_passed_over_and_none_at_all_is_refused(tmp_path: Path) -> None:
+    write_png(tmp_path / "small.png", np.full((40, 40, 3), 255, np.uint8))
+    write_png(tmp_path / "large.png", np.zeros((90, 90, 3), np.uint8))
+    alpha = np.zeros((120, 120), np.uint8)
+    rules = FusionRules(estimate=False, match_light=False)
+    both = TrainingFusion(backgrounds=(tmp_path / "small.png", tmp_path / "large.png"), ratio=1.0, rules=rules)
+    image = np.zeros((120, 120, 3), np.uint8)
+    assert all(both.lay(image, alpha, np.random.default_rng(seed))[0].max() == 0 for seed in range(6))
+    small = TrainingFusion(backgrounds=(tmp_path / "small.png",), ratio=1.0, rules=rules)
+    with pytest.raises(BadRecord, match="none of 1 backgrounds fills a frame of 120 x 120"):
+        small.lay(image, alpha, np.random.default_rng(0))

@@ -1,0 +1,91 @@
+"""Which backgrounds a plan takes for which photographs, and what it says of those that it cannot take."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from curation.dataset.dataset import Dataset
+from curation.errors import InputRefused
+from curation.fusion.plan_fusion import FusionSettings, plan_fusion
+from curation.images.pixels import decode_image
+from tests.curation.fusion.fusion_data import SIZE, grounds, persons, write_png
+from tests.curation.fusion.test_plan_fusion import PLAIN, build, fused, rows
+
+
+def said(**sizes: tuple[int, int]) -> dict[str, Any]:
+    """Return what a manifest says of the sizes (height, width) of backgrounds."""
+    return {name: {"height": size[0], "width": size[1]} for name, size in sizes.items()}
+
+
+def backs(folder: Path, **sizes: tuple[int, int]) -> Dataset:
+    return grounds(folder, list(sizes), rows=said(**sizes))
+
+
+def drawn(plan: Any) -> set[str]:
+    return {item.payload.background.row["id"] for item in plan.items}
+
+
+def test_what_does_not_cover_the_frame_is_not_drawn_and_counted(tmp_path: Path) -> None:
+    """Frames are 48 high and 40 wide: 2.5 times 18 rows lack more than a twentieth, 2.5 times 19 do not."""
+    back = backs(tmp_path / "g", low=(18, 90), just=(19, 90), narrow=(90, 15), large=(200, 200))
+    told = FusionSettings(rules=PLAIN, per_foreground=20)
+    plan = plan_fusion([persons(tmp_path / "p", ["a", "b"])], backgrounds=[back], settings=told)
+    assert drawn(plan) == {"just", "large"}
+    assert plan.notes["backgrounds_unfit"] == {"all": 2, "some": 0}
+    assert len(plan.items) == 40
+
+
+def test_samples_without_any_are_filtered_and_a_plan_without_any_is_refused(tmp_path: Path) -> None:
+    large = {"b": {"height": 480, "width": 400}}
+    front = persons(tmp_path / "p", ["a", "b"], rows=large)
+    plan = plan_fusion([front], backgrounds=[backs(tmp_path / "g", x=(60, 70))], settings=FusionSettings(rules=PLAIN))
+    assert [item.id for item in plan.items] == ["a-fused-1"]
+    assert plan.filtered == {"no_fitting_background": 1} and plan.considered == 2
+    assert plan.notes["backgrounds_unfit"] == {"all": 0, "some": 1}
+    tiny = backs(tmp_path / "h", x=(10, 10))
+    with pytest.raises(InputRefused, match="no background fits any of 2 samples") as told:
+        plan_fusion([front], backgrounds=[tiny], settings=FusionSettings(rules=PLAIN))
+    assert "--max-side" in str(told.value.remedy)
+    # and the remedy is true: with smaller frames there is one
+    less = FusionSettings(rules=PLAIN, max_side=32)
+    assert plan_fusion([front], backgrounds=[backs(tmp_path / "i", x=(14, 14))], settings=less).items
+
+
+def test_in_the_frame_of_the_background_it_is_kept_as_it_is(tmp_path: Path) -> None:
+    front, back = persons(tmp_path / "p", ["a"]), grounds(tmp_path / "g", ["x"])
+    result = fused(front, back, tmp_path / "f", frame="background", rules=PLAIN)
+    (row,) = rows(result)
+    assert (row["height"], row["width"]) == (60, 70)
+    image = decode_image((tmp_path / "f" / row["image"]).read_bytes(), file="")
+    ground = decode_image((tmp_path / "g/images/x.png").read_bytes(), file="")
+    mask = cv2.imread(str(tmp_path / "f" / row["mask"]), cv2.IMREAD_GRAYSCALE)
+    away = cv2.dilate(mask, np.ones((17, 17), np.uint8)) == 0
+    assert np.abs(image[away].astype(int) - ground[away]).mean() < 12  # it went through a JPEG
+    # the person keeps her shape: enlarged by 60 / 48 in both directions
+    before = cv2.imread(str(tmp_path / "p/masks/a.png"), cv2.IMREAD_GRAYSCALE)
+    assert np.count_nonzero(mask) == pytest.approx(np.count_nonzero(before) * (60 / SIZE[0]) ** 2, rel=0.05)
+
+
+def test_a_person_who_does_not_fit_into_the_background_is_filtered_with_the_reason(tmp_path: Path) -> None:
+    """Cut off left and right, she cannot reach both sides of a wider frame."""
+    front = persons(tmp_path / "p", ["a"], rows={"a": {"alpha": None}})
+    band = np.zeros(SIZE, np.uint8)
+    band[20:] = 255
+    write_png(tmp_path / "p/masks/a.png", band)
+    told = FusionSettings(rules=PLAIN, frame="background")
+    card = build(plan_fusion([front], backgrounds=[grounds(tmp_path / "g", ["x"])], settings=told), tmp_path / "f")
+    assert (card.counts.filtered, card.counts.quarantined) == ({"cut_on_two_sides": 1}, {})
+
+
+def test_a_manifest_that_says_a_wrong_size_is_found_out(tmp_path: Path) -> None:
+    small = cv2.imencode(".png", np.zeros((10, 10, 3), np.uint8))[1].tobytes()
+    back = grounds(tmp_path / "g", ["x"], rows={"x": {"sha256": sha256(small).hexdigest()}})
+    (tmp_path / "g/images/x.png").write_bytes(small)
+    plan = plan_fusion([persons(tmp_path / "p", ["a"])], backgrounds=[back], settings=FusionSettings(rules=PLAIN))
+    assert build(plan, tmp_path / "f").counts.quarantined == {"UNSUITABLE": 1}
