@@ -12,20 +12,24 @@ import numpy as np
 from curation.fusion.framing import background_for
 from curation.fusion.light import light_matched, softened
 from curation.fusion.placement import Placement, draw_placement, placed
+from curation.fusion.standing import Shot, shaded, shot_of
+from curation.fusion.texture import texture_matched
 from curation.images.pixels import Alpha, Image
 from curation.matting.composite import composite, person_colours
 
 MOST_LIGHT: Final = 0.4
 """Strength of light matching, drawn from 0 to this: more turns skin into the colour of the wall behind it."""
-MOST_BLUR_PX: Final = 0.8
-"""Sigma of the blur of a fused picture, drawn from 0 to this. A convention."""
+MOST_BLUR_PX: Final = 0.4
+"""Sigma of the blur of a fused picture, drawn from 0 to this; sharpness is matched already. A convention."""
 QUALITIES: Final = (75, 95)
 """Of the JPEG that a fused picture is written as: person and background get the same traces of encoding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FusionRules:
-    """What may change: with `place`, scale, mirror and position; with `match_light`, colours; with `soften`, sharpness.
+    """What may change: with `place`, scale, mirror and position; with `match_light`, colours, and the
+    shadow at the feet of who stands; with `soften`, sharpness
+    and noise, which are brought to one level, and a slight blur of the whole.
 
     With `estimate`, the colours of the soft edge are estimated; without, the old background shines through there.
     """
@@ -55,6 +59,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     quality: int
     second: SecondPlacement | None = None
     fitted: Placement | None = None
+    shot: Shot | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,18 +105,24 @@ def fuse(image: Image, *, alpha: Alpha, background: Image, rules: FusionRules, r
 
 def staged(image: Image, *, alpha: Alpha, background: Image, rules: FusionRules, rng: np.random.Generator) -> Scene:
     """Draw and prepare everything for one fused picture, as `fuse` does, but do not lay the person on the frame yet."""
-    placement = draw_placement(rng, alpha=alpha)
+    shot = shot_of(alpha)
+    placement = draw_placement(rng, alpha=alpha, shot=shot)
     recipe = Recipe(
         placement=placement if rules.place else None,
         light=float(rng.uniform(0, MOST_LIGHT)) * rules.match_light,
         blur_px=float(rng.uniform(0, MOST_BLUR_PX)) * rules.soften,
         quality=int(rng.integers(QUALITIES[0], QUALITIES[1] + 1)),
+        shot=shot,
     )
     frame = background_for(background, size=(alpha.shape[0], alpha.shape[1]), rng=rng)
     person = person_colours(image, alpha=alpha) if rules.estimate else image
     if recipe.placement is not None:
         person, alpha = placed(person, alpha=alpha, placement=recipe.placement)
     person = light_matched(person, alpha=alpha, background=frame, strength=recipe.light)
+    if rules.soften:
+        person, alpha, frame = texture_matched(person, alpha=alpha, frame=frame, rng=rng)
+    if shot == "whole" and rules.match_light:
+        frame = shaded(frame, alpha=alpha)
     return Scene(colours=person, alpha=alpha, frame=frame, whole=alpha, recipe=recipe)
 
 

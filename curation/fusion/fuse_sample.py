@@ -18,6 +18,7 @@ from curation.fusion.fitting_backgrounds import Frame
 from curation.fusion.fuse import Fused, FusionRules, finished, generator_for, staged
 from curation.fusion.placement import fitted
 from curation.fusion.second_person import with_second
+from curation.fusion.texture import edge_of
 from curation.images.pixels import (
     Alpha,
     Image,
@@ -236,7 +237,7 @@ def _person(key: _Key, *, rules: TaskRules) -> _Person:
     if photograph.label == "mask":
         mask = mask_of(alpha)
         colours = colours_of_masked(image, mask=mask) if rules.fusion.estimate else image
-        alpha = soft_alpha(mask)
+        alpha = soft_alpha(mask, sigma_px=edge_of(image, mask=mask))
     else:
         colours = person_colours(image, alpha=alpha) if rules.fusion.estimate else image
     colours.flags.writeable = alpha.flags.writeable = False  # they are shared by all of them

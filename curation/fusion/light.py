@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from curation.images.pixels import Alpha, Image
 
-MOST_CONTRAST = 1.5
-"""How much the spread of a channel may change at most, so that a flat background does not flatten a face.
-
-A convention."""
+EXPOSURES: Final = (0.75, 1.3)
+"""The least and the largest factor of brightness: a dark coat is no dark light, and faces must stay faces."""
+WARMTH: Final = 0.12
+"""How much red and blue may change at most beside green, as a share: skin keeps the colour of skin."""
+NORM: Final = 6
+"""Of the mean that estimates the light: bright pixels count more, since they show its colour."""
 
 
 def light_matched(foreground: Image, *, alpha: Alpha, background: Image, strength: float) -> Image:
-    """Return the foreground with mean and spread of its colours moved towards the background's by `strength`, 0..1.
+    """Return the foreground under a light moved towards the background's by `strength`, 0..1.
 
-    Only what alpha shows counts as foreground; means and standard deviations are those of L, a and b.
-    Source: Reinhard et al. 2001, "Color Transfer between Images", in CIE L*a*b* instead of l-alpha-beta.
+    One factor for each channel: that of brightness follows the means, those of red and blue beside green the colours of
+    the two lights; all stay within the ranges above. Only what alpha shows counts as foreground.
+    Source: von Kries 1902 for the factors; Finlayson and Trezzi 2004, "Shades of Gray and Colour Constancy".
     """
     shown = alpha > 0
     if strength == 0 or not shown.any():
         return foreground
-    lab = cv2.cvtColor(foreground, cv2.COLOR_RGB2LAB)
-    mean, spread = _moments(lab, where=shown.view(np.uint8))
-    new_mean, new_spread = _moments(cv2.cvtColor(background, cv2.COLOR_RGB2LAB))
-    gain = np.clip(new_spread / np.maximum(spread, 1), 1 / MOST_CONTRAST, MOST_CONTRAST)
-    # channels move one by one, so that a table of 256 values for each says all
-    values = np.arange(256)[:, None]
-    moved = (values - mean) * (1 + strength * (gain - 1)) + mean + strength * (new_mean - mean)
-    table = np.clip(np.rint(moved), 0, 255).astype(np.uint8)[None]
-    return np.asarray(cv2.cvtColor(cv2.LUT(lab, table), cv2.COLOR_LAB2RGB), dtype=np.uint8)
+    own, other = foreground[shown].reshape(-1, 1, 3), background
+    exposure = float(np.clip((_bright(other) / _bright(own)) ** strength, *EXPOSURES))
+    warmth = np.clip((_light(other) / _light(own)) ** strength, 1 - WARMTH, 1 + WARMTH)
+    table = np.clip(np.rint(np.arange(256)[:, None] * exposure * warmth), 0, 255).astype(np.uint8)[None]
+    return np.asarray(cv2.LUT(foreground, table), dtype=np.uint8)
 
 
 def softened(image: Image, *, sigma_px: float) -> Image:
@@ -41,8 +42,14 @@ def softened(image: Image, *, sigma_px: float) -> Image:
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma_px), dtype=np.uint8)
 
 
-def _moments(
-    picture: cv2.typing.MatLike, *, where: cv2.typing.MatLike | None = None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    mean, spread = cv2.meanStdDev(picture, mask=where)
-    return np.asarray(mean, np.float64).ravel(), np.asarray(spread, np.float64).ravel()
+def _bright(image: Image) -> float:
+    """Return the mean of all channels, 1 at least."""
+    return max(1.0, float(np.mean(cv2.mean(image)[:3])))
+
+
+def _light(image: Image) -> NDArray[np.float64]:
+    """Return the colour of the light (3,) beside its green, from the means of a high norm."""
+    counts = [cv2.calcHist([image], [channel], None, [256], [0, 256]).ravel() for channel in range(3)]
+    powers = (np.arange(256) / 255.0) ** NORM
+    means = np.array([max(1e-6, float(count @ powers) / count.sum()) ** (1 / NORM) for count in counts])
+    return means / means[1]

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.fusion.standing import NEARLY_CUT, SHARES, Shot
 from curation.images.pixels import Alpha, Image
 
 SOLID: Final = 127
@@ -21,8 +22,6 @@ SCALES: Final = (0.7, 1.3)
 MAX_ENLARGEMENT: Final = 1.5
 """Of a person that comes into the frame of another photograph: further enlarged, it is visibly soft."""
 
-NEARLY_CUT: Final = 0.02
-"""A person that ends so near to the bottom, a share of the height, is taken for cut: some photographs have a rim."""
 FEET_RANGE: Final = 0.25
 """A whole person stands in this lowest part of the frame: higher up it would float."""
 
@@ -58,6 +57,11 @@ class _Axis:
     is_cut_at_stop: bool
     range_px: float
 
+    @property
+    def share(self) -> float:
+        """Return the person's share of the side."""
+        return max(1, self.stop - self.start) / self.length
+
     def corner(self, length: int) -> int | None:
         """Return where a photograph of this length begins in a frame that is as long or longer, with its cut at the
         edge.
@@ -85,12 +89,18 @@ class _Axis:
         return float(rng.uniform(max(min(least, most), most - self.range_px), max(least, most)))
 
 
-def draw_placement(rng: np.random.Generator, *, alpha: Alpha) -> Placement:
-    """Draw where the person of an alpha (h, w) goes in a frame of the same size."""
+def draw_placement(rng: np.random.Generator, *, alpha: Alpha, shot: Shot | None = None) -> Placement:
+    """Draw where the person of an alpha (h, w) goes in a frame of the same size, as high as is plausible for a `shot`.
+
+    A person of an unknown shot is scaled from the size in the photograph alone.
+    """
     is_flipped = bool(rng.random() < 0.5)
     across, down = _axes(alpha[:, ::-1] if is_flipped else alpha)
     least = max(SCALES[0], across.scales()[0], down.scales()[0])
-    most = max(least, min(SCALES[1], across.scales()[1], down.scales()[1]))
+    low, high = (0.0, float("inf")) if shot is None else (share / down.share for share in SHARES[shot])
+    most = min(max(SCALES[1], min(low, MAX_ENLARGEMENT)), across.scales()[1], down.scales()[1], max(high, least))
+    most = max(least, most)
+    least = max(least, min(low, most))
     scale = float(rng.uniform(least, most))
     return Placement(
         is_flipped=is_flipped,
@@ -149,7 +159,9 @@ def _moved(picture: Picture, *, placement: Placement) -> Picture:
     size = picture.shape[1], picture.shape[0]
     # the edge is repeated, so that a person that it cuts stays solid up to the last pixel
     edge = cv2.BORDER_REPLICATE
-    moved = cv2.warpAffine(picture, placement.matrix(), size, flags=cv2.INTER_LINEAR, borderMode=edge)
+    # colours keep their sharpness; an alpha must not swing beyond its levels
+    how = cv2.INTER_CUBIC if picture.ndim == 3 else cv2.INTER_LINEAR
+    moved = cv2.warpAffine(picture, placement.matrix(), size, flags=how, borderMode=edge)
     return moved.astype(np.uint8, copy=False)
 
 

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from curation.fusion.fuse_sample import Photograph, read_person
-from curation.fusion.placement import MAX_ENLARGEMENT, NEARLY_CUT
+from curation.fusion.placement import MAX_ENLARGEMENT
+from curation.fusion.standing import NEARLY_CUT
 from curation.images.pixels import Alpha, Image
 from curation.labels.masks import ALPHA_THRESHOLD, HALF, mask_of
 from curation.matting.composite import colours_of_masked, composite, person_colours, soft_alpha

@@ -11,7 +11,8 @@ import numpy as np
 from curation.fusion.fuse import Scene, SecondPlacement
 from curation.fusion.head_shape import find_head
 from curation.fusion.light import light_matched
-from curation.fusion.placement import NEARLY_CUT, SOLID, Placement, draw_placement, fitted, placed, placed_alpha
+from curation.fusion.placement import SOLID, Placement, draw_placement, fitted, placed, placed_alpha
+from curation.fusion.standing import NEARLY_CUT, shaded, shot_of
 from curation.images.pixels import Alpha, Image
 from curation.matting.composite import composite
 
@@ -25,6 +26,8 @@ LEAST_UPPER_SEEN: Final = 1 / 2
 """Least visible share of that upper part. A convention, as are the other shares here."""
 LARGEST_HEAD: Final = 1.25
 """How large the second's head may be, as a multiple of the first's: whoever is farther away looks smaller."""
+SMALLEST_HEAD: Final = 0.5
+"""And how small: smaller, the second is no companion of the first, but far behind, where the frame has no ground."""
 
 
 def with_second(scene: Scene, *, colours: Image, alpha: Alpha, rng: np.random.Generator) -> Scene:
@@ -40,9 +43,11 @@ def with_second(scene: Scene, *, colours: Image, alpha: Alpha, rng: np.random.Ge
     person, behind = placed(fit.image, alpha=fit.alpha, placement=place)
     person = light_matched(person, alpha=behind, background=scene.frame, strength=scene.recipe.light)
     second = SecondPlacement(fitted=fit.placement, placement=place)
+    is_lit = scene.recipe.light > 0 and shot_of(fit.alpha) == "whole"
+    ground = shaded(scene.frame, alpha=behind) if is_lit else scene.frame
     return replace(
         scene,
-        frame=composite(person, alpha=behind, background=scene.frame),
+        frame=composite(person, alpha=behind, background=ground),
         whole=joint_alpha(scene.alpha, behind=behind),
         recipe=msgspec.structs.replace(scene.recipe, second=second),
     )
@@ -63,8 +68,10 @@ def _place_behind(alpha: Alpha, *, before: Alpha, rng: np.random.Generator) -> P
     head, other = find_head(alpha), find_head(before)
     if head is None or other is None:
         return None
-    drawn = [draw_placement(rng, alpha=alpha) for _ in range(DRAWS)]
-    places = [place for place in drawn if place.scale * head.height <= LARGEST_HEAD * other.height]
+    shot = shot_of(alpha)
+    drawn = [draw_placement(rng, alpha=alpha, shot=shot) for _ in range(DRAWS)]
+    sizes = SMALLEST_HEAD * other.height, LARGEST_HEAD * other.height
+    places = [place for place in drawn if sizes[0] <= place.scale * head.height <= sizes[1]]
     seen = [_seen(placed_alpha(alpha, placement=place), before=before) for place in places]
     return places[int(np.argmax(seen))] if max(seen, default=0) >= 1 else None
 

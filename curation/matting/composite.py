@@ -71,12 +71,13 @@ def colours_of_masked(image: Image, *, mask: Mask) -> Image:
     return person_colours(image, alpha=np.asarray(inner, dtype=np.uint8))
 
 
-def soft_alpha(mask: Mask) -> Alpha:
+def soft_alpha(mask: Mask, *, sigma_px: float | None = None) -> Alpha:
     """Return a slightly soft alpha for a person with only a mask; it is one half on the outline of the mask.
 
-    It is for laying the person on a background, and no truth to learn matting from.
+    `sigma_px` is the blur of the outline, where the photograph tells; else it follows from the size. It is for laying
+    the person on a background, and no truth to learn matting from.
     """
-    sigma = min(max(EDGE_PX[0], EDGE_SHARE * max(mask.shape)), EDGE_PX[1])
+    sigma = sigma_px or min(max(EDGE_PX[0], EDGE_SHARE * max(mask.shape)), EDGE_PX[1])
     return np.asarray(cv2.GaussianBlur(mask, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE), dtype=np.uint8)
 
 

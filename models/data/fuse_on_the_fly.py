@@ -21,6 +21,7 @@ from curation.dataset.licenses import LicenseRules, allowed_rows
 from curation.errors import InputRefused
 from curation.fusion.framing import BACKGROUND_ZOOM, covers
 from curation.fusion.fuse import FusionRules, fuse
+from curation.fusion.texture import edge_of
 from curation.images.pixels import Alpha, Image, Mask, decode_image
 from curation.matting.composite import colours_of_masked, person_colours, soft_alpha
 from curation.operations.split import IDENTITY_COLUMNS, leak_groups
@@ -49,7 +50,7 @@ class TrainingFusion:
         """Return the person's own colours and its alpha: the slow part, in which nothing is drawn."""
         if is_alpha:
             return person_colours(image, alpha=label), label
-        return colours_of_masked(image, mask=label), soft_alpha(label)
+        return colours_of_masked(image, mask=label), soft_alpha(label, sigma_px=edge_of(image, mask=label))
 
     def lay(self, colours: Image, alpha: Alpha, rng: np.random.Generator) -> tuple[Image, Alpha]:
         """Return the person on a new background, and its alpha there.

@@ -28,7 +28,10 @@ class FuseFlags(FusionSettings):
     out: Path = setting("Dataset to make.", metavar="D")
     keep_place: bool = setting("Leave each person where it is: no scale, no mirror, no shift.", default=False)
     keep_light: bool = setting("Do not bring the person's colours nearer to the background's.", default=False)
-    keep_sharpness: bool = setting("Do not blur the fused picture a little.", default=False)
+    keep_sharpness: bool = setting(
+        "Do not bring sharpness and noise of person and background to one level, nor blur the picture a little.",
+        default=False,
+    )
     keep_edges: bool = setting(
         "Do not estimate the person's own colours in soft edges: quicker, but the old background shines through.",
         default=False,

@@ -265,7 +265,11 @@ def fuse_large(folder: Path) -> None:
     row = {"image": "images/a.jpg", "sha256": sha256(data).hexdigest(), "width": 8000, "height": 8000}
     del image, alpha
     changed = _dataset_with(folder / "p", row)
-    result = fused(changed, grounds(folder / "g", ["x"]), folder / "f", rules=FusionRules())
+    data = write_png(folder / "g/images/x.png", np.zeros((1000, 1000, 3), np.uint8))
+    size = {"width": 1000, "height": 1000, "sha256": sha256(data).hexdigest()}
+    ground = grounds(folder / "g", ["x"], rows={"x": size})
+    (folder / "g/images/x.png").write_bytes(data)
+    result = fused(changed, ground, folder / "f", rules=FusionRules())
     assert [(row["width"], row["height"]) for row in rows(result)] == [(2048, 2048)]
 
 

@@ -14,6 +14,8 @@ from curation.fusion.fuse import FusionRules, Recipe, Scene, finished, fuse, gen
 from curation.fusion.light import light_matched, softened
 from curation.fusion.placement import Placement, draw_placement, fitted, placed
 from curation.fusion.second_person import joint_alpha, with_second
+from curation.fusion.standing import shot_of
+from curation.fusion.texture import texture_matched
 from curation.images.pixels import Alpha, Image
 from tests.curation.fusion.fusion_truth import blended, drawn_truth
 
@@ -44,7 +46,7 @@ def person(*, size: tuple[int, int] = (120, 100), at: tuple[int, int] = (50, 60)
 
 
 def test_two_flat_persons_are_laid_on_one_another_as_worked_out_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fusion_second, "draw_placement", lambda _rng, *, alpha: STAYS)
+    monkeypatch.setattr(fusion_second, "draw_placement", lambda _rng, *, alpha, shot: STAYS)
     first, second = np.zeros((40, 90), np.uint8), np.zeros((40, 90), np.uint8)
     first[10:, 40:60], first[10:, 30:40], first[10:, 60:65] = 255, 128, 128
     second[10:, 5:25], second[10:, 25:35], second[10:, 35:45], second[10:, 45:50] = 255, 128, 255, 128
@@ -70,12 +72,13 @@ def test_a_picture_without_a_second_is_made_as_before_there_were_any() -> None:
     truth = drawn_truth(1)
     for seed in range(5):
         draws = generator_for("a", seed=seed, number=1)
-        placement = draw_placement(draws, alpha=truth.alpha)
-        light, blur_px = float(draws.uniform(0, 0.4)), float(draws.uniform(0, 0.8))
+        placement = draw_placement(draws, alpha=truth.alpha, shot=shot_of(truth.alpha))
+        light, blur_px = float(draws.uniform(0, 0.4)), float(draws.uniform(0, 0.4))
         draws.integers(75, 96)
         frame = background_for(truth.new, size=(200, 150), rng=draws)
         colours, alpha = placed(truth.photograph, alpha=truth.alpha, placement=placement)
         colours = light_matched(colours, alpha=alpha, background=frame, strength=light)
+        colours, alpha, frame = texture_matched(colours, alpha=alpha, frame=frame, rng=draws)
         laid = np.rint(blended(colours, alpha=alpha, background=frame)).astype(np.uint8)
         rules = FusionRules(estimate=False)
         for make in (fuse, lambda *given, **named: finished(staged(*given, **named))):
@@ -166,3 +169,14 @@ def test_most_of_a_second_is_seen_and_the_first_is_as_before() -> None:
             behind = placed(result.image, alpha=second, placement=scene.recipe.second.placement)[1] > 127
             assert np.count_nonzero(behind & (first == 0)) >= np.count_nonzero(behind) / 3
             assert (result.image[(first == 0) & behind].min()) > 10
+
+
+def test_a_second_is_at_least_half_as_large_as_the_first() -> None:
+    for tall in (12, 16, 30):
+        second = person(at=(50, 90), tall=tall)
+        for seed in range(6):
+            scene = with_second(
+                scene_of(person(at=(25, 80), tall=45)), colours=flat(90, size=(120, 100)), alpha=second, rng=rng(seed)
+            )
+            if scene.recipe.second is not None:
+                assert scene.recipe.second.placement.scale * tall >= 0.5 * 45 - 3
