@@ -44,7 +44,8 @@ def softened(image: Image, *, sigma_px: float) -> Image:
 
 def _bright(image: Image) -> float:
     """Return the mean of all channels, 1 at least."""
-    return max(1.0, float(np.mean(cv2.mean(image)[:3])))
+    mean, _ = cv2.meanStdDev(image)
+    return max(1.0, float(np.mean(mean)))
 
 
 def _light(image: Image) -> NDArray[np.float64]:
@@ -52,4 +53,4 @@ def _light(image: Image) -> NDArray[np.float64]:
     counts = [cv2.calcHist([image], [channel], None, [256], [0, 256]).ravel() for channel in range(3)]
     powers = (np.arange(256) / 255.0) ** NORM
     means = np.array([max(1e-6, float(count @ powers) / count.sum()) ** (1 / NORM) for count in counts])
-    return means / means[1]
+    return np.asarray(means / means[1], np.float64)
