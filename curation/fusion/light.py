@@ -45,7 +45,7 @@ def softened(image: Image, *, sigma_px: float) -> Image:
 def _bright(image: Image) -> float:
     """Return the mean of all channels, 1 at least."""
     mean, _ = cv2.meanStdDev(image)
-    return max(1.0, float(np.mean(mean)))
+    return max(1.0, float(np.asarray(mean).mean()))
 
 
 def _light(image: Image) -> NDArray[np.float64]:

@@ -95,9 +95,10 @@ def texture_matched(
     focus = float(rng.uniform(*np.log(FOCUS)))
     if (gap := _between(own.blur_px, FOCUS[0] * other.blur_px)) > 0:
         person, alpha = _blurred(person, sigma_px=gap), _blurred(alpha, sigma_px=gap)
+        own = texture_of(person, where=inner) or own
     if (gap := _between(other.blur_px, own.blur_px / np.exp(focus))) > 0:
         frame = _blurred(frame, sigma_px=gap)
-    own, other = texture_of(person, where=inner) or own, texture_of(frame) or other
+        other = texture_of(frame) or other
     person = _grained(person, add=own.noise_to(other), rng=rng)
     return person, alpha, _grained(frame, add=other.noise_to(own), rng=rng)
 
