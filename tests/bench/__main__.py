@@ -1,11 +1,9 @@
 """`make bench`: prints the figures that docs/results.md quotes, as ratios within one run.
 
-The trainings take more than an hour, the schedule and the backgrounds half an hour, the conversion some minutes, and
-they are run by name: `python -m tests.bench alpha best ablation soft heads tune relabelling verdicts round schedule
-backgrounds convert prelabel distillation cluster`. `kills` and `cluster` are for every night: `make nightly`.
 The trainings take more than an hour, the schedule and the backgrounds half an hour, the conversion and the seams some
 minutes, and they are run by name: `python -m tests.bench alpha best ablation soft heads tune relabelling verdicts round
-schedule backgrounds convert seams`. `kills` is for every night: `make nightly`.
+schedule backgrounds convert seams prelabel distillation cluster`. `kills` and `cluster` are for every night: `make
+nightly`.
 
 Data are real where `$CURATE_REAL_DATA` (default `../shared`) has them, else drawn. With `CURATE_BENCH_SHORT=1` each
 works on little and once, as in the tests, to see that it still runs; its figures then mean nothing.
