@@ -183,7 +183,7 @@ def backgrounds(folder: Path) -> tuple[str, list[Any]]:
         annotations = root / "annotations" / "instances_train2017.json"
         curate.coco_background(annotations=annotations, images=root / "train2017", out=out, **quiet)
     else:
-        grounds(out, [f"b{number}" for number in range(8)])
+        grounds(out, [f"b{number}" for number in range(8)], scale=12)
     curate.split(out, test=0.25, overwrite=True, **quiet)
     dataset = read_dataset(out)
     rows = [row for row in dataset.table.to_pylist() if row["split"] == "test"]

@@ -73,7 +73,7 @@ def draw(place: Path) -> None:
         return
     splits = dict.fromkeys("abcd", "train") | dict.fromkeys("ef", "val") | dict.fromkeys("gh", "test")
     persons(place / "portraits", list(splits), rows={id_: {"split": split} for id_, split in splits.items()})
-    grounds(place / "backgrounds", ["u", "v", "w", "x", "y", "z"])
+    grounds(place / "backgrounds", ["u", "v", "w", "x", "y", "z"], scale=12)
 
 
 def take_real(place: Path) -> None:

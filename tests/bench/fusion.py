@@ -66,7 +66,7 @@ def bench_edges() -> None:
 def bench_command(folder: Path) -> None:
     """Time the command with 2 workers, start-up included."""
     front, back = _portraits(folder), folder / "fusion-grounds"
-    grounds(back, [f"b{number}" for number in range(10)])
+    grounds(back, [f"b{number}" for number in range(10)], scale=12)
     command = [
         str(CURATE),
         "fuse",
@@ -92,7 +92,7 @@ def bench_training(folder: Path) -> None:
     """Time what fusion adds to a sample of 224 x 224 that trains."""
     truth = drawn_truth(0, size=NETWORK_SIZE)
     mask = np.where(truth.alpha > 127, np.uint8(255), np.uint8(0))
-    back = grounds(folder / "training-grounds", ["x"])
+    back = grounds(folder / "training-grounds", ["x"], scale=12)
     fusion = TrainingFusion(backgrounds=(back.folder / "images/x.png",), ratio=1.0, rules=FusionRules(estimate=False))
     colours, alpha = fusion.cut_out(truth.photograph, mask, is_alpha=False)
     once = seconds_of(lambda: fusion.cut_out(truth.photograph, mask, is_alpha=False), times=11)

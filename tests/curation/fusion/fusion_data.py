@@ -33,12 +33,14 @@ def persons(folder: Path, ids: Sequence[str], *, rows: Mapping[str, Mapping[str,
     return _dataset(folder, found)
 
 
-def grounds(folder: Path, ids: Sequence[str], *, rows: Mapping[str, Mapping[str, Any]] = NO_ROWS) -> Dataset:
-    """Draw backgrounds, each in a group of its own; none shows a person."""
+def grounds(
+    folder: Path, ids: Sequence[str], *, rows: Mapping[str, Mapping[str, Any]] = NO_ROWS, scale: int = 1
+) -> Dataset:
+    """Draw backgrounds of 70 x 60 pixels times `scale`, each in a group of its own; none shows a person."""
     found = []
     for id_ in ids:
         rng = np.random.default_rng([ord(letter) for letter in id_])
-        image = cv2.resize(rng.integers(0, 256, (5, 7, 3), dtype=np.uint8), (70, 60))
+        image = cv2.resize(rng.integers(0, 256, (5, 7, 3), dtype=np.uint8), (70 * scale, 60 * scale))
         row = _row(folder, id_, files={"image": (f"images/{id_}.png", image)})
         found.append(row | {"person_area": 0.0, "persons": 0} | dict(rows.get(id_, {})))
     return _dataset(folder, found)
