@@ -21,9 +21,10 @@ import pyarrow as pa
 from curation.building.output_folder import finished_card, make_folders, refuse_inputs, working_in
 from curation.building.workers import RunnerOptions, run_items
 from curation.dataset.card import QUARANTINE, Card, Tally, counts_of, tool_version
-from curation.dataset.dataset import FILE_COLUMNS, quarantine_lines, write_dataset
+from curation.dataset.dataset import FILE_COLUMNS, write_dataset
 from curation.dataset.licenses import license_counts
-from curation.dataset.sample import Outcome, Plan
+from curation.dataset.manifest_files import quarantine_lines
+from curation.dataset.sample import Outcome, Plan, items_without
 from curation.dataset.table import table_of, with_columns
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.quarantine import QuarantineRecord
@@ -108,7 +109,7 @@ def _work(plan: Plan, *, out: Path, journal: Journal[Outcome], limit: int, optio
     tally = Tally()
     for outcome in journal.outcomes():
         tally.add(outcome)
-    todo = [item for item in plan.items if item.id not in journal.done]
+    todo = items_without(plan.items, journal.done)
     allowed = limit - len(plan.quarantined)
     outcomes = run_items(todo, work=plan.work, folder=out, stage=plan.command, options=options.runner)
     try:

@@ -10,7 +10,9 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from curation.dataset.card import CARD, FORMAT, QUARANTINE, Card
-from curation.dataset.dataset import MANIFEST, read_dataset
+from curation.dataset.dataset import read_dataset
+from curation.dataset.manifest_files import MANIFEST, is_dataset
+from curation.dataset.parts import PARTS
 from curation.dataset.sample import Outcome
 from curation.errors import CurateError, EnvironmentProblem, InputRefused
 from curation.storage.claimed_folder import WORKSPACE, empty_folder, lock_file, place_aside, refuse_foreign
@@ -27,7 +29,7 @@ def finished_card(out: Path, *, run: str) -> Card | None:
     if (out / WORKSPACE).is_dir():
         with exclusive(lock_file(out)):
             _tidy(out)
-    if (out / MANIFEST).exists():
+    if is_dataset(out):
         card = read_dataset(out).card
         if card.run == run:
             return card
@@ -54,7 +56,7 @@ def working_in(out: Path, *, run: str, overwrite: bool) -> Iterator[Journal[Outc
         with exclusive(lock_file(out)):
             _make_way(out, run=run)
     with exclusive(lock_file(out)):
-        if (out / MANIFEST).exists():
+        if is_dataset(out):
             raise EnvironmentProblem(
                 "another run made a dataset here a moment ago", where=out, remedy="run the same command again"
             )
@@ -103,18 +105,18 @@ def _forget(out: Path) -> None:
 
 
 def _refuse_other(out: Path) -> None:
-    is_ours = (out / MANIFEST).exists() or (out / WORKSPACE).is_dir()
+    is_ours = is_dataset(out) or (out / WORKSPACE).is_dir()
     refuse_foreign(out, kind="dataset", is_ours=is_ours)
 
 
 def _tidy(out: Path) -> None:
     """Drop the journal of a finished dataset; a run that was killed in its last step left one. Needs the lock."""
-    if (out / MANIFEST).exists():
+    if is_dataset(out):
         _journal_file(out).unlink(missing_ok=True)
 
 
 def _make_way(out: Path, *, run: str) -> None:
-    if (out / MANIFEST).exists():
+    if is_dataset(out):
         aside = place_aside(out)
         _drop(aside)
         if aside.exists():
@@ -138,15 +140,15 @@ def _drop(aside: Path) -> None:
     """Delete a replaced dataset, unless it holds labels that a person drew, or cannot be read."""
     if not aside.is_dir():
         return
-    if {path.name for path in aside.iterdir()} - {MANIFEST}:
+    if {path.name for path in aside.iterdir()} - {MANIFEST, PARTS}:
         try:
-            table = read_dataset(aside).table
+            versions = read_dataset(aside).read(["label_version"])["label_version"]
         except CurateError:
             return
-        if table.num_rows > 0 and pc.max(table["label_version"]).as_py() != 0:
+        if len(versions) > 0 and pc.max(versions).as_py() != 0:
             return
         # Card and manifest last: what a kill leaves of the folder is still known as a dataset to drop
-        empty_folder(aside, but=(CARD, MANIFEST))
+        empty_folder(aside, but=(CARD, MANIFEST, PARTS))
         (aside / CARD).unlink()
     shutil.rmtree(aside)
 

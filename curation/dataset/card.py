@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from typing import Any, Final
 
 import msgspec
@@ -33,11 +34,22 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
         assert self.considered == total, f"{self.considered} considered, but {total} accounted for"
 
 
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of a manifest in parts: its SHA-256, its number of rows, and the ids of its first and its last."""
+
+    name: str
+    sha256: str
+    rows: int
+    first_id: str
+    last_id: str
+
+
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """`dataset.json`: what made the dataset, from what, and what was left out.
 
     `run` identifies command, settings and sources. `records` counts broken parts of inputs by code (say, single
     annotations); the inputs themselves are in `counts`. `notes` are facts that a command wants kept.
+    `manifest_sha256` is of the one file, or, where the manifest is in `parts`, of their SHA-256s, one a line.
     `quarantine_lines` counts the lines of `quarantine.jsonl`; None in cards of earlier versions.
     Card and manifest are two files, and the card is written first. While a finished dataset is changed its card holds
     the card before it as `previous`, which counts for as long as the manifest is the old one.
@@ -56,17 +68,40 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     notes: dict[str, Any] = {}
     parents: list[str] = []
     manifest_sha256: str = ""
+    parts: list[Part] | msgspec.UnsetType = msgspec.UNSET
     quarantine_lines: int | None = None
     format: int = 1
     previous: Card | msgspec.UnsetType = msgspec.UNSET
 
     __repr__ = short_repr
 
+    def __post_init__(self) -> None:
+        """Refuse a list of parts that is none: by names, by the order of ids, or by the number of rows."""
+        if self.parts is msgspec.UNSET:
+            return
+        if not self.parts or sum(part.rows for part in self.parts) != self.counts.selected:
+            raise ValueError("the parts hold other samples than are counted")
+        for number, part in enumerate(self.parts):
+            if part.name != part_name(number):
+                raise ValueError(f"part {number} is called {part.name!r}")
+        for one, other in pairwise(self.parts):
+            if one.last_id >= other.first_id:
+                raise ValueError(f"{other.name} begins with {other.first_id!r}, before the end of {one.name}")
+
     def least_lines(self) -> int:
         """Return how many lines `quarantine.jsonl` must hold; where they were not counted, one for each code."""
         if self.quarantine_lines is not None:
             return self.quarantine_lines
         return len(self.counts.quarantined.keys() | self.records.keys())
+
+
+def part_name(number: int) -> str:
+    """Return the name of a part of a manifest.
+
+    >>> part_name(7)
+    'part-00007.parquet'
+    """
+    return f"part-{number:05d}.parquet"
 
 
 def counts_of(plan: Plan, *, tally: Tally) -> Counts:

@@ -2,49 +2,47 @@
 
     <dataset>/dataset.json  manifest.parquet  quarantine.jsonl  images/  masks/  alphas/  trimaps/
 
-The manifest is written last, so a folder that has one is whole. The folder can be moved or copied.
+The manifest is written last, so a folder that has one is whole. The folder can be moved or copied. Of more than a
+million samples the manifest is in parts, `manifest/part-*.parquet`: see `parts`.
 """
 
 from __future__ import annotations
 
 import operator
 import os
-import re
-import tokenize
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.dataset.card import CARD, FORMAT, QUARANTINE, Card
+from curation.dataset.card import CARD, QUARANTINE, Card
+from curation.dataset.manifest_files import (
+    MANIFEST,
+    UNDECODABLE,
+    damaged,
+    read_stored,
+    stored_card,
+    stored_manifest,
+    write_rows,
+)
 from curation.dataset.old_rows import reread
+from curation.dataset.parts import PARTS, InParts
+from curation.dataset.rows import InMemory, Rows, blocks_of
 from curation.dataset.sample import COLUMNS, Sample
 from curation.dataset.stored_sample import StoredSample
-from curation.errors import InputRefused
-from curation.quarantine import BadRecord, QuarantineRecord
-from curation.storage.claimed_folder import WORKSPACE
-from curation.storage.files import read_file, sha256_of, write_durable
-from curation.storage.flush import flush_filesystem
-from curation.storage.parquet import parquet_bytes, schema_of, table_in
+from curation.quarantine import QuarantineRecord
+from curation.storage.parquet import schema_of, table_in
 from curation.storage.safe_id import check_ids
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MANIFEST: Final = "manifest.parquet"
 ROWS_AT_ONCE: Final = 1024
-MAX_BYTES: Final = 4 << 30
-"""Of a card, a manifest or a quarantine; half a kilobyte per sample is usual."""
-UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-QUERY_FAULTS: Final = (
-    *(SyntaxError, ValueError, TypeError, KeyError, NameError, AttributeError, AssertionError),
-    *(ArithmeticError, NotImplementedError, RecursionError, re.error, tokenize.TokenError),
-)
-"""What pandas raises for queries which it cannot read, or which do not fit the columns."""
 FILE_COLUMNS: Final = (
     "image",
     "mask",
@@ -66,25 +64,46 @@ SCHEMA: Final = pa.schema(
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Dataset:
-    """A dataset that was read: its folder, card, and manifest as an Arrow table sorted by id.
+    """A dataset that was read: its folder, card, and the rows of its manifest, sorted by id.
 
+    `table` holds all rows in memory; `read` and `batches` only what is asked for, of parts block by block.
     It is a sequence of samples, each also found by its id, and stands for its folder where a path is wanted.
     `reread` counts rows that do not stand so in the manifest, because it is of an older form: see `old_rows`.
     """
 
     folder: Path
     card: Card
-    table: pa.Table
+    rows: Rows
     reread: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def table(self) -> pa.Table:
+        """Return all rows with all columns as an Arrow table; those of a manifest in parts are read at the first time.
+
+        Raises InputRefused where a part was changed since the dataset was read.
+        """
+        return self.rows.whole()
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Return the columns of the manifest and their types."""
+        return self.rows.schema
+
+    def read(self, columns: Sequence[str]) -> pa.Table:
+        """Return these columns of all rows; raises what `batches` raises."""
+        return pa.concat_tables(list(self.batches(columns)))
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Yield all rows in their order, some at a time, with these columns alone where they are named; at least once.
+
+        Raises InputRefused where a part was changed since the dataset was read.
+        """
+        return blocks_of(self.rows, columns)
 
     @property
     def frame(self) -> pd.DataFrame:
         """Return the manifest as a pandas frame, one row per sample; counts that are unknown are NA."""
-        import pandas as pd  # half of the start-up time of a command, and most commands need no frame
-
-        nullable = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
-        frame: pd.DataFrame = self.table.to_pandas(types_mapper=nullable.get)
-        return frame
+        return frame_of(self.table)
 
     def path(self, relative: str) -> Path:
         """Return the place of a file that the manifest names."""
@@ -92,7 +111,7 @@ class Dataset:
 
     def __len__(self) -> int:
         """Return the number of samples."""
-        return int(self.table.num_rows)
+        return self.rows.starts[-1]
 
     def __getitem__(self, key: int | str) -> StoredSample:
         """Return a sample by its number, from 0, or from -1 at the end, or by its id.
@@ -102,13 +121,16 @@ class Dataset:
         index = self._place(key) if isinstance(key, str) else operator.index(key)
         if not -len(self) <= index < len(self):
             raise IndexError(f"sample {index} of a dataset of {len(self)}")
-        (row,) = self.table.slice(index % len(self), 1).to_pylist()
+        index %= len(self)
+        block = bisect_right(self.rows.starts, index) - 1
+        (row,) = self.rows.block(block).slice(index - self.rows.starts[block], 1).to_pylist()
         return StoredSample(folder=self.folder, row=row)
 
     def __iter__(self) -> Iterator[StoredSample]:
         """Yield the samples in the order of the manifest."""
-        for batch in self.table.to_batches(max_chunksize=ROWS_AT_ONCE):
-            yield from (StoredSample(folder=self.folder, row=row) for row in batch.to_pylist())
+        for table in self.batches():
+            for batch in table.to_batches(max_chunksize=ROWS_AT_ONCE):
+                yield from (StoredSample(folder=self.folder, row=row) for row in batch.to_pylist())
 
     def __fspath__(self) -> str:
         """Return the folder, so that a command takes a dataset where it takes its path."""
@@ -125,34 +147,33 @@ class Dataset:
         return dataset_html(repr(self), counts=self.card.counts, samples=self)
 
     def _place(self, id_: str) -> int:
-        index = pc.index(self.table["id"], id_).as_py()
-        if index < 0:
-            raise KeyError(f"no sample of {self.folder} has the id {id_!r}")
-        return int(index)
+        for start, table in zip(self.rows.starts, self.batches(["id"])):
+            if (index := pc.index(table["id"], id_).as_py()) >= 0:
+                return start + int(index)
+        raise KeyError(f"no sample of {self.folder} has the id {id_!r}")
 
 
 def read_dataset(folder: str | os.PathLike[str]) -> Dataset:
-    """Read a dataset folder.
+    """Read a dataset folder; of a manifest in parts the parts are compared with their SHA-256, and no row is read yet.
 
     Raises InputRefused when there is none, when it is unfinished, or when card or manifest are damaged; SecurityRefused
-    for an id that could lead out of the folder.
+    for an id that could lead out of the folder, in parts when it is read.
     """
     folder = Path(folder)
-    if not (folder / MANIFEST).exists():
-        raise _no_dataset(folder)
-    data = _read(folder / MANIFEST)
-    card = _card_of(folder, manifest=data)
+    card, found = stored_manifest(folder)
+    if isinstance(found, InParts):
+        _refuse_missing(found.schema, where=folder / PARTS)
+        return Dataset(folder=folder, card=card, rows=found)
     try:
-        table = table_in(data)
+        table = table_in(found)
     except (pa.ArrowException, OSError) as error:
-        raise _damaged(folder / MANIFEST, error) from error
-    if missing := [name for name in COLUMNS if name not in table.column_names]:
-        raise _damaged(folder / MANIFEST, f"columns are missing: {', '.join(missing)}")
+        raise damaged(folder / MANIFEST, error) from error
+    _refuse_missing(table.schema, where=folder / MANIFEST)
     if repeated := table.num_rows - pc.count_distinct(table["id"]).as_py():
-        raise _damaged(folder / MANIFEST, f"{repeated} rows repeat an id, or have none")
+        raise damaged(folder / MANIFEST, f"{repeated} rows repeat an id, or have none")
     check_ids(table, where=folder / MANIFEST)
-    found = reread(card, table=table)
-    return Dataset(folder=folder, card=found.card, table=found.table, reread=found.counts)
+    again = reread(card, table=table)
+    return Dataset(folder=folder, card=again.card, rows=InMemory(again.table), reread=again.counts)
 
 
 def read_quarantine(folder: Path) -> list[QuarantineRecord]:
@@ -161,62 +182,30 @@ def read_quarantine(folder: Path) -> list[QuarantineRecord]:
     More than the card beside it counts are no fault: a change that is stopped writes them before the card.
     """
     path = folder / QUARANTINE
-    counted = _stored_card(folder).least_lines() if (folder / CARD).exists() else 0
-    lines = _read(path).splitlines() if counted or path.exists() else []
+    counted = stored_card(folder).least_lines() if (folder / CARD).exists() else 0
+    lines = read_stored(path).splitlines() if counted or path.exists() else []
     try:
         records = [msgspec.json.decode(line, type=QuarantineRecord) for line in lines]
     except UNDECODABLE as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
     if (there := len(set(lines))) < counted:
-        raise _damaged(path, f"lines are missing, {there} are there; {CARD} counts {counted}")
+        raise damaged(path, f"lines are missing, {there} are there; {CARD} counts {counted}")
     return records
 
 
-def select_rows(dataset: Dataset, query: str) -> pa.Table:
-    """Return the rows for which a pandas query holds, e.g. `person_area > 0.2 and split == "train"`.
-
-    Raises InputRefused for a query that does not fit the columns.
-    """
-    try:
-        holds: Any = dataset.frame.eval(query)
-        if getattr(holds, "dtype", None) not in ("bool", "boolean"):
-            raise TypeError("it is no condition; compare a column with == or >, and quote texts: split == 'train'")
-    except QUERY_FAULTS as error:
-        raise InputRefused(
-            f"the query {query!r} does not work: {error}",
-            where=dataset.folder,
-            remedy=f"quote texts, as in split == 'train'; the columns are {', '.join(dataset.table.column_names)}",
-        ) from error
-    return dataset.table.filter(pa.array(holds.fillna(False).to_numpy(dtype=bool)))
-
-
 def write_dataset(folder: Path, *, card: Card, table: pa.Table, quarantine: Iterable[QuarantineRecord]) -> Card:
-    """Write quarantine, card and manifest of a new dataset, or in place of those of a finished one; give the card.
-
-    The manifest comes last, and a kill at any moment leaves the old dataset or the new. The files that it names must
-    be written. Samples are sorted by id, and ids are unique.
-    """
-    flush_filesystem(folder)
-    table = table.sort_by("id")
-    assert pc.count_distinct(table["id"]).as_py() == table.num_rows, "sample ids are not unique"
+    """Write a new dataset, or in place of a finished one, as `write_rows` does; the table need not be sorted."""
     assert card.counts.selected == table.num_rows, "the card counts other samples than the manifest holds"
-    manifest = parquet_bytes(table)
-    lines = quarantine_lines(quarantine)
-    card = msgspec.structs.replace(
-        card,
-        format=FORMAT,
-        manifest_sha256=sha256_of(manifest),
-        quarantine_lines=lines.count(b"\n"),
-        previous=msgspec.UNSET,
-    )
-    old = folder / MANIFEST
-    previous = _card_of(folder, manifest=old.read_bytes()) if old.exists() else msgspec.UNSET
-    write_durable(folder / QUARANTINE, lines)
-    _write_card(folder, msgspec.structs.replace(card, previous=previous))
-    write_durable(folder / MANIFEST, manifest)
-    if previous is not msgspec.UNSET:
-        _write_card(folder, card)
-    return card
+    return write_rows(folder, card=card, rows=[table.sort_by("id")], quarantine=quarantine)
+
+
+def frame_of(table: pa.Table) -> pd.DataFrame:
+    """Return rows of a manifest as a pandas frame; numbers and truth values that are unknown are NA."""
+    import pandas as pd  # half of the start-up time of a command, and most commands need no frame
+
+    nullable = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    frame: pd.DataFrame = table.to_pandas(types_mapper=nullable.get)
+    return frame
 
 
 def of_ids(table: pa.Table, ids: Collection[str]) -> pa.Table:
@@ -230,59 +219,6 @@ def named_files(table: pa.Table) -> set[str]:
     return {path for name in columns for path in table[name].to_pylist() if path is not None}
 
 
-def settle_card(dataset: Dataset) -> None:
-    """Write the card alone where a write that was killed left the one before it, or the one to come, in its file."""
-    stored = _stored_card(dataset.folder)
-    if stored.previous is not msgspec.UNSET:
-        _write_card(dataset.folder, dataset.card)
-
-
-def quarantine_lines(records: Iterable[QuarantineRecord]) -> bytes:
-    """Return the content of `quarantine.jsonl`: one JSON line per record, each once, in an order of their own."""
-    return b"".join(sorted({msgspec.json.encode(record) + b"\n" for record in records}))
-
-
-def _card_of(folder: Path, *, manifest: bytes) -> Card:
-    card = _stored_card(folder)
-    digest = sha256_of(manifest)
-    for one in (card, card.previous):
-        if isinstance(one, Card) and one.manifest_sha256 == digest:
-            return msgspec.structs.replace(one, previous=msgspec.UNSET)
-    raise _damaged(folder / MANIFEST, f"its SHA-256 is not the one in {CARD}")
-
-
-def _stored_card(folder: Path) -> Card:
-    try:
-        return msgspec.json.decode(_read(folder / CARD), type=Card)
-    except (*UNDECODABLE, AssertionError) as error:  # the law that counts assert
-        raise _damaged(folder / CARD, error) from error
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return read_file(path, max_bytes=MAX_BYTES)
-    except BadRecord as problem:
-        raise _damaged(path, problem.reason) from problem
-
-
-def _write_card(folder: Path, card: Card) -> None:
-    write_durable(folder / CARD, msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
-
-
-def _no_dataset(folder: Path) -> InputRefused:
-    if (folder / WORKSPACE).is_dir():
-        return InputRefused(
-            "this dataset is unfinished", where=folder, remedy="run the command that makes it again; it continues"
-        )
-    return InputRefused(
-        f"no dataset here: {MANIFEST} is missing",
-        where=folder,
-        remedy="name a folder made by curate, e.g. with `curate pairs --images DIR --masks DIR --out D`, or, of "
-        "photographs without labels, with `curate images --root DIR --out D`",
-    )
-
-
-def _damaged(path: Path, reason: object) -> InputRefused:
-    return InputRefused(
-        f"damaged: {reason}", where=path, remedy="make the dataset again with --overwrite, or restore the file"
-    )
+def _refuse_missing(schema: pa.Schema, *, where: Path) -> None:
+    if missing := [name for name in COLUMNS if name not in schema.names]:
+        raise damaged(where, f"columns are missing: {', '.join(missing)}")

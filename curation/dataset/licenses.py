@@ -27,6 +27,11 @@ FILTERED: Final = "license"
 """The reason for rows that are left out because of their licence."""
 PARTS: Final = ("foreground_", "background_", "second_")
 """Beginnings of the columns that name a photograph of a fused sample."""
+LICENSE_COLUMNS: Final = (
+    *("license", *(f"{part}{name}" for part in PARTS for name in ("id", "license"))),
+    *("mask", LABEL_SOURCE, LABEL_LICENSE),
+)
+"""Of a manifest: what tells the licences of a row; that of its photograph alone where it has no other of them."""
 RESTRICTIONS: Final = {
     "non_commercial": "are under a licence that forbids commercial use (NC)",
     "no_derivatives": "are under a licence that forbids derived pictures (ND)",
@@ -179,9 +184,9 @@ def terms_of(text: str) -> Terms:
 
 def row_licenses(table: pa.Table) -> list[tuple[str | None, ...]]:
     """Return the licences of each row of a table: see `licenses_of`."""
-    columns = ["license", *(f"{part}{name}" for part in PARTS for name in ("id", "license"))]
-    columns += ["mask", LABEL_SOURCE, LABEL_LICENSE]
-    rows = table.select([name for name in columns if name in table.column_names]).to_pylist()
+    if "foreground_id" not in table.column_names and LABEL_SOURCE not in table.column_names:
+        return [(text,) for text in table["license"].to_pylist()]
+    rows = table.select([name for name in LICENSE_COLUMNS if name in table.column_names]).to_pylist()
     return [licenses_of(row) for row in rows]
 
 

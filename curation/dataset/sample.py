@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 import msgspec
 
@@ -53,6 +53,29 @@ class Item:
     id: SafeId
     payload: Any
     file: str = ""
+
+
+@runtime_checkable
+class LazyItems(Protocol):
+    """Items that are made when they are asked for, but know their ids."""
+
+    def ids(self) -> Iterator[str]:
+        """Yield the id of each, in their order."""
+
+    def without(self, done: Collection[str]) -> Sequence[Item]:
+        """Return the items whose id is not among these."""
+
+
+def ids_of(items: Sequence[Item]) -> Iterator[str]:
+    """Yield the id of each item."""
+    return items.ids() if isinstance(items, LazyItems) else (item.id for item in items)
+
+
+def items_without(items: Sequence[Item], done: Collection[str]) -> Sequence[Item]:
+    """Return the items whose id is not among these."""
+    if isinstance(items, LazyItems):
+        return items.without(done)
+    return [item for item in items if item.id not in done]
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

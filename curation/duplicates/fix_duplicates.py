@@ -16,9 +16,9 @@ from curation.dataset.dataset import Dataset, read_quarantine, write_dataset
 from curation.duplicates.find_duplicates import HELD_OUT, Duplicates
 from curation.errors import EnvironmentProblem, InputRefused
 from curation.operations.clusters import Clusters
+from curation.operations.leaks import split_counts
 from curation.operations.lineage import COPIES
 from curation.operations.rewrite import rewriting
-from curation.operations.split import split_counts
 
 DIGITS: Final = 12
 

@@ -24,7 +24,8 @@ from curation.building.engine import Job, Lost
 from curation.building.output_folder import make_folders, refuse_inputs
 from curation.building.workers import RunnerOptions, died, each_of
 from curation.dataset.card import QUARANTINE, Counts
-from curation.dataset.dataset import FILE_COLUMNS, Dataset, of_ids, quarantine_lines
+from curation.dataset.dataset import FILE_COLUMNS, Dataset, of_ids
+from curation.dataset.manifest_files import quarantine_lines
 from curation.dataset.sample import Item, Outcome
 from curation.errors import InputRefused
 from curation.exchange.converted_folder import Told, converting_in, finished, write_kept

@@ -14,7 +14,8 @@ from typing import Any, Final
 import pyarrow as pa
 
 from curation.errors import InputRefused
-from curation.operations.split import SPLITS, leak_groups, refuse_leaks
+from curation.operations.leak_groups import batches_of, leak_groups
+from curation.operations.leaks import SPLITS, refuse_leaks
 
 TRAIN: Final = "train"
 """Of a foreground without a split; `curate train` takes it the same way."""
@@ -26,7 +27,8 @@ def deal_backgrounds(foregrounds: pa.Table, *, backgrounds: pa.Table, where: str
     Raises InputRefused when a group (or an image) of both lies in two splits already, or a split has no background.
     """
     both = pa.concat_tables([_identities(foregrounds, is_foreground=True), _identities(backgrounds)])
-    refuse_leaks(both, where=where, remedy="split them again: merge both, `curate split`, and select them again")
+    remedy = "split them again: merge both, `curate split`, and select them again"
+    refuse_leaks(batches_of(both), where=where, remedy=remedy)
     groups, splits = leak_groups(both), both["split"].to_pylist()
     wanted = Counter(splits[: len(foregrounds)])
     split_of = {group: split for group, split in zip(groups, splits, strict=True) if split is not None}

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from curation.fusion.background_splits import split_of
 from curation.fusion.fuse import generator_for
-from curation.operations.split import leak_groups
+from curation.operations.leak_groups import leak_groups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from curation.dataset.dataset import MANIFEST, Dataset
+from curation.dataset.dataset import Dataset
 from curation.dataset.licenses import LicenseRules
 from curation.dataset.sample import Item, Plan, Source
 from curation.errors import ConfigurationProblem, InputRefused
@@ -35,7 +35,6 @@ from curation.operations.join import Joined, join_tables
 from curation.operations.merge import joined_sources, parent_name
 from curation.setting import setting
 from curation.sources.shared_settings import threshold_setting, trimap_kernel_setting
-from curation.storage.files import fingerprint_file
 from curation.storage.safe_id import safe_id
 
 SOURCE: Final = "fused"
@@ -237,7 +236,7 @@ def _task_rules(settings: FusionSettings) -> TaskRules:
 
 
 def _told(settings: FusionSettings, *, datasets: Sequence[Dataset]) -> dict[str, Any]:
-    manifests = [fingerprint_file(dataset.folder / MANIFEST)[:16] for dataset in datasets]
+    manifests = [dataset.card.manifest_sha256[:16] for dataset in datasets]
     names = {field.name: "licenses" if field.name == "allowed" else field.name for field in fields(FusionSettings)}
     told = {name: getattr(settings, own) for own, name in names.items()}
     told |= {"rules": asdict(settings.rules), "manifests": manifests}
@@ -251,7 +250,7 @@ def _told(settings: FusionSettings, *, datasets: Sequence[Dataset]) -> dict[str,
 
 def _source(datasets: Sequence[Dataset]) -> Source:
     """Return the source `fused`."""
-    manifests = "".join(fingerprint_file(dataset.folder / MANIFEST) for dataset in datasets)
+    manifests = "".join(dataset.card.manifest_sha256 for dataset in datasets)
     fingerprint = hashlib.sha256(manifests.encode()).hexdigest()
     path = " + ".join(dataset.folder.name for dataset in datasets)
     return Source(name=SOURCE, path=path, fingerprint=fingerprint)

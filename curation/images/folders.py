@@ -37,6 +37,8 @@ OS_METADATA_NAMES: Final = frozenset(
 )
 OWN_NAMES: Final = frozenset({"manifest.parquet", ".curate"})
 """A folder that holds one of these is a dataset, or on the way to one: made from what is beside it, not part of it."""
+IN_PARTS: Final = frozenset({"dataset.json", "manifest"})
+"""A folder that holds both is a dataset whose manifest is in parts."""
 APPLE_DOUBLE_PREFIX: Final = "._"
 """macOS keeps resource forks beside the files, e.g. `._0001.jpg`; they hold no picture, whatever their suffix says."""
 ENTRIES_SHOWN: Final = 10
@@ -124,7 +126,7 @@ def list_folder(
             said = (error.strerror or str(error)).lower()
             broken.append(BadRecord(Code.UNREADABLE, f"the folder cannot be listed: {said}", file=root / folder))
             continue
-        if folder and any(name.rpartition("/")[2] in OWN_NAMES for name, _, _ in entries):
+        if folder and _is_own({name.rpartition("/")[2] for name, _, _ in entries}):
             not_entered.append(folder)
             continue
         for name, kind, size in entries:
@@ -220,6 +222,11 @@ def is_os_metadata(name: str) -> bool:
     False
     """
     return any(part.startswith(APPLE_DOUBLE_PREFIX) or part in OS_METADATA_NAMES for part in name.split("/"))
+
+
+def _is_own(names: set[str]) -> bool:
+    """Tell whether a folder of these entries is a dataset, or on the way to one."""
+    return not OWN_NAMES.isdisjoint(names) or names >= IN_PARTS
 
 
 def _scan(root: Path, folder: str, *, links: Sequence[str]) -> list[tuple[str, Kind, int]]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from curation.dataset.dataset import MANIFEST, Dataset
+from curation.dataset.dataset import Dataset
 from curation.dataset.sample import COLUMNS, Item, Outcome, Plan
 from curation.images.pixels import (
     Alpha,
@@ -37,7 +37,7 @@ from curation.matting.matte import (
 )
 from curation.operations.merge import merge_sample, parent_name, plan_merge
 from curation.quarantine import BadRecord, Code
-from curation.storage.files import fingerprint_file, read_file, safe_join
+from curation.storage.files import read_file, safe_join
 
 COMMAND: Final = "matte"
 NOBODY: Final = "leave the sample out, or take another model"
@@ -80,7 +80,7 @@ def plan_matte(dataset: Dataset, *, settings: MatteSettings) -> Plan:
         base,
         command=COMMAND,
         settings={
-            "manifest": fingerprint_file(dataset.folder / MANIFEST)[:16],
+            "manifest": dataset.card.manifest_sha256[:16],
             "method": settings.rules.method,
             "max_pixels": settings.rules.max_pixels,
             "band": settings.band,

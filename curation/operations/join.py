@@ -3,30 +3,84 @@
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from curation.dataset.class_names import CLASSES, class_names_of
 from curation.dataset.dataset import FILE_COLUMNS, SCHEMA, Dataset
+from curation.dataset.rows import blocks_of
 from curation.errors import InputRefused
+from curation.operations.text_keys import in_order, keys_of
 
 NAMES_SHOWN: Final = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Joined:
-    """Rows of several datasets: the table, for each id the index of its dataset, and the types of added columns.
+    """Rows of several datasets, one dataset after the other, each id behind the prefix of its dataset.
 
-    `notes` are those of a card: what the values of class maps mean.
+    They are read when they are asked for (see `curation.dataset.rows`). `columns` are the types of added columns,
+    `notes` those of a card: what the values of class maps mean.
     """
 
-    table: pa.Table
-    owner: dict[str, int]
-    columns: dict[str, pa.DataType]
-    notes: dict[str, Any]
+    def __init__(self, datasets: Sequence[Dataset], *, prefixes: Sequence[str]) -> None:
+        self.datasets = datasets
+        self.prefixes = prefixes
+        self.columns = _added_columns(datasets)
+        self.schema = pa.schema([*SCHEMA, *(pa.field(name, kind) for name, kind in self.columns.items())])
+        self.notes = _class_notes(datasets)
+        blocks = [len(dataset.rows.starts) - 1 for dataset in datasets]
+        self._first_blocks = [0, *accumulate(blocks)]
+        ends = [0, *accumulate(map(len, datasets))]
+        self.starts = [*(end + start for end, one in zip(ends, datasets) for start in one.rows.starts[:-1]), ends[-1]]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.starts[-1]
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """All rows in memory."""
+        return pa.concat_tables([self.schema.empty_table(), *blocks_of(self)])
+
+    @cached_property
+    def owner(self) -> dict[str, int]:
+        """For each id the index of its dataset."""
+        return {
+            id_: self.owner_of(block)
+            for block in range(len(self.starts) - 1)
+            for id_ in self.block(block, ["id"])["id"].to_pylist()
+        }
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Tell whether the rows of all datasets are in memory anyway."""
+        return all(dataset.rows.is_in_memory for dataset in self.datasets)
+
+    def owner_of(self, block: int) -> int:
+        """Return the index of the dataset of a block."""
+        return bisect_right(self._first_blocks, block) - 1
+
+    def block(self, number: int, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return the rows of one block, with these columns alone where they are named."""
+        owner = self.owner_of(number)
+        dataset, prefix = self.datasets[owner], self.prefixes[owner]
+        fields = [self.schema.field(name) for name in (self.schema.names if columns is None else columns)]
+        own = [field.name for field in fields if field.name in dataset.schema.names]
+        table = dataset.rows.block(number - self._first_blocks[owner], own or ["id"])
+        arrays = [_shaped(table, field=field, dataset=dataset, prefix=prefix) for field in fields]
+        return pa.table(arrays, schema=pa.schema(fields))
+
+    def whole(self) -> pa.Table:
+        """Return all rows in memory."""
+        return self.table
 
 
 def join_tables(datasets: Sequence[Dataset], *, prefixes: Sequence[str]) -> Joined:
@@ -36,17 +90,19 @@ def join_tables(datasets: Sequence[Dataset], *, prefixes: Sequence[str]) -> Join
     Unicode form (many file systems take these for one), or when they disagree on the type of an added column or on
     what a value of their class maps means.
     """
-    columns = _added_columns(datasets)
-    schema = pa.schema([*SCHEMA, *(pa.field(name, kind) for name, kind in columns.items())])
-    tables = [_shaped(dataset, schema=schema, prefix=prefix) for dataset, prefix in zip(datasets, prefixes)]
-    _refuse_collisions(datasets, tables=tables, prefixes=prefixes)
-    owner = {id_: index for index, table in enumerate(tables) for id_ in table["id"].to_pylist()}
-    return Joined(
-        table=pa.concat_tables([schema.empty_table(), *tables]),
-        owner=owner,
-        columns=columns,
-        notes=_class_notes(datasets),
-    )
+    joined = Joined(datasets, prefixes=prefixes)
+    for index, dataset in enumerate(datasets):
+        others = [field.name for field in joined.schema if _is_of_other_type(field, dataset=dataset)]
+        for table in dataset.batches(others) if others else ():
+            for name in others:
+                _cast(table[name], field=joined.schema.field(name), dataset=datasets[index])
+    if len(datasets) > 1:
+        _refuse_collisions(joined)
+    return joined
+
+
+def _is_of_other_type(field: pa.Field, *, dataset: Dataset) -> bool:
+    return field.name in dataset.schema.names and dataset.schema.field(field.name).type != field.type
 
 
 def _class_notes(datasets: Sequence[Dataset]) -> dict[str, Any]:
@@ -60,7 +116,7 @@ def _added_columns(datasets: Sequence[Dataset]) -> dict[str, pa.DataType]:
     columns: dict[str, pa.DataType] = {}
     seen_in: dict[str, Dataset] = {}
     for dataset in datasets:
-        for field in dataset.table.schema:
+        for field in dataset.schema:
             if field.name in SCHEMA.names:
                 continue
             _refuse_unkept(field, dataset=dataset)
@@ -90,17 +146,13 @@ def _refuse_unkept(field: pa.Field, *, dataset: Dataset) -> None:
         )
 
 
-def _shaped(dataset: Dataset, *, schema: pa.Schema, prefix: str) -> pa.Table:
-    table = dataset.table
-    arrays = []
-    for field in schema:
-        if field.name not in table.column_names:
-            arrays.append(pa.nulls(table.num_rows, field.type))
-        elif field.name == "id":
-            arrays.append(pa.array([prefix + id_ for id_ in table["id"].to_pylist()], pa.string()))
-        else:
-            arrays.append(_cast(table[field.name], field=field, dataset=dataset))
-    return pa.table(arrays, schema=schema)
+def _shaped(table: pa.Table, *, field: pa.Field, dataset: Dataset, prefix: str) -> pa.ChunkedArray | pa.Array:
+    if field.name not in dataset.schema.names:
+        return pa.nulls(table.num_rows, field.type)
+    column = _cast(table[field.name], field=field, dataset=dataset)
+    if field.name != "id" or not prefix:
+        return column
+    return pc.binary_join_element_wise(prefix, column, "")
 
 
 def _cast(column: pa.ChunkedArray, *, field: pa.Field, dataset: Dataset) -> pa.ChunkedArray:
@@ -114,23 +166,49 @@ def _cast(column: pa.ChunkedArray, *, field: pa.Field, dataset: Dataset) -> pa.C
         ) from error
 
 
-def _refuse_collisions(datasets: Sequence[Dataset], *, tables: Sequence[pa.Table], prefixes: Sequence[str]) -> None:
-    owner: dict[str, int] = {}
+def _refuse_collisions(joined: Joined) -> None:
+    keys, owners = [], []
+    for owner, names in _names_of(joined):
+        keys.append(keys_of(map(_folded, names)))
+        owners.append(np.full(len(names), owner, dtype=np.int32))
+    order, is_equal = in_order(np.concatenate(keys))
+    owner_of = np.concatenate(owners)
+    firsts = owner_of[order][~is_equal][np.cumsum(~is_equal) - 1]  # equal keys keep their order
+    clashes = np.full(len(order), -1, dtype=np.int32)
+    clashes[order] = np.where(firsts != owner_of[order], firsts, -1)
+    if (clashes >= 0).any():
+        raise _collision(joined, clashes=clashes)
+
+
+def _collision(joined: Joined, *, clashes: NDArray[np.int32]) -> InputRefused:
+    """Return the refusal; `clashes` tells of each name which dataset before its own has it, -1 where none has."""
     clashing: dict[str, tuple[int, int]] = {}
-    for index, table in enumerate(tables):
-        for name in _names(table, prefix=prefixes[index]):
-            first = owner.setdefault(unicodedata.normalize("NFC", name).casefold(), index)
-            if first != index:
-                clashing.setdefault(name, (first, index))
-    if clashing:
-        names = list(clashing)
-        first, second = clashing[names[0]]
-        more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-        raise InputRefused(
-            f"names are taken twice: {', '.join(names[:NAMES_SHOWN])}{more}",
-            where=f"{datasets[first].folder} and {datasets[second].folder}",
-            remedy="give --prefix: it puts the name of each dataset's folder before its ids (these names must differ)",
-        )
+    start = 0
+    for owner, names in _names_of(joined):
+        for name, first in zip(names, clashes[start : start + len(names)].tolist(), strict=True):
+            if first >= 0:
+                clashing.setdefault(name, (first, owner))
+        start += len(names)
+    names = list(clashing)
+    first, second = clashing[names[0]]
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return InputRefused(
+        f"names are taken twice: {', '.join(names[:NAMES_SHOWN])}{more}",
+        where=f"{joined.datasets[first].folder} and {joined.datasets[second].folder}",
+        remedy="give --prefix: it puts the name of each dataset's folder before its ids (these names must differ)",
+    )
+
+
+def _names_of(joined: Joined) -> Iterator[tuple[int, list[str]]]:
+    """Yield the names that each block takes, and the index of its dataset."""
+    columns = ["id", *(name for name in FILE_COLUMNS if name in joined.schema.names)]
+    for number in range(len(joined.starts) - 1):
+        owner = joined.owner_of(number)
+        yield owner, list(_names(joined.block(number, columns), prefix=joined.prefixes[owner]))
+
+
+def _folded(name: str) -> bytes:
+    return unicodedata.normalize("NFC", name).casefold().encode()
 
 
 def _names(table: pa.Table, *, prefix: str) -> Iterator[str]:

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Any, Final, overload
 
 import msgspec
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from curation.dataset.dataset import (
-    FILE_COLUMNS,
-    MANIFEST,
-    SCHEMA,
-    Dataset,
-    named_files,
-    select_rows,
-)
-from curation.dataset.licenses import FILTERED, LicenseRules, allowed_rows
+from curation.dataset.chosen_rows import ChosenRows
+from curation.dataset.dataset import FILE_COLUMNS, Dataset
+from curation.dataset.licenses import FILTERED, LICENSE_COLUMNS, LicenseRules, row_licenses
+from curation.dataset.manifest_files import MANIFEST
+from curation.dataset.query import rows_where
 from curation.dataset.sample import COLUMNS, Item, Outcome, Plan, Sample, Source
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.operations.join import Joined, join_tables
-from curation.operations.split import refuse_leaks
+from curation.operations.leaks import refuse_leaks
 from curation.quarantine import BadRecord, Code
 from curation.storage.checksums import check_row_digest
-from curation.storage.files import fingerprint_file, link_or_copy, read_file, safe_join
+from curation.storage.files import link_or_copy, read_file, safe_join
 from curation.storage.safe_id import safe_id
 
 FOLDER_NAME: Final = re.compile(r"[A-Za-z]\w*")
@@ -54,28 +54,71 @@ def plan_merge(
     refuse_twice(datasets)
     prefixes = prefixes_of(datasets, prefix=prefix)
     joined = join_tables(datasets, prefixes=prefixes)
-    kept, filtered = _selected(joined, like=datasets[0], query=query, licenses=licenses, limit=limit)
-    if drop_splits:
-        kept = kept.set_column(
-            kept.column_names.index("split"), SCHEMA.field("split"), pa.nulls(len(kept), pa.string())
-        )
-    refuse_leaks(kept, where=" + ".join(str(dataset.folder) for dataset in datasets), remedy=LEAK_REMEDY)
-    manifests = [fingerprint_file(dataset.folder / MANIFEST)[:16] for dataset in datasets]
+    chosen, filtered = _selected(joined, like=datasets[0], query=query, licenses=licenses, limit=limit)
+    if not drop_splits:
+        refuse_leaks(chosen.batches, where=" + ".join(str(one.folder) for one in datasets), remedy=LEAK_REMEDY)
+    manifests = [dataset.card.manifest_sha256[:16] for dataset in datasets]
     settings = {"prefix": prefix, "where": query, "drop_splits": drop_splits, "limit": limit, "manifests": manifests}
     return Plan(
         command="merge",
         settings=settings | ({} if licenses is None else {"licenses": msgspec.to_builtins(licenses)}),
         sources=joined_sources(source for dataset in datasets for source in dataset.card.sources),
-        considered=joined.table.num_rows,
-        items=[merge_item(row, joined=joined, datasets=datasets, prefixes=prefixes) for row in kept.to_pylist()],
+        considered=len(joined),
+        items=MergeItems(chosen, joined=joined, drop_splits=drop_splits),
         work=merge_sample,
         filtered=filtered,
         parents=[parent_name(dataset) for dataset in datasets],
         inputs=[dataset.folder for dataset in datasets],
-        folders=named_folders(kept),
+        folders=folders_of(chosen.batches(FILE_COLUMNS)),
         columns=joined.columns,
         notes=joined.notes,
     )
+
+
+class MergeItems(Sequence[Item]):
+    """What `merge_sample` needs for each of some rows, made when it is asked for."""
+
+    def __init__(self, rows: ChosenRows, *, joined: Joined, drop_splits: bool = False) -> None:
+        self.rows = rows
+        self._joined = joined
+        self._drop_splits = drop_splits
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, key: int) -> Item: ...
+    @overload
+    def __getitem__(self, key: slice) -> list[Item]: ...
+    def __getitem__(self, key: int | slice) -> Item | list[Item]:
+        """Return one item, or a list of them."""
+        if isinstance(key, slice):
+            places = self.rows.places[key].tolist()
+            return [self._item(row, place=place) for row, place in zip(self.rows[key], places, strict=True)]
+        return self._item(self.rows[key], place=int(self.rows.places[key]))
+
+    def __iter__(self) -> Iterator[Item]:
+        """Yield the items in their order."""
+        for row, place in zip(self.rows, self.rows.places.tolist(), strict=True):
+            yield self._item(row, place=place)
+
+    def ids(self) -> Iterator[str]:
+        """Yield the id of each, in their order."""
+        return self.rows.column("id")
+
+    def without(self, done: Collection[str]) -> Sequence[Item]:
+        """Return the items whose id is not among these."""
+        if not done:
+            return self
+        is_left = np.fromiter((id_ not in done for id_ in self.ids()), dtype=np.bool_, count=len(self))
+        rows = ChosenRows(self.rows.rows, self.rows.places[is_left])
+        return MergeItems(rows, joined=self._joined, drop_splits=self._drop_splits)
+
+    def _item(self, row: dict[str, Any], *, place: int) -> Item:
+        owner = self._joined.owner_of(bisect_right(self._joined.starts, place) - 1)
+        kept = row | {"split": None} if self._drop_splits else row
+        return _item(kept, dataset=self._joined.datasets[owner], prefix=self._joined.prefixes[owner])
 
 
 def merge_sample(item: Item, folder: Path) -> Outcome:
@@ -107,15 +150,30 @@ def merge_sample(item: Item, folder: Path) -> Outcome:
 def merge_item(row: dict[str, Any], *, joined: Joined, datasets: Sequence[Dataset], prefixes: Sequence[str]) -> Item:
     """Return what `merge_sample` needs for one row of the joined table."""
     index = joined.owner[row["id"]]
-    origin = datasets[index].folder.resolve()
-    payload = {"folder": str(origin), "prefix": prefixes[index], "row": row}
-    return Item(id=row["id"], payload=payload, file=str(origin / str(row["image"])))
+    return _item(row, dataset=datasets[index], prefix=prefixes[index])
 
 
 def named_folders(table: pa.Table) -> tuple[str, ...]:
     """Return the folders below a dataset that the rows of a table name."""
-    named = {str(PurePosixPath(path).parent) for path in named_files(table)}
-    return tuple(sorted({"images", *(name for name in named if FOLDER_NAME.fullmatch(name))}))
+    return folders_of([table.select([name for name in FILE_COLUMNS if name in table.column_names])])
+
+
+def folders_of(tables: Iterable[pa.Table]) -> tuple[str, ...]:
+    """Return the folders below a dataset that columns of files name."""
+    named = set()
+    for table in tables:
+        for column in table.columns:
+            paths = column.cast(pa.string()).drop_null()
+            inside = paths.filter(pc.match_substring(paths, "/"))
+            named.update(pc.unique(pc.replace_substring_regex(inside, "/[^/]*$", "")).to_pylist())
+    folders = {str(PurePosixPath(name)) for name in named}
+    return tuple(sorted({"images", *(name for name in folders if FOLDER_NAME.fullmatch(name))}))
+
+
+def _item(row: dict[str, Any], *, dataset: Dataset, prefix: str) -> Item:
+    origin = dataset.folder.resolve()
+    payload = {"folder": str(origin), "prefix": prefix, "row": row}
+    return Item(id=row["id"], payload=payload, file=str(origin / str(row["image"])))
 
 
 def joined_sources(sources: Iterable[Source]) -> list[Source]:
@@ -157,16 +215,29 @@ def refuse_twice(datasets: Sequence[Dataset]) -> None:
 
 def _selected(
     joined: Joined, *, like: Dataset, query: str | None, licenses: LicenseRules | None, limit: int | None
-) -> tuple[pa.Table, dict[str, int]]:
-    table = joined.table
+) -> tuple[ChosenRows, dict[str, int]]:
+    """Return the rows that are kept, in the order of their ids, and how many are not, by reason."""
+    holds: NDArray[np.bool_] = np.ones(len(joined), dtype=np.bool_)
     if query is not None:
-        table = select_rows(Dataset(folder=like.folder, card=like.card, table=table), query)
-    asked = table.num_rows
-    table = allowed_rows(table, rules=licenses)
-    allowed = table.num_rows
-    table = table.sort_by("id").slice(0, limit)
-    counts = {"query": joined.table.num_rows - asked, FILTERED: asked - allowed, "limit": allowed - table.num_rows}
-    return table, {reason: number for reason, number in counts.items() if number}
+        holds = rows_where(Dataset(folder=like.folder, card=like.card, rows=joined), query)
+    asked = np.flatnonzero(holds)
+    allowed = asked
+    if licenses is not None:
+        texts = (one for table in ChosenRows(joined, asked).batches(LICENSE_COLUMNS) for one in row_licenses(table))
+        is_allowed = np.fromiter(map(licenses.allow_all, texts), dtype=np.bool_, count=len(asked))
+        allowed = asked[is_allowed]
+    kept = _by_id(joined, places=allowed)[:limit]
+    counts = {"query": len(joined) - len(asked), FILTERED: len(asked) - len(allowed), "limit": len(allowed) - len(kept)}
+    return ChosenRows(joined, kept), {reason: number for reason, number in counts.items() if number}
+
+
+def _by_id(joined: Joined, *, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the places of rows in the order of their ids; those of one dataset are."""
+    if len(joined.datasets) == 1:
+        return places
+    ids = [table["id"] for table in ChosenRows(joined, places).batches(["id"])]
+    order = pc.sort_indices(pa.chunked_array([chunk for one in ids for chunk in one.chunks], pa.string()))
+    return np.asarray(places[order.to_numpy()], dtype=np.int64)
 
 
 def refuse_own_output(datasets: Sequence[Dataset], *, out: Path) -> None:

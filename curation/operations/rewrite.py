@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from curation.dataset.dataset import Dataset, read_dataset, settle_card
+from curation.dataset.dataset import Dataset, read_dataset
+from curation.dataset.manifest_files import settle_card
 from curation.storage.claimed_folder import lock_file
 from curation.storage.lock import exclusive
 
@@ -19,6 +20,5 @@ def rewriting(folder: Path) -> Iterator[Dataset]:
     """
     read_dataset(folder)
     with exclusive(lock_file(folder)):
-        dataset = read_dataset(folder)
-        settle_card(dataset)
-        yield dataset
+        settle_card(folder)
+        yield read_dataset(folder)

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from curation.dataset.card import Card
 from curation.dataset.dataset import FILE_COLUMNS, Dataset, named_files, read_quarantine, write_dataset
 from curation.dataset.licenses import license_counts
+from curation.dataset.rows import InMemory
 from curation.operations.rewrite import rewriting
 from curation.quarantine import BadRecord
 from curation.storage.files import TEMPORARY_PREFIX, link_or_copy, make_folder, safe_join, telling_where
@@ -53,7 +54,7 @@ def set_aside_samples(folder: Path, problems: Mapping[str, BadRecord], *, stage:
                 table=table,
                 quarantine=[*read_quarantine(folder), *lines],
             )
-            dataset = Dataset(folder=folder, card=card, table=table)
+            dataset = Dataset(folder=folder, card=card, rows=InMemory(table))
         _take_away(dataset)
         return card
 

@@ -6,30 +6,28 @@ Samples with the same image (equal SHA-256) count as one group: else the same pi
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from curation.dataset.card import Card
-from curation.dataset.dataset import Dataset, read_quarantine, write_dataset
+from curation.dataset.dataset import read_quarantine
+from curation.dataset.manifest_files import write_rows
 from curation.errors import ConfigurationProblem, InputRefused
-from curation.operations.clusters import Clusters
+from curation.operations.leak_groups import Batches, LeakGroups, Numbers, batches_of, find_leak_groups
+from curation.operations.leaks import SPLITS, refuse_known_leaks, splits_of_rows, told_counts
 from curation.operations.rewrite import rewriting
 from curation.setting import setting
 
-SPLITS: Final = ("train", "val", "test")
-NAMES_SHOWN: Final = 5
-IMAGE_COLUMNS: Final = ("sha256", "foreground_sha256", "background_sha256", "second_sha256")
-"""Hashes of what a sample shows; only fused samples have more than the first."""
-BEHIND: Final = ("background_group", "second_group")
-"""The groups of the photographs behind the person of a fused sample, whose own `group` is that of the person."""
-IDENTITY_COLUMNS: Final = ("id", "group", *IMAGE_COLUMNS, *BEHIND)
-"""What tells which samples belong together."""
+AGAIN: Final = "give --overwrite to split all samples again"
+DRAWN_BYTES: Final = 16
+"""Of the hash by which groups are drawn; two of ten million that agree in them are not to be met."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,31 +55,69 @@ class SplitShares:
         return {"val": self.val, "test": self.test, "train": 1 - self.val - self.test}[split]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Splitting:
+    """How rows are split: of each the number of its split among `SPLITS`, before and now; -1 where it has none.
+
+    A split that is none of them has the number -2.
+    """
+
+    before: NDArray[np.int8]
+    now: NDArray[np.int8]
+
+    @property
+    def is_changed(self) -> bool:
+        """Tell whether any row has another split than before."""
+        return not np.array_equal(self.before, self.now)
+
+    @property
+    def kept(self) -> int:
+        """The number of rows that have the split that they had."""
+        return int(((self.before == self.now) & (self.before >= 0)).sum())
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of rows in each split."""
+        return told_counts({split: int((self.now == number).sum()) for number, split in enumerate(SPLITS)})
+
+
 def split_dataset(folder: Path, *, shares: SplitShares, seed: int, keep: bool = True, from_train: bool = False) -> Card:
     """Split the dataset in `folder` in place and give its card; where all splits are kept, nothing is changed.
 
     Raises InputRefused when a group lies on two sides already, EnvironmentProblem when the folder is in use.
     """
+    return split_in_place(folder, shares=shares, seed=seed, keep=keep, from_train=from_train)[0]
+
+
+def split_in_place(
+    folder: Path, *, shares: SplitShares, seed: int, keep: bool = True, from_train: bool = False
+) -> tuple[Card, Splitting]:
+    """Split a dataset as `split_dataset` does; give its card, and how its rows were split."""
     with rewriting(folder) as dataset:
-        table = assign_splits(dataset.table, shares=shares, seed=seed, keep=keep, from_train=from_train)
-        if keep and table.equals(dataset.table):
-            return dataset.card  # its note tells how these splits were made
-        card = noted_card(dataset, table=table, shares=shares, seed=seed)
-        if card != dataset.card or not table.equals(dataset.table):
-            return write_dataset(folder, card=card, table=table, quarantine=read_quarantine(folder))
-        return card
-
-
-def noted_card(dataset: Dataset, *, table: pa.Table, shares: SplitShares, seed: int) -> Card:
-    """Return the dataset's card with a note of how `table` was split."""
-    note = {"seed": seed, "val": shares.val, "test": shares.test, "counts": split_counts(table)}
-    return msgspec.structs.replace(dataset.card, notes={**dataset.card.notes, "split": note})
+        found = draw_splits(batches_of(dataset), shares=shares, seed=seed, keep=keep, from_train=from_train)
+        if keep and not found.is_changed:
+            return dataset.card, found  # its note tells how these splits were made
+        note = {"seed": seed, "val": shares.val, "test": shares.test, "counts": found.counts}
+        card = msgspec.structs.replace(dataset.card, notes={**dataset.card.notes, "split": note})
+        if card != dataset.card or found.is_changed:
+            rows = _split_rows(dataset.batches(), splitting=found)
+            card = write_rows(folder, card=card, rows=rows, quarantine=read_quarantine(folder))
+        return card, found
 
 
 def assign_splits(
     table: pa.Table, *, shares: SplitShares, seed: int, keep: bool = True, from_train: bool = False
 ) -> pa.Table:
-    """Return the table with its `split` column filled.
+    """Return the table with its `split` column filled: see `draw_splits`."""
+    found = draw_splits(batches_of(table), shares=shares, seed=seed, keep=keep, from_train=from_train)
+    (split,) = _split_rows([table], splitting=found)
+    return split
+
+
+def draw_splits(
+    batches: Batches, *, shares: SplitShares, seed: int, keep: bool = True, from_train: bool = False
+) -> Splitting:
+    """Draw a split for every row.
 
     With `keep` a group that has a split stays there, so that a test set stays frozen when samples are added. The
     other groups come in the order of a hash of seed and name, each to the split that is furthest below its share;
@@ -89,89 +125,81 @@ def assign_splits(
     as that brings it nearer to its share; the last one stays. Raises InputRefused when a kept group lies in more than
     one split.
     """
-    groups = leak_groups(table)
-    sizes = Counter(groups)
-    chosen = _present(table, groups=groups) if keep else {}
-    filled = Counter(dict.fromkeys(SPLITS, 0))
-    wanted = [split for split in SPLITS if shares.of(split) > 0]
-    for group, split in chosen.items():
-        filled[split] += sizes[group]
-    for group in sorted(sizes.keys() - chosen.keys(), key=lambda name: _draw(name, seed=seed)):
-        split = max(wanted, key=lambda name: shares.of(name) * table.num_rows - filled[name])
-        chosen[group] = split
-        filled[split] += sizes[group]
-    missing, left = shares.val * table.num_rows - filled["val"], filled["train"]
-    training = [group for group, split in chosen.items() if split == "train"] if from_train else []
-    for group in sorted(training, key=lambda name: _draw(name, seed=seed)):
-        if sizes[group] < min(2 * missing, left):
-            chosen[group] = "val"
-            missing, left = missing - sizes[group], left - sizes[group]
-    column = pa.array([chosen[group] for group in groups], pa.string())
-    return table.set_column(table.column_names.index("split"), "split", column)
+    groups = find_leak_groups(batches)
+    names, before = splits_of_rows(batches)
+    own = np.array([*(SPLITS.index(name) if name in SPLITS else -2 for name in names), -1], dtype=np.int8)
+    chosen = np.full(len(groups), -1, dtype=np.int8)
+    if keep:
+        _refuse_unfit(groups, names=names, splits=before)
+        chosen[groups.of_row[before >= 0]] = own[before[before >= 0]]
+    sizes = groups.sizes()
+    if from_train or (chosen < 0).any():
+        order = _drawn_order(groups, seed=seed)
+        _fill(chosen, order=order, sizes=sizes, shares=shares)
+        if from_train:
+            _take_from_train(chosen, order=order, sizes=sizes, shares=shares)
+    return Splitting(before=own[before], now=chosen[groups.of_row])
 
 
-def leak_groups(table: pa.Table) -> list[str]:
-    """Return for every row the name of what must stay together: its group, joined with groups that share an image.
-
-    A fused sample shows two photographs or three, and joins what belongs to any. A joined group is named for its first
-    member in alphabetical order. A row without a group stands for itself.
-
-    >>> rows = {"id": ["a", "b", "c"], "group": ["g2", "g1", "g3"], "sha256": ["x", "x", "y"]}
-    >>> leak_groups(pa.table(rows))
-    ['g1', 'g1', 'g3']
-    """
-    names = table["group"].to_pylist()
-    ids = table["id"].to_pylist()
-    groups = [id_ if name is None else name for name, id_ in zip(names, ids, strict=True)]
-    clusters = Clusters[str]()
-    shown = [digest for column in IMAGE_COLUMNS for digest in _values(table, column)]
-    clusters.join_equal(groups * len(IMAGE_COLUMNS), values=shown)
-    for column in BEHIND:
-        for group, other in zip(groups, _values(table, column), strict=True):
-            if other is not None:
-                clusters.join(group, second=other)
-    return [clusters.leader(group) for group in groups]
-
-
-def _values(table: pa.Table, column: str) -> list[Any]:
-    return table[column].to_pylist() if column in table.column_names else [None] * len(table)
-
-
-def groups_across_splits(table: pa.Table) -> dict[str, tuple[str, ...]]:
-    """Return the groups that lie in more than one split, with these splits; rows without a split do not count."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for group, split in zip(leak_groups(table), table["split"].to_pylist(), strict=True):
-        if split is not None:
-            found[group].add(split)
-    return {group: tuple(sorted(splits)) for group, splits in sorted(found.items()) if len(splits) > 1}
-
-
-def refuse_leaks(table: pa.Table, *, where: object, remedy: str) -> None:
-    """Raise InputRefused, naming some, when groups lie in more than one split."""
-    if leaks := groups_across_splits(table):
-        shown = "; ".join(f"{group!r} in {' and '.join(leaks[group])}" for group in list(leaks)[:NAMES_SHOWN])
+def _refuse_unfit(groups: LeakGroups, *, names: Sequence[str], splits: Numbers) -> None:
+    """Refuse splits that cannot be kept."""
+    refuse_known_leaks(groups, names=names, splits=splits, where="the manifest", remedy=AGAIN)
+    if strange := sorted(set(names) - set(SPLITS)):
         raise InputRefused(
-            f"{len(leaks)} groups (or equal images) lie in more than one split: {shown}", where=where, remedy=remedy
+            f"the column split holds {', '.join(map(repr, strange))}; it may hold {', '.join(SPLITS)}", remedy=AGAIN
         )
 
 
-def split_counts(table: pa.Table) -> dict[str, int]:
-    """Return the number of samples in each split, in the order train, val, test; `none` where a sample has no split."""
-    counted = Counter(table["split"].to_pylist())
-    counts = {split: counted[split] for split in SPLITS}
-    return counts | ({"none": counted[None]} if counted[None] else {})
+def _fill(chosen: NDArray[np.int8], *, order: NDArray[np.int64], sizes: NDArray[np.int64], shares: SplitShares) -> None:
+    """Give every group that has no split, in this order, the one that is furthest below its share."""
+    total = int(sizes.sum())
+    filled = [int(sizes[chosen == number].sum()) for number in range(len(SPLITS))]
+    aims = {number: shares.of(split) * total for number, split in enumerate(SPLITS) if shares.of(split) > 0}
+    waiting = order[chosen[order] < 0]
+    given = []
+    for size in sizes[waiting].tolist():
+        split = max(aims, key=lambda number: aims[number] - filled[number])
+        filled[split] += size
+        given.append(split)
+    chosen[waiting] = np.array(given, dtype=np.int8)
 
 
-def _present(table: pa.Table, *, groups: Sequence[str]) -> dict[str, str]:
-    refuse_leaks(table, where="the manifest", remedy="give --overwrite to split all samples again")
-    present = {g: s for g, s in zip(groups, table["split"].to_pylist(), strict=True) if s is not None}
-    if strange := sorted(set(present.values()) - set(SPLITS)):
-        raise InputRefused(
-            f"the column split holds {', '.join(map(repr, strange))}; it may hold {', '.join(SPLITS)}",
-            remedy="give --overwrite to split all samples again",
-        )
-    return present
+def _take_from_train(
+    chosen: NDArray[np.int8], *, order: NDArray[np.int64], sizes: NDArray[np.int64], shares: SplitShares
+) -> None:
+    train, val = SPLITS.index("train"), SPLITS.index("val")
+    missing = shares.val * int(sizes.sum()) - int(sizes[chosen == val].sum())
+    left = int(sizes[chosen == train].sum())
+    training = order[chosen[order] == train]
+    taken = []
+    for group, size in zip(training.tolist(), sizes[training].tolist(), strict=True):
+        if size < min(2 * missing, left):
+            taken.append(group)
+            missing, left = missing - size, left - size
+    chosen[taken] = val
 
 
-def _draw(group: str, *, seed: int) -> str:
-    return hashlib.sha256(f"{seed}\0{group}".encode("utf-8", "surrogatepass")).hexdigest()
+def _drawn_order(groups: LeakGroups, *, seed: int) -> NDArray[np.int64]:
+    """Return the groups in the order of a hash of seed and name."""
+    drawn = np.empty((len(groups), 2), dtype=np.uint64)
+    for clusters, names in groups.single_names():
+        drawn[clusters] = _draws(names, seed=seed)
+    if joined := groups.names(groups.is_joined):
+        drawn[list(joined)] = _draws([name.encode() for name in joined.values()], seed=seed)
+    return np.asarray(np.lexsort((drawn[:, 1], drawn[:, 0])), dtype=np.int64)
+
+
+def _draws(names: Iterable[bytes], *, seed: int) -> NDArray[np.uint64]:
+    before = f"{seed}\0".encode()
+    data = b"".join([hashlib.sha256(before + name).digest()[:DRAWN_BYTES] for name in names])
+    return np.frombuffer(data, dtype=">u8").reshape(-1, 2).astype(np.uint64)
+
+
+def _split_rows(tables: Iterable[pa.Table], *, splitting: Splitting) -> Iterator[pa.Table]:
+    """Yield the rows, some at a time, with their splits of now."""
+    start = 0
+    for table in tables:
+        numbers = splitting.now[start : start + table.num_rows]
+        start += table.num_rows
+        column = pa.array(SPLITS, pa.string()).take(pa.array(numbers, mask=numbers < 0))
+        yield table.set_column(table.column_names.index("split"), "split", column)

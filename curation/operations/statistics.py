@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 import msgspec
 import numpy as np
-import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from curation.dataset.card import Counts
 from curation.dataset.dataset import Dataset
 from curation.dataset.label_sources import counted_sources
-from curation.dataset.licenses import flagged_counts, row_licenses
+from curation.dataset.licenses import LICENSE_COLUMNS, RESTRICTIONS, flagged_counts, row_licenses
 from curation.dataset.sample import COLUMNS
-from curation.operations.split import groups_across_splits, leak_groups
+from curation.operations.leak_groups import Batches, batches_of, find_leak_groups
+from curation.operations.leaks import clusters_across_splits, splits_of_rows
 
 AREA_BINS: Final = 10
 QUANTILES: Final = (0.05, 0.5, 0.95)
 UNKNOWN: Final = "none"
+COUNTED: Final = ("source", "split", "license", "label_version", "persons")
+MEASURED: Final = ("person_area", "width", "height")
+FILES: Final = ("mask", "alpha", "trimap")
 
 
 class Range(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +87,12 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
 
 def describe(dataset: Dataset) -> Statistics:
     """Return the numbers of a dataset, from its card and manifest alone."""
-    table, card = dataset.table, dataset.card
+    card, batches = dataset.card, batches_of(dataset)
+    groups = find_leak_groups(batches)
+    across = clusters_across_splits(groups, splits=splits_of_rows(batches)[1])
+    number_of_groups = len(groups)
+    del groups  # what follows needs the memory
+    tally = _tallied(batches)
     return Statistics(
         folder=str(dataset.folder),
         name=card.name,
@@ -89,25 +100,58 @@ def describe(dataset: Dataset) -> Statistics:
         samples=len(dataset),
         counts=card.counts,
         records=card.records,
-        by_source=_counted(table["source"]),
-        by_split=_counted(table["split"]),
-        by_license=_counted(table["license"]),
-        **flagged_counts(row_licenses(table)),
-        by_label_version=_counted(table["label_version"]),
-        by_persons=_counted(table["persons"]),
-        by_label_source=counted_sources(table),
-        person_area=area_spread(table["person_area"].to_pylist()),
-        width_px=_range(table["width"]),
-        height_px=_range(table["height"]),
-        groups=len(set(leak_groups(table))),
-        groups_across_splits=len(groups_across_splits(table)),
-        with_mask=table.num_rows - table["mask"].null_count,
-        with_alpha=table.num_rows - table["alpha"].null_count,
-        with_trimap=table.num_rows - table["trimap"].null_count,
-        columns_added={field.name: str(field.type) for field in table.schema if field.name not in COLUMNS},
+        by_source=tally.by("source"),
+        by_split=tally.by("split"),
+        by_license=tally.by("license"),
+        **tally.flagged,
+        by_label_version=tally.by("label_version"),
+        by_persons=tally.by("persons"),
+        by_label_source=dict(tally.label_sources.most_common()),
+        person_area=_spread(tally.values["person_area"], unknown=tally.nulls["person_area"]),
+        width_px=_range(tally.values["width"]),
+        height_px=_range(tally.values["height"]),
+        groups=number_of_groups,
+        groups_across_splits=len(across),
+        with_mask=len(dataset) - tally.nulls["mask"],
+        with_alpha=len(dataset) - tally.nulls["alpha"],
+        with_trimap=len(dataset) - tally.nulls["trimap"],
+        columns_added={field.name: str(field.type) for field in dataset.schema if field.name not in COLUMNS},
         parents=card.parents,
         reread=dict(dataset.reread),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Tally:
+    """What was counted in the columns of all rows; `values` are those that are known of a column, in any order."""
+
+    counted: dict[str, Counter[Any]]
+    nulls: Counter[str]
+    values: dict[str, NDArray[Any]]
+    flagged: Counter[str]
+    label_sources: Counter[str]
+
+    def by(self, column: str) -> dict[str, int]:
+        """Return the number of rows for each value, the largest number first."""
+        counted = {UNKNOWN if value is None else str(value): number for value, number in self.counted[column].items()}
+        return dict(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _tallied(batches: Batches) -> _Tally:
+    counted: dict[str, Counter[Any]] = {name: Counter() for name in COUNTED}
+    nulls, flagged, label_sources = Counter[str](), Counter[str](dict.fromkeys(RESTRICTIONS, 0)), Counter[str]()
+    values: dict[str, list[NDArray[Any]]] = {name: [] for name in MEASURED}
+    for table in batches([*dict.fromkeys((*COUNTED, *MEASURED, *FILES, *LICENSE_COLUMNS))]):
+        for name in COUNTED:
+            found = pc.value_counts(table[name].combine_chunks())
+            counted[name].update(dict(zip(found.field(0).to_pylist(), found.field(1).to_pylist(), strict=True)))
+        for name in MEASURED:
+            values[name].append(table[name].drop_null().to_numpy())
+        nulls.update({name: table[name].null_count for name in (*FILES, *MEASURED)})
+        flagged.update(flagged_counts(row_licenses(table)))
+        label_sources.update(counted_sources(table))
+    joined = {name: np.concatenate(some) for name, some in values.items()}
+    return _Tally(counted=counted, nulls=nulls, values=joined, flagged=flagged, label_sources=label_sources)
 
 
 def area_spread(areas: list[float | None]) -> AreaSpread:
@@ -119,18 +163,16 @@ def area_spread(areas: list[float | None]) -> AreaSpread:
     [1, 0, 0, 0, 0, 0, 0, 0, 0, 2]
     """
     known = np.array([area for area in areas if area is not None], dtype=np.float64)
+    return _spread(known, unknown=len(areas) - known.size)
+
+
+def _spread(known: NDArray[Any], *, unknown: int) -> AreaSpread:
     p5, p50, p95 = (float(np.quantile(known, share)) if known.size else None for share in QUANTILES)
     histogram, _ = np.histogram(known, bins=AREA_BINS, range=(0.0, 1.0))
-    return AreaSpread(p5=p5, p50=p50, p95=p95, histogram=histogram.tolist(), unknown=len(areas) - known.size)
+    return AreaSpread(p5=p5, p50=p50, p95=p95, histogram=histogram.tolist(), unknown=unknown)
 
 
-def _counted(column: pa.ChunkedArray | pa.Array) -> dict[str, int]:
-    counted = Counter(UNKNOWN if value is None else str(value) for value in column.to_pylist())
-    return dict(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0])))
-
-
-def _range(column: pa.ChunkedArray) -> Range | None:
-    values = column.drop_null().to_numpy()
+def _range(values: NDArray[Any]) -> Range | None:
     if not values.size:
         return None
     return Range(low=int(values.min()), median=int(np.median(values)), high=int(values.max()))

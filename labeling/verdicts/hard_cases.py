@@ -11,12 +11,13 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
-from curation.dataset.dataset import MANIFEST, Dataset, of_ids
+from curation.dataset.dataset import Dataset, of_ids
+from curation.dataset.rows import blocks_of
 from curation.dataset.sample import COLUMNS, Item, Outcome, Plan
 from curation.operations.join import Joined
 from curation.operations.merge import joined_sources, merge_item, merge_sample, named_folders, parent_name
 from curation.quarantine import QuarantineRecord
-from curation.storage.files import fingerprint_file, link_or_copy, make_folder, read_file, write_durable
+from curation.storage.files import link_or_copy, make_folder, read_file, write_durable
 from models.data.class_maps import PREDICTED_CLASSES
 from models.evaluation.score_table import PREDICTIONS, SCORED_VERSION, SCORES
 
@@ -55,16 +56,16 @@ def plan_hard_cases(origin: Origin, *, mined: Mined, settings: Mapping[str, Any]
     """Plan the dataset of hard cases; its samples name the dataset and the id that they come from."""
     scores = {row["id"]: row for row in mined.scores.to_pylist()}
     ranks = {id_: rank for rank, id_ in enumerate(mined.hard, start=1)}
-    kept = of_ids(origin.joined.table, ranks)
+    kept = pa.concat_tables([of_ids(table, ranks) for table in blocks_of(origin.joined)])
     filtered = dict(mined.filtered) | {NOT_HARD: len(scores) - len(ranks)}
-    manifests = [fingerprint_file(dataset.folder / MANIFEST)[:16] for dataset in origin.datasets]
+    manifests = [dataset.card.manifest_sha256[:16] for dataset in origin.datasets]
     mapped = frozenset(path.stem for path in (mined.staging / PREDICTED_CLASSES).glob("*.png"))
     earlier = [name for name in (PREDICTION, PREDICTED_CLASSES) if name in kept.column_names]
     return Plan(
         command="mine",
         settings={**settings, "manifests": manifests},
         sources=joined_sources(source for dataset in origin.datasets for source in dataset.card.sources),
-        considered=origin.joined.table.num_rows,
+        considered=len(origin.joined),
         items=[
             _item(row, origin=origin, score=scores[row["id"]], rank=ranks[row["id"]], mapped=mapped)
             for row in kept.to_pylist()

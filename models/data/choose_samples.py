@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.dataset.dataset import Dataset, select_rows
+from curation.dataset.dataset import Dataset
 from curation.dataset.label_sources import counted_sources, label_licenses
 from curation.dataset.licenses import (
     FILTERED,
@@ -22,8 +22,10 @@ from curation.dataset.licenses import (
     row_licenses,
 )
 from curation.dataset.made_before import is_incomplete
+from curation.dataset.query import select_rows
+from curation.dataset.rows import InMemory
 from curation.errors import InputRefused
-from curation.operations.split import IDENTITY_COLUMNS, leak_groups
+from curation.operations.leak_groups import IDENTITY_COLUMNS, leak_groups
 from curation.storage.checksums import digest_column
 from models.data.truth import has_truth
 
@@ -196,7 +198,7 @@ def _asked_for(dataset: Dataset, *, choice: SampleChoice, left_out: Counter[str]
     table = of_split(dataset.table, "train", None)
     left_out["other_split"] += len(dataset.table) - len(table)
     if choice.query is not None and len(table):
-        kept = select_rows(Dataset(folder=dataset.folder, card=dataset.card, table=table), choice.query)
+        kept = select_rows(Dataset(folder=dataset.folder, card=dataset.card, rows=InMemory(table)), choice.query)
         left_out["query"] += len(table) - len(kept)
         table = kept
     allowed = allowed_rows(table, rules=choice.licenses)

@@ -24,7 +24,7 @@ from curation.fusion.fuse import FusionRules, fuse
 from curation.fusion.texture import edge_of
 from curation.images.pixels import Alpha, Image, Mask, decode_image
 from curation.matting.composite import colours_of_masked, person_colours, soft_alpha
-from curation.operations.split import IDENTITY_COLUMNS, leak_groups
+from curation.operations.leak_groups import IDENTITY_COLUMNS, leak_groups
 from curation.quarantine import BadRecord, Code
 from curation.storage.files import read_file, safe_join
 

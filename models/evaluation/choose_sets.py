@@ -11,8 +11,9 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 import pyarrow as pa
 
-from curation.dataset.dataset import Dataset, of_ids, read_dataset, select_rows
+from curation.dataset.dataset import Dataset, of_ids, read_dataset
 from curation.dataset.made_before import is_incomplete
+from curation.dataset.query import select_rows
 from curation.errors import InputRefused
 from curation.operations.merge import refuse_twice
 from curation.quarantine import BadRecord

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from curation.building.build_dataset import quarantine_limit
 from curation.dataset.card import QUARANTINE
-from curation.dataset.dataset import quarantine_lines
+from curation.dataset.manifest_files import quarantine_lines
 from curation.errors import InputRefused
 from curation.storage.files import make_folder, write_durable
 from curation.storage.journal import Journal

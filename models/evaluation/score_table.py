@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.dataset.dataset import Dataset
 from curation.errors import InputRefused
@@ -145,15 +146,20 @@ def outdated_ids(dataset: Dataset, *, scores: Path | None = None) -> frozenset[s
     The scores are those in the folder `scores`, else those in the dataset: the column of its manifest tells, or, where
     an earlier version mined it, its `scores.parquet`.
     """
-    now = dict(zip(*(dataset.table[name].to_pylist() for name in ("id", "label_version")), strict=True))
-    if scores is None and SCORED_VERSION in dataset.table.column_names:
-        table, column = dataset.table, SCORED_VERSION
-    elif scores is not None or (dataset.folder / SCORES).exists():
-        table, column = read_scores(scores or dataset.folder), "label_version"
-    else:
+    if scores is None and SCORED_VERSION in dataset.schema.names:
+        rows = dataset.batches(["id", "label_version", SCORED_VERSION])
+        found = (table.filter(pc.field(SCORED_VERSION) != pc.field("label_version")) for table in rows)
+        return frozenset(id_ for table in found for id_ in table["id"].to_pylist())
+    if scores is None and not (dataset.folder / SCORES).exists():
         return frozenset()
-    then = zip(table["id"].to_pylist(), table[column].to_pylist(), strict=True)
-    return frozenset(id_ for id_, version in then if version is not None and now.get(id_, version) != version)
+    scored = read_scores(scores or dataset.folder)
+    then = dict(zip(*(scored[name].to_pylist() for name in ("id", "label_version")), strict=True))
+    outdated = set()
+    for table in dataset.batches(["id", "label_version"]):
+        for id_, version in zip(*(table[name].to_pylist() for name in ("id", "label_version")), strict=True):
+            if then.get(id_) not in (None, version):
+                outdated.add(id_)
+    return frozenset(outdated)
 
 
 def columns_of(table: pa.Table) -> ScoreColumns:

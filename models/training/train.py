@@ -11,10 +11,10 @@ import msgspec
 import numpy as np
 from lightning.fabric import Fabric
 
-from curation.dataset.dataset import MANIFEST, Dataset, read_dataset
+from curation.dataset.dataset import Dataset, read_dataset
 from curation.errors import ConfigurationProblem
 from curation.storage.claimed_folder import lock_file
-from curation.storage.files import fingerprint_file, make_folder, write_durable
+from curation.storage.files import make_folder, write_durable
 from curation.storage.lock import exclusive
 from models.data.augmentation import POLICIES, Policy
 from models.data.bands import warnings_of_bands
@@ -111,7 +111,7 @@ def plan_training(settings: TrainSettings) -> TrainingPlan:
         for stage in settings.stages
     )
     fusions = tuple(_fusion(stage, settings=settings, datasets=datasets) for stage in settings.stages)
-    data = {name: fingerprint_file(dataset.folder / MANIFEST) for name, dataset in datasets.items()}
+    data = {name: dataset.card.manifest_sha256 for name, dataset in datasets.items()}
     for stage, own in zip(settings.stages, chosen, strict=True):
         if isinstance(own, ChosenClasses):
             data[stage.data[0]] = own.fingerprint

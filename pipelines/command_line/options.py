@@ -145,10 +145,11 @@ class Result:
 
         Raises InputRefused where there is none: the command makes none, or it was a dry run.
         """
-        from curation.dataset.dataset import MANIFEST, read_dataset
+        from curation.dataset.dataset import read_dataset
+        from curation.dataset.manifest_files import is_dataset
 
         folder, is_dry = self.data.get("out", self.data.get("dataset")), self.data.get("dry_run")
-        if is_dry or folder is None or not (Path(folder) / MANIFEST).exists():
+        if is_dry or folder is None or not is_dataset(Path(folder)):
             remedy = "leave out dry_run" if is_dry else "`out` and `data` of the result tell what it made"
             raise InputRefused(f"{self.data.get('command', 'this')} made no dataset", where=folder, remedy=remedy)
         return read_dataset(Path(folder))

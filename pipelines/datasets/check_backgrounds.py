@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from curation.building.build_dataset import quarantine_limit
 from curation.dataset.card import QUARANTINE
-from curation.dataset.dataset import Dataset, quarantine_lines, read_dataset
+from curation.dataset.dataset import Dataset, read_dataset
+from curation.dataset.manifest_files import quarantine_lines
 from curation.duplicates.fingerprint_dataset import Picture, pictures_of
 from curation.errors import InputRefused
 from curation.operations.set_aside import SET_ASIDE, set_aside_samples

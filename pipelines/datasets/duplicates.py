@@ -11,7 +11,8 @@ import click
 
 from curation.building.build_dataset import quarantine_limit
 from curation.dataset.card import QUARANTINE
-from curation.dataset.dataset import Dataset, quarantine_lines, read_dataset
+from curation.dataset.dataset import Dataset, read_dataset
+from curation.dataset.manifest_files import quarantine_lines
 from curation.duplicates.find_duplicates import Duplicates, find_duplicates, pairs_file
 from curation.duplicates.fingerprint_dataset import LookOptions, Looks, look_at, pictures_of
 from curation.duplicates.fix_duplicates import Change, apply_changes, change_counts, planned_changes

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curation.dataset.dataset import read_dataset
-from curation.dataset.licenses import flagged_counts, licenses_of
-from curation.operations.merge import plan_merge, refuse_own_output
+from curation.dataset.licenses import LICENSE_COLUMNS, flagged_counts, row_licenses
+from curation.operations.merge import MergeItems, plan_merge, refuse_own_output
 from pipelines.command_line.license_rules import LICENSES_MEANING, read_license_rules, with_flags
 from pipelines.command_line.options import Result, RunOptions, setting
 from pipelines.sources.make_dataset import make_dataset
@@ -46,13 +46,19 @@ def merge(settings: MergeFlags, *, run: RunOptions) -> Result:
         licenses=read_license_rules(settings.licenses),
         limit=run.limit,
     )
-    flagged = flagged_counts(licenses_of(item.payload["row"]) for item in plan.items)
-    result = with_flags(make_dataset(plan, out=settings.out, run=run), counts=flagged, samples=len(plan.items))
-    written = None if run.dry_run else read_dataset(settings.out).table["split"].to_pylist()
-    splits = [item.payload["row"]["split"] for item in plan.items] if written is None else written
-    without = splits.count(None)
-    if not 0 < without < len(splits):
+    assert isinstance(plan.items, MergeItems), "a merge is planned row by row"
+    rows = plan.items.rows
+    licenses = (one for table in rows.batches(LICENSE_COLUMNS) for one in row_licenses(table))
+    result = with_flags(
+        make_dataset(plan, out=settings.out, run=run), counts=flagged_counts(licenses), samples=len(rows)
+    )
+    tables = rows.batches(["split"]) if run.dry_run else read_dataset(settings.out).batches(["split"])
+    number = without = 0
+    for table in tables:
+        number += len(table)
+        without += table.num_rows if run.dry_run and settings.drop_splits else table["split"].null_count
+    if not 0 < without < number:
         return result
     cure = f"curate split {settings.out} gives them one, the others keep theirs"
-    told = f"  no split     {without:>8}   of {len(splits)}; {cure}"
+    told = f"  no split     {without:>8}   of {number}; {cure}"
     return replace(result, summary=f"{result.summary}\n{told}", data=result.data | {"without_split": without})

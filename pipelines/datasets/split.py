@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from curation.dataset.dataset import read_dataset
-from curation.operations.split import SplitShares, assign_splits, split_counts, split_dataset
+from curation.operations.leak_groups import batches_of
+from curation.operations.split import SplitShares, draw_splits, split_in_place
 from pipelines.command_line.options import Result, RunOptions, setting
 
 
@@ -30,17 +31,12 @@ def split(settings: SplitFlags, *, run: RunOptions) -> Result:
       curate split data/training --val 0.1 --test 0.1
       curate split data/training --val 0.1 --from-train
     """
-    table = read_dataset(settings.dataset).table
-    before = table["split"].to_pylist()
     asked: dict[str, Any] = {"shares": settings, "seed": run.seed, "keep": not run.overwrite}
     asked["from_train"] = settings.from_train
     if run.dry_run:
-        table = assign_splits(table, **asked)
+        found = draw_splits(batches_of(read_dataset(settings.dataset)), **asked)
     else:
-        split_dataset(settings.dataset, **asked)
-        table = read_dataset(settings.dataset).table
-    pairs = zip(before, table["split"].to_pylist(), strict=True)
-    kept = 0 if run.overwrite else sum(old is not None and old == new for old, new in pairs)
+        _, found = split_in_place(settings.dataset, **asked)
     data = {
         "command": "split",
         "dataset": str(settings.dataset),
@@ -48,10 +44,10 @@ def split(settings: SplitFlags, *, run: RunOptions) -> Result:
         "seed": run.seed,
         "val": settings.val,
         "test": settings.test,
-        "kept": kept,
-        "counts": split_counts(table),
+        "kept": 0 if run.overwrite else found.kept,
+        "counts": found.counts,
     }
-    warnings = () if len(table) else (f"{settings.dataset} holds no sample, so there is nothing to split",)
+    warnings = () if len(found.now) else (f"{settings.dataset} holds no sample, so there is nothing to split",)
     return Result.of(_lines(settings, data=data), data, warnings=warnings)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from curation.dataset.card import QUARANTINE
-from curation.dataset.dataset import quarantine_lines, read_quarantine
+from curation.dataset.dataset import read_quarantine
+from curation.dataset.manifest_files import quarantine_lines
 from curation.images.pixels import encode_image
 from curation.storage.files import write_durable
 from models.evaluation.checked_model import CheckedModel

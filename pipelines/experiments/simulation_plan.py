@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from curation.dataset.dataset import MANIFEST, read_dataset
+from curation.dataset.dataset import read_dataset
+from curation.dataset.manifest_files import manifest_fingerprint
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.quarantine import BadRecord
 from curation.storage.claimed_folder import lock_file, refuse_foreign
-from curation.storage.files import fingerprint_file, make_folder, read_file, write_durable
+from curation.storage.files import make_folder, read_file, write_durable
 from curation.storage.lock import exclusive
 from labeling.selection.select import Strategy
 from models.evaluation.choose_sets import SetChoice, choose_sets
@@ -128,7 +129,7 @@ def _decisive(simulation: Simulation, *, flags: SimulateFlags, run: RunOptions) 
     """Return what every point of every curve depends on."""
 
     def hashes(folders: Any) -> dict[str, str]:
-        return {str(folder): fingerprint_file(Path(folder) / MANIFEST) for folder in folders}
+        return {str(folder): manifest_fingerprint(Path(folder)) for folder in folders}
 
     return {
         "data": hashes(flags.data),

@@ -10,12 +10,12 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from curation.dataset.dataset import MANIFEST, Dataset, of_ids, read_dataset
+from curation.dataset.dataset import Dataset, of_ids, read_dataset
 from curation.dataset.sample import Plan
 from curation.errors import InputRefused
 from curation.operations.join import Joined, join_tables
 from curation.operations.merge import joined_sources, merge_item, merge_sample, named_folders, parent_name, refuse_twice
-from curation.storage.files import fingerprint_file, sha256_of
+from curation.storage.files import sha256_of
 from models.data.choose_samples import HELD_OUT, apart, of_split
 from models.evaluation.choose_sets import EvaluationSet
 from models.evaluation.score_dataset import Part
@@ -64,7 +64,7 @@ class Pool:
         items = [
             merge_item(row, joined=self.joined, datasets=self.datasets, prefixes=prefixes) for row in kept.to_pylist()
         ]
-        manifests = [fingerprint_file(dataset.folder / MANIFEST)[:16] for dataset in self.datasets]
+        manifests = [dataset.card.manifest_sha256[:16] for dataset in self.datasets]
         names = sha256_of("\n".join(sorted(chosen)).encode("utf-8", "surrogatepass"))[:16]
         return Plan(
             command="simulate",

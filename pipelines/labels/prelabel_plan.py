@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from curation.dataset.dataset import Dataset, of_ids, read_dataset, select_rows
+from curation.dataset.dataset import Dataset, of_ids, read_dataset
+from curation.dataset.query import select_rows
+from curation.dataset.rows import InMemory
 from curation.duplicates.find_duplicates import find_duplicates
 from curation.duplicates.fingerprint_dataset import LookOptions, look_at, pictures_of
 from curation.errors import InputRefused
@@ -48,7 +50,7 @@ def chosen_pool(flags: PrelabelFlags, *, run: RunOptions) -> Pool:
     filtered = Counter[str]()
     table = joined.table
     if flags.where is not None:
-        table = select_rows(Dataset(folder=datasets[0].folder, card=datasets[0].card, table=table), flags.where)
+        table = select_rows(Dataset(folder=datasets[0].folder, card=datasets[0].card, rows=joined), flags.where)
         filtered["query"] = joined.table.num_rows - table.num_rows
     rows = table.sort_by("id").to_pylist()
     for reason, is_left_out in RULES.items():
@@ -81,7 +83,7 @@ def apart_from_tests(pool: Pool, *, tests: Sequence[Path], looks: Path, run: Run
     held = [_measured(read_dataset(folder)) for folder in tests]
     own = [_part(pool, number=number) for number in range(len(pool.datasets))]
     kept = apart([part.table for part in own], held_out=[part.table for part in held])
-    left = [replace(part, table=table) for part, table in zip(own, kept, strict=True)]
+    left = [replace(part, rows=InMemory(table)) for part, table in zip(own, kept, strict=True)]
     copies = _copies(left, of=held, looks=looks, run=run)
     ids = {
         pool.prefixes[number] + id_
@@ -97,14 +99,14 @@ def apart_from_tests(pool: Pool, *, tests: Sequence[Path], looks: Path, run: Run
 
 def _measured(dataset: Dataset) -> Dataset:
     tested = of_split(dataset.table, "test")
-    return replace(dataset, table=tested) if len(tested) else dataset
+    return replace(dataset, rows=InMemory(tested)) if len(tested) else dataset
 
 
 def _part(pool: Pool, *, number: int) -> Dataset:
     """Return the chosen rows of one of the datasets, with the ids that they have there."""
     dataset, prefix = pool.datasets[number], pool.prefixes[number]
     own = {id_.removeprefix(prefix) for id_ in pool.chosen if pool.joined.owner[id_] == number}
-    return replace(dataset, table=of_ids(dataset.table, own))
+    return replace(dataset, rows=InMemory(of_ids(dataset.table, own)))
 
 
 def _copies(parts: Sequence[Dataset], *, of: Sequence[Dataset], looks: Path, run: RunOptions) -> set[tuple[int, str]]:

@@ -17,11 +17,12 @@ import pyarrow as pa
 
 from curation.building.build_dataset import run_id
 from curation.building.output_folder import finished_card
-from curation.dataset.dataset import MANIFEST, read_dataset
+from curation.dataset.dataset import read_dataset
 from curation.dataset.label_sources import TEACHER_AGREEMENT, TEACHER_DOUBT
 from curation.dataset.licenses import flagged_counts, license_warnings, row_licenses
+from curation.dataset.manifest_files import manifest_fingerprint
 from curation.dataset.sample import Plan
-from curation.storage.files import fingerprint_file, make_folder
+from curation.storage.files import make_folder
 from curation.storage.lock import exclusive
 from labeling.teachers.plan_prelabels import Answers, Labelling, Pool, plan_prelabels
 from labeling.teachers.teacher_label import LabelRules
@@ -67,7 +68,7 @@ def prelabelled(flags: PrelabelFlags, *, run: RunOptions) -> Result:
     given = (("manifests", flags.pool), ("tests", flags.test))
     hashes = [[one.model.sha256[:16], one.model.card_sha256[:16]] for one in teachers]
     settings = {name: getattr(flags, name) for name in DECISIVE} | {"limit": run.limit, "teachers": hashes}
-    settings |= {name: [fingerprint_file(folder / MANIFEST)[:16] for folder in folders] for name, folders in given}
+    settings |= {name: [manifest_fingerprint(folder)[:16] for folder in folders] for name, folders in given}
     work = Prelabelling(flags=flags, run=run, pool=pool, teachers=teachers, settings=settings)
     if run.dry_run:
         return _told(work)

@@ -58,13 +58,15 @@ def pull(settings: PullFlags, *, run: RunOptions) -> Result:
     \b
     Example:  curate label pull hard-cases
     """
-    from curation.dataset.dataset import read_dataset, select_rows
+    from curation.dataset.dataset import read_dataset
+    from curation.dataset.query import select_rows
+    from curation.dataset.rows import InMemory
     from labeling.label_tools.label_studio.pull.pull import pull as pull_labels
 
     dataset = read_dataset(settings.dataset)
     title = project_title(dataset, project=settings.project)
     if settings.where is not None:
-        dataset = replace(dataset, table=select_rows(dataset, settings.where))
+        dataset = replace(dataset, rows=InMemory(select_rows(dataset, settings.where)))
     with (
         connected(settings.folder, patience_s=settings.patience) as client,
         progress_bar("pull", total=len(dataset), run=run) as show,

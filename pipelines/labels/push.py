@@ -117,7 +117,8 @@ def push(settings: PushFlags, *, run: RunOptions) -> Result:
 
 
 def _planned(settings: PushFlags, *, run: RunOptions, warn: Callable[[str], None]) -> Push:
-    from curation.dataset.dataset import read_dataset, select_rows
+    from curation.dataset.dataset import read_dataset
+    from curation.dataset.query import select_rows
     from labeling.findings import findings_of
     from labeling.label_tools.label_studio.project.golden import choose_golden
     from labeling.label_tools.label_studio.push.prefill import refuse_no_predictions
@@ -129,11 +130,10 @@ def _planned(settings: PushFlags, *, run: RunOptions, warn: Callable[[str], None
     findings = findings_of(dataset, scores=settings.scores)
     if settings.prefill == "prediction":
         refuse_no_predictions(findings)
-    table = dataset.table if settings.where is None else select_rows(dataset, settings.where)
     named = None if settings.ids is None else _named(settings.ids, dataset=dataset)
     limit = min((n for n in (settings.budget, run.limit) if n is not None), default=None)
     rng = np.random.default_rng(run.seed)
-    rows: Sequence[Mapping[str, Any]] = table.to_pylist()
+    rows: Sequence[Mapping[str, Any]] = select_rows(dataset, settings.where).to_pylist()
     if named is None:
         features_of = features_below(dataset.folder, findings=findings, run=run, warn=warn)
         rows = next_samples(

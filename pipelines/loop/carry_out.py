@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from curation.dataset.dataset import MANIFEST
+from curation.dataset.manifest_files import is_dataset
 from curation.errors import CurateError, Interrupted
 from models.evaluation.gate import Decision, decide
 from models.metrics.intervals import Interval
@@ -116,7 +116,7 @@ def _carry_out(work: Work, *, diary: _Diary) -> None:
 
 def _teach(work: Work, diary: _Diary) -> None:
     flags = prelabel_flags(work.loop, plan=work.plan, out=work.folder)
-    if flags is None or (work.folder / DATA / MANIFEST).exists():
+    if flags is None or is_dataset(work.folder / DATA):
         return
     with suppress(NothingToLabel):  # people have labelled all of it
         diary.do(Step(name="prelabel", verb=prelabel, flags=flags))

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from curation.dataset.dataset import MANIFEST, read_dataset
+from curation.dataset.dataset import read_dataset
+from curation.dataset.manifest_files import is_dataset
 from curation.dataset.sample import Plan
 from curation.storage.checksums import digest_column
 from curation.storage.files import make_folder
@@ -32,7 +33,7 @@ def control_of(loop: Loop, *, last: Round | None) -> int:
     """Return the round whose training set a control learns from; 0 where none is asked for, or none is there."""
     if not loop.config.control or last is None:
         return 0
-    return last.number if (folder_of(loop, number=last.number) / DATA / MANIFEST).exists() else 0
+    return last.number if is_dataset(folder_of(loop, number=last.number) / DATA) else 0
 
 
 def build(work: Work) -> None:
@@ -42,7 +43,7 @@ def build(work: Work) -> None:
     there is no control.
     """
     out = work.folder / DATA
-    if (out / MANIFEST).exists():
+    if is_dataset(out):
         return
     run, hard = replace(work.run, overwrite=True), hard_cases(work)
     plan = plan_of_data(work.loop, hard=hard, folder=work.folder)
@@ -58,7 +59,7 @@ def build(work: Work) -> None:
 
 def control_steps(work: Work) -> list[Step]:
     """Return what trains the control and measures it, as the challenger was; nothing where there is no control."""
-    if not (work.folder / CONTROL / DATA / MANIFEST).exists():
+    if not is_dataset(work.folder / CONTROL / DATA):
         return []
     inside = replace(work, inside=CONTROL)
     return [training(inside), evaluation(inside)]
@@ -69,7 +70,7 @@ def control_facts(work: Work) -> ControlFacts | None:
     if not work.plan.control:
         return None
     folders = [work.folder / CONTROL, work.folder]
-    if not (folders[0] / DATA / MANIFEST).exists():
+    if not is_dataset(folders[0] / DATA):
         return ControlFacts(round=work.plan.control)
     before, after = (read_evaluated(folder / EVALUATION).scores for folder in folders)
     rules, seed = work.loop.config.gate, work.loop.config.seed

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from curation.dataset.dataset import MANIFEST, read_dataset
+from curation.dataset.dataset import read_dataset
 from curation.dataset.label_sources import is_by_model
+from curation.dataset.manifest_files import is_dataset
 from labeling.answers import ANNOTATION, LABELLED, SECONDS, STATUS, Answer
 from models.data.truth import has_truth
 from pipelines.loop.rounds import folder_of
@@ -21,8 +22,8 @@ def label_facts(work: Work) -> LabelFacts:
     """Count what people did since the training set before, and what they are sent next."""
     known = set()
     for number in range(1, work.plan.number):
-        if (data := folder_of(work.loop, number=number) / DATA / MANIFEST).exists():
-            table = read_dataset(data.parent).table
+        if is_dataset(data := folder_of(work.loop, number=number) / DATA):
+            table = read_dataset(data).table
             known |= set(table[ANNOTATION].to_pylist()) if ANNOTATION in table.column_names else set()
     rows = read_dataset(work.folder / DATA).table.to_pylist()
     new = [row for row in rows if row.get(ANNOTATION) is not None and row[ANNOTATION] not in known]

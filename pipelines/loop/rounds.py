@@ -15,11 +15,12 @@ from typing import Any, Final
 
 import msgspec
 
-from curation.dataset.dataset import MANIFEST, read_dataset
+from curation.dataset.dataset import read_dataset
 from curation.dataset.label_sources import is_by_model
+from curation.dataset.manifest_files import manifest_fingerprint
 from curation.errors import InputRefused
 from curation.quarantine import BadRecord
-from curation.storage.files import fingerprint_file, make_folder, read_file, sha256_of, write_durable
+from curation.storage.files import make_folder, read_file, sha256_of, write_durable
 from labeling.answers import LABELLED, STATUS
 from models.data.choose_samples import of_split
 from models.model_files import REGISTERED
@@ -152,7 +153,7 @@ def inputs_of(loop: Loop, *, champion: str) -> dict[str, str]:
     for name in loop.datasets:
         folder = loop.place(name)
         try:
-            found[name] = fingerprint_file(folder / MANIFEST)
+            found[name] = manifest_fingerprint(folder)
         except BadRecord as problem:
             remedy = f"make it, or name another in {loop.file}"
             raise InputRefused(f"not a dataset: {problem.reason}", where=folder, remedy=remedy) from problem
@@ -177,7 +178,7 @@ def _test_rows(loop: Loop, *, test: TestSet) -> TestRows:
             where=dataset.folder,
             remedy="have people look at them (`curate label push`, then `curate label pull`), or name another test set",
         )
-    manifest = fingerprint_file(dataset.folder / MANIFEST)
+    manifest = dataset.card.manifest_sha256
     return TestRows(name=test.data, folder=dataset.folder, manifest=manifest, table=table)
 
 

@@ -11,7 +11,8 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from curation.dataset.dataset import MANIFEST, read_dataset
+from curation.dataset.dataset import read_dataset
+from curation.dataset.manifest_files import is_dataset
 from curation.dataset.sample import Plan
 from curation.errors import ConfigurationProblem
 from curation.storage.files import write_durable
@@ -132,7 +133,7 @@ def plan_of_data(
     folder: Path | None = None,
 ) -> Plan:
     """Plan the training set of the round in `folder`; the rest as for `plan_training_set`, and raise as that."""
-    taught = [] if folder is None or not (folder / PRELABELLED / MANIFEST).exists() else [folder / PRELABELLED]
+    taught = [] if folder is None or not is_dataset(folder / PRELABELLED) else [folder / PRELABELLED]
     parts = TrainingParts(
         train=[read_dataset(folder) for folder in loop.train],
         pool=[read_dataset(folder) for folder in loop.pool],
@@ -261,7 +262,7 @@ def choose_next(work: Work) -> list[str]:
 def hard_cases(work: Work) -> dict[tuple[str, str], str | None]:
     """Return the verdicts on the hard cases of the last round that mined, by dataset and id."""
     for number in range(work.plan.number - 1, 0, -1):
-        if ((mined := folder_of(work.loop, number=number) / MINED) / MANIFEST).exists():
+        if is_dataset(mined := folder_of(work.loop, number=number) / MINED):
             rows = read_dataset(mined).table.to_pylist()
             return {(row["mined_from"].rpartition("@")[0], row["mined_id"]): row["verdict"] for row in rows}
     return {}

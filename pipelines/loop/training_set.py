@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from curation.dataset.dataset import MANIFEST, Dataset, of_ids
+from curation.dataset.dataset import Dataset, of_ids
 from curation.dataset.licenses import FILTERED, LicenseRules, licenses_of
 from curation.dataset.sample import Item, Plan
 from curation.operations.join import Joined, join_tables
@@ -22,7 +22,6 @@ from curation.operations.merge import (
     prefixes_of,
     refuse_twice,
 )
-from curation.storage.files import fingerprint_file
 from labeling.answers import ANNOTATION, LABELLED, STATUS, Answer
 from labeling.browsing.fiftyone_dataset import DROP, REVIEW
 from models.data.choose_samples import REPEATS, apart
@@ -96,12 +95,12 @@ def plan_training_set(
     if before is not None:
         _fill_up(items, samples=before.samples)
         folders |= {*named_folders(before.dataset.table)}
-        told["before"] = fingerprint_file(before.dataset.folder / MANIFEST)[:16]
+        told["before"] = before.dataset.card.manifest_sha256[:16]
     repeats = {item.id: item.payload["row"][REPEATS] for item in items}
     told |= {"hard": sum(number > 1 for number in repeats.values()), "repeats": repeats}
     return Plan(
         command="retrain",
-        settings={"manifests": [fingerprint_file(one.folder / MANIFEST)[:16] for one in datasets], **told},
+        settings={"manifests": [one.card.manifest_sha256[:16] for one in datasets], **told},
         sources=joined_sources(source for dataset in datasets for source in dataset.card.sources),
         considered=joined.table.num_rows,
         items=items,

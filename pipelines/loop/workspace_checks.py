@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from curation.building.workers import RunnerOptions
-from curation.dataset.dataset import MANIFEST, read_dataset
+from curation.dataset.dataset import read_dataset
 from curation.dataset.made_before import made_before
+from curation.dataset.manifest_files import is_dataset
 from curation.errors import CurateError
 from curation.operations.find_colours import dataset_colours
 from models.registry.registry import WORKSPACE
@@ -55,7 +56,7 @@ def look_at_loop(file: Path) -> list[Finding]:
 def _datasets(loop: Loop) -> Iterator[Path]:
     """Return the data sets that a loop names, and the training sets of its rounds."""
     yield from loop.places(loop.datasets)
-    yield from sorted(path.parent for path in loop.rounds.glob(f"*/{DATA}/{MANIFEST}"))
+    yield from sorted(path for path in loop.rounds.glob(f"*/{DATA}") if is_dataset(path))
 
 
 def _champion(loop: Loop) -> list[Finding]:

@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from curation.building.build_dataset import BuildOptions, build_dataset
 from curation.dataset.dataset import read_dataset, read_quarantine, write_dataset
+from curation.operations.leak_groups import leak_groups
 from curation.operations.merge import plan_merge
 from curation.operations.rewrite import rewriting
-from curation.operations.split import leak_groups
 from curation.storage.files import sha256_of
 from labeling.verdicts.judge_dataset import Views
 from models.evaluation.checked_model import CheckedModel

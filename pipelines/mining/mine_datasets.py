@@ -27,7 +27,6 @@ from labeling.verdicts.hard_cases import Mined, plan_hard_cases
 from labeling.verdicts.judge_dataset import Views, judged, observe_alone
 from labeling.verdicts.verdict import VERDICTS
 from models.data.class_maps import PREDICTED_CLASSES
-from models.data.truth import has_truth
 from models.evaluation.checked_model import CheckedModel
 from models.evaluation.score_dataset import DatasetScores, Part, ScoreOptions, Work, score_parts
 from models.evaluation.score_files import Row
@@ -99,7 +98,7 @@ def _scored(mining: Mining, *, model: CheckedModel, out: Path, is_main: bool) ->
     places = [replace(part.place, out=out, observe=observe) for part in mining.parts]
     parts = [Part(rows=part.rows, place=place) for part, place in zip(mining.parts, places, strict=True)]
     identity = sha256_of(msgspec.json.encode([mining.settings, model.model.sha256, model.model.card_sha256]))[:16]
-    with progress_bar(f"mine, {model.model.name}", total=len(mining.rows), run=run) as show:
+    with progress_bar(f"mine, {model.model.name}", total=mining.number, run=run) as show:
         return score_parts(
             [part for part in parts if part.rows],
             predict=model,
@@ -168,22 +167,22 @@ def _plan(mining: Mining, *, found: Mined) -> Plan:
 def _nothing(mining: Mining) -> Mined:
     """Return a result without samples: enough to know whether the dataset is there already."""
     empty = pa.table({"id": pa.array([], pa.string())})
-    left_out = {**mining.filtered, "unscored": len(mining.rows)}
+    left_out = {**mining.filtered, "unscored": mining.number}
     return Mined(scores=empty, hard=[], broken=[], remarks=[], filtered=left_out, staging=mining.staging)
 
 
 def _told(mining: Mining) -> Result:
-    labelled = sum(has_truth(row) for row in mining.rows)
-    counts = {"samples": len(mining.rows), "labelled": labelled, "filtered": mining.filtered}
+    labelled = mining.labelled
+    counts = {"samples": mining.number, "labelled": labelled, "filtered": mining.filtered}
     data = {"command": "mine", "out": str(mining.flags.out), "dry_run": True, **counts}
-    line = f"{mining.flags.out}: would score {len(mining.rows)} samples, {labelled} of them labelled, "
+    line = f"{mining.flags.out}: would score {mining.number} samples, {labelled} of them labelled, "
     return Result(summary=f"{line}with {mining.model.model.name} (dry run, nothing is written)", data=data)
 
 
 def _warnings(mining: Mining) -> tuple[str, ...]:
     """Say where a choice could mislead."""
     is_sure = mining.model.ready(mining.flags.precision).card.output == "class_ids"
-    if not is_sure or all(has_truth(row) for row in mining.rows):
+    if not is_sure or mining.labelled == mining.number:
         return ()
     return (
         f"{mining.model.model.name} gives classes and no probabilities: how unsure it is of samples without a label is "

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from curation.dataset.dataset import MANIFEST, read_dataset, select_rows
+from curation.dataset.chosen_rows import ChosenRows
+from curation.dataset.dataset import Dataset, read_dataset
+from curation.dataset.query import rows_where
 from curation.errors import InputRefused
-from curation.operations.join import join_tables
+from curation.operations.join import Joined, join_tables
 from curation.operations.merge import prefixes_of, refuse_twice
-from curation.storage.files import fingerprint_file, sha256_of
+from curation.storage.files import sha256_of
 from labeling.verdicts.hard_cases import Origin
+from models.data.truth import has_truth
 from models.evaluation.checked_model import CheckedModel
 from models.evaluation.choose_sets import identify
 from models.evaluation.score_dataset import Part
@@ -45,9 +51,14 @@ class Mining:
     settings: dict[str, Any]
 
     @property
-    def rows(self) -> list[Row]:
-        """The rows that are scored, with the ids that they have in the result."""
-        return [row for part in self.parts for row in part.rows]
+    def number(self) -> int:
+        """The number of rows that are scored."""
+        return sum(len(part.rows) for part in self.parts)
+
+    @property
+    def labelled(self) -> int:
+        """The number of them that have a label."""
+        return sum(has_truth(row) for part in self.parts for row in _labels(part.rows))
 
     def check_models(self) -> None:
         """Raise what refuses a model."""
@@ -63,15 +74,12 @@ def plan_mining(flags: MineFlags, *, run: RunOptions) -> Mining:
     joined = join_tables(datasets, prefixes=prefixes)
     parts, filtered = [], Counter[str]()
     for dataset, prefix in zip(datasets, prefixes, strict=True):
-        table = dataset.table if flags.where is None else select_rows(dataset, flags.where)
-        filtered["query"] += len(dataset.table) - len(table)
-        rows = [row for row in table.to_pylist() if flags.split in {"all", row["split"]}]
-        filtered["split"] += len(table) - len(rows)
-        kept = rows[: run.limit]
+        rows = ChosenRows(Joined([dataset], prefixes=[prefix]), _wanted(dataset, flags=flags, filtered=filtered))
+        kept = ChosenRows(rows.rows, rows.places[: run.limit])
         filtered["limit"] += len(rows) - len(kept)
         name = dataset.folder.resolve().name
         place = ScoringPlace(dataset=dataset.folder, name=name, out=flags.out, with_alpha=False)
-        parts.append(Part(rows=[row | {"id": prefix + row["id"]} for row in kept], place=place))
+        parts.append(Part(rows=kept, place=place))
     if not any(part.rows for part in parts):
         told = ", ".join(f"{reason} {number}" for reason, number in (+filtered).items()) or "the datasets are empty"
         raise InputRefused(
@@ -82,7 +90,7 @@ def plan_mining(flags: MineFlags, *, run: RunOptions) -> Mining:
     settings |= {"model": model.model.sha256[:16], "second": [other.model.sha256[:16] for other in second]}
     settings |= {"network": flags.network, "epochs": flags.epochs} if flags.folds else {}
     settings |= {"with_scales": True} if flags.with_scales else {}
-    manifests = [fingerprint_file(dataset.folder / MANIFEST)[:16] for dataset in datasets]
+    manifests = [dataset.card.manifest_sha256[:16] for dataset in datasets]
     return Mining(
         flags=flags,
         run=run,
@@ -99,6 +107,28 @@ def plan_mining(flags: MineFlags, *, run: RunOptions) -> Mining:
 def _digest(told: Any) -> str:
     """Return what unfinished work is known by: that of other settings or data beside it is neither used nor harmed."""
     return sha256_of(msgspec.json.encode(told, order="deterministic"))[:16]
+
+
+def _wanted(dataset: Dataset, *, flags: MineFlags, filtered: Counter[str]) -> NDArray[np.int64]:
+    """Return the numbers of the rows that are asked for; count the others."""
+    holds = np.ones(len(dataset), dtype=np.bool_) if flags.where is None else rows_where(dataset, flags.where)
+    filtered["query"] += len(holds) - int(holds.sum())
+    places = np.flatnonzero(holds)
+    if flags.split == "all":
+        return places
+    splits = [pc.equal(table["split"], flags.split).fill_null(False) for table in dataset.batches(["split"])]
+    is_of_split = np.concatenate([one.to_numpy() for one in splits])[places]
+    filtered["split"] += len(places) - int(is_of_split.sum())
+    return np.asarray(places[is_of_split], dtype=np.int64)
+
+
+def _labels(rows: Sequence[Row]) -> Iterator[Row]:
+    """Yield of each row what tells whether it has a label."""
+    if not isinstance(rows, ChosenRows):
+        yield from rows
+        return
+    for table in rows.batches(["mask", "persons"]):
+        yield from table.to_pylist()
 
 
 def _models(flags: MineFlags, *, parts: Sequence[Part], run: RunOptions) -> list[CheckedModel]:

@@ -11,7 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from curation.dataset.card import QUARANTINE, Counts, Tally, counts_of
-from curation.dataset.sample import Plan
+from curation.dataset.sample import Plan, ids_of
+from curation.errors import InputRefused
 from curation.images.folders import NOT_ENTERED, TOLD, UNNAMED
 from pipelines.command_line.options import Result, RunOptions
 
@@ -57,20 +58,22 @@ def make_dataset(plan: Plan, *, out: Path, run: RunOptions, item_timeout_s: floa
 
 def _nobody_line(out: Path, *, settings: Mapping[str, Any]) -> list[str]:
     """Return a line on samples whose mask shows nobody: more than expected are a slip in a setting."""
-    from pyarrow.parquet import read_table  # a dry run needs none of it
+    from curation.dataset.dataset import read_dataset  # a dry run needs none of it
 
-    from curation.dataset.dataset import MANIFEST
-
+    number = nobody = masks = 0
     try:
-        rows = read_table(out / MANIFEST, columns=["persons", "person_area", "mask"]).to_pylist()
-    except FileNotFoundError:  # another command replaces the dataset, which is whole and let go of
+        for table in read_dataset(out).batches(["persons", "person_area", "mask"]):
+            rows = table.to_pylist()
+            number += len(rows)
+            masks += sum(row["mask"] is not None for row in rows)
+            nobody += sum(row["persons"] == 0 or bool(row["mask"] and row["person_area"] == 0) for row in rows)
+    except InputRefused:  # another command replaces the dataset, which is whole and let go of
         return []
-    nobody = sum(row["persons"] == 0 or bool(row["mask"] and row["person_area"] == 0) for row in rows)
-    if not nobody or (nobody == len(rows) and not any(row["mask"] for row in rows)):
+    if not nobody or (nobody == number and not masks):
         return []
     asked = settings.get("person_value")
     why = "no pixel is of a person" if asked is None else f"no pixel has the --person-value {asked}"
-    return [f"  show nobody  {nobody:>8}   {nobody / len(rows):.1%} of the selected: {why}"]
+    return [f"  show nobody  {nobody:>8}   {nobody / number:.1%} of the selected: {why}"]
 
 
 def empty_warning(counts: Counts, *, out: Path) -> tuple[str, ...]:
@@ -119,7 +122,7 @@ def _tell(plan: Plan, *, out: Path) -> Result:
     tally.selected = len(plan.items)
     counts = counts_of(plan, tally=tally)
     records = dict(sorted(Counter(str(record.code) for record in plan.records).items()))
-    ids = sorted(item.id for item in plan.items)
+    ids = sorted(ids_of(plan.items))
     broken = [*plan.quarantined, *plan.records]
     data: dict[str, Any] = {
         "command": plan.command,

@@ -23,7 +23,8 @@ import numpy as np
 from curation.building.workers import RunnerOptions, run_items
 from curation.dataset.card import tool_version
 from curation.dataset.class_names import CLASSES
-from curation.dataset.dataset import Dataset, read_quarantine, select_rows
+from curation.dataset.dataset import Dataset, read_quarantine
+from curation.dataset.query import select_rows
 from curation.dataset.sample import COLUMNS, Item, Outcome, Sample
 from curation.images.pixels import decode_gray, decode_image, decode_mask, encode_image
 from curation.images.thumbnails import outline_path, thumbnail, thumbnail_size
@@ -97,7 +98,7 @@ def write_gallery(
 def gallery_items(datasets: Sequence[Dataset], *, options: GalleryOptions) -> list[Item]:
     """Return one item for each sample to show, in the order of datasets; hard cases go by rank, others by id."""
     items: list[Item] = []
-    tables = [dataset.table if options.query is None else select_rows(dataset, options.query) for dataset in datasets]
+    tables = [select_rows(dataset, options.query) for dataset in datasets]
     shares = equal_shares([table.num_rows for table in tables], limit=options.limit)
     for index, (dataset, table, share) in enumerate(zip(datasets, tables, shares, strict=True)):
         outdated = outdated_ids(dataset)

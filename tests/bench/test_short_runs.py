@@ -27,6 +27,7 @@ SHORT: Final = {
     "training": "images trained a second",
     "fusion": "every pixel rounded exactly: True",
     "kills": "0 with other bytes",
+    "scale": "| 1,000 |",
     "soft": "MSE of alpha",
     "video": "frame times kept True, sound kept True",
 }

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 import pipelines as curate
-from curation.dataset.dataset import MANIFEST, read_dataset
+from curation.dataset.dataset import read_dataset
+from curation.dataset.manifest_files import MANIFEST
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.sources.demo_sources import write_coco_sample
 from pipelines.command_line.options import Result

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.dataset.card import CARD
-from curation.dataset.dataset import MANIFEST
+from curation.dataset.manifest_files import MANIFEST
 from curation.errors import SecurityRefused
 from curation.storage.files import sha256_of
 from models.evaluation.score_table import SCORES, read_scores

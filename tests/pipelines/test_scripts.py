@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from curation.dataset.dataset import MANIFEST
+from curation.dataset.manifest_files import MANIFEST
 from curation.sources.demo_sources import write_coco_sample
 from tests.models.prediction.drawn_models import red_model, write_onnx
 from tests.pipelines.commands import draw_aifenge

@@ -15,6 +15,7 @@ import pytest
 from curation.building.workers import RunnerOptions
 from curation.dataset.card import Card, Counts
 from curation.dataset.dataset import SCHEMA, Dataset, read_dataset, write_dataset
+from curation.dataset.rows import InMemory
 from curation.images.pixels import encode_gray, encode_image, encode_mask
 from curation.quarantine import BadRecord, Code
 from reports.datasets.gallery import GalleryOptions, write_gallery
@@ -208,7 +209,7 @@ def photographs(folder: Path, *, size: tuple[int, int], ignored: bool = False) -
         rows = [row | {"ignore": "ignores/0.png"} for row in rows]
         schema = schema.append(pa.field("ignore", pa.string()))
     table = pa.Table.from_pylist(rows, schema=schema)
-    return Dataset(folder=dataset.folder, card=dataset.card, table=table)
+    return Dataset(folder=dataset.folder, card=dataset.card, rows=InMemory(table))
 
 
 SIZE_OF_PICTURE = """() => {

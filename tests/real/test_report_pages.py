@@ -11,6 +11,7 @@ import pytest
 
 from curation.building.workers import RunnerOptions
 from curation.dataset.dataset import Dataset
+from curation.dataset.rows import InMemory
 from curation.duplicates.find_duplicates import find_duplicates
 from curation.duplicates.fingerprint_dataset import LookOptions, look_at, pictures_of
 from curation.images.pixels import encode_mask
@@ -31,7 +32,7 @@ def hostile(tmp_path: Path) -> Dataset:
     dataset = drawn(tmp_path / "d", ids=IDS, text=PAYLOADS)
     rows = [row | {"split": row["id"]} for row in dataset.table.to_pylist()]
     return Dataset(
-        folder=dataset.folder, card=dataset.card, table=dataset.table.from_pylist(rows, dataset.table.schema)
+        folder=dataset.folder, card=dataset.card, rows=InMemory(dataset.table.from_pylist(rows, dataset.table.schema))
     )
 
 

@@ -16,7 +16,8 @@ import pytest
 
 from curation.building.build_dataset import BuildOptions, build_dataset, run_id
 from curation.building.workers import RunnerOptions
-from curation.dataset.dataset import read_dataset, read_quarantine, select_rows
+from curation.dataset.dataset import read_dataset, read_quarantine
+from curation.dataset.query import select_rows
 from curation.dataset.sample import Item, Outcome, Plan, Sample, Source
 from curation.errors import EnvironmentProblem, InputRefused
 from curation.quarantine import BadRecord, Code

@@ -12,7 +12,8 @@ import pytest
 from curation.building.build_dataset import BuildOptions, build_dataset
 from curation.building.output_folder import WORKSPACE, finished_card, make_folders, working_in
 from curation.building.workers import RunnerOptions, set_aside
-from curation.dataset.dataset import MANIFEST, read_dataset
+from curation.dataset.dataset import read_dataset
+from curation.dataset.manifest_files import MANIFEST
 from curation.dataset.sample import Item, Outcome, Plan, Sample
 from curation.errors import EnvironmentProblem, InputRefused
 from curation.quarantine import BadRecord, Code

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.dataset.card import Card, Counts
-from curation.dataset.dataset import SCHEMA, Dataset, read_dataset, read_quarantine, select_rows, write_dataset
+from curation.dataset.dataset import SCHEMA, Dataset, read_dataset, read_quarantine, write_dataset
+from curation.dataset.query import select_rows
 from curation.errors import InputRefused
 
 FILES = ["dataset.json", "manifest.parquet"]

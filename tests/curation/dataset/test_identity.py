@@ -15,8 +15,8 @@ from curation.building.build_dataset import BuildOptions, build_dataset
 from curation.building.workers import RunnerOptions
 from curation.dataset.dataset import Dataset, read_dataset
 from curation.dataset.sample import Plan
+from curation.operations.leak_groups import leak_groups
 from curation.operations.merge import plan_merge
-from curation.operations.split import leak_groups
 from curation.sources.coco import PersonSelection, plan_persons
 from curation.sources.image_label_folders import PairsSettings, plan_pairs
 from curation.sources.portrait2000 import Portrait2000Settings, plan_portrait2000

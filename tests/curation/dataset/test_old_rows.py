@@ -13,8 +13,9 @@ import pytest
 from curation.dataset.card import CARD, Card, Counts
 from curation.dataset.dataset import SCHEMA, Dataset, read_dataset, write_dataset
 from curation.dataset.sample import Source
+from curation.operations.leak_groups import leak_groups
 from curation.operations.merge import plan_merge
-from curation.operations.split import SplitShares, leak_groups, split_dataset
+from curation.operations.split import SplitShares, split_dataset
 
 Row = dict[str, Any]
 CC = {"1": "CC BY 4.0 https://creativecommons.org/licenses/by/4.0/", "2": ""}

@@ -14,7 +14,8 @@ from curation.duplicates.find_duplicates import find_duplicates
 from curation.duplicates.fingerprint_dataset import LookOptions, look_at, pictures_of
 from curation.duplicates.fix_duplicates import apply_changes, change_counts, planned_changes
 from curation.errors import EnvironmentProblem, InputRefused
-from curation.operations.split import SplitShares, groups_across_splits, split_dataset
+from curation.operations.leaks import groups_across_splits
+from curation.operations.split import SplitShares, split_dataset
 from tests.drawn_pictures import Drawn, jpeg, picture, png, write_pictures
 
 

@@ -14,9 +14,10 @@ from curation.errors import ConfigurationProblem, InputRefused
 from curation.fusion.fuse import FusionRules
 from curation.fusion.plan_fusion import SECOND_COLUMNS, FusionSettings, plan_fusion
 from curation.images.pixels import decode_mask, decode_matte
+from curation.operations.leaks import groups_across_splits
 from curation.operations.lineage import trace
 from curation.operations.merge import plan_merge
-from curation.operations.split import SplitShares, groups_across_splits, split_dataset
+from curation.operations.split import SplitShares, split_dataset
 from curation.quarantine import Code
 from tests.curation.fusion.fusion_data import SIZE, grounds, persons, write_png
 from tests.curation.fusion.test_plan_fusion import build, fused, rows

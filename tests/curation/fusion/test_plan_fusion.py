@@ -23,8 +23,9 @@ from curation.errors import ConfigurationProblem, InputRefused
 from curation.fusion.fuse import FusionRules
 from curation.fusion.plan_fusion import FusionSettings, plan_fusion
 from curation.images.pixels import decode_image, decode_mask, decode_matte
+from curation.operations.leaks import groups_across_splits
 from curation.operations.merge import plan_merge
-from curation.operations.split import SplitShares, groups_across_splits, split_dataset
+from curation.operations.split import SplitShares, split_dataset
 from curation.quarantine import Code
 from tests.curation.fusion.fusion_data import SIZE, grounds, persons, write_png
 

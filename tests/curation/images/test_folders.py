@@ -254,3 +254,13 @@ def test_composed_and_decomposed_names_of_one_pair_meet(tmp_path: Path) -> None:
         by_key([FoundFile(f"{label}.png", 1)], key=without_suffix, root=tmp_path),
     )
     assert len(matching.pairs) == 1
+
+
+def test_a_dataset_in_parts_below_a_folder_is_no_part_of_it(tmp_path: Path) -> None:
+    for name in ("a.jpg", "made/images/a.jpg", "made/dataset.json", "made/manifest/part-00000.parquet"):
+        make(tmp_path, name)
+    for name in ("nets/images/b.jpg", "nets/dataset.json"):  # other tools have a file of this name
+        make(tmp_path, name)
+    listing = list_folder(tmp_path)
+    assert {file.name for file in listing.files if file.name.endswith("jpg")} == {"a.jpg", "nets/images/b.jpg"}
+    assert "made" in listing.not_entered

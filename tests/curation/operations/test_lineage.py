@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from curation.dataset.dataset import Dataset, read_dataset, select_rows
+from curation.dataset.dataset import Dataset, read_dataset
+from curation.dataset.query import select_rows
 from curation.errors import InputRefused
 from curation.operations.lineage import photographs, trace, without
 from curation.operations.merge import plan_merge

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from curation.dataset import dataset as dataset_module
+from curation.dataset import manifest_files
 from curation.dataset.dataset import read_dataset, read_quarantine, write_dataset
 from curation.errors import InputRefused
 from curation.operations.rewrite import rewriting
@@ -31,7 +31,7 @@ def test_what_a_killed_change_left_is_settled_by_the_next(
 ) -> None:
     write_pictures(tmp_path / "d", Drawn(id="a", data=png(picture(0))))
     old = (tmp_path / "d" / "dataset.json").read_bytes()
-    real, done = dataset_module.write_durable, []
+    real, done = manifest_files.write_durable, []
 
     def until_killed(path: Path, data: bytes, **options: Any) -> None:
         if len(done) == writes:
@@ -40,7 +40,7 @@ def test_what_a_killed_change_left_is_settled_by_the_next(
         real(path, data, **options)
 
     with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(dataset_module, "write_durable", until_killed)
+        patched.setattr(manifest_files, "write_durable", until_killed)
         rewritten(tmp_path / "d")
     with rewriting(tmp_path / "d"):
         pass

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.dataset.card import Card, Counts
 from curation.dataset.dataset import SCHEMA, read_dataset, write_dataset
 from curation.errors import ConfigurationProblem, InputRefused
-from curation.operations.split import SplitShares, assign_splits, groups_across_splits, leak_groups, split_dataset
+from curation.operations.leak_groups import leak_groups
+from curation.operations.leaks import groups_across_splits
+from curation.operations.split import SplitShares, assign_splits, split_dataset
 
 
 def rows(*entries: tuple[str, str, str | None, str]) -> pa.Table:
@@ -45,6 +47,7 @@ def test_a_split_depends_on_the_seed_and_not_on_the_order_of_rows() -> None:
     assert first != splits_by_id(assign_splits(table, shares=SplitShares(), seed=2))
 
 
+@settings(deadline=None)  # the first time, scipy is imported
 @given(
     members=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=40),
     seed=st.integers(0, 5),

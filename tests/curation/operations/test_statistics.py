@@ -9,6 +9,7 @@ import pytest
 
 from curation.dataset.card import Card, Counts
 from curation.dataset.dataset import SCHEMA, Dataset
+from curation.dataset.rows import InMemory
 from curation.operations.statistics import Range, area_spread, describe
 
 
@@ -25,7 +26,7 @@ def test_numbers_of_a_small_dataset_are_those_counted_by_hand() -> None:
     card = Card(
         name="d", command="merge", settings={}, tool_version="1", run="r", sources=[], licenses={}, counts=counts
     )
-    numbers = describe(Dataset(folder=Path("d"), card=card, table=table))
+    numbers = describe(Dataset(folder=Path("d"), card=card, rows=InMemory(table)))
     assert numbers.samples == 3
     assert numbers.by_source == {"coco": 2, "pairs": 1}
     assert numbers.by_split == {"none": 1, "test": 1, "train": 1}
@@ -46,7 +47,7 @@ def test_samples_under_licences_with_restrictions_are_counted_once_each() -> Non
     card = Card(
         name="d", command="merge", settings={}, tool_version="1", run="r", sources=[], licenses={}, counts=counts
     )
-    numbers = describe(Dataset(folder=Path("d"), card=card, table=table))
+    numbers = describe(Dataset(folder=Path("d"), card=card, rows=InMemory(table)))
     assert (numbers.non_commercial, numbers.no_derivatives) == (2, 3)
     assert numbers.by_license["CC BY-NC-ND 2.0"] == 2
 

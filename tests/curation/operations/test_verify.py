@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from curation.building.workers import RunnerOptions
 from curation.dataset.card import Card, Counts
 from curation.dataset.dataset import SCHEMA, Dataset, read_dataset, write_dataset
+from curation.dataset.rows import InMemory
 from curation.errors import InputRefused
 from curation.operations.split import SplitShares, split_dataset
 from curation.operations.verify import verify
@@ -147,7 +148,7 @@ def test_verification_changes_nothing_on_the_disk(sound: Dataset) -> None:
 
 
 def test_a_card_that_counts_otherwise_is_a_problem(sound: Dataset) -> None:
-    half = Dataset(folder=sound.folder, card=sound.card, table=sound.table.slice(0, 2))
+    half = Dataset(folder=sound.folder, card=sound.card, rows=InMemory(sound.table.slice(0, 2)))
     found = verify(half, runner=HERE).problems
     assert [problem.field for problem in found if problem.code == "CHECKSUM"] == ["counts"]
     assert [Path(problem.file).name for problem in found if problem.code == "STRAY_FILE"] == ["c.png", "c.jpg"] + [
@@ -161,7 +162,7 @@ def with_digests(dataset: Dataset) -> Dataset:
     for column in ("mask", "alpha", "trimap"):
         digests = [sha256(dataset.path(path).read_bytes()).hexdigest() for path in table[column].to_pylist()]
         table = table.append_column(f"{column}_sha256", pa.array(digests))
-    return Dataset(folder=dataset.folder, card=dataset.card, table=table)
+    return Dataset(folder=dataset.folder, card=dataset.card, rows=InMemory(table))
 
 
 @pytest.mark.parametrize("column", ["mask", "alpha", "trimap"])
@@ -193,7 +194,7 @@ def test_files_that_no_row_names_are_told_but_not_older_labels_and_not_what_the_
     for name in (*kept, *stray):
         sound.path(name).write_bytes(b"x")
     sound.path("images/folder").mkdir()
-    dataset = Dataset(folder=sound.folder, card=sound.card, table=table)
+    dataset = Dataset(folder=sound.folder, card=sound.card, rows=InMemory(table))
     found = verify(dataset, runner=HERE).problems
     assert {problem.code for problem in found} == {"STRAY_FILE"}
     assert {problem.file for problem in found} == {str(sound.path(name)) for name in (*stray, "images/folder")}
@@ -270,7 +271,7 @@ def test_a_quarantine_that_holds_nothing_may_be_gone(sound: Dataset) -> None:
 def test_a_person_area_that_is_no_number_is_a_problem(sound: Dataset) -> None:
     areas = pa.array([0.25, float("nan"), 0.25])
     table = sound.table.set_column(sound.table.column_names.index("person_area"), "person_area", areas)
-    (problem,) = verify(Dataset(folder=sound.folder, card=sound.card, table=table), runner=HERE).problems
+    (problem,) = verify(Dataset(folder=sound.folder, card=sound.card, rows=InMemory(table)), runner=HERE).problems
     assert (problem.code, problem.record_id, problem.field) == ("CHECKSUM", "b", "person_area")
 
 

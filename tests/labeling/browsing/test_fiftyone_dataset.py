@@ -12,6 +12,7 @@ import pytest
 
 from curation.dataset.card import Card, Counts
 from curation.dataset.dataset import SCHEMA, Dataset
+from curation.dataset.rows import InMemory
 from labeling.browsing.fiftyone_dataset import (
     Pictures,
     browsed,
@@ -53,7 +54,7 @@ def dataset(folder: Path, *ids: str, **columns: Any) -> Dataset:
     card = Card(
         name="d", command="test", settings={}, tool_version="1", run="r", sources=[], licenses={}, counts=counts
     )
-    return Dataset(folder=folder, card=card, table=table)
+    return Dataset(folder=folder, card=card, rows=InMemory(table))
 
 
 def shown(*datasets: Dataset) -> Any:

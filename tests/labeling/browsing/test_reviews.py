@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from curation.dataset.dataset import MANIFEST, read_dataset, select_rows, write_dataset
+from curation.dataset.dataset import read_dataset, write_dataset
+from curation.dataset.manifest_files import MANIFEST
+from curation.dataset.query import select_rows
 from curation.errors import InputRefused
 from labeling.browsing.reviews import write_reviews
 from tests.labeling.browsing.test_fiftyone_dataset import dataset

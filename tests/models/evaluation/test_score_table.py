@@ -80,6 +80,6 @@ def test_scores_of_an_older_label_are_known_by_the_version_they_were_made_of(tmp
     write_scores(dataset.folder, table=table_of_scores(scores))
     assert outdated_ids(dataset) == {"b"}  # as mined by an earlier version, without a column
     versions = pa.array([1, 0, None], pa.int32())
-    told = dataclasses.replace(dataset, table=dataset.table.append_column("scored_label_version", versions))
+    told = dataclasses.replace(dataset, rows=InMemory(dataset.table.append_column("scored_label_version", versions)))
     assert outdated_ids(told) == {"a"}
     assert outdated_ids(told, scores=dataset.folder) == {"b"}

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from curation.dataset.dataset import read_dataset, select_rows
+from curation.dataset.dataset import read_dataset
+from curation.dataset.query import select_rows
 from curation.errors import InputRefused
 from models.training.settings import Stage
 from pipelines.loop import rounds

@@ -8,6 +8,7 @@ import pytest
 
 from curation.building.workers import RunnerOptions
 from curation.dataset.dataset import Dataset
+from curation.dataset.rows import InMemory
 from curation.duplicates.find_duplicates import find_duplicates
 from curation.duplicates.fingerprint_dataset import LookOptions, look_at, pictures_of
 from reports.datasets.duplicates_page import DuplicatesPage, write_duplicates_page
@@ -72,7 +73,7 @@ def test_a_picture_that_went_away_meanwhile_is_told(tmp_path: Path) -> None:
     dataset = three_pairs(tmp_path / "d")
     mask = dataset.table.column_names.index("mask")
     table = dataset.table.set_column(mask, "mask", [["masks/gone.png"] * len(dataset)])
-    page = written(tmp_path / "d.html", Dataset(folder=dataset.folder, card=dataset.card, table=table))
+    page = written(tmp_path / "d.html", Dataset(folder=dataset.folder, card=dataset.card, rows=InMemory(table)))
     assert page.count("MISSING_FILE") == 6
 
 
@@ -83,7 +84,7 @@ def test_hostile_text_stays_text(tmp_path: Path, text: str) -> None:
         dataset = write_pictures(folder, *drawn)
         rows = [row | {"id": f"{words}{row['id']}"} for row in dataset.table.to_pylist()]
         table = dataset.table.from_pylist(rows, schema=dataset.table.schema)
-        hostile = Dataset(folder=dataset.folder, card=dataset.card, table=table)
+        hostile = Dataset(folder=dataset.folder, card=dataset.card, rows=InMemory(table))
         return Page(written(folder / "p.html", hostile, name=words))
 
     plain, found = page_of(tmp_path / "plain", "x"), page_of(tmp_path / "hostile", text)

@@ -1,0 +1,42 @@
+"""Manifests of many rows: seconds and peak memory of what reads them, from ten thousand rows to ten million.
+
+The rows are drawn, and there are no images: `merge` and `mine` are planned (`--dry-run`), which reads the manifests.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+from tests.bench.measuring import CURATE, IS_SHORT, child, run_measured, say
+
+SIZES: Final = tuple(map(int, os.environ.get("CURATE_BENCH_ROWS", "10000 100000 1000000").split()))
+"""Ten million more take half an hour: CURATE_BENCH_ROWS="10000 100000 1000000 10000000"."""
+QUERY: Final = "person_area > 0.5 and source == 'coco/train2017'"
+
+
+def bench(folder: Path) -> None:
+    """Print the table of docs/scale.md."""
+    model, _ = child("tests.bench.drawn_manifests:write_model", folder / "scale.onnx")
+    say("\n| rows | manifest | command | seconds | peak memory |\n|---:|---:|---|---:|---:|")
+    for number in (100, 1000) if IS_SHORT else SIZES:
+        data = folder / f"scale-{number}"
+        size, _ = child("tests.bench.drawn_manifests:write_drawn", data, number)
+        for name, arguments in commands(data, model=Path(model)).items():
+            run = run_measured([str(CURATE), *map(str, arguments)])
+            say(f"| {number:,} | {size / 1e6:,.1f} MB | `{name}` | {run.seconds:,.1f} | {run.peak_mb:,.0f} MB |")
+        shutil.rmtree(data)
+
+
+def commands(data: Path, *, model: Path) -> dict[str, list[object]]:
+    """Return the commands that are measured; `split` comes last, since it changes the manifest."""
+    out = data.with_name(f"{data.name}-out")
+    return {
+        "stats": ["stats", data],
+        "merge --dry-run": ["merge", data, "--out", out, "--dry-run"],
+        "merge --where --dry-run": ["merge", data, "--where", QUERY, "--out", out, "--dry-run"],
+        "mine --dry-run": ["mine", "--model", model, "--data", data, "--split", "all", "--out", out, "--dry-run"],
+        "split": ["split", data],
+    }
