@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from curation.dataset.rows import InMemory
 from curation.errors import InputRefused
 from models.evaluation.score_table import (
     SCORES,
