@@ -133,13 +133,12 @@ def plan_of_data(
     folder: Path | None = None,
 ) -> Plan:
     """Plan the training set of the round in `folder`; the rest as for `plan_training_set`, and raise as that."""
-    taught = [] if folder is None or not is_dataset(folder / PRELABELLED) else [folder / PRELABELLED]
     parts = TrainingParts(
         train=[read_dataset(folder) for folder in loop.train],
         pool=[read_dataset(folder) for folder in loop.pool],
         test=[one.table for one in test_sets_of(loop).values()],
         licenses=read_license_rules(loop.licenses),
-        taught=[read_dataset(one) for one in taught],
+        taught=[read_dataset(folder / PRELABELLED)] if folder and is_dataset(folder / PRELABELLED) else [],
         with_unlabelled=learns_from_pool(loop),
     )
     return plan_training_set(parts, hard=hard, weight=loop.config.data.hard_weight, before=before)
