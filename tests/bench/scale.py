@@ -13,7 +13,7 @@ from typing import Final
 from tests.bench.measuring import CURATE, IS_SHORT, child, run_measured, say
 
 SIZES: Final = tuple(map(int, os.environ.get("CURATE_BENCH_ROWS", "10000 100000 1000000").split()))
-"""Ten million more take half an hour: CURATE_BENCH_ROWS="10000 100000 1000000 10000000"."""
+"""Ten million more take ten minutes: CURATE_BENCH_ROWS="10000 100000 1000000 10000000"."""
 QUERY: Final = "person_area > 0.5 and source == 'coco/train2017'"
 
 
