@@ -22,9 +22,9 @@ def exclusive(lock_file: Path) -> Iterator[None]:
     Raises EnvironmentProblem at once, naming the holder, when another run has it.
     """
     descriptor = _acquire(lock_file)
-    with suppress(OSError):  # of a holder that died
-        shutil.rmtree(spools_of(lock_file))
     try:
+        with suppress(OSError):  # of a holder that died
+            shutil.rmtree(spools_of(lock_file))
         yield
     finally:
         _release(descriptor, lock_file=lock_file)
