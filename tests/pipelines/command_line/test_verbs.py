@@ -66,7 +66,7 @@ def draw(folder: Path) -> dict[str, dict[str, Any]]:
     pictures = {name: [cv2.imencode(".png", drawn)[1].tobytes()] for name, drawn in (("image", photo), ("mask", face))}
     pq.write_table(pa.table(pictures), folder / "parquet/train.parquet")
     persons, grounds = folder / "persons", folder / "grounds"
-    drawn_grounds(grounds, ["drawn", "other"])
+    drawn_grounds(grounds, ["drawn", "other"], scale=6)
     return {
         "coco-person": {**coco, "out": persons},
         "coco-background": {**coco, "out": folder / "backgrounds"},
