@@ -135,7 +135,8 @@ def test_every_command_and_all_python_of_readme_and_guides_runs(user_folder: Pat
 def test_every_page_with_commands_or_python_is_run() -> None:
     pages = [str(path.relative_to(REPOSITORY)) for path in sorted((REPOSITORY / "docs").rglob("*.md"))]
     shown = {page for page in pages if commands(page) or blocks(page, language="python")}
-    assert shown - {"docs/guides/schedule.md"} == set(PAGES) - {"README.md"}  # it shows a DAG of Airflow
+    not_run = {"docs/guides/schedule.md", "docs/scale.md"}  # a DAG of Airflow; a manifest of more than a million rows
+    assert shown - not_run == set(PAGES) - {"README.md"}
 
 
 def test_every_make_target_of_the_readme_exists() -> None:
