@@ -87,7 +87,7 @@ def test_every_flipped_bit_is_caught_naming_both_hashes(run: Path) -> None:
 def test_truncated_weights_are_refused(run: Path, kept: int) -> None:
     file = run / "model.safetensors"
     file.write_bytes(file.read_bytes()[:kept])
-    with pytest.raises(InputRefused, match="SHA-256"):
+    with pytest.raises(InputRefused, match="SHA-256" if kept else "the file is empty"):
         load_network(run)
     change_card(run, sha256=sha256_of(file.read_bytes()))
     with pytest.raises(InputRefused, match="not a whole safetensors file"):
