@@ -90,7 +90,7 @@ def test_truncated_weights_are_refused(run: Path, kept: int) -> None:
     with pytest.raises(InputRefused, match="SHA-256" if kept else "the file is empty"):
         load_network(run)
     change_card(run, sha256=sha256_of(file.read_bytes()))
-    with pytest.raises(InputRefused, match="not a whole safetensors file"):
+    with pytest.raises(InputRefused, match="not a whole safetensors file" if kept else "the file is empty"):
         load_network(run)
 
 
