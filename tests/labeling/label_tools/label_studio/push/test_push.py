@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from curation.dataset.dataset import Dataset
+from curation.dataset.rows import InMemory
 from curation.errors import ConfigurationProblem, InputRefused, RemoteUnavailable
 from labeling.findings import Findings, worst_first
 from labeling.label_tools.label_studio.drawing.brush import decode_brush
@@ -201,7 +202,7 @@ def test_a_push_without_masks_to_start_from_asks_for_none_to_be_shown(drawn: Dat
 
 def test_a_mask_with_ignored_pixels_judges_no_annotator(drawn: Dataset) -> None:
     ignores = pa.array([None if number < 3 else "ignores/x.png" for number in range(SAMPLES)], pa.string())
-    unsure = dataclasses.replace(drawn, table=drawn.table.append_column("ignore", ignores))
+    unsure = dataclasses.replace(drawn, rows=InMemory(drawn.table.append_column("ignore", ignores)))
     golden = choose_golden(unsure, number=3, besides=[], seed=1)
     assert [one.row["ignore"] for one in golden] == [None] * 3
     with pytest.raises(ConfigurationProblem, match="only 3"):
