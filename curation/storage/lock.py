@@ -23,8 +23,9 @@ def exclusive(lock_file: Path) -> Iterator[None]:
     """
     descriptor = _acquire(lock_file)
     try:
-        with suppress(OSError):  # of a holder that died
-            shutil.rmtree(spools_of(lock_file))
+        if (spools := spools_of(lock_file)).is_dir():  # of a holder that died
+            with suppress(OSError):
+                shutil.rmtree(spools)
         yield
     finally:
         _release(descriptor, lock_file=lock_file)

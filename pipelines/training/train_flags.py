@@ -111,17 +111,17 @@ class TrainFlags:
         metavar="M",
     )
     distill: float | None = setting(
-        "Weight of the teacher beside the losses of labels.  [default: 1]", default=None, metavar="W"
+        "Weight of the teacher beside the losses of labels.  [default: 1.0]", default=None, metavar="W"
     )
     distill_temperature: float | None = setting(
-        "Divide the logits of teacher and student by this.  [default: 1]", default=None, metavar="T"
+        "Divide the logits of teacher and student by this.  [default: 1.0]", default=None, metavar="T"
     )
     distill_boundary: float | None = setting(
-        "Count pixels near the teacher's outline so many times.  [default: 1]", default=None, metavar="B"
+        "Count pixels near the teacher's outline so many times.  [default: 1.0]", default=None, metavar="B"
     )
     distill_confidence: float | None = setting(
         "Learn only what the teacher is so sure of, from 0.5 on; for a teacher that is the student itself.  "
-        "[default: 0, all]",
+        "0 means all.  [default: 0.0]",
         default=None,
         metavar="P",
     )
