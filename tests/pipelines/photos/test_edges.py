@@ -109,7 +109,7 @@ def test_alphas_of_a_model_feed_a_fusion(tmp_path: Path) -> None:
     made, trimap = (cv2.imread(str(tmp_path / "M" / row[name]), cv2.IMREAD_UNCHANGED) for name in ("alpha", "trimap"))
     assert np.abs(made.astype(int) - alpha).mean() < 12  # the model sees 40 x 30 pixels
     assert (trimap[(made > 0) & (made < 255)] == 128).all()
-    grounds(tmp_path / "G", ["g"])
+    grounds(tmp_path / "G", ["g"], scale=6)
     fused = FuseFlags(foregrounds=(tmp_path / "M",), backgrounds=(tmp_path / "G",), out=tmp_path / "F")
     assert fuse(fused, run=quiet).exit_code == 0
     (row,) = read_dataset(tmp_path / "F").table.to_pylist()
