@@ -112,8 +112,7 @@ class InParts:
         """Refuse ids that are none, that repeat, or that lie outside the range which the card tells of the part."""
         check_ids(pa.table({"id": ids}), where=self._folder / part.name)
         names = ids.combine_chunks()
-        is_rising = pc.all(pc.less(names[:-1], names[1:])).as_py() is not False
-        if names.null_count or not is_rising:
+        if names.null_count or not _is_rising(names):
             raise self._damaged(part, f"rows of its row group {group} repeat an id, are not sorted, or have none")
         if len(names) and not part.first_id <= names[0].as_py() <= names[-1].as_py() <= part.last_id:
             raise self._damaged(part, f"it holds ids beyond {part.first_id!r} to {part.last_id!r}")
@@ -189,13 +188,17 @@ def _write_part(path: Path, tables: Iterator[pa.Table]) -> Part:
         with pq.ParquetWriter(stream, first.schema, compression="zstd") as writer:
             for table in chain([first], tables):
                 ids = table["id"].combine_chunks()
-                is_rising = pc.all(pc.less(ids[:-1], ids[1:])).as_py() is not False
-                assert is_rising and (not number or last_id < ids[0].as_py()), "ids repeat, or are not sorted"
+                assert _is_rising(ids) and (not number or last_id < ids[0].as_py()), "ids repeat, or are not sorted"
                 writer.write_table(table, row_group_size=table.num_rows)
                 last_id, number = ids[-1].as_py(), number + table.num_rows
         stream.flush()
         os.fsync(stream.fileno())
     return Part(name=path.name, sha256=fingerprint_file(path), rows=number, first_id=first_id, last_id=last_id)
+
+
+def _is_rising(ids: pa.Array) -> bool:
+    """Tell whether each id comes after the one before it; ids that are none are not looked at."""
+    return pc.all(pc.less(ids[:-1], ids[1:])).as_py() is not False
 
 
 def _regular(tables: Iterable[pa.Table], *, size: int) -> Iterator[pa.Table]:

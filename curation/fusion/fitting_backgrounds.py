@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.fusion.framing import MOST_ENLARGED, MOST_MIRRORED
+from curation.fusion.framing import covering
 from curation.fusion.fuse import generator_for
 from curation.fusion.placement import MAX_ENLARGEMENT
 
@@ -41,13 +41,12 @@ def scaled_size(row: Mapping[str, Any], *, max_side: int) -> tuple[int, int]:
 def fitting(pool: Pool, *, size: tuple[int, int], frame: Frame) -> NDArray[np.bool_]:
     """Return which backgrounds (n,) fit a person's photograph of `size` (height, width).
 
-    In the foreground's frame they have to cover it (see `covers`); in their own frame, the photograph is not enlarged
+    In the foreground's frame they have to cover it (see `covering`); in their own frame, the photograph is not enlarged
     by more than MAX_ENLARGEMENT to fit into it.
     """
-    photograph = np.array(size, np.float64)
     if frame == "background":
-        return np.asarray((pool.sizes / photograph).min(axis=1) <= MAX_ENLARGEMENT)
-    return np.asarray((MOST_ENLARGED * pool.sizes >= (1 - MOST_MIRRORED) * photograph).all(axis=1))
+        return np.asarray((pool.sizes / np.array(size, np.float64)).min(axis=1) <= MAX_ENLARGEMENT)
+    return covering(pool.sizes, frame=size)
 
 
 def drawn_background(

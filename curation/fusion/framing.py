@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from curation.images.pixels import Image
 from curation.quarantine import BadRecord, Code
@@ -18,22 +19,23 @@ MOST_MIRRORED: Final = 0.05
 """Of a side of the frame may be a mirror image of the background's edge. With more, rooms turn into kaleidoscopes."""
 
 
-def covers(size: tuple[int, int], *, frame: tuple[int, int]) -> bool:
-    """Tell whether a background of `size` fills a `frame` (height, width both) within the limits above.
+def covering(sizes: ArrayLike, *, frame: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return which backgrounds of `sizes` (..., 2) fill a `frame` (height, width all) within the limits above.
 
-    >>> covers((480, 640), frame=(800, 600)), covers((240, 320), frame=(800, 600))
-    (True, False)
+    >>> covering([(480, 640), (240, 320)], frame=(800, 600)).tolist()
+    [True, False]
     """
-    return all(MOST_ENLARGED * have >= (1 - MOST_MIRRORED) * wanted for have, wanted in zip(size, frame, strict=True))
+    wanted = (1 - MOST_MIRRORED) * np.array(frame, np.float64)
+    return np.asarray((MOST_ENLARGED * np.asarray(sizes) >= wanted).all(axis=-1))
 
 
 def background_for(image: Image, *, size: tuple[int, int], rng: np.random.Generator) -> Image:
     """Return a part of a background as a frame of `size` (height, width), at a place that is drawn.
 
-    Raises BadRecord: UNSUITABLE where it does not cover the frame (see `covers`).
+    Raises BadRecord: UNSUITABLE where it does not cover the frame (see `covering`).
     """
     height, width = size
-    if not covers((image.shape[0], image.shape[1]), frame=size):
+    if not covering(image.shape[:2], frame=size):
         reason = f"{image.shape[1]} x {image.shape[0]} is too little to fill a frame of {width} x {height}"
         raise BadRecord(Code.UNSUITABLE, f"the background of {reason}", hint="take larger backgrounds")
     fill = max(height / image.shape[0], width / image.shape[1])

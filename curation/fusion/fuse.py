@@ -98,7 +98,7 @@ def fuse(image: Image, *, alpha: Alpha, background: Image, rules: FusionRules, r
     """Lay the person of an image (h, w, 3), as its alpha (h, w) shows it, on a background.
 
     The frame keeps the image's size. `rng` alone decides what is drawn, in the same order for every set of rules.
-    Raises BadRecord: a background that does not cover the frame (see `covers`).
+    Raises BadRecord: a background that does not cover the frame (see `covering`).
     """
     return finished(staged(image, alpha=alpha, background=background, rules=rules, rng=rng))
 

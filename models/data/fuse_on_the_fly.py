@@ -19,7 +19,7 @@ import pyarrow as pa
 from curation.dataset.dataset import Dataset
 from curation.dataset.licenses import LicenseRules, allowed_rows
 from curation.errors import InputRefused
-from curation.fusion.framing import BACKGROUND_ZOOM, covers
+from curation.fusion.framing import BACKGROUND_ZOOM, covering
 from curation.fusion.fuse import FusionRules, fuse
 from curation.fusion.texture import edge_of
 from curation.images.pixels import Alpha, Image, Mask, decode_image
@@ -66,7 +66,7 @@ class TrainingFusion:
         first = int(rng.integers(len(self.backgrounds)))
         for path in (*self.backgrounds[first:], *self.backgrounds[:first]):
             background = _background(path, least_px=round(BACKGROUND_ZOOM * max(size)))
-            if covers((background.shape[0], background.shape[1]), frame=size):
+            if covering(background.shape[:2], frame=size):
                 return background
         reason = f"none of {len(self.backgrounds)} backgrounds fills a frame of {size[1]} x {size[0]}"
         hint = "name larger backgrounds, or train on smaller photographs"

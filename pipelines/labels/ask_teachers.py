@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -108,7 +107,7 @@ def ask_teachers(
         table = _predicted(parts, teacher=teacher, run=run)
         warnings += _alarms(teacher, table=of_ids(table, empty))
         table = of_ids(table, chosen)
-        warnings += _blindness(teacher, table=table, predictions=out / PREDICTIONS, workers=run.workers)
+        warnings += _blindness(teacher, table=table, predictions=out / PREDICTIONS)
         tables.append(table)
         folders.append(out)
     names = [teacher.model.name for teacher in teachers]
@@ -192,7 +191,7 @@ def _alarms(teacher: CheckedModel, *, table: pa.Table) -> list[str]:
     return [f"{name} sees somebody in {alarms} of {len(shares)} images that show nobody"] if alarms else []
 
 
-def _blindness(teacher: CheckedModel, *, table: pa.Table, predictions: Path, workers: int) -> list[str]:
+def _blindness(teacher: CheckedModel, *, table: pa.Table, predictions: Path) -> list[str]:
     """Say that a teacher sees nobody at all; raises InputRefused where there are enough images to tell by."""
     ids = [row["id"] for row in table.to_pylist() if row["is_finite"]]
 
@@ -200,8 +199,7 @@ def _blindness(teacher: CheckedModel, *, table: pa.Table, predictions: Path, wor
         path = predictions / f"{id_}.png"
         return bool(mask_of(decode_gray(read_file(path), file=str(path))).any())
 
-    with ThreadPoolExecutor(max(1, workers), thread_name_prefix="blind") as pool:
-        is_blind = bool(ids) and not any(pool.map(shows_somebody, ids))
+    is_blind = bool(ids) and not any(map(shows_somebody, ids))  # the first photograph usually ends it
     if is_blind and len(ids) >= ENOUGH:
         raise InputRefused(
             f"this teacher sees nobody in any of {len(ids)} images",
