@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.fusion.framing import background_for, covers
+from curation.fusion.framing import background_for, covering
 from curation.fusion.placement import SOLID, Placement, draw_placement, placed
 from curation.images.pixels import Alpha
 from curation.quarantine import BadRecord
@@ -91,7 +91,7 @@ def test_a_background_that_is_large_enough_fills_the_frame(size: tuple[int, int]
 def test_enlarged_two_and_a_half_times_all_but_a_twentieth_must_be_there(size: tuple[int, int], fits: bool) -> None:
     """Worked out by hand: 95 % of 60 are 57, of 48 are 45.6; 2.5 times 23 are 57.5, times 22 are 55, times 19 are 47.5,
     and times 18 are 45."""
-    assert covers(size, frame=(60, 48)) == fits
+    assert covering(size, frame=(60, 48)) == fits
     flat = np.zeros((*size, 3), np.uint8)
     if fits:
         background_for(flat, size=(60, 48), rng=np.random.default_rng(0))
@@ -105,7 +105,7 @@ def test_enlarged_two_and_a_half_times_all_but_a_twentieth_must_be_there(size: t
 def test_hardly_anything_of_a_frame_is_a_mirror_image(height: int, width: int, seed: int) -> None:
     """Columns and rows of a background rise without end; where they fall again, it is mirrored."""
     size = (60, 48)
-    if not covers((height, width), frame=size):
+    if not covering((height, width), frame=size):
         return
     down, across = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
     background = np.stack([down, across, down], axis=2).astype(np.uint8)

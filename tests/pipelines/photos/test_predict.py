@@ -219,7 +219,7 @@ def test_a_run_that_was_stopped_goes_on_at_its_segment_with_the_same_bytes(
     engine = Stopping([1, 1])
     for _ in range(3):
         with suppress(Stopped):
-            made(file, model=model, out=tmp_path / "stopped", engine=engine, **how)
+            made(file, model=model, out=tmp_path / "stopped", machines=engine, **how)
     assert engine.stops == []
     ours, theirs = (tree(tmp_path / name) for name in ("whole", "stopped"))
     assert difference(ours, theirs) == [] and len(ours) == 4
