@@ -22,7 +22,7 @@ demo: setup
 # pymatting compiles for a minute when it is first imported: once, while the code is checked, not in every test process
 test: setup
 	$(BIN)/python -c "import pymatting" & $(MAKE) --no-print-directory lint && wait
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal --durations 40
 
 # what needs longer than a change should wait: more damaged inputs, and builds that are killed and go on
 nightly: setup
