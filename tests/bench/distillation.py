@@ -52,9 +52,11 @@ def bench() -> None:
     prepare()
     prepare_pools()
     say(f"\nA teacher, {TEACHER.stem}: {NETWORK['network']}, {STEPS} steps of {BATCH} images, {len(SEEDS)} seeds")
-    runs = {}
-    for name, recipe in ARMS.items():
-        runs[name] = [trained(name, recipe=with_epochs(recipe), seed=seed) for seed in SEEDS]
+    runs: dict[str, list[str]] = {name: [] for name in ARMS}
+    for seed in SEEDS:  # all arms of a seed before the next: a benchmark that was stopped can already be compared
+        for name, recipe in ARMS.items():
+            runs[name].append(trained(name, recipe=with_epochs(recipe), seed=seed))
+    for name in ARMS:
         minutes = ", ".join(f"{minutes_of(FOLDER / run):.0f}" for run in runs[name])
         say(f"  trained in {minutes} minutes: {name}")
     for name, split in SETS.items():
