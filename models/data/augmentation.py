@@ -39,17 +39,19 @@ def augmented(
     policy: Policy,
     rng: np.random.Generator,
     mirrored: Sequence[int] | None = None,
+    is_label_alone: bool = False,
 ) -> tuple[Image, AnyLabel]:
     """Return an image and its label, both changed as the policy draws from `rng`; the size stays.
 
     What a turn or a shift brings in from outside of the image is ignored. Classes are taken from the nearest pixel,
-    alphas are interpolated bilinearly. `mirrored` is of class maps: which class each is in a mirror.
+    alphas are interpolated bilinearly. `mirrored` is of class maps: which class each is in a mirror. With
+    `is_label_alone` all that comes after the last transform that moves pixels is left out; it costs the most.
     """
     if policy == "none":
         return image, label
     if mirrored is not None:
         image, label = flipped_classes(image, label.astype(np.uint8, copy=False), mirrored=mirrored, rng=rng)
-    compose = _compose(policy, has_alpha=is_soft(label), has_flip=mirrored is None)
+    compose = _compose(policy, has_alpha=is_soft(label), has_flip=mirrored is None, ends_with_moves=is_label_alone)
     # One stream for all transforms: `Compose(seed=...)` starts the same stream in each, so that exactly the images that
     # are flipped would also be blurred.
     compose.set_random_state(rng, random.Random(int(rng.integers(2**63))))  # noqa: S311 - no secret is drawn
@@ -66,7 +68,7 @@ def flipped_vertically(image: Image, label: AnyLabel, *, rng: np.random.Generato
 
 
 @cache
-def _compose(policy: Policy, *, has_alpha: bool, has_flip: bool) -> Any:
+def _compose(policy: Policy, *, has_alpha: bool, has_flip: bool, ends_with_moves: bool) -> Any:
     # set before the import, which would otherwise ask a server whether there is a newer version
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
     import albumentations  # type: ignore[import-untyped]
@@ -79,9 +81,10 @@ def _compose(policy: Policy, *, has_alpha: bool, has_flip: bool) -> Any:
         "mask_interpolation": cv2.INTER_LINEAR if has_alpha else cv2.INTER_NEAREST,
     }
     made = transforms(albumentations, outside=outside)
-    return albumentations.Compose(
-        [one for one in made if has_flip or not isinstance(one, albumentations.HorizontalFlip)]
-    )
+    chosen = [one for one in made if has_flip or not isinstance(one, albumentations.HorizontalFlip)]
+    while ends_with_moves and chosen and not isinstance(chosen[-1], albumentations.DualTransform):
+        chosen.pop()
+    return albumentations.Compose(chosen)
 
 
 def _source(a: Any, *, outside: dict[str, Any]) -> list[Any]:

@@ -154,14 +154,17 @@ class LabelledImages(torch.utils.data.Dataset[Example | BadRecord]):
             return Example(key=sample.key, image=image, label=label)
         around = label if sample.label is not None else _person_of(taught)
         twin = copy.deepcopy(rng)  # draws the same, so that the two stay on each other to the pixel
-        _, taught_there = self._varied(image, taught, around=around, rng=twin)
+        _, taught_there = self._varied(image, taught, around=around, rng=twin, is_label_alone=True)
         image, label = self._varied(image, label, around=around, rng=rng)
         return Example(key=sample.key, image=image, label=label, taught=np.asarray(taught_there, np.float32))
 
     def _varied(
-        self, image: Image, label: AnyLabel, *, around: AnyLabel, rng: np.random.Generator
+        self, image: Image, label: AnyLabel, *, around: AnyLabel, rng: np.random.Generator, is_label_alone: bool = False
     ) -> tuple[Image, AnyLabel]:
-        """Return an image and a label (h, w) of it as the policy draws; a window of `framed` lies around a person."""
+        """Return an image and a label (h, w) of it as the policy draws; a window of `framed` lies around a person.
+
+        With `is_label_alone` the image may keep its colours.
+        """
         options = self.options
         given, classes = options.input_size, options.resized_as
         if options.policy == "crop":
@@ -171,7 +174,12 @@ class LabelledImages(torch.utils.data.Dataset[Example | BadRecord]):
         if options.policy == "framed":
             image, label = framed(image, label, size=given, classes=classes, rng=rng, around=around)
         image, label = augmented(
-            image, label, policy=options.policy, rng=rng, mirrored=options.mirrored if classes is None else None
+            image,
+            label,
+            policy=options.policy,
+            rng=rng,
+            mirrored=options.mirrored if classes is None else None,
+            is_label_alone=is_label_alone and not options.vertical_flip,  # which is drawn after the colours
         )
         if options.vertical_flip:
             image, label = flipped_vertically(image, label, rng=rng)

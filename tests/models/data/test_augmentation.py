@@ -99,3 +99,14 @@ def test_the_library_is_loaded_without_a_word_and_without_the_network() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_label_alone_moves_as_with_its_picture_to_the_bit(policy: Policy) -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (40, 30, 3), dtype=np.uint8)
+    soft = np.linspace(0, 1, 1200, dtype=np.float32).reshape(40, 30)
+    for seed in range(12):
+        _, whole = augmented(picture, soft, policy=policy, rng=np.random.default_rng(seed))
+        rng = np.random.default_rng(seed)
+        _, alone = augmented(picture, soft, policy=policy, rng=rng, is_label_alone=True)
+        assert np.array_equal(whole, alone)
