@@ -22,7 +22,7 @@ SHORT: Final = {
     "convert": "webdataset",
     "matting": "usual band around the mask",
     "alpha": "modnet:",
-    "duplicates": "random pairs",
+    "duplicates": "the index finds",
     "metrics": "matting errors",
     "training": "images trained a second",
     "fusion": "every pixel rounded exactly: True",
