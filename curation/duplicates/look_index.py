@@ -64,7 +64,7 @@ class LookIndex:
         asking = looks.reshape(-1, looks.shape[-1]).astype(np.float32)
         askers, cells = self._cells_asked(asking, reach=(2 * distance + 4 * SLACK) ** 0.5, probes=probes)
         starts = np.searchsorted(cells, np.arange(len(self._centres) + 1))
-        found = []
+        found = [(np.empty(0, np.int64), np.empty(0, np.int64))]
         for cell in np.unique(cells):
             places = self._sorted[self._ends[cell - 1] if cell else 0 : self._ends[cell]]
             if not len(places):
@@ -73,9 +73,11 @@ class LookIndex:
             for start in range(starts[cell], starts[cell + 1], AT_ONCE):
                 own = askers[start : min(start + AT_ONCE, starts[cell + 1])]
                 rows, columns = np.nonzero(asking[own] @ vectors > 1 - distance - SLACK)
-                found.append((own[rows], places[columns].astype(np.int64)))
-        own, places = (np.concatenate([np.empty(0, np.int64), *arrays]) for arrays in zip(*found)) if found else _NONE
-        return Hits(askers=own // looks.shape[1], found=places % len(self._whole), turns=places // len(self._whole))
+                # at once, since of many frames of one film all vectors find all
+                pairs = np.unique(own[rows] // looks.shape[1] * len(places) + columns)
+                found.append((pairs // len(places), places[pairs % len(places)].astype(np.int64)))
+        own, hit = (np.concatenate(arrays) for arrays in zip(*found))
+        return Hits(askers=own, found=hit % len(self._whole), turns=hit // len(self._whole))
 
     def _cells_asked(self, asking: Floats, *, reach: float, probes: int | None) -> tuple[Numbers, Numbers]:
         """Return who asks which cell, by cell; vectors of zero ask none."""
@@ -118,6 +120,3 @@ class LookIndex:
             lengths = np.linalg.norm(sums, axis=1, keepdims=True)
             centres = np.where(lengths > SLACK, sums / np.maximum(lengths, SLACK), centres)
         return centres
-
-
-_NONE: Final = (np.empty(0, np.int64), np.empty(0, np.int64))
