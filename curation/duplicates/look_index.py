@@ -87,7 +87,7 @@ class LookIndex:
             nearest = products.argmax(axis=1)
             margins = products[np.arange(len(products)), nearest][:, None] - products
             is_asked: NDArray[np.bool_] = margins <= reach * self._apart[nearest]
-            is_asked &= asking[start : start + AT_ONCE].any(axis=1)[:, None]
+            is_asked &= np.linalg.norm(asking[start : start + AT_ONCE], axis=1, keepdims=True) > 0
             if probes is not None and probes < len(self._centres):
                 least = np.partition(margins, probes - 1, axis=1)[:, probes - 1 : probes]
                 is_asked &= margins <= least

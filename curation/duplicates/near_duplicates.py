@@ -83,7 +83,8 @@ class NearSearch:
         one, other = asking[hits.askers], hits.found if named is None else named[hits.found]
         first, second = np.minimum(one, other), np.maximum(one, other)
         keys = (first * len(self._looks) + second) * len(TURNS) + hits.turns
-        return np.unique(keys[first != second])
+        different: NDArray[np.int64] = np.unique(keys[first != second])
+        return different
 
     def _alike(self, keys: list[NDArray[np.int64]]) -> Iterator[Alike]:
         """Yield the pairs whose distance, measured, is small enough; of several turns the first."""
