@@ -6,6 +6,7 @@ This is the one place where samples become a dataset; the conservation law is as
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,19 +18,22 @@ from typing import Final, TypeVar
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from curation.building.output_folder import finished_card, make_folders, refuse_inputs, working_in
+from curation.building.output_folder import finished_card, make_folders, refuse_inputs, rows_folder, working_in
+from curation.building.sorted_rows import SortedRows
 from curation.building.workers import RunnerOptions, run_items
 from curation.dataset.card import QUARANTINE, Card, Tally, counts_of, tool_version
-from curation.dataset.dataset import FILE_COLUMNS, write_dataset
+from curation.dataset.dataset import FILE_COLUMNS
 from curation.dataset.licenses import license_counts
-from curation.dataset.manifest_files import quarantine_lines
+from curation.dataset.manifest_files import quarantine_lines, write_rows
 from curation.dataset.sample import Outcome, Plan, items_without
-from curation.dataset.table import table_of, with_columns
+from curation.dataset.table import table_of
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.quarantine import QuarantineRecord
 from curation.storage.files import TEMPORARY_PREFIX, telling_where, write_durable
 from curation.storage.journal import Journal
+from curation.storage.text_set import TextSet
 
 T = TypeVar("T")
 ROWS_PER_BATCH: Final = 8192
@@ -131,35 +135,42 @@ def _work(plan: Plan, *, out: Path, journal: Journal[Outcome], limit: int, optio
 
 
 def _publish(plan: Plan, *, out: Path, run: str, journal: Journal[Outcome]) -> Card:
-    tally = Tally()
-    tables = [table_of([])]
-    for batch in _batches(journal.outcomes(), size=ROWS_PER_BATCH):
-        for outcome in batch:
-            tally.add(outcome)
-        tables.append(table_of([outcome.sample for outcome in batch if outcome.sample is not None]))
-    table = with_columns(pa.concat_tables(tables, promote_options="permissive"), types=plan.columns)
-    make_folders(out, plan.folders)  # again: behind a link put there meanwhile, everything would be swept away
-    _sweep(out, folders=plan.folders, table=table)
-    if plan.finish is not None:
-        plan.finish(out)
-    parts = Counter(str(record.code) for record in plan.records)
-    for outcome in journal.outcomes():
-        if outcome.broken is None:
-            parts.update(str(record.code) for record in outcome.records)
-    card = Card(
+    tally, parts, licenses = Tally(), Counter(str(record.code) for record in plan.records), Counter[str]()
+    rows = SortedRows(rows_folder(out))
+    try:
+        for batch in _batches(journal.outcomes(), size=ROWS_PER_BATCH):
+            for outcome in batch:
+                tally.add(outcome)
+                if outcome.broken is None:
+                    parts.update(str(record.code) for record in outcome.records)
+            table = table_of([outcome.sample for outcome in batch if outcome.sample is not None])
+            licenses.update(license_counts(table))
+            rows.add(table)
+        make_folders(out, plan.folders)  # again: behind a link put there meanwhile, everything would be swept away
+        _sweep(out, folders=plan.folders, rows=rows)
+        if plan.finish is not None:
+            plan.finish(out)
+        card = _card(plan, out=out, run=run, tally=tally, licenses=licenses, parts=parts)
+        blocks = rows.blocks(types=plan.columns)
+        return write_rows(out, card=card, rows=blocks, quarantine=_records(plan, journal=journal))
+    finally:
+        rows.close()
+
+
+def _card(plan: Plan, *, out: Path, run: str, tally: Tally, licenses: Counter[str], parts: Counter[str]) -> Card:
+    return Card(
         name=out.resolve().name,
         command=plan.command,
         settings=dict(plan.settings),
         tool_version=tool_version(),
         run=run,
         sources=list(plan.sources),
-        licenses=license_counts(table),
+        licenses=dict(sorted(licenses.items())),
         counts=counts_of(plan, tally=tally),
         records=dict(sorted(parts.items())),
         notes=dict(plan.notes),
         parents=list(plan.parents),
     )
-    return write_dataset(out, card=card, table=table, quarantine=_records(plan, journal=journal))
 
 
 def _records(plan: Plan, *, journal: Journal[Outcome]) -> Iterator[QuarantineRecord]:
@@ -169,14 +180,19 @@ def _records(plan: Plan, *, journal: Journal[Outcome]) -> Iterator[QuarantineRec
         yield from outcome.records
 
 
-def _sweep(out: Path, *, folders: tuple[str, ...], table: pa.Table) -> None:
+def _sweep(out: Path, *, folders: tuple[str, ...], rows: SortedRows) -> None:
     """Delete what no row names: half-written files of a killed run, and files of items that failed late."""
-    columns = [name for name in FILE_COLUMNS if name in table.column_names]
-    named = {path for column in columns for path in table[column].to_pylist() if path is not None}
     for folder in folders:
-        for path in (out / folder).iterdir():
-            if f"{folder}/{path.name}" not in named:
-                path.unlink()
+        named = TextSet()
+        for table in rows.columns(FILE_COLUMNS):
+            for column in table.columns:
+                paths = column.cast(pa.string()).drop_null()
+                named.add_all(paths.filter(pc.starts_with(paths, f"{folder}/")).to_pylist())
+        with os.scandir(out / folder) as entries:
+            for batch in _batches((entry.name for entry in entries), size=ROWS_PER_BATCH):
+                for name, is_named in zip(batch, named.known([f"{folder}/{name}" for name in batch]), strict=True):
+                    if not is_named:
+                        (out / folder / name).unlink()
 
 
 def _drop_half_written(out: Path, *, folders: tuple[str, ...]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
+from curation.building.sorted_rows import drop_rows
 from curation.dataset.card import CARD, FORMAT, QUARANTINE, Card
 from curation.dataset.dataset import read_dataset
 from curation.dataset.manifest_files import MANIFEST, is_dataset
@@ -113,6 +114,7 @@ def _tidy(out: Path) -> None:
     """Drop the journal of a finished dataset; a run that was killed in its last step left one. Needs the lock."""
     if is_dataset(out):
         _journal_file(out).unlink(missing_ok=True)
+        drop_rows(rows_folder(out))
 
 
 def _make_way(out: Path, *, run: str) -> None:
@@ -151,6 +153,11 @@ def _drop(aside: Path) -> None:
         empty_folder(aside, but=(CARD, MANIFEST, PARTS))
         (aside / CARD).unlink()
     shutil.rmtree(aside)
+
+
+def rows_folder(out: Path) -> Path:
+    """Return where rows wait while a dataset is published."""
+    return out / WORKSPACE / "rows"
 
 
 def _journal_file(out: Path) -> Path:

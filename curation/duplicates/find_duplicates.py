@@ -10,10 +10,11 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 
 from curation.duplicates.fingerprint_dataset import Looks, Picture
-from curation.duplicates.near_duplicates import alike_pairs
+from curation.duplicates.near_duplicates import Alike, NearSearch
 from curation.operations.clusters import Clusters
 from curation.storage.parquet import parquet_bytes
 
@@ -24,6 +25,12 @@ HELD_OUT: Final = ("test", "val", "train")
 """The most carefully kept split first."""
 PAIRS_EACH: Final = 20
 """Near pairs that are listed of one picture; a thousand frames of one film would make half a million."""
+INDEX_ABOVE: Final = 200_000
+"""So many pictures are compared with each other as far as is needed to find all pairs; of more an index finds most."""
+PROBES: Final = 16
+"""Cells of the index that each crop looks into."""
+CHECKED: Final = 1000
+"""Pictures of which all pairs are found, to tell how many of them the index finds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,17 +46,28 @@ class Pair:
     """Of two datasets."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recall:
+    """Of how many near pairs of how many pictures, drawn at random, an index found how many."""
+
+    pictures: int
+    pairs: int
+    found: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Duplicates:
     """The pairs of copies among `pictures`, those that matter most first, and the clusters that they form.
 
     `clusters` are whole, also where `unlisted` pairs of very many alike pictures are left out of `pairs`.
+    `recall` is there where an index looked for near pairs.
     """
 
     pictures: Sequence[Picture]
     pairs: Sequence[Pair]
     clusters: Sequence[Sequence[int]]
     unlisted: int
+    recall: Recall | None = None
 
     def counts(self) -> dict[str, int]:
         """Return the numbers of a report."""
@@ -70,8 +88,10 @@ class Duplicates:
         }
 
 
-def find_duplicates(pictures: Sequence[Picture], *, seen: Looks) -> Duplicates:
-    """Find all copies among pictures that were looked at.
+def find_duplicates(
+    pictures: Sequence[Picture], *, seen: Looks, index_above: int = INDEX_ABOVE, probes: int = PROBES
+) -> Duplicates:
+    """Find all copies among pictures that were looked at, of more than `index_above` most near ones.
 
     Of pictures that are equal, each is paired with one of them, the one that is held out; only that one is compared
     with other pictures.
@@ -88,11 +108,17 @@ def find_duplicates(pictures: Sequence[Picture], *, seen: Looks) -> Duplicates:
             pairs.append(_pair(first, other, pictures=pictures, kind="file" if is_file else "pixels"))
             clusters.join(first, second=other)
     chosen.sort()
-    near, unlisted = _near_pairs(pictures, chosen=chosen, seen=seen, clusters=clusters)
+    search = NearSearch(seen.looks[chosen])
+    is_index = len(chosen) > index_above
+    checking = _Checking(search, number=len(chosen)) if is_index else None
+    alike = search.pairs(probes=probes if is_index else None)
+    told = alike if checking is None else checking.seen(alike)
+    near, unlisted = _near_pairs(pictures, chosen=chosen, alike=told, clusters=clusters)
     found = clusters.groups()
     across = {number for cluster in found if len(splits_of(cluster, pictures=pictures)) > 1 for number in cluster}
     pairs = sorted([*pairs, *near], key=lambda pair: _weight(pair, pictures=pictures, across=across))
-    return Duplicates(pictures=pictures, pairs=pairs, clusters=found, unlisted=unlisted)
+    recall = None if checking is None else checking.recall()
+    return Duplicates(pictures=pictures, pairs=pairs, clusters=found, unlisted=unlisted, recall=recall)
 
 
 def pairs_file(found: Duplicates, *, names: Sequence[str]) -> bytes:
@@ -119,13 +145,32 @@ def _alike_by(numbers: Iterable[int], *, keys: Sequence[Hashable]) -> Iterator[l
     yield from found.values()
 
 
+class _Checking:
+    """Compares the near pairs of some pictures, drawn at random, with all that there are."""
+
+    def __init__(self, search: NearSearch, *, number: int) -> None:
+        self._numbers = np.random.default_rng(0).choice(number, min(number, CHECKED), replace=False)
+        self._missing = {pair[:2] for pair in search.pairs_of(self._numbers)}
+        self._pairs = len(self._missing)
+
+    def seen(self, alike: Iterable[Alike]) -> Iterator[Alike]:
+        """Yield the same pairs, and note which are found."""
+        for pair in alike:
+            self._missing.discard(pair[:2])
+            yield pair
+
+    def recall(self) -> Recall:
+        """Return the counts, once all pairs were seen."""
+        return Recall(pictures=len(self._numbers), pairs=self._pairs, found=self._pairs - len(self._missing))
+
+
 def _near_pairs(
-    pictures: Sequence[Picture], *, chosen: Sequence[int], seen: Looks, clusters: Clusters[int]
+    pictures: Sequence[Picture], *, chosen: Sequence[int], alike: Iterable[Alike], clusters: Clusters[int]
 ) -> tuple[list[Pair], int]:
     """Return the near pairs that are listed, and the number of others; all are joined."""
     pairs, unlisted = [], 0
     listed: Counter[int] = Counter()
-    for one, other, distance, turn in alike_pairs(seen.looks[list(chosen)]):
+    for one, other, distance, turn in alike:
         first, second = chosen[one], chosen[other]
         clusters.join(first, second=second)
         if min(listed[first], listed[second]) >= PAIRS_EACH:

@@ -18,7 +18,7 @@ from curation.dataset.class_names import CLASSES, class_names_of
 from curation.dataset.dataset import FILE_COLUMNS, SCHEMA, Dataset
 from curation.dataset.rows import blocks_of
 from curation.errors import InputRefused
-from curation.operations.text_keys import in_order, keys_of
+from curation.storage.text_keys import in_order, keys_of
 
 NAMES_SHOWN: Final = 5
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curation.dataset.dataset import Dataset
-from curation.operations.text_keys import Keys, in_order, keys_of, numbered
+from curation.storage.text_keys import Keys, in_order, keys_of, numbered
 
 Batches: TypeAlias = Callable[[Sequence[str]], Iterable[pa.Table]]
 """Gives rows, some at a time, with those of the named columns that there are; the same whenever it is called."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, overload
 
@@ -107,7 +107,7 @@ class MergeItems(Sequence[Item]):
         """Yield the id of each, in their order."""
         return self.rows.column("id")
 
-    def without(self, done: Collection[str]) -> Sequence[Item]:
+    def without(self, done: Container[str]) -> Sequence[Item]:
         """Return the items whose id is not among these."""
         if not done:
             return self

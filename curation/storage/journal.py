@@ -7,6 +7,7 @@ kill, or damaged by the disk, spoke of is done again.
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 import zlib
@@ -20,9 +21,11 @@ import msgspec
 from curation.storage.files import telling_where, write_durable
 from curation.storage.flush import flush_filesystem
 from curation.storage.open_unfollowed import open_unfollowed
+from curation.storage.text_set import TextSet
 
 COMMIT_INTERVAL_S: Final = 2.0
 """At most this much finished work is redone after a kill."""
+LINES_AT_ONCE: Final = 4096
 
 
 class HasId(Protocol):
@@ -42,7 +45,7 @@ class Journal(Generic[T]):
     def __init__(self, path: Path, *, kind: type[T]) -> None:
         self.path = path
         self.kind = kind
-        self.done: set[str] = set()
+        self.done = TextSet()
         self._waiting: list[bytes] = []
         self._last_commit = time.monotonic()
 
@@ -52,17 +55,18 @@ class Journal(Generic[T]):
         Raises ValueError when the journal that is there belongs to another run.
         """
         header = msgspec.json.encode({"run": run_id})
-        lines = _whole_lines(self.path)
-        found = _checked(lines[0]) if lines else None
+        found, end = self._read()
         if found is None:
             self._waiting = [header]
             self._write(mode="wb")
             return
         if found != header:
             raise ValueError("the journal belongs to another run")
-        self.done = {outcome.id for line in lines[1:] if (outcome := self._decoded(line)) is not None}
+        self.done = TextSet()
+        for outcomes in self._chunks():
+            self.done.add_all([outcome.id for outcome in outcomes])
         with telling_where(self.path), open_unfollowed(self.path, "rb+") as stream:
-            stream.truncate(sum(len(line) + 1 for line in lines))
+            stream.truncate(end)
 
     def add(self, outcome: T) -> None:
         """Note an outcome; it is on the disk within `COMMIT_INTERVAL_S`, or at the next `commit`."""
@@ -87,14 +91,29 @@ class Journal(Generic[T]):
 
     def outcomes(self) -> Iterator[T]:
         """Yield every committed outcome, in the order of their commit, each id once."""
-        seen: set[str] = set()
-        with open_unfollowed(self.path, "rb") as stream:
+        seen = TextSet()
+        for outcomes in self._chunks():
+            is_new = seen.add_all([outcome.id for outcome in outcomes])
+            yield from itertools.compress(outcomes, is_new)
+
+    def _chunks(self) -> Iterator[list[T]]:
+        """Yield the outcomes of all whole lines, some at a time."""
+        with telling_where(self.path), open_unfollowed(self.path, "rb") as stream:
             next(stream)
-            for line in stream:
-                outcome = self._decoded(line.rstrip(b"\n"))
-                if outcome is not None and outcome.id not in seen:
-                    seen.add(outcome.id)
-                    yield outcome
+            while lines := list(itertools.islice(stream, LINES_AT_ONCE)):
+                told = (self._decoded(line[:-1]) for line in lines if line.endswith(b"\n"))
+                yield [outcome for outcome in told if outcome is not None]
+
+    def _read(self) -> tuple[bytes | None, int]:
+        """Return the header, None where there is none, or a damaged one; and the bytes up to the end of whole lines."""
+        with telling_where(self.path), suppress(FileNotFoundError), open_unfollowed(self.path, "rb") as stream:
+            first = stream.readline()
+            torn = 0
+            for last in stream:
+                torn = 0 if last.endswith(b"\n") else len(last)
+            if first.endswith(b"\n"):
+                return _checked(first[:-1]), stream.tell() - torn
+        return None, 0
 
     def _decoded(self, line: bytes) -> T | None:
         """Return the outcome of a line; a damaged line gives None, and its item is worked on again."""

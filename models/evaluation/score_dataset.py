@@ -149,7 +149,7 @@ def _recheck(rows: Sequence[Row], *, first: Journal[ScoredImage], second: _Pass,
     margin = MARGIN
     while True:
         near = {name for name, miou in fast.items() if miou is None or abs(miou - limit) <= margin}
-        if near <= second.journal.done:
+        if second.journal.done >= near:
             return margin
         second.run([row for row in rows if row["id"] in near], precision="fp32", before=len(rows))
         changes = [

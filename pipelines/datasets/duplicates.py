@@ -141,6 +141,7 @@ def _result(search: _Search, *, found: Duplicates, seen: Looks, changes: Sequenc
         "images": len(found.pictures),
         "counts": counts,
         "unreadable": len(seen.records),
+        "recall": None if found.recall is None else asdict(found.recall),
         "fixed": is_fix and not search.run.dry_run,
     }
     if is_fix:
@@ -149,6 +150,11 @@ def _result(search: _Search, *, found: Duplicates, seen: Looks, changes: Sequenc
             {"dataset": str(search.datasets[change.dataset].folder)} | _told(change) for change in changes
         ]
     lines = _lines(counts, search=search, seen=seen, out=out)
+    if (recall := found.recall) is not None:
+        lines.append(
+            f"  near ones were found by an index: {recall.found} of the {recall.pairs} near pairs of {recall.pictures} "
+            "images that were compared with all"
+        )
     lines += _change_lines(changes, search=search) if is_fix else []
     return Result.of(lines, data, set_aside=seen.records)
 

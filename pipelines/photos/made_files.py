@@ -186,6 +186,7 @@ class Record:
     def __init__(self, path: Path) -> None:
         self._journal = Journal(path, kind=Made)
         self.last: dict[str, Made] = {}
+        self._next = 0
         if os.path.lexists(path):
             self._start()
             self.last = {made.file: made for made in self._journal.outcomes()}
@@ -196,9 +197,8 @@ class Record:
             self._start()
         known = self.last.get(line.file)
         if known is None or msgspec.structs.replace(known, id="") != line:
-            # a damaged line is not known, but a number must not come twice
-            number = max((int(id_) for id_ in self._journal.done if id_.isdecimal()), default=-1) + 1
-            line = msgspec.structs.replace(line, id=str(number))
+            line = msgspec.structs.replace(line, id=str(self._next))
+            self._next += 1
             self._journal.add(line)
             self._journal.commit()
             self.last[line.file] = line
@@ -208,6 +208,8 @@ class Record:
             if os.path.lexists(self._journal.path) and not S_ISREG(os.lstat(self._journal.path).st_mode):
                 raise ValueError("a link, a folder or a device")
             self._journal.start(run_id=RECORD)
+            numbers = (int(made.id) for made in self._journal.outcomes() if made.id.isdecimal())
+            self._next = max(numbers, default=-1) + 1
         except ValueError as error:
             remedy = "choose another --out, or move this file away"
             raise InputRefused("not a record of curate", where=self._journal.path, remedy=remedy) from error

@@ -2,8 +2,8 @@
 
 The trainings take more than an hour, the schedule and the backgrounds half an hour, the conversion and the seams some
 minutes, and they are run by name: `python -m tests.bench alpha best ablation soft heads tune relabelling verdicts round
-schedule backgrounds convert seams prelabel distillation cluster scale`. `kills` and `cluster` are for every night:
-`make nightly`.
+schedule backgrounds convert seams prelabel distillation cluster scale costs`. `kills` and `cluster` are for every
+night: `make nightly`.
 
 Data are real where `$CURATE_REAL_DATA` (default `../shared`) has them, else drawn. With `CURATE_BENCH_SHORT=1` each
 works on little and once, as in the tests, to see that it still runs; its figures then mean nothing.
@@ -99,6 +99,7 @@ def benches(folder: Path) -> dict[str, Callable[[], None]]:
         "round": lambda: _bench("round").bench(),
         "schedule": lambda: _bench("schedule").bench_schedule(),
         "scale": lambda: _bench("scale").bench(folder),
+        "costs": lambda: _bench("costs").bench(folder),
         "kills": lambda: _bench("kills").bench(folder),
     }
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import cv2
 import numpy as np
 import pyarrow as pa
 
@@ -27,11 +30,36 @@ def write_model(path: str) -> str:
 
 def write_drawn(path: str, rows: str) -> int:
     """Write a data set of so many drawn rows, three of a group, without images; give the bytes of its manifest."""
-    folder, number = Path(path), int(rows)
-    folder.mkdir()
+    return _written(Path(path), rows=drawn_rows(int(rows)), number=int(rows))
+
+
+def write_with_files(path: str, rows: str) -> int:
+    """Write such a data set of which each row has an image of its own; give the bytes of its manifest."""
+    folder = Path(path)
+    (folder / "images").mkdir(parents=True)
+    image = folder / "one.jpg"
+    image.write_bytes(np.asarray(cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1]).tobytes())
+    return _written(folder, rows=_with_files(image, rows=int(rows)), number=int(rows))
+
+
+def _with_files(image: Path, *, rows: int) -> Iterator[pa.Table]:
+    digest = hashlib.sha256(image.read_bytes()).hexdigest()
+    for number, table in enumerate(drawn_rows(rows)):
+        linked = image.with_name(f"{number}.jpg")  # a file has 65,000 names at most
+        shutil.copy(image, linked)
+        for name in table["image"].to_pylist():
+            os.link(linked, image.parent / name)
+        own = {"sha256": pa.array([digest] * len(table), pa.string()), "mask": pa.nulls(len(table), pa.string())}
+        for name, column in own.items():
+            table = table.set_column(table.column_names.index(name), table.schema.field(name), column)
+        yield table
+
+
+def _written(folder: Path, *, rows: Iterator[pa.Table], number: int) -> int:
+    folder.mkdir(exist_ok=True)
     counts = Counts(considered=number, selected=number, filtered={}, quarantined={})
     card = Card(name="d", command="pairs", settings={}, tool_version="", run="", sources=[], licenses={}, counts=counts)
-    write_rows(folder, card=card, rows=drawn_rows(number), quarantine=[])
+    write_rows(folder, card=card, rows=rows, quarantine=[])
     return sum(file.stat().st_size for file in folder.rglob("*.parquet"))
 
 

@@ -1,21 +1,41 @@
-"""Copies: how many changed copies of real photographs are found, how many other pairs are, and what it costs."""
+"""Copies: how many changed copies of real photographs are found, how many other pairs are, and what it costs.
+
+`CURATE_BENCH_LOOKS` are the numbers of pictures that are compared with each other; beside the search stands the plain
+way, every two of them, up to `PLAIN_UP_TO` pictures.
+"""
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Iterator
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.duplicates.find_duplicates import CHECKED, PROBES
 from curation.duplicates.fingerprint import look_of
-from curation.duplicates.near_duplicates import ALIKE_DISTANCE, alike_pairs, look_distance
+from curation.duplicates.near_duplicates import (
+    ALIKE_DISTANCE,
+    CANDIDATE_DISTANCE,
+    TURNS,
+    Alike,
+    NearSearch,
+    alike_pairs,
+    look_distance,
+)
 from curation.images.pixels import Image, decode_image
-from tests.bench.measuring import say, sized
+from tests.bench.drawn_looks import drawn_looks
+from tests.bench.measuring import IS_SHORT, say, sized
 from tests.places import REAL_DATA
 
 IMAGES = sized(100, short=4)
-MANY = sized(34_427, short=500)
+MANY: Final = (200,) if IS_SHORT else tuple(map(int, os.environ.get("CURATE_BENCH_LOOKS", "2000 8000 32000").split()))
+PLAIN_UP_TO: Final = 10_000
+ALL_UP_TO: Final = 50_000
+"""Of more pictures the pairs of `CHECKED` are compared with those that the index finds, as `curate duplicates` does."""
 FOLDERS = (REAL_DATA / "data" / "portraits" / "images", REAL_DATA / "data" / "coco" / "train2017")
 
 
@@ -25,11 +45,45 @@ def bench() -> None:
     if has_photographs():
         for name, found in recall(photographs(IMAGES)).items():
             say(f"  {name:<18} {found:.1%} found")
-    looks = random_looks(MANY)
-    start = time.process_time()
-    pairs = sum(1 for _ in alike_pairs(looks))
-    seconds = time.process_time() - start
-    say(f"  {MANY} pictures compared, {looks.nbytes / 1e6:.0f} MB of looks: {seconds:.1f} s, {pairs} random pairs")
+    for number in MANY:
+        compare(number)
+
+
+def compare(number: int) -> None:
+    """Print what it takes to compare so many drawn pictures, all that are near, and those that an index finds."""
+    looks = drawn_looks(number)
+    ways = {"every two": lambda: every_two(looks)} if number <= PLAIN_UP_TO else {}
+    ways |= {"by cells, all": lambda: alike_pairs(looks)} if number <= ALL_UP_TO else {}
+    ways |= {"by an index": lambda: alike_pairs(looks, probes=PROBES)}
+    found: dict[str, set[tuple[int, int]]] = {}
+    for name, way in ways.items():
+        start = time.process_time()
+        found[name] = {pair[:2] for pair in way()}
+        seconds = time.process_time() - start
+        say(f"  {number} pictures, {name:<13} {seconds:8.1f} s of processor, {len(found[name])} pairs")
+    *complete, some = found.values()
+    assert all(pairs == complete[0] for pairs in complete)
+    if not complete:
+        numbers = np.random.default_rng(0).choice(number, CHECKED, replace=False)
+        complete = [{pair[:2] for pair in NearSearch(looks).pairs_of(numbers)}]
+    told = f"{len(some & complete[0])} of {len(complete[0])} pairs"
+    say(f"  {number} pictures, the index finds {told}: {len(some & complete[0]) / len(complete[0]):.2%}")
+
+
+def every_two(looks: NDArray[np.float16]) -> Iterator[Alike]:
+    """Yield the pairs of looks (n, 16, 64) that lie near each other: the plain way, which leaves nothing out."""
+    whole = looks[:, 0].astype(np.float32)
+    for first in range(len(looks) - 1):
+        taken: set[int] = set()
+        for turn, signs in TURNS.items():
+            near = np.flatnonzero(whole[first + 1 :] * signs @ whole[first] > 1 - CANDIDATE_DISTANCE) + first + 1
+            others = looks[near].astype(np.float32) * signs
+            one = looks[first].astype(np.float32)
+            products = np.maximum((others @ one[0]).max(axis=1), (others[:, 0] @ one.T).max(axis=1))
+            for other, product in zip(near.tolist(), products.tolist(), strict=True):
+                if max(0, 1 - product) <= ALIKE_DISTANCE and other not in taken:
+                    taken.add(other)
+                    yield first, other, max(0, 1 - product), turn
 
 
 def has_photographs() -> bool:
@@ -79,16 +133,6 @@ def resized(image: Image, *, scale: float) -> Image:
     """Scale as most programs do."""
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=how), dtype=np.uint8)
-
-
-def random_looks(number: int) -> NDArray[np.float16]:
-    """Return looks of noise, in blocks, so that only they themselves need memory."""
-    rng = np.random.default_rng(0)
-    looks = np.empty((number, 16, 64), np.float16)
-    for start in range(0, number, 4096):
-        block = rng.standard_normal((len(looks[start : start + 4096]), 16, 64), dtype=np.float32)
-        looks[start : start + 4096] = block / np.linalg.norm(block, axis=-1, keepdims=True)
-    return looks
 
 
 def false_pairs(images: list[Image]) -> tuple[list[tuple[int, int]], int]:

@@ -1,12 +1,14 @@
 """Manifests of many rows: seconds and peak memory of what reads them, from ten thousand rows to ten million.
 
 The rows are drawn, and there are no images: `merge` and `mine` are planned (`--dry-run`), which reads the manifests.
+`merge` itself is measured on rows that each have a file, `CURATE_BENCH_FILES` of them at most.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,20 +16,36 @@ from tests.bench.measuring import CURATE, IS_SHORT, child, run_measured, say
 
 SIZES: Final = tuple(map(int, os.environ.get("CURATE_BENCH_ROWS", "10000 100000 1000000").split()))
 """Ten million more take ten minutes: CURATE_BENCH_ROWS="10000 100000 1000000 10000000"."""
+FILES: Final = int(os.environ.get("CURATE_BENCH_FILES", "100000"))
 QUERY: Final = "person_area > 0.5 and source == 'coco/train2017'"
 
 
 def bench(folder: Path) -> None:
-    """Print the table of docs/scale.md."""
+    """Print the tables of docs/scale.md."""
     model, _ = child("tests.bench.drawn_manifests:write_model", folder / "scale.onnx")
+    sizes = (100, 1000) if IS_SHORT else SIZES
     say("\n| rows | manifest | command | seconds | peak memory |\n|---:|---:|---|---:|---:|")
-    for number in (100, 1000) if IS_SHORT else SIZES:
+    for number in sizes:
         data = folder / f"scale-{number}"
         size, _ = child("tests.bench.drawn_manifests:write_drawn", data, number)
         for name, arguments in commands(data, model=Path(model)).items():
             run = run_measured([str(CURATE), *map(str, arguments)])
             say(f"| {number:,} | {size / 1e6:,.1f} MB | `{name}` | {run.seconds:,.1f} | {run.peak_mb:,.0f} MB |")
         shutil.rmtree(data)
+    bench_merge(folder, sizes=[number for number in sizes if number <= FILES])
+
+
+def bench_merge(folder: Path, *, sizes: Sequence[int]) -> None:
+    """Print what `merge` takes with the files of its rows; seconds are those of all its processes."""
+    say("\n| rows, each with a file | seconds of one processor | peak memory |\n|---:|---:|---:|")
+    for number in sizes:
+        data = folder / f"files-{number}"
+        child("tests.bench.drawn_manifests:write_with_files", data, number)
+        out = data.with_name(f"{data.name}-out")
+        run = run_measured([str(CURATE), "merge", str(data), "--out", str(out), "--workers", "2"])
+        say(f"| {number:,} | {run.processor_s:,.1f} | {run.peak_mb:,.0f} MB |")
+        shutil.rmtree(data)
+        shutil.rmtree(out)
 
 
 def commands(data: Path, *, model: Path) -> dict[str, list[object]]:
