@@ -393,6 +393,7 @@ def fuse(
     count: int | None = None,
     second_person: float = 0.0,
     frame: Literal["foreground", "background"] = "foreground",
+    keep_cut: bool = False,
     threshold: int = 50,
     trimap_kernel: str = "none",
     max_side: int = 2048,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -35,6 +35,8 @@ TOO_SMALL: Final = 0.6
 MOST_ROWS: Final = 3
 MUCH_LARGER: Final = 1.15
 """Another row is worth it where heads become larger by this factor."""
+FLATTEST: Final = 3
+"""Width over height of the flattest frame that is cropped around people."""
 MOST_CUT: Final = 2
 """Outline pixels of a cut, a twelfth of a head, that nobody sees."""
 
@@ -129,6 +131,18 @@ def _in_rows(
             return (len(left_out), -worth), Arrangement(places=places, left_out=left_out)
         left_out[kept.pop(wrong[0])] = wrong[1]
     return (len(left_out), 0.0), Arrangement(places=(), left_out=left_out)
+
+
+def cropped(found: Arrangement, *, size: tuple[int, int]) -> tuple[Arrangement, tuple[int, int]]:
+    """Return an arrangement in that part of a frame of `size` (height, width) that lies around the people."""
+    top = min(place.top for place in found.places)
+    side = min(min(place.left, size[1] - place.left - place.width) for place in found.places)
+    widest = size[1] - 2 * max(0, side)
+    width = min(size[1], round(widest / WIDEST)) if side > 0 else size[1]
+    height = min(size[0], round(max((size[0] - top) / TALLEST, width / FLATTEST)))
+    down, right = size[0] - height, (size[1] - width) // 2
+    places = tuple(replace(place, top=place.top - down, left=place.left - right) for place in found.places)
+    return replace(found, places=places), (height, width)
 
 
 def _wrong(tried: _Tried) -> tuple[int, LeftOut] | None:

@@ -18,6 +18,7 @@ from pipelines.command_line.progress import tell
 
 if TYPE_CHECKING:
     from curation.photos.backdrop import Backdrop
+    from curation.photos.group_layout import Arrangement
     from curation.photos.group_member import Member
     from models.faces.protocol import FaceFinder
     from pipelines.photos.made_files import MadeFiles
@@ -43,7 +44,9 @@ class GroupFlags:
     background: str = setting("A colour (white, blue, #RRGGBB, ...), or an image.")
     out: Path = setting("The picture to write, .jpg or .png.", metavar="FILE")
     size: str | None = setting(
-        "Width x height in pixels.  [default: the background image's, or 1920x1080]", default=None, metavar="WxH"
+        "Width x height in pixels.  [default: the background image's; on a colour, the part of 1920x1080 with people]",
+        default=None,
+        metavar="WxH",
     )
     alike: Literal["auto", "head", "body"] = setting(
         "What is made equal in height; auto takes bodies where all feet are visible.", default="auto"
@@ -85,7 +88,7 @@ def group(settings: GroupFlags, *, run: RunOptions) -> Result:
     """
     from curation.images.pixels import encode_image
     from curation.photos.backdrop import filled, read_backdrop
-    from curation.photos.group_layout import arranged
+    from curation.photos.group_layout import arranged, cropped
     from curation.photos.group_light import in_one_light
     from curation.photos.group_picture import group_picture
     from curation.storage.files import fingerprint_file
@@ -103,7 +106,8 @@ def group(settings: GroupFlags, *, run: RunOptions) -> Result:
     behind = backdrop.colour if backdrop.picture is None else fingerprint_file(Path(settings.background))
     finder = face_finder(settings.faces, tell=partial(tell, run=run))
     edge = settings.edge or ("none" if model.gives_alpha else "matting")
-    shape = {"background": behind, "size": frame, "faces": finder.sha256}
+    is_cropped = settings.size is None and backdrop.picture is None
+    shape = {"background": behind, "size": None if is_cropped else frame, "faces": finder.sha256}
     shape |= {name: getattr(settings, name) for name in ("alike", "rows", "keep_light")} | {"edge": edge}
     recorded = settings_with_model(model, settings=shape)
     making = Making(command="group", sources=tuple(one.file for one in given.chosen), settings=recorded)
@@ -115,20 +119,26 @@ def group(settings: GroupFlags, *, run: RunOptions) -> Result:
         sound(people, made=made), most_head=_most_head(frame, people=given.chosen), finder=finder, made=made
     )
     found = arranged(members, size=frame, alike=settings.alike, rows=settings.rows)
-    for index, why in found.left_out.items():
-        made.broken.append(BadRecord(Code.UNSUITABLE, why.reason, file=files[index], hint=why.remedy))
-    if not found.places:
-        first = made.broken[0]
-        raise InputRefused(f"nobody is left for the picture; {first.reason}", where=first.file, remedy=first.hint)
+    _tell_left_out(found, files=files, made=made)
+    if is_cropped:
+        found, frame = cropped(found, size=frame)
     if not settings.keep_light:
         members = in_one_light(members, background=backdrop.picture)
-    behind_them = filled(backdrop, size=frame)
-    has_ground = backdrop.picture is not None
+    behind_them, has_ground = filled(backdrop, size=frame), backdrop.picture is not None
     picture = group_picture(members, places=found.places, background=behind_them, with_shadows=has_ground)
     quality = None if settings.out.suffix == ".png" else QUALITY
     made.write(settings.out, encode_image(picture, quality=quality), making=making)
     rows = 1 + max(place.row for place in found.places)
     return result_of(made, given=given, people=len(found.places), rows=rows)
+
+
+def _tell_left_out(found: Arrangement, *, files: Sequence[str], made: MadeFiles) -> None:
+    """Note who has no place; raises InputRefused where nobody has."""
+    for index, why in found.left_out.items():
+        made.broken.append(BadRecord(Code.UNSUITABLE, why.reason, file=files[index], hint=why.remedy))
+    if not found.places:
+        first = made.broken[0]
+        raise InputRefused(f"nobody is left for the picture; {first.reason}", where=first.file, remedy=first.hint)
 
 
 def _frame(settings: GroupFlags, *, backdrop: Backdrop) -> tuple[int, int]:

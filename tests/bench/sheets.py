@@ -77,8 +77,7 @@ def _groups(folder: Path, *, grounds: Path) -> Iterator[Image]:
         chosen = [files[int(index)] for index in rng.permutation(len(files))[:people]]
         background = "#b8c4cc" if number % 2 == 0 else behind[int(rng.integers(len(behind)))]
         out = folder / f"sheet-group-{number}.png"
-        size = f"{GROUP[1]}x{GROUP[0]}"
-        how = ("--model", MODEL, "--background", background, "--size", size, "--json")
+        how = ("--model", MODEL, "--background", background, "--json")
         told: dict[str, Any] = json.loads(run_curate("group", *chosen, *how, "--out", out))
         say(f"  group {number + 1}: {told['people']} of {people} people in {told['rows']} rows")
         for one in told["quarantine"]:

@@ -10,7 +10,7 @@ import pytest
 
 from curation.images.faces import Face
 from curation.images.pixels import Alpha, Image
-from curation.photos.group_layout import Arrangement, Place, arranged
+from curation.photos.group_layout import Arrangement, Place, arranged, cropped
 from curation.photos.group_light import in_one_light
 from curation.photos.group_member import Member, Side, member_of
 from curation.photos.group_picture import group_picture
@@ -107,6 +107,18 @@ def test_neighbours_overlap_a_little_and_hide_no_head() -> None:
     assert shoulders[first:last].all(), "side by side without a gap"
     assert first == pytest.approx(SIZE[1] - 1 - last, abs=0.05 * SIZE[1])
     assert [place.index for place in found.places][-1] in {1, 2}, "who is in the middle stands in front"
+
+
+def test_a_frame_is_cropped_around_the_people_and_they_stay_at_its_lower_edge() -> None:
+    members = [person() for _ in range(4)]
+    found = arranged(members, size=(2000, 1280), rows=1)
+    around, (height, width) = cropped(found, size=(2000, 1280))
+    top = min(place.top for place in around.places)
+    assert (height - top) / height == pytest.approx(0.82, abs=0.01) and width <= 1280
+    assert [place.top + 2000 - height for place in around.places] == [place.top for place in found.places]
+    edge = [person(cut="left"), person(cut="right")]
+    wide, size = cropped(arranged(edge, size=SIZE, rows=1), size=SIZE)
+    assert size[1] == SIZE[1] and min(place.left for place in wide.places) == 0
 
 
 def test_bodies_are_made_alike_and_feet_stand_on_one_ground() -> None:

@@ -28,7 +28,9 @@ def test_a_group_is_written_once(model: Path, tmp_path: Path) -> None:
     files = tuple(saved(tmp_path / f"{number}.png", photo()) for number in range(2))
     out = tmp_path / "group.png"
     faces = faces_of_portraits(tmp_path / "faces.onnx")
-    flags = GroupFlags(images=files, model=model, background="#0000FF", out=out, size="400x300", faces=faces, edge="none")
+    flags = GroupFlags(
+        images=files, model=model, background="#0000FF", out=out, size="400x300", faces=faces, edge="none"
+    )
     result = group(flags, run=RunOptions(workers=0))
     assert result.data["people"] == 2
     picture = decode_image(out.read_bytes(), file="g")
