@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -148,7 +149,8 @@ def cropped(found: Arrangement, *, size: tuple[int, int]) -> tuple[Arrangement, 
 def _wrong(tried: _Tried) -> tuple[int, LeftOut] | None:
     """Return who cannot be in the picture, if anybody; one at a time, since others may be right then."""
     if tried.cut:
-        index, edge = tried.cut[0]
+        times = Counter(index for index, _ in tried.cut)
+        index, edge = min(tried.cut, key=lambda one: (-times[one[0]], one))
         return index, LeftOut(reason=LOWER if edge == "lower" else INSIDE.format(edge), remedy=REMEDIES[edge])
     limits = [MOST_ENLARGED / one.scale for one in tried.figures]
     least = int(np.argmin(limits))

@@ -58,12 +58,12 @@ def _fused(folder: Path, *, grounds: Path, coco: Sequence[object]) -> Iterator[I
     rng = np.random.default_rng(SEED)
     made = []
     for number, out in enumerate(sets):
-        fused, count = folder / f"sheet-fused-{number}", FUSED // len(sets)
+        fused, count = folder / f"sheet-fused-{number}", FUSED // len(sets) + 2  # some backgrounds do not fit
         frame = ("--frame", ("foreground", "background")[number % 2])
         how = ("--count", count, "--second-person", 0.3, "--seed", SEED, *frame)
         run_curate("fuse", "--foregrounds", out, "--backgrounds", grounds, *how, "--out", fused)
         made += [fused / image for image in read_dataset(fused).table["image"].to_pylist()]
-    for index in rng.permutation(len(made)):
+    for index in rng.permutation(len(made))[:FUSED]:
         yield _tile(decode_image(made[index].read_bytes(), file=made[index].name), size=TILE)
 
 
