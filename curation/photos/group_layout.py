@@ -84,6 +84,11 @@ class Arrangement:
     places: tuple[Place, ...]
     left_out: Mapping[int, LeftOut]
 
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return 1 + max((place.row for place in self.places), default=-1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Tried:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
@@ -91,7 +91,6 @@ def group(settings: GroupFlags, *, run: RunOptions) -> Result:
     from curation.photos.group_layout import arranged, cropped
     from curation.photos.group_light import in_one_light
     from curation.photos.group_picture import group_picture
-    from curation.storage.files import fingerprint_file
     from models.faces.find_faces import face_finder
     from pipelines.photos.made_files import MadeFiles, Making, settings_with_model
     from pipelines.photos.photographs import dry_run_result, people_in, photographs, ready_model, result_of, sound
@@ -103,12 +102,9 @@ def group(settings: GroupFlags, *, run: RunOptions) -> Result:
         return dry_run_result(given, command="group", out=settings.out)
     made = MadeFiles(command="group", out=settings.out, overwrite=run.overwrite, broken=given.broken)
     model = ready_model(settings.model, chosen=given.chosen, run=run)
-    behind = backdrop.colour if backdrop.picture is None else fingerprint_file(Path(settings.background))
     finder = face_finder(settings.faces, tell=partial(tell, run=run))
     edge = settings.edge or ("none" if model.gives_alpha else "matting")
-    is_cropped = settings.size is None and backdrop.picture is None
-    shape = {"background": behind, "size": None if is_cropped else frame, "faces": finder.sha256}
-    shape |= {name: getattr(settings, name) for name in ("alike", "rows", "keep_light")} | {"edge": edge}
+    shape = _recorded(settings, backdrop=backdrop, frame=frame) | {"faces": finder.sha256, "edge": edge}
     recorded = settings_with_model(model, settings=shape)
     making = Making(command="group", sources=tuple(one.file for one in given.chosen), settings=recorded)
     if not made.is_waiting({settings.out: making}):
@@ -120,7 +116,7 @@ def group(settings: GroupFlags, *, run: RunOptions) -> Result:
     )
     found = arranged(members, size=frame, alike=settings.alike, rows=settings.rows)
     _tell_left_out(found, files=files, made=made)
-    if is_cropped:
+    if shape["size"] is None:
         found, frame = cropped(found, size=frame)
     if not settings.keep_light:
         members = in_one_light(members, background=backdrop.picture)
@@ -128,8 +124,17 @@ def group(settings: GroupFlags, *, run: RunOptions) -> Result:
     picture = group_picture(members, places=found.places, background=behind_them, with_shadows=has_ground)
     quality = None if settings.out.suffix == ".png" else QUALITY
     made.write(settings.out, encode_image(picture, quality=quality), making=making)
-    rows = 1 + max(place.row for place in found.places)
-    return result_of(made, given=given, people=len(found.places), rows=rows)
+    return result_of(made, given=given, people=len(found.places), rows=found.rows)
+
+
+def _recorded(settings: GroupFlags, *, backdrop: Backdrop, frame: tuple[int, int]) -> dict[str, Any]:
+    """Return what the record of a picture tells of its making; the size is None where it follows from the people."""
+    from curation.storage.files import fingerprint_file
+
+    is_colour = backdrop.picture is None
+    behind = backdrop.colour if is_colour else fingerprint_file(Path(settings.background))
+    told = {name: getattr(settings, name) for name in ("alike", "rows", "keep_light")}
+    return told | {"background": behind, "size": None if is_colour and settings.size is None else frame}
 
 
 def _tell_left_out(found: Arrangement, *, files: Sequence[str], made: MadeFiles) -> None:

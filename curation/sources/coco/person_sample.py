@@ -77,17 +77,15 @@ def work_person(item: Item, folder: Path) -> Outcome:
     try:
         original = _original(task)
     except BadRecord as error:
-        line = error.record(stage=COMMAND, file=task.path, record_id=task.image_id)
-        return Outcome(id=item.id, broken=error.code, records=(line, *records))
-    pixels = to_array(mask)
-    pictures = {"mask": encode_mask(pixels)}
+        return Outcome(id=item.id, broken=error.code, records=(_line_of_image(error, task=task), *records))
+    pictures = {"mask": encode_mask(pixels := to_array(mask))}
     broken_parts = len(task.doubtful) + len(records)
     if broken_parts or crowds:
         unsure = _parts_of(doubtful) + [part for person in (*people, *crowds, *doubtful) for part in person.doubt or ()]
         pictures["ignore"] = encode_gray(_ignored(_parts_of(crowds), unsure=unsure, mask=mask))
     placed = place_labels(pictures, sample_id=item.id, folder=folder)
     extra: dict[str, Any] = {"ignore": None, digest_column("ignore"): None} if task.with_ignore else {}
-    extra[TOUCHED] = round(touched_share(pixels, others=(*task.others, *task.crowds)), 4)
+    extra |= {TOUCHED: round(touched_share(pixels, others=(*task.others, *task.crowds)), 4)}
     extra |= {"ignore": placed.paths["ignore"]} if "ignore" in pictures else {}
     sample = Sample(
         id=item.id,
@@ -105,6 +103,10 @@ def work_person(item: Item, folder: Path) -> Outcome:
         extra={**extra, **placed.digests, "broken_parts": broken_parts},
     )
     return Outcome(id=item.id, sample=sample, records=(*records, *original.lines(record_id=task.image_id)))
+
+
+def _line_of_image(error: BadRecord, *, task: PersonTask) -> QuarantineRecord:
+    return error.record(stage=COMMAND, file=task.path, record_id=task.image_id)
 
 
 def _original(task: PersonTask) -> Original:

@@ -183,18 +183,6 @@ def test_what_cannot_be_fused_is_told_apart(tmp_path: Path) -> None:
     assert rows(read_dataset(tmp_path / "f"))[0]["background_id"] == "y"
 
 
-def test_persons_who_touch_other_things_are_left_out_unless_they_are_wanted(tmp_path: Path) -> None:
-    touched = {"a": {"touched": 0.16}, "b": {"touched": 0.15}, "c": {"touched": None}}
-    fronts, backs = persons(tmp_path / "p", list(touched), rows=touched), grounds(tmp_path / "g", ["x"])
-    card = build(plan_fusion([fronts], backgrounds=[backs], settings=FusionSettings(rules=QUICK)), tmp_path / "f")
-    assert (card.counts.selected, card.counts.filtered) == (2, {"cut_by_others": 1})
-    told = FusionSettings(rules=QUICK, keep_cut=True)
-    assert build(plan_fusion([fronts], backgrounds=[backs], settings=told), tmp_path / "k").counts.selected == 3
-    alone = persons(tmp_path / "q", ["a"], rows=touched)
-    with pytest.raises(InputRefused, match="--keep-cut allows"):
-        plan_fusion([alone], backgrounds=[backs], settings=FusionSettings(rules=QUICK))
-
-
 @pytest.mark.parametrize("label", ["alpha", "mask"])
 def test_an_empty_alpha_or_mask_is_quarantined_and_the_others_are_made(tmp_path: Path, label: str) -> None:
     gone = {"alpha": None} if label == "mask" else {}
