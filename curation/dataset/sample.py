@@ -40,6 +40,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     extra: dict[str, Any] = {}
 
 
+TOUCHED: Final = "touched"
+"""Column that `coco-person` adds: the share of the persons' outline that touches annotations of other things, 0..1."""
 COLUMNS: Final = tuple(name for name in Sample.__struct_fields__ if name != "extra")
 
 

@@ -21,18 +21,31 @@ NORM: Final = 6
 def light_matched(foreground: Image, *, alpha: Alpha, background: Image, strength: float) -> Image:
     """Return the foreground under a light moved towards the background's by `strength`, 0..1.
 
-    One factor for each channel: that of brightness follows the means, those of red and blue beside green the colours of
-    the two lights; all stay within the ranges above. Only what alpha shows counts as foreground.
-    Source: von Kries 1902 for the factors; Finlayson and Trezzi 2004, "Shades of Gray and Colour Constancy".
+    One factor for each channel (see `gains_towards`). Only what alpha shows counts as foreground.
     """
     shown = alpha > 0
     if strength == 0 or not shown.any():
         return foreground
-    own, other = foreground[shown].reshape(-1, 1, 3), background
-    exposure = float(np.clip((_bright(other) / _bright(own)) ** strength, *EXPOSURES))
-    warmth = np.clip((_light(other) / _light(own)) ** strength, 1 - WARMTH, 1 + WARMTH)
-    table = np.clip(np.rint(np.arange(256)[:, None] * exposure * warmth), 0, 255).astype(np.uint8)[None]
-    return np.asarray(cv2.LUT(foreground, table), dtype=np.uint8)
+    own = foreground[shown].reshape(-1, 1, 3)
+    return with_gains(foreground, gains=gains_towards(own, background=background, strength=strength))
+
+
+def gains_towards(own: Image, *, background: Image, strength: float) -> NDArray[np.float64]:
+    """Return the factor of each channel (3,) by which pixels (h, w, 3) come under the light of a background.
+
+    That of brightness follows the means, those of red and blue beside green the colours of the two lights; all stay
+    within the ranges above.
+    Source: von Kries 1902 for the factors; Finlayson and Trezzi 2004, "Shades of Gray and Colour Constancy".
+    """
+    exposure = float(np.clip((_bright(background) / _bright(own)) ** strength, *EXPOSURES))
+    warmth = np.clip((_light(background) / _light(own)) ** strength, 1 - WARMTH, 1 + WARMTH)
+    return np.asarray(exposure * warmth, np.float64)
+
+
+def with_gains(image: Image, *, gains: NDArray[np.float64]) -> Image:
+    """Return an image (h, w, 3) with each channel multiplied by its factor of `gains` (3,)."""
+    table = np.clip(np.rint(np.arange(256)[:, None] * gains), 0, 255).astype(np.uint8)[None]
+    return np.asarray(cv2.LUT(image, table), dtype=np.uint8)
 
 
 def softened(image: Image, *, sigma_px: float) -> Image:

@@ -68,6 +68,10 @@ class FusionSettings:
         "Whose frame a fused picture has: the person's photograph's, or the background's, into which she is laid.",
         default="foreground",
     )
+    keep_cut: bool = setting(
+        "Use COCO persons also where more than 15 % of their outline touches other things, which may hide a part.",
+        default=False,
+    )
     rules: FusionRules = field(default_factory=FusionRules)
     threshold: int = threshold_setting(ALPHA_THRESHOLD)
     trimap_kernel: str = trimap_kernel_setting("none")
@@ -102,7 +106,9 @@ def plan_fusion(foregrounds: Sequence[Dataset], *, backgrounds: Sequence[Dataset
     """
     front, back = (join_tables(datasets, prefixes=[""] * len(datasets)) for datasets in (foregrounds, backgrounds))
     where = " + ".join(str(dataset.folder) for dataset in (*foregrounds, *backgrounds))
-    usable, counts, broken = usable_foregrounds(front, datasets=foregrounds, rules=settings.allowed)
+    usable, counts, broken = usable_foregrounds(
+        front, datasets=foregrounds, rules=settings.allowed, keep_cut=settings.keep_cut
+    )
     empty, unused = usable_backgrounds(back.table, rules=settings.allowed)
     refuse_nothing(usable, counts=counts, backgrounds=empty, unused=unused, where=where)
     dealt = deal_backgrounds(usable, backgrounds=empty, where=where)
@@ -240,7 +246,7 @@ def _told(settings: FusionSettings, *, datasets: Sequence[Dataset]) -> dict[str,
     names = {field.name: "licenses" if field.name == "allowed" else field.name for field in fields(FusionSettings)}
     told = {name: getattr(settings, own) for own, name in names.items()}
     told |= {"rules": asdict(settings.rules), "manifests": manifests}
-    for name in ("second_person", "licenses"):
+    for name in ("second_person", "licenses", "keep_cut"):
         if not told[name]:
             del told[name]  # datasets that were made before there was this setting are known again
     if told["frame"] == "foreground":

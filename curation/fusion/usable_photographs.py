@@ -11,6 +11,7 @@ import pyarrow as pa
 from curation.dataset.dataset import Dataset
 from curation.dataset.licenses import FILTERED as LICENSE
 from curation.dataset.licenses import LicenseRules, allowed_rows, terms_of
+from curation.dataset.sample import TOUCHED
 from curation.errors import InputRefused
 from curation.operations.join import Joined
 from curation.quarantine import BadRecord, Code, QuarantineRecord
@@ -20,11 +21,20 @@ PERSON: Final = "person"
 NO_DERIVATIVES: Final = "no_derivatives"
 """Reasons why photographs are not used: they show a person; their licence forbids pictures that are derived of them."""
 
+CUT: Final = "cut_by_others"
+"""Reason why persons are not used: they touch other things, which may hide a part of them."""
+MOST_TOUCHED: Final = 0.15
+"""Share of a person's outline that may touch annotations of other things. Looked at on 21 persons of COCO: above it are
+those behind tables and animals, on chairs, and with hands full; below, those who stand free."""
+
 
 def usable_foregrounds(
-    front: Joined, *, datasets: Sequence[Dataset], rules: LicenseRules | None
+    front: Joined, *, datasets: Sequence[Dataset], rules: LicenseRules | None, keep_cut: bool = False
 ) -> tuple[pa.Table, Counter[str], list[QuarantineRecord]]:
-    """Return the rows of persons that may be used, and are not fused; count others, and report those without masks."""
+    """Return the rows of persons that may be used, and are not fused; count others, and report those without masks.
+
+    Persons whose outline touches other things (see `MOST_TOUCHED`) are left out, unless `keep_cut`.
+    """
     counts: Counter[str] = Counter()
     broken, keep = [], []
     for row in front.table.to_pylist():
@@ -38,7 +48,9 @@ def usable_foregrounds(
             broken.append(
                 problem.record(stage=COMMAND, file=datasets[front.owner[row["id"]]].folder / str(row["image"]))
             )
-        keep.append(has_person and not is_fused)
+        is_cut = not keep_cut and (row.get(TOUCHED) or 0.0) > MOST_TOUCHED
+        counts[CUT] += has_person and not is_fused and is_cut
+        keep.append(has_person and not is_fused and not is_cut)
     table, forbidden = _permitted(front.table.filter(pa.array(keep, pa.bool_())), rules=rules)
     return table, counts + forbidden, broken
 
@@ -67,6 +79,9 @@ def refuse_nothing(
 ) -> None:
     """Raise InputRefused where no foreground or no background is left."""
     no_person = "no row has an alpha or a mask, and is not fused already"
+    if counts[CUT]:
+        told = f"the outlines of {counts[CUT]} persons touch other things, which --keep-cut allows"
+        no_person = f"{told}; of the others {no_person}"
     no_scene = (
         f"none of the {unused[PERSON]} rows is known to show nobody" if unused[PERSON] else "the datasets are empty"
     )

@@ -195,7 +195,8 @@ def _collision(joined: Joined, *, clashes: NDArray[np.int32]) -> InputRefused:
     return InputRefused(
         f"names are taken twice: {', '.join(names[:NAMES_SHOWN])}{more}",
         where=f"{joined.datasets[first].folder} and {joined.datasets[second].folder}",
-        remedy="give --prefix: it puts the name of each dataset's folder before its ids (these names must differ)",
+        remedy="put the name of each dataset's folder before its ids (these names must differ): --prefix of merge, "
+        "mine and prelabel does so; for another command join them first, with `curate merge --prefix`",
     )
 
 

@@ -49,6 +49,9 @@ def fuse(settings: FuseFlags, *, run: RunOptions) -> Result:
     A second person is another foreground of the same split, never of the same group, and always gets a new place. One
     who would not fit, hardly be seen, or look larger or nearer than the first is left out; the summary counts them.
 
+    COCO persons who touch other things along their outline may be cut off by these, or sit on them: `coco-person`
+    measures how much of it touches, and more than 15 % are left out as cut_by_others, unless --keep-cut is given.
+
     A fused sample is in the split and the group of its foreground. A background serves one split only: its own, or one
     that it is assigned to. The row names all photographs, their licences and hashes, and what was drawn.
 

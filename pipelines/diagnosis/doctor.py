@@ -38,7 +38,7 @@ GROUPS: Final[dict[str, str]] = {
 }
 RUNTIMES: Final[dict[str, str]] = {
     "openvino": "TFLite files, frozen graphs and SavedModels, and every other model faster",
-    "onnxruntime": "ONNX files on a GPU, and --selection by features",
+    "onnxruntime": "ONNX files on a GPU, and --select by features",
 }
 """What runs models, by package, and what is not to be had without it."""
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import click
 
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.quarantine import BadRecord, Code
@@ -16,10 +18,11 @@ from pipelines.command_line.progress import tell
 
 if TYPE_CHECKING:
     from curation.photos.backdrop import Backdrop
-    from curation.photos.group_picture import Member
+    from curation.photos.group_layout import Arrangement
+    from curation.photos.group_member import Member
     from models.faces.protocol import FaceFinder
     from pipelines.photos.made_files import MadeFiles
-    from pipelines.photos.photographs import FoundPerson
+    from pipelines.photos.photographs import FoundPerson, Photograph
 
 QUALITY: Final = 95
 FRAME: Final = (1080, 1920)
@@ -41,34 +44,53 @@ class GroupFlags:
     background: str = setting("A colour (white, blue, #RRGGBB, ...), or an image.")
     out: Path = setting("The picture to write, .jpg or .png.", metavar="FILE")
     size: str | None = setting(
-        "Width x height in pixels.  [default: the background image's, or 1920x1080]", default=None, metavar="WxH"
+        "Width x height in pixels.  [default: the background image's; on a colour, the part of 1920x1080 with people]",
+        default=None,
+        metavar="WxH",
     )
     alike: Literal["auto", "head", "body"] = setting(
         "What is made equal in height; auto takes bodies where all feet are visible.", default="auto"
     )
-    refine: bool = setting("Matte the edges that the model predicts: finer, and slower.", default=False)
+    rows: int | None = setting(
+        "Rows in which people stand.  [default: as many, up to 3, as make heads largest]", default=None, metavar="N"
+    )
+    keep_light: bool = setting(
+        "Do not bring the light on the faces to one level, nor nearer to that of a background image.", default=False
+    )
+    edge: Literal["none", "guided", "matting"] | None = setting(
+        "The edge as predicted, drawn to the edges of the photograph by a guided filter (fast), or matted (finest).  "
+        "[default: matting; none of a model that gives an alpha]",
+        default=None,
+    )
     faces: Path | None = setting(
         "An ONNX model of faces with its card beside it.  [default: MediaPipe's face mesh, installed once]",
         default=None,
         metavar="FILE",
     )
 
+    def __post_init__(self) -> None:
+        """Refuse numbers of rows that hold nobody."""
+        if self.rows is not None and self.rows < 1:
+            raise click.UsageError(f"--rows {self.rows} holds nobody; give 1 or more")
+
 
 def group(settings: GroupFlags, *, run: RunOptions) -> Result:
     """Place people from several photographs on one background.
 
-    Heads are made alike by their faces, or bodies by their height, and spread evenly; feet stand on one ground, and who
-    is cut off below is cut off by the picture's lower edge. Whom a side of the photograph cuts off can only stand first
-    or last, at that edge of the picture; inside it such a photograph is left out, with the reason. The background is
-    cropped to its frame, never stretched.
+    Heads are made alike by their faces, or bodies by their height. People stand in rows, each in the order in which
+    they are given, so near to one another that shoulders overlap and every face is in sight; who is seen furthest down
+    stands at the back. Bodies are cut off by the picture's edge alone: whom the photograph cuts off elsewhere, and
+    nobody in front hides, is left out, with the reason. The light on the faces is brought to one level, and with a
+    background image a little nearer to its light. The background is cropped to its frame, never stretched.
 
     \b
     Example:  curate group ann.jpg bob.jpg --model runs/unet --background garden.jpg --out together.jpg
     """
     from curation.images.pixels import encode_image
     from curation.photos.backdrop import filled, read_backdrop
+    from curation.photos.group_layout import arranged, cropped
+    from curation.photos.group_light import in_one_light
     from curation.photos.group_picture import group_picture
-    from curation.storage.files import fingerprint_file
     from models.faces.find_faces import face_finder
     from pipelines.photos.made_files import MadeFiles, Making, settings_with_model
     from pipelines.photos.photographs import dry_run_result, people_in, photographs, ready_model, result_of, sound
@@ -80,24 +102,48 @@ def group(settings: GroupFlags, *, run: RunOptions) -> Result:
         return dry_run_result(given, command="group", out=settings.out)
     made = MadeFiles(command="group", out=settings.out, overwrite=run.overwrite, broken=given.broken)
     model = ready_model(settings.model, chosen=given.chosen, run=run)
-    behind = backdrop.colour if backdrop.picture is None else fingerprint_file(Path(settings.background))
     finder = face_finder(settings.faces, tell=partial(tell, run=run))
-    shape = {"background": behind, "size": frame, "alike": settings.alike, "refine": settings.refine}
-    shape["faces"] = finder.sha256
+    edge = settings.edge or ("none" if model.gives_alpha else "matting")
+    shape = _recorded(settings, backdrop=backdrop, frame=frame) | {"faces": finder.sha256, "edge": edge}
     recorded = settings_with_model(model, settings=shape)
     making = Making(command="group", sources=tuple(one.file for one in given.chosen), settings=recorded)
     if not made.is_waiting({settings.out: making}):
         made.refuse_conflicts_alone(chosen=1)
         return result_of(made, given=given)
-    people = people_in(given.chosen, model=model, edge="matting" if settings.refine else "none", run=run, name="group")
-    members = _members(sound(people, made=made), frame=frame, finder=finder, made=made)
-    if not members:
-        first = made.broken[0]
-        raise InputRefused(f"nobody is left for the picture; {first.reason}", where=first.file, remedy=first.hint)
-    picture = group_picture(members, background=filled(backdrop, size=frame), alike=settings.alike)
+    people = people_in(given.chosen, model=model, edge=edge, run=run, name="group")
+    files, members = _members(
+        sound(people, made=made), most_head=_most_head(frame, people=given.chosen), finder=finder, made=made
+    )
+    found = arranged(members, size=frame, alike=settings.alike, rows=settings.rows)
+    _tell_left_out(found, files=files, made=made)
+    if shape["size"] is None:
+        found, frame = cropped(found, size=frame)
+    if not settings.keep_light:
+        members = in_one_light(members, background=backdrop.picture)
+    behind_them, has_ground = filled(backdrop, size=frame), backdrop.picture is not None
+    picture = group_picture(members, places=found.places, background=behind_them, with_shadows=has_ground)
     quality = None if settings.out.suffix == ".png" else QUALITY
     made.write(settings.out, encode_image(picture, quality=quality), making=making)
-    return result_of(made, given=given, people=len(members))
+    return result_of(made, given=given, people=len(found.places), rows=found.rows)
+
+
+def _recorded(settings: GroupFlags, *, backdrop: Backdrop, frame: tuple[int, int]) -> dict[str, Any]:
+    """Return what the record of a picture tells of its making; the size is None where it follows from the people."""
+    from curation.storage.files import fingerprint_file
+
+    is_colour = backdrop.picture is None
+    behind = backdrop.colour if is_colour else fingerprint_file(Path(settings.background))
+    told = {name: getattr(settings, name) for name in ("alike", "rows", "keep_light")}
+    return told | {"background": behind, "size": None if is_colour and settings.size is None else frame}
+
+
+def _tell_left_out(found: Arrangement, *, files: Sequence[str], made: MadeFiles) -> None:
+    """Note who has no place; raises InputRefused where nobody has."""
+    for index, why in found.left_out.items():
+        made.broken.append(BadRecord(Code.UNSUITABLE, why.reason, file=files[index], hint=why.remedy))
+    if not found.places:
+        first = made.broken[0]
+        raise InputRefused(f"nobody is left for the picture; {first.reason}", where=first.file, remedy=first.hint)
 
 
 def _frame(settings: GroupFlags, *, backdrop: Backdrop) -> tuple[int, int]:
@@ -118,24 +164,29 @@ def _frame(settings: GroupFlags, *, backdrop: Backdrop) -> tuple[int, int]:
     return int(found[2]), int(found[1])
 
 
-def _members(
-    people: Iterator[FoundPerson], *, frame: tuple[int, int], finder: FaceFinder, made: MadeFiles
-) -> list[Member]:
-    """Return the people who can stand beside each other; why others cannot is noted in `made`."""
-    from curation.photos.group_picture import AT_THE_EDGE, member_of, without_cuts
+def _most_head(frame: tuple[int, int], *, people: Sequence[Photograph]) -> int:
+    """Return the height in pixels of the largest head that a picture of so many can have: it bounds the memory."""
+    from curation.photos.group_layout import LARGEST_HEAD, MOST_ROWS
 
-    members: list[tuple[str, Member]] = []
+    return 1 + round(min(LARGEST_HEAD * frame[0], MOST_ROWS * frame[1] / len(people)))
+
+
+def _members(
+    people: Iterator[FoundPerson], *, most_head: int, finder: FaceFinder, made: MadeFiles
+) -> tuple[list[str], list[Member]]:
+    """Return the files and the people who can be in the picture; why others cannot is noted in `made`."""
+    from curation.photos.group_member import member_of
+
+    files, members = [], []
     for person in people:
         file = str(person.photograph.file)
         faces = finder.find(person.image)
         try:
-            member = member_of(person.image, alpha=person.alpha, most_height=frame[0], faces=faces, file=file)
+            member = member_of(person.image, alpha=person.alpha, most_head=most_head, faces=faces, file=file)
         except BadRecord as problem:
             made.broken.append(problem)
             continue
-        members.append((file, member))
+        files.append(file)
+        members.append(member)
         made.warnings += [f"{file}: {warning}" for warning in member.warnings]
-    kept, reasons = without_cuts([member for _, member in members])
-    for index, reason in reasons.items():
-        made.broken.append(BadRecord(Code.UNSUITABLE, reason, file=members[index][0], hint=AT_THE_EDGE))
-    return [members[index][1] for index in kept]
+    return files, members

@@ -23,7 +23,8 @@ def coco_person(settings: CocoPersonFlags, *, run: RunOptions) -> Result:
 
     An image is kept when the union of its non-crowd person masks covers at least --min-area of the frame.
     Images are linked, not copied. Broken annotations and files are set aside in quarantine.jsonl. What `curate convert`
-    wrote as coco comes back with the columns that it kept in curate.parquet.
+    wrote as coco comes back with the columns that it kept in curate.parquet. The column `touched` holds which share of
+    the outline of the persons touches annotations of other things.
 
     \b
     Example:  curate coco-person --annotations annotations/instances_train2017.json \\

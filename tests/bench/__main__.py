@@ -1,9 +1,9 @@
 """`make bench`: prints the figures that docs/results.md quotes, as ratios within one run.
 
-The trainings take more than an hour, the schedule and the backgrounds half an hour, the conversion and the seams some
-minutes, and they are run by name: `python -m tests.bench alpha best ablation soft heads tune relabelling verdicts round
-schedule backgrounds convert seams prelabel distillation cluster scale costs`. `kills` and `cluster` are for every
-night: `make nightly`.
+The trainings take more than an hour, the schedule and the backgrounds half an hour, the conversion, the seams and the
+sheets some minutes, and they are run by name: `python -m tests.bench alpha best ablation soft heads tune relabelling
+verdicts deep_verdicts round schedule backgrounds convert seams sheets prelabel distillation cluster scale costs`.
+`kills` and `cluster` are for every night: `make nightly`.
 
 Data are real where `$CURATE_REAL_DATA` (default `../shared`) has them, else drawn. With `CURATE_BENCH_SHORT=1` each
 works on little and once, as in the tests, to see that it still runs; its figures then mean nothing.
@@ -80,6 +80,7 @@ def benches(folder: Path) -> dict[str, Callable[[], None]]:
         "fusion": lambda: _bench("fusion").bench(folder),
         "id_photos": lambda: _bench("id_photos").bench(),
         "seams": lambda: _bench("seams").bench(folder),
+        "sheets": lambda: _bench("sheets").bench(folder),
         "mining": lambda: _bench("mining").bench(folder),
         "browse": lambda: _bench("browse").bench(folder),
         "backgrounds": lambda: _bench("backgrounds").bench(folder),

@@ -8,6 +8,7 @@ same qualities as fused pictures do.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +34,8 @@ SEARCH: Final = 4
 """Pixels by which a profile is moved to the strongest edge."""
 KEPT: Final = REACH - SEARCH
 POINTS: Final = 600
+TOLD: Final = 6
+"""Kinds of features of which the importance is printed."""
 Features = NDArray[np.float64]
 
 
@@ -45,16 +48,21 @@ def bench(folder: Path) -> None:
     coco = ("--annotations", data / "coco/annotations/instances_train2017.json", "--images", data / "coco/train2017")
     run_curate("coco-background", *coco, "--out", folder / "seam-grounds")
     found: dict[str, list[float]] = {}
+    shares: Counter[str] = Counter()
     for seed in SPLIT_SEEDS[: sized(len(SPLIT_SEEDS), short=1)]:
         train, test = _sides(folder / f"seams-{seed}", grounds=folder / "seam-grounds", seed=seed)
         for name, model in _models(seed).items():
             model.fit(*train)
             found.setdefault(name, []).append(float(model.score(*test)))
+            shares.update(_shares(model))
         last = f"{len(train[1])} pictures to learn from, {len(test[1])} to judge"
     say(f"\nFused pictures told from photographs, on held-out persons and backgrounds; 50 % is perfect ({last})")
     for name, scores in found.items():
         told = ", ".join(f"{100 * score:.1f}" for score in scores)
         say(f"  {name}: accuracy {100 * np.mean(scores):.1f} % (splits: {told})")
+    say("  what gives them away, as shares of the importance in the random forest:")
+    for kind, share in shares.most_common(TOLD):
+        say(f"    {100 * share / shares.total():4.1f} %  {kind}")
 
 
 def _models(seed: int) -> dict[str, Any]:
@@ -62,6 +70,28 @@ def _models(seed: int) -> dict[str, Any]:
         "logistic regression": make_pipeline(StandardScaler(), LogisticRegression(C=0.05, max_iter=2000)),
         "random forest": RandomForestClassifier(400, min_samples_leaf=2, random_state=seed, n_jobs=1),
     }
+
+
+def _shares(model: Any) -> Counter[str]:
+    """Return the importances of a forest by kind of feature; of another model none."""
+    found: Counter[str] = Counter()
+    if isinstance(model, RandomForestClassifier):
+        for kind, share in zip(kinds(), model.feature_importances_, strict=True):
+            found[kind] += float(share)
+    return found
+
+
+def kinds() -> list[str]:
+    """Return what each of the features is, in their order."""
+    steps = 2 * KEPT
+    profile = {"slope of lightness": steps, "slope of colour": steps, "bends": steps - 1, "height": 5, "steepness": 5}
+    found = [f"{name} across the outline" for name, number in profile.items() for _ in range(number)]
+    sides = ("4 to 16 px inside", "4 to 16 px outside", "the person", "the background")
+    differences = ("both sides near the outline",) * 2 + ("person and background",) * 2
+    for side in (*sides, *(f"between {pair}" for pair in differences)):
+        for name, number in (("sharpness", 6), ("noise", 2), ("colours", 6)):
+            found += [f"{name}, {side}"] * number
+    return found
 
 
 def _sides(folder: Path, *, grounds: Path, seed: int) -> tuple[tuple[Features, Features], ...]:

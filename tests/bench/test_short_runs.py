@@ -41,6 +41,7 @@ LEFT_OUT: Final = {
     "browse": "needs the database of FiftyOne, twice; tests/real/test_browse_real.py does the same",
     "mining": "needs SINet, and 200 portraits made into a dataset",
     "backgrounds": "needs four published models and COCO",
+    "sheets": "fuses and places real people for some minutes, to be looked at",
     "seams": "fuses and measures hundreds of real photographs for some minutes",
     "heads": "trains and measures as soft does, of which there is a short run",
     "tune": "starts five processes that load torch; tests/models/training/transfer/test_tune.py tunes in one",

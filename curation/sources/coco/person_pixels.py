@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+import cv2
 import msgspec
+import numpy as np
 
+from curation.images.pixels import Mask
 from curation.quarantine import BadRecord, Code
 from curation.sources.coco.check_outline import (
     MAX_COORDINATE,
@@ -17,11 +21,13 @@ from curation.sources.coco.check_outline import (
     check_polygons,
     read_segmentation,
 )
-from curation.sources.coco.rasterise import RunLengths, box_around, count_pixels, draw, is_empty
+from curation.sources.coco.rasterise import RunLengths, box_around, count_pixels, draw, is_empty, merge, to_array
 from curation.sources.coco.records import RawPerson
 
 MARGIN: Final = 2.0
 """Pixels by which a box may be too small: what is written is rounded, and an edge pixel counts where it is touched."""
+TOUCHING_PX: Final = 3
+"""Outlines that lie nearer to one another touch: they are drawn by hand, with gaps."""
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels."""
 
@@ -186,3 +192,26 @@ def _is_near(box: Box, *, size: tuple[int, int]) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_COORDINATE**2
+
+
+def touched_share(mask: Mask, *, others: Sequence[RawPerson]) -> float:
+    """Return the share of the outline of a mask (h, w) within the frame that touches another annotation, 0..1.
+
+    Nothing tells which of the two is in front. What an annotation and the mask both cover is worn or held, and does not
+    count; broken annotations are left out.
+    """
+    person = np.asarray(mask > 0, np.uint8)
+    outline = (person > 0) & (cv2.erode(person, np.ones((3, 3), np.uint8)) == 0)  # the frame itself erodes nothing
+    drawn = [part for other in others for part in _drawn(other, size=(mask.shape[0], mask.shape[1]))]
+    if not drawn or not outline.any():
+        return 0.0
+    beside = np.asarray((to_array(merge(drawn)) > 0) & (person == 0), np.uint8)
+    near = cv2.dilate(beside, np.ones((2 * TOUCHING_PX + 1,) * 2, np.uint8)) > 0
+    return float(np.count_nonzero(outline & near) / np.count_nonzero(outline))
+
+
+def _drawn(other: RawPerson, *, size: tuple[int, int]) -> list[RunLengths]:
+    try:
+        return draw(read_segmentation(other.segmentation, size=size), size=size)
+    except BadRecord:
+        return []

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.dataset.identity import photo_group
-from curation.dataset.sample import Item, Outcome, Sample
+from curation.dataset.sample import TOUCHED, Item, Outcome, Sample
 from curation.images.pixels import Mask, encode_gray, encode_mask
 from curation.labels.label_files import FOLDERS, place_labels
 from curation.labels.source_images import Original, Verify, check_original, place_original
 from curation.quarantine import BadRecord, QuarantineRecord
-from curation.sources.coco.person_pixels import Person, read_person
+from curation.sources.coco.person_pixels import Person, read_person, touched_share
 from curation.sources.coco.rasterise import RunLengths, count_pixels, merge, to_array
 from curation.sources.coco.records import RawPerson
 from curation.sources.coco.settle_from_images import telling_near
@@ -33,8 +33,8 @@ class PersonTask(msgspec.Struct, frozen=True, kw_only=True):
     """What the work on one image needs.
 
     `path` lies below the images `folder`, `size` is (height, width), `annotations` the file that names the image.
-    `doubtful` are people and crowds of it whose whole record is broken. `near` is a file of a near name, where `path`
-    is missing.
+    `doubtful` are people and crowds of it whose whole record is broken, `others` the annotations of other things.
+    `near` is a file of a near name, where `path` is missing.
     """
 
     path: str
@@ -52,6 +52,7 @@ class PersonTask(msgspec.Struct, frozen=True, kw_only=True):
     verify: Verify
     links: tuple[str, ...] = ()
     near: str | None = None
+    others: tuple[RawPerson, ...] = ()
     group: str | None = None
 
 
@@ -76,15 +77,15 @@ def work_person(item: Item, folder: Path) -> Outcome:
     try:
         original = _original(task)
     except BadRecord as error:
-        line = error.record(stage=COMMAND, file=task.path, record_id=task.image_id)
-        return Outcome(id=item.id, broken=error.code, records=(line, *records))
-    pictures = {"mask": encode_mask(to_array(mask))}
+        return Outcome(id=item.id, broken=error.code, records=(_line_of_image(error, task=task), *records))
+    pictures = {"mask": encode_mask(pixels := to_array(mask))}
     broken_parts = len(task.doubtful) + len(records)
     if broken_parts or crowds:
         unsure = _parts_of(doubtful) + [part for person in (*people, *crowds, *doubtful) for part in person.doubt or ()]
         pictures["ignore"] = encode_gray(_ignored(_parts_of(crowds), unsure=unsure, mask=mask))
     placed = place_labels(pictures, sample_id=item.id, folder=folder)
     extra: dict[str, Any] = {"ignore": None, digest_column("ignore"): None} if task.with_ignore else {}
+    extra |= {TOUCHED: round(touched_share(pixels, others=(*task.others, *task.crowds)), 4)}
     extra |= {"ignore": placed.paths["ignore"]} if "ignore" in pictures else {}
     sample = Sample(
         id=item.id,
@@ -102,6 +103,10 @@ def work_person(item: Item, folder: Path) -> Outcome:
         extra={**extra, **placed.digests, "broken_parts": broken_parts},
     )
     return Outcome(id=item.id, sample=sample, records=(*records, *original.lines(record_id=task.image_id)))
+
+
+def _line_of_image(error: BadRecord, *, task: PersonTask) -> QuarantineRecord:
+    return error.record(stage=COMMAND, file=task.path, record_id=task.image_id)
 
 
 def _original(task: PersonTask) -> Original:

@@ -35,11 +35,15 @@ NO_OUTLINE: Final = frozenset({b"", b"null", b"[]", b"[[]]", b"{}"})
 
 @dataclass(slots=True)
 class _People:
-    """The person annotations of one image; `broken` are those whose whole record is broken, which may be persons."""
+    """The person annotations of one image; `broken` are those whose whole record is broken, which may be persons.
+
+    `others` are the annotations of other things.
+    """
 
     people: list[Annotation] = field(default_factory=list)
     crowds: list[Annotation] = field(default_factory=list)
     broken: list[BrokenRecord] = field(default_factory=list)
+    others: list[Annotation] = field(default_factory=list)
 
     @property
     def persons(self) -> int:
@@ -175,6 +179,8 @@ def _people_by_image(file: CocoFile, *, persons: Set[int], are_crowds_people: bo
         if annotation.category_id in persons:
             people = found[annotation.image_id]
             (people.crowds if annotation.iscrowd and not are_crowds_people else people.people).append(annotation)
+        else:
+            found[annotation.image_id].others.append(annotation)
     for record in file.maybe_persons(persons):
         if record.image_id is not None:
             found[record.image_id].broken.append(replace(record, is_crowd=record.is_crowd and not are_crowds_people))
@@ -282,6 +288,7 @@ def _item(image: ImageEntry, *, people: _People, place: _Place, found: _Found) -
         with_ignore=found.selection.crowd == "ignore",
         verify=found.selection.verify,
         links=source.links,
+        others=tuple(map(place.outline, people.others)),
         near=source.names.near.get(image.file_name),
         group=source.group_of(image),
     )

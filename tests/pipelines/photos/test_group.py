@@ -6,6 +6,7 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import PIL.Image
 import pytest
 
@@ -27,7 +28,9 @@ def test_a_group_is_written_once(model: Path, tmp_path: Path) -> None:
     files = tuple(saved(tmp_path / f"{number}.png", photo()) for number in range(2))
     out = tmp_path / "group.png"
     faces = faces_of_portraits(tmp_path / "faces.onnx")
-    flags = GroupFlags(images=files, model=model, background="#0000FF", out=out, size="400x300", faces=faces)
+    flags = GroupFlags(
+        images=files, model=model, background="#0000FF", out=out, size="400x300", faces=faces, edge="none"
+    )
     result = group(flags, run=RunOptions(workers=0))
     assert result.data["people"] == 2
     picture = decode_image(out.read_bytes(), file="g")
@@ -54,11 +57,19 @@ def test_a_body_cut_off_in_the_middle_of_the_picture_is_left_out(model: Path, tm
     cut = saved(tmp_path / "cut.png", photo(height=960, width=720).crop((300, 0, 720, 960)))
     faces = faces_of_portraits(tmp_path / "faces.onnx")
     flags = GroupFlags(
-        images=(*whole[:2], cut, whole[2]), model=model, background="white", out=tmp_path / "g.png", faces=faces
+        images=(*whole[:2], cut, whole[2]),
+        model=model,
+        background="white",
+        out=tmp_path / "g.png",
+        faces=faces,
+        edge="none",
+        rows=1,
     )
     result = group(flags, run=RunOptions(workers=0))
-    assert result.exit_code == 3 and result.data["people"] == 3
+    assert result.exit_code == 3 and result.data["people"] == 3 and result.data["rows"] == 1
     [told] = result.data["quarantine"]
     assert told["file"] == str(cut) and "left edge" in told["reason"] and "first or last" in told["hint"]
     first = replace(flags, images=(cut, *whole), out=tmp_path / "h.png")
     assert group(first, run=RunOptions(workers=0)).data["people"] == 4
+    with pytest.raises(click.UsageError, match="holds nobody"):
+        replace(flags, rows=0)
