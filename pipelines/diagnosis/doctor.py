@@ -81,6 +81,7 @@ def doctor(settings: DoctorFlags, *, run: RunOptions) -> Result:
         check_gpu(),
         check_database(),
         check_tflite(),
+        check_faces(),
         *([] if settings.config is None else check_loop(settings.config)),
         *([] if run.engine == HERE else check_cluster(run.machines, engine=run.engine)),
     ]
@@ -271,6 +272,21 @@ def check_tflite() -> Check:
         is_fine=is_there,
         found=str(LITERT.folder) if is_there else f"not yet installed in {LITERT.folder}",
         remedy="curate export --to tflite installs it there, about 6 GB, and runs what it writes",
+    )
+
+
+def check_faces() -> Check:
+    """Look for the models of faces that `idphoto`, `group` and `matte --heads` take, and say whose they are."""
+    from models.faces.mediapipe_faces import MediaPipeFaces
+    from models.faces.packaged import LICENSES, SOURCE, is_installed
+
+    told = f"{MediaPipeFaces.name}, of {SOURCE} ({LICENSES})"
+    is_there = is_installed()
+    return Check(
+        name="faces",
+        is_fine=is_there,
+        found=told if is_there else f"not yet installed: {told}",
+        remedy="curate idphoto installs them, 8 MB, once; or give --faces FILE.onnx with its card",
     )
 
 

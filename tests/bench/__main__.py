@@ -2,8 +2,8 @@
 
 The trainings take more than an hour, the schedule and the backgrounds half an hour, the conversion and the seams some
 minutes, and they are run by name: `python -m tests.bench alpha best ablation soft heads tune relabelling verdicts round
-schedule backgrounds convert seams prelabel distillation cluster scale`. `kills` and `cluster` are for every night:
-`make nightly`.
+schedule backgrounds convert seams prelabel distillation cluster scale mattes`. `kills` and `cluster` are for every
+night: `make nightly`.
 
 Data are real where `$CURATE_REAL_DATA` (default `../shared`) has them, else drawn. With `CURATE_BENCH_SHORT=1` each
 works on little and once, as in the tests, to see that it still runs; its figures then mean nothing.
@@ -72,6 +72,7 @@ def benches(folder: Path) -> dict[str, Callable[[], None]]:
         "memory": lambda: _bench("memory").bench(folder),
         "convert": lambda: _bench("convert").bench(folder),
         "matting": lambda: _bench("matting").bench(folder),
+        "mattes": lambda: _bench("mattes").bench(folder),
         "alpha": lambda: _bench("alpha").bench(folder),
         "duplicates": lambda: _bench("duplicates").bench(),
         "metrics": lambda: _bench("metrics").bench(),
@@ -79,6 +80,7 @@ def benches(folder: Path) -> dict[str, Callable[[], None]]:
         "training": lambda: _bench("training").bench(folder),
         "fusion": lambda: _bench("fusion").bench(folder),
         "id_photos": lambda: _bench("id_photos").bench(),
+        "cutouts": lambda: _bench("cutouts").bench(),
         "seams": lambda: _bench("seams").bench(folder),
         "mining": lambda: _bench("mining").bench(folder),
         "browse": lambda: _bench("browse").bench(folder),
