@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -11,14 +11,9 @@ import click
 from pipelines.command_line.options import Result, RunOptions, setting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from curation.photos.persons import Wanted
-    from curation.quarantine import BadRecord
-    from pipelines.photos.photographs import FoundPerson, Photograph
+    from pipelines.photos.photographs import Photograph
 
-QUALITY: Final = 95
-"""Of the JPEGs that are written; at 95 nothing is seen of it."""
 STDIN: Final = Path("-")
 OUT: Final = Path("cutouts")
 
@@ -109,13 +104,16 @@ def cutout(settings: CutoutFlags, *, run: RunOptions) -> Result:
     from curation.photos.backdrop import laid_on, read_backdrop
     from curation.storage.files import fingerprint_file
     from pipelines.photos import photographs as photos
+    from pipelines.photos.kinds import QUALITY
     from pipelines.photos.made_files import MadeFiles, Making, settings_with_model
 
     backdrop = read_backdrop(settings.background)
     if settings.is_piped:
         from pipelines.photos.piped_cutout import piped_cutout
 
-        return piped_cutout(settings, backdrop=backdrop, run=run)
+        return piped_cutout(
+            settings.model, edge=settings.edge_to_make, wanted=settings.wanted, backdrop=backdrop, run=run
+        )
     given = photos.photographs(settings.images, limit=run.limit)
     suffixes = (".png",) if backdrop.is_transparent else (".jpg", ".jpeg", ".png")
     file = photos.file_named(settings.out, given=given, suffixes=suffixes)
@@ -132,24 +130,9 @@ def cutout(settings: CutoutFlags, *, run: RunOptions) -> Result:
 
     waiting = photos.waiting_for(given.chosen, made=made, makings=makings)
     people = photos.people_in(waiting, model=model, edge=settings.edge_to_make, run=run, name="cutout")
-    for person in photos.sound(wanted_of(people, wanted=settings.wanted), made=made):
+    for person in photos.sound(photos.wanted_of(people, wanted=settings.wanted), made=made):
         cut = laid_on(person.image, alpha=person.alpha, backdrop=backdrop)
         for path, making in makings(person.photograph).items():
             quality = None if path.suffix.lower() == ".png" else QUALITY
             made.write(path, encode_image(cut, quality=quality), making=making)
     return photos.result_of(made, given=given)
-
-
-def wanted_of(people: Iterable[FoundPerson | BadRecord], *, wanted: Wanted) -> Iterator[FoundPerson | BadRecord]:
-    """Yield the photographs with only the persons who are wanted, or why they are not there."""
-    from curation.photos.persons import with_persons
-    from curation.quarantine import BadRecord
-
-    for one in people:
-        if isinstance(one, BadRecord):
-            yield one
-            continue
-        try:
-            yield replace(one, alpha=with_persons(one.alpha, wanted=wanted, file=str(one.photograph.file)))
-        except BadRecord as problem:
-            yield problem

@@ -11,18 +11,20 @@ from typing import Final
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.images.pixels import encode_image
 from curation.photos.backdrop import Backdrop, laid_on
+from curation.photos.persons import Wanted
 from curation.quarantine import BadRecord
+from models.prediction.edges import Edge
 from pipelines.command_line.options import Result, RunOptions
 from pipelines.command_line.verb_command import KEPT_STDOUT
 from pipelines.photos import photographs as photos
-from pipelines.photos.cutout import QUALITY, CutoutFlags, wanted_of
+from pipelines.photos.kinds import QUALITY
 
 WHERE: Final = "standard input"
 LARGEST_BYTES: Final = 1 << 30
 """No photograph is larger; an endless stream is not taken into memory."""
 
 
-def piped_cutout(settings: CutoutFlags, *, backdrop: Backdrop, run: RunOptions) -> Result:
+def piped_cutout(model: Path, *, edge: Edge, wanted: Wanted, backdrop: Backdrop, run: RunOptions) -> Result:
     """Return the result whose output is the picture: PNG where it is transparent, else JPEG.
 
     Raises ConfigurationProblem: --json, or stdin or stdout is a terminal; InputRefused: no image, or nobody in it.
@@ -42,7 +44,7 @@ def piped_cutout(settings: CutoutFlags, *, backdrop: Backdrop, run: RunOptions) 
     with tempfile.TemporaryDirectory(prefix="curate-cutout-") as folder:
         file = Path(folder) / "stdin"
         file.write_bytes(data)
-        found = _found(file, settings=settings, run=run)
+        found = _found(file, model=model, edge=edge, wanted=wanted, run=run)
     picture = laid_on(found.image, alpha=found.alpha, backdrop=backdrop)
     output = encode_image(picture, quality=None if backdrop.is_transparent else QUALITY)
     height, width = found.alpha.shape
@@ -63,11 +65,11 @@ def _refuse_terminals(*, is_dry: bool) -> None:
         raise ConfigurationProblem("- writes an image to stdout, which is a terminal", remedy="send it on: > cut.png")
 
 
-def _found(file: Path, *, settings: CutoutFlags, run: RunOptions) -> photos.FoundPerson:
+def _found(file: Path, *, model: Path, edge: Edge, wanted: Wanted, run: RunOptions) -> photos.FoundPerson:
     chosen = [photos.Photograph(file=file, name=file.name)]
-    model = photos.ready_model(settings.model, chosen=chosen, run=run)
-    people = photos.people_in(chosen, model=model, edge=settings.edge_to_make, run=run, name="cutout")
-    (found,) = wanted_of(people, wanted=settings.wanted)
+    ready = photos.ready_model(model, chosen=chosen, run=run)
+    people = photos.people_in(chosen, model=ready, edge=edge, run=run, name="cutout")
+    (found,) = photos.wanted_of(people, wanted=wanted)
     if isinstance(found, BadRecord):
         raise InputRefused(found.reason, where=WHERE, remedy=found.hint)
     return found
