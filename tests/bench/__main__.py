@@ -63,6 +63,11 @@ def _chosen() -> set[str]:
 
 def benches(folder: Path) -> dict[str, Callable[[], None]]:
     """Return all benchmarks by name, in the order in which they run."""
+    return _of_parts(folder) | _of_work(folder)
+
+
+def _of_parts(folder: Path) -> dict[str, Callable[[], None]]:
+    """Return those that look at one part each."""
     return {
         "start": start,
         "coco": lambda: _bench("coco").bench(folder),
@@ -82,6 +87,12 @@ def benches(folder: Path) -> dict[str, Callable[[], None]]:
         "id_photos": lambda: _bench("id_photos").bench(),
         "cutouts": lambda: _bench("cutouts").bench(),
         "seams": lambda: _bench("seams").bench(folder),
+    }
+
+
+def _of_work(folder: Path) -> dict[str, Callable[[], None]]:
+    """Return those that look at work of several parts."""
+    return {
         "mining": lambda: _bench("mining").bench(folder),
         "browse": lambda: _bench("browse").bench(folder),
         "backgrounds": lambda: _bench("backgrounds").bench(folder),

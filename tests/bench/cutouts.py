@@ -1,7 +1,7 @@
 """Cut-outs at the scale of hair, beside the plain mask of the same model: sheets to look at.
 
-`CURATE_BENCH_SHEET=FILE.png python -m tests.bench cutouts` writes FILE-p3m.png, which may be shown, and
-FILE-eg1800.png, whose photographs may not be passed on.
+`CURATE_BENCH_SHEET=FILE.png python -m tests.bench cutouts` writes FILE-p3m.png and FILE-eg1800.png. Neither is of
+photographs that may be passed on.
 """
 
 from __future__ import annotations

@@ -13,10 +13,10 @@ import pytest
 
 from pipelines.command_line.options import RunOptions
 from pipelines.diagnosis import doctor as module
+from pipelines.diagnosis.apart_checks import check_faces
 from pipelines.diagnosis.doctor import (
     DoctorFlags,
     check_database,
-    check_faces,
     check_gpu,
     check_groups,
     check_links,
