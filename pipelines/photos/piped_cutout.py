@@ -13,6 +13,7 @@ from curation.images.pixels import encode_image
 from curation.photos.backdrop import Backdrop, laid_on
 from curation.photos.persons import Wanted
 from curation.quarantine import BadRecord
+from curation.storage.files import write_bytes
 from models.prediction.edges import Edge
 from pipelines.command_line.options import Result, RunOptions
 from pipelines.command_line.verb_command import KEPT_STDOUT
@@ -43,7 +44,7 @@ def piped_cutout(model: Path, *, edge: Edge, wanted: Wanted, backdrop: Backdrop,
         return Result(summary=f"{WHERE}: {len(data):,} bytes would be read (dry run)", data=told)
     with tempfile.TemporaryDirectory(prefix="curate-cutout-") as folder:
         file = Path(folder) / "stdin"
-        file.write_bytes(data)
+        write_bytes(file, data)
         found = _found(file, model=model, edge=edge, wanted=wanted, run=run)
     picture = laid_on(found.image, alpha=found.alpha, backdrop=backdrop)
     output = encode_image(picture, quality=None if backdrop.is_transparent else QUALITY)
