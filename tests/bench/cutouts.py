@@ -26,8 +26,8 @@ MODEL: Final = REAL_DATA / "models" / "selfie_general.onnx"
 SHOWN: Final = 12
 SIDE_PX: Final = 260
 """Of a tile, at the scale of the photograph."""
-ABOVE: Final = 0.25
-"""Where the top of the head is in a tile, as a share of its height."""
+UPPER: Final = 0.4
+"""Share of a person in which hair is looked for; a convention."""
 BEHIND: Final = Backdrop(colour=(0, 177, 64))
 GAP_PX: Final = 4
 
@@ -66,14 +66,18 @@ def sheet(folder: Path) -> Image:
 
 
 def around_hair(mask: Mask) -> tuple[slice, slice]:
-    """Return a square around the top of the largest part of a mask (h, w)."""
+    """Return the square that holds most of the outline in the upper part of the largest part of a mask (h, w)."""
     _, labels, facts, _ = cv2.connectedComponentsWithStats(mask)
-    largest: Any = labels == 1 + int(facts[1:, cv2.CC_STAT_AREA].argmax())
-    top = int(np.flatnonzero(largest.any(axis=1))[0])
-    middle = round(float(np.flatnonzero(largest[top : top + SIDE_PX // 4].any(axis=0)).mean()))
-    return _within(top - ABOVE * SIDE_PX, size=mask.shape[0]), _within(middle - SIDE_PX / 2, size=mask.shape[1])
+    person = (labels == 1 + int(facts[1:, cv2.CC_STAT_AREA].argmax())).astype(np.uint8)
+    rows = np.flatnonzero(person.any(axis=1))
+    inner = cv2.erode(person, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)
+    outline = (person - inner).astype(np.float32)
+    outline[int(rows[0] + UPPER * len(rows)) :] = 0
+    held: Any = cv2.boxFilter(outline, -1, (SIDE_PX, SIDE_PX), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    y, x = np.unravel_index(int(held.argmax()), held.shape)
+    return _within(int(y) - SIDE_PX // 2, size=mask.shape[0]), _within(int(x) - SIDE_PX // 2, size=mask.shape[1])
 
 
-def _within(start: float, *, size: int) -> slice:
-    first = max(0, min(round(start), size - SIDE_PX))
+def _within(start: int, *, size: int) -> slice:
+    first = max(0, min(start, size - SIDE_PX))
     return slice(first, first + SIDE_PX)
