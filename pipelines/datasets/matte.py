@@ -135,11 +135,13 @@ def _faces(settings: MatteFlags, *, run: RunOptions) -> tuple[FacesOf | None, st
     """Return what finds the faces in an image, and its hash, where they are asked for."""
     if not settings.heads:
         return None, None
-    from models.faces.packaged import found_faces, packaged_faces
+    from models.faces.mediapipe_faces import sha256_of_all
+    from models.faces.packaged import HASHES, found_faces, packaged_faces
     from pipelines.command_line.progress import tell
 
-    finder = packaged_faces(tell=partial(tell, run=run))  # installed here, lest each worker does it
-    return found_faces, finder.sha256
+    if not run.dry_run:
+        packaged_faces(tell=partial(tell, run=run))  # installed here, lest each worker does it
+    return found_faces, sha256_of_all(HASHES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
