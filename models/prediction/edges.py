@@ -12,7 +12,6 @@ from curation.errors import ConfigurationProblem
 from curation.images.pixels import Alpha, Image, Probability
 from curation.labels.masks import mask_of
 from curation.labels.trimaps import UNKNOWN, Trimap
-from curation.matting.closed_form import Prior
 from curation.matting.from_probability import (
     NETWORK_PIXELS,
     alpha_of,
@@ -32,9 +31,6 @@ REFINED_PIXELS: Final = 1_500_000
 EPSILON: Final = 1e-4
 """Of the guided filter: colours of 0..1 that vary by a hundredth are an edge. Measured on 6 portraits of P3M: SAD 27.9
 with it, 29.4 with ten times, 32.9 with a hundred times as much; 31.2 without the filter."""
-TRUST: Final = 3e-3
-"""What a network's own edge weighs in matting. Measured on 6 portraits of P3M and 2 of AiFenGe with selfie_general: SAD
-10.26 with it, 10.46 without, 10.31 with a third, 10.29 with three times as much."""
 LEAST_RADIUS_PX: Final = 4
 SUBSAMPLE: Final = 4
 """A radius is divided by at most this much where the filter is subsampled: He and Sun 2015 take a quarter."""
@@ -97,18 +93,15 @@ def _matted(
     height, width = image.shape[:2]
     scale = min(1.0, (REFINED_PIXELS / (height * width)) ** 0.5)
     small: Any = image
-    own: Any = alpha
     probability, background = predicted.probability, predicted.background
     if scale < 1:
         size = max(1, round(width * scale)), max(1, round(height * scale))
         small = resized(image, size=size[::-1])
-        own = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
         probability = _shrunk(probability, size=size)
         background = None if background is None else _shrunk(background, size=size)
     trimap = _trimap(probability, background=background, model=model)
-    prior = None if background is not None else Prior(alpha=own, weight=TRUST)
     try:
-        found = matte(small, trimap=trimap, prior=prior, file=file)
+        found = matte(small, trimap=trimap, file=file)
     except BadRecord as problem:
         reason = NO_EDGE if problem.code is Code.TRIMAP else problem.reason  # nobody gave a trimap
         return alpha, (f"{UNREFINED}: {reason}",)

@@ -136,7 +136,8 @@ def _faces(settings: MatteFlags, *, run: RunOptions) -> tuple[FacesOf | None, st
     if not settings.heads:
         return None, None
     from models.faces.mediapipe_faces import sha256_of_all
-    from models.faces.packaged import HASHES, found_faces, packaged_faces
+    from models.faces.network_files import HASHES
+    from models.faces.packaged import found_faces, packaged_faces
     from pipelines.command_line.progress import tell
 
     if not run.dry_run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from models.export.tflite.environment import LITERT
+from models.faces.network_files import LICENSES, NAME, SOURCE, is_installed
 from pipelines.diagnosis.check import Check
 
 
@@ -19,10 +20,7 @@ def check_tflite() -> Check:
 
 def check_faces() -> Check:
     """Look for the models of faces that `idphoto`, `group` and `matte --heads` take, and say whose they are."""
-    from models.faces.mediapipe_faces import MediaPipeFaces
-    from models.faces.packaged import LICENSES, SOURCE, is_installed
-
-    told = f"{MediaPipeFaces.name}, of {SOURCE} ({LICENSES})"
+    told = f"{NAME}, of {SOURCE} ({LICENSES})"
     is_there = is_installed()
     return Check(
         name="faces",
