@@ -159,7 +159,8 @@ def _show(result: Result, run: RunOptions) -> None:
         _say(f"curate: warning: {warning}")
     try:
         if result.output is not None:
-            click.get_binary_stream("stdout").write(result.output)
+            sys.stdout.buffer.write(result.output)
+            sys.stdout.buffer.flush()
             if not run.quiet:
                 _say(result.summary)
         elif run.json:
