@@ -3,17 +3,19 @@
 Only the windows that touch an unknown pixel are looked at, and their colours are whitened by a Cholesky factor: the
 product formula of pymatting loses up to ten digits where the colours of a window lie on a line. The pixels are numbered
 along the band, so that their equations have few diagonals.
-Source: Levin, Lischinski, Weiss 2008, "A Closed-Form Solution to Natural Image Matting", equations 11 to 13.
+Source: Levin, Lischinski, Weiss 2008, "A Closed-Form Solution to Natural Image Matting", equations 11 to 13. The
+quadratic term by which constraints are brought in there holds here, with a small weight, an alpha that is expected.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.images.pixels import Image
+from curation.images.pixels import Alpha, Image
 from curation.labels.trimaps import Trimap
 from curation.matting.band import RIM, Band, band_of
 from curation.matting.solve_band import Equations, solve
@@ -36,7 +38,18 @@ PAIRS: Final = tuple(
 """For each of `AHEAD`, the pairs of pixels of a window that it leads from and to."""
 
 
-def closed_form_alpha(image: Image, *, trimap: Trimap) -> Plane:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prior:
+    """An alpha (h, w) that is expected, and what it weighs against the colours: pixels of one window weigh about 1.
+
+    Where colours tell nothing, as between dark hair and a dark wall, it decides.
+    """
+
+    alpha: Alpha
+    weight: float
+
+
+def closed_form_alpha(image: Image, *, trimap: Trimap, prior: Prior | None = None) -> Plane:
     """Return alpha (h, w), 0..1, of an image (h, w, 3); it is exactly 0 or 1 where the trimap is 0 or 255.
 
     Raises ValueError when the equations have no solution.
@@ -44,12 +57,15 @@ def closed_form_alpha(image: Image, *, trimap: Trimap) -> Plane:
     is_unknown = (trimap > 0) & (trimap < 255)
     band = band_of(is_unknown)
     alpha: Plane = (trimap == 255).astype(np.float64)
-    alpha[band.pixels] = np.clip(solve(_equations(image, trimap=trimap, band=band)), 0, 1)
+    alpha[band.pixels] = np.clip(solve(_equations(image, trimap=trimap, band=band, prior=prior)), 0, 1)
     return alpha
 
 
-def _equations(image: Image, *, trimap: Trimap, band: Band) -> Equations:
+def _equations(image: Image, *, trimap: Trimap, band: Band, prior: Prior | None) -> Equations:
     weights, right = _weights(image, trimap=trimap, band=band)
+    if prior is not None:
+        weights[AHEAD.index((0, 0))] += prior.weight
+        right[:-1] += prior.weight * (prior.alpha[band.pixels] / 255)
     own = np.arange(band.size)
     others = band.numbers[band.places + np.array([y * band.width + x for y, x in AHEAD])[:, None]]
     is_unknown = others < band.size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import cv2
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from curation.images.mask_values import MIDDLE
 from curation.images.pixels import Alpha, Image, Mask
-from curation.labels.trimaps import UNKNOWN, Trimap, auto_kernel, check_trimap, trimap_from_mask
-from curation.matting.closed_form import closed_form_alpha
+from curation.labels.trimaps import UNKNOWN, Trimap, auto_kernel, check_trimap
+from curation.matting.closed_form import Prior, closed_form_alpha
 from curation.matting.pymatting_door import estimated_alpha
 from curation.quarantine import BadRecord, Code
 
@@ -40,22 +40,27 @@ class MattingRules:
 DEFAULT_RULES: Final = MattingRules()
 
 
-def matte(image: Image, *, trimap: Trimap, rules: MattingRules = DEFAULT_RULES, file: str = "") -> Alpha:
+def matte(
+    image: Image, *, trimap: Trimap, prior: Prior | None = None, rules: MattingRules = DEFAULT_RULES, file: str = ""
+) -> Alpha:
     """Return alpha (h, w) of an image (h, w, 3); it is exactly 0 and 255 where the trimap is sure.
 
-    Raises BadRecord: TRIMAP, when the trimap has other values than 0, 128 and 255, when one of the three is missing,
-    or when the solver finds no solution; SIZE_MISMATCH.
+    The closed form alone has a place for a prior. Raises BadRecord: TRIMAP, when the trimap has other values than 0,
+    128 and 255, when one of the three is missing, or when the solver finds no solution; SIZE_MISMATCH.
     """
     check_for_matting(trimap, image=image, file=file)
     box = _box(trimap)
     part, known = image[box], trimap[box]
+    expected = None if prior is None else replace(prior, alpha=prior.alpha[box])
     scale = min(1.0, (rules.max_pixels / known.size) ** 0.5)
     if scale < 1:
         size = max(SMALLEST_SIDE, round(known.shape[0] * scale)), max(SMALLEST_SIDE, round(known.shape[1] * scale))
         small = _scaled(part, size=size), _smaller_trimap(known, size=size)
-        found = _scaled(_solved(*small, rules=rules, file=file), size=(known.shape[0], known.shape[1]))
+        expected = None if expected is None else replace(expected, alpha=_scaled(expected.alpha, size=size))
+        solved = _solved(*small, prior=expected, rules=rules, file=file)
+        found = _scaled(solved, size=(known.shape[0], known.shape[1]))
     else:
-        found = _solved(part, known, rules=rules, file=file)
+        found = _solved(part, known, prior=expected, rules=rules, file=file)
     alpha = np.where(trimap == SURE, np.uint8(SURE), np.uint8(0))
     alpha[box][known == UNKNOWN] = found[known == UNKNOWN]
     return alpha
@@ -78,15 +83,6 @@ def check_for_matting(trimap: Trimap, *, image: Image, file: str) -> None:
         raise
     if not (trimap == UNKNOWN).any():
         raise BadRecord(Code.TRIMAP, "no pixel is unknown, so there is nothing to matte", file=file, hint=MIX_HINT)
-
-
-def matting_trimap(mask: Mask, *, kernel: int | None = None) -> Trimap:
-    """Return the trimap of a mask with a band for matting: `kernel` pixels wide, or in proportion to the person.
-
-    >>> matting_trimap(np.repeat(np.array([[0, 255]], np.uint8), 8, axis=1)).tolist()
-    [[0, 0, 0, 0, 0, 128, 128, 128, 128, 128, 128, 128, 255, 255, 255, 255]]
-    """
-    return trimap_from_mask(mask, kernel=band_px(mask) if kernel is None else kernel)
 
 
 def band_px(mask: Mask) -> int:
@@ -139,10 +135,10 @@ def _box(trimap: Trimap) -> tuple[slice, slice]:
     return box if (part == 0).any() and (part == SURE).any() else (slice(None), slice(None))
 
 
-def _solved(image: Image, trimap: Trimap, *, rules: MattingRules, file: str) -> Alpha:
+def _solved(image: Image, trimap: Trimap, *, prior: Prior | None, rules: MattingRules, file: str) -> Alpha:
     try:
         if rules.method == "cf":
-            alpha = closed_form_alpha(image, trimap=trimap)
+            alpha = closed_form_alpha(image, trimap=trimap, prior=prior)
         else:
             alpha = estimated_alpha(
                 image / 255, trimap=np.where(trimap == UNKNOWN, 0.5, trimap / 255), method=rules.method

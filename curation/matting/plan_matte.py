@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 
 from curation.dataset.dataset import Dataset
 from curation.dataset.sample import COLUMNS, Item, Outcome, Plan
+from curation.images.faces import Face
 from curation.images.pixels import (
     Alpha,
     Image,
@@ -26,15 +27,10 @@ from curation.images.pixels import (
 from curation.labels.label_files import FOLDERS, place_labels
 from curation.labels.masks import mask_of, person_area
 from curation.labels.trimaps import Trimap, auto_kernel, trimap_from_alpha
+from curation.matting.closed_form import Prior
 from curation.matting.composite import person_colours
-from curation.matting.matte import (
-    BAND_HINT,
-    PREDICTED_HINT,
-    MattingRules,
-    matte,
-    matting_trimap,
-    trimap_from_values,
-)
+from curation.matting.from_mask import matting_trimap, prior_of_mask
+from curation.matting.matte import BAND_HINT, PREDICTED_HINT, MattingRules, matte, trimap_from_values
 from curation.operations.merge import merge_sample, parent_name, plan_merge
 from curation.quarantine import BadRecord, Code
 from curation.storage.files import read_file, safe_join
@@ -45,6 +41,8 @@ TrimapOf = Callable[[Image, str], Trimap]
 """Gives the trimap of an image; the second argument is the file to name in a BadRecord."""
 AlphaOf = Callable[[Image, str], Alpha]
 """Gives the alpha of an image; the second argument is the file to name in a BadRecord."""
+FacesOf = Callable[[Image], Sequence[Face]]
+"""Gives the faces in an image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +52,8 @@ class MatteSettings:
     Alphas come from `alpha_of` where that is given, and trimaps from them. Else they are matted, of trimaps that come
     from `trimap_of` where that is given; `described` is the name and hash of the model. Else trimaps are the dataset's,
     and where it has none, or with `from_masks`, from the masks, with a band of `band` pixels (None: in proportion to
-    the person).
+    the person, and wider around the heads that `faces_of` shows, if it is given; `faces` is the hash of what finds
+    them).
     With `cutouts` the colours of the person alone are written too, as RGBA; with `masks` the masks are made again.
     """
 
@@ -64,6 +63,8 @@ class MatteSettings:
     alpha_of: AlphaOf | None = None
     described: Mapping[str, Any] | None = None
     from_masks: bool = False
+    faces_of: FacesOf | None = None
+    faces: str | None = None
     cutouts: bool = False
     masks: bool = False
     limit: int | None = None
@@ -86,6 +87,7 @@ def plan_matte(dataset: Dataset, *, settings: MatteSettings) -> Plan:
             "band": settings.band,
             "model": None if settings.described is None else dict(settings.described),
             "from_masks": settings.from_masks,
+            "faces": settings.faces,
             "cutouts": settings.cutouts,
             "masks": settings.masks,
             "limit": settings.limit,
@@ -129,19 +131,22 @@ def _labels(row: Mapping[str, Any], *, image: Image, origin: Path, settings: Mat
         if not mask.any():
             raise BadRecord(Code.EMPTY_ALPHA, "the model finds no person in it", file=file, hint=NOBODY)
         return trimap_from_alpha(alpha, kernel=auto_kernel(mask)), alpha
-    trimap = _trimap(row, image=image, origin=origin, settings=settings)
+    trimap, prior = _trimap(row, image=image, origin=origin, settings=settings)
     try:
-        return trimap, matte(image, trimap=trimap, rules=settings.rules, file=file)
+        return trimap, matte(image, trimap=trimap, prior=prior, rules=settings.rules, file=file)
     except BadRecord as problem:
         if problem.code is Code.TRIMAP and (settings.trimap_of is not None or not _is_given(row, settings=settings)):
             problem.hint = BAND_HINT if settings.trimap_of is None else PREDICTED_HINT  # nobody drew a trimap
         raise
 
 
-def _trimap(row: Mapping[str, Any], *, image: Image, origin: Path, settings: MatteSettings) -> Trimap:
+def _trimap(
+    row: Mapping[str, Any], *, image: Image, origin: Path, settings: MatteSettings
+) -> tuple[Trimap, Prior | None]:
+    """Return the trimap, and where it comes from a mask, what that lets expect."""
     file = str(origin / row["image"])
     if settings.trimap_of is not None:
-        return settings.trimap_of(image, file)
+        return settings.trimap_of(image, file), None
     is_given = _is_given(row, settings=settings)
     relative = row["trimap"] if is_given else row["mask"]
     if relative is None:
@@ -149,8 +154,10 @@ def _trimap(row: Mapping[str, Any], *, image: Image, origin: Path, settings: Mat
         raise BadRecord(Code.NO_MASK, "the sample has neither trimap nor mask", file=file, hint=hint)
     data, name = read_file(safe_join(origin, relative), below=origin), str(origin / relative)
     if is_given:
-        return trimap_from_values(decode_gray(data, file=name), file=name)
-    return matting_trimap(decode_mask(data, file=name), kernel=settings.band)
+        return trimap_from_values(decode_gray(data, file=name), file=name), None
+    mask = decode_mask(data, file=name)
+    faces = () if settings.faces_of is None or settings.band is not None else settings.faces_of(image)
+    return matting_trimap(mask, kernel=settings.band, faces=faces), prior_of_mask(mask)
 
 
 def _is_given(row: Mapping[str, Any], *, settings: MatteSettings) -> bool:

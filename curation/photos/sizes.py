@@ -95,8 +95,8 @@ ID_SIZES: Final[dict[str, IdSize]] = {
         _ICAO,
         head=(29, 34),
         space=4.5,
-        source="HM Passport Office, gov.uk/photos-for-passports: 29 to 34 mm, crown to chin; that hair is left "
-        "out is taken from ICAO",
+        source="HM Passport Office, gov.uk/photos-for-passports: 29 to 34 mm, crown to chin, as the government of the "
+        "Turks and Caicos Islands quotes it; that hair is left out is taken from ICAO",
     ),
     "australia": replace(
         _ICAO, source="Australian Passport Office, passports.gov.au, photo guidelines: 32 to 36 mm, chin to crown"
@@ -106,7 +106,8 @@ ID_SIZES: Final[dict[str, IdSize]] = {
         above=(2, 6),
         below=(5, 9),
         source="Ministry of Foreign Affairs of Japan, photographs for passports: 34 +- 2 mm from crown to chin, 4 +- 2 "
-        "mm above, 7 +- 2 mm below; pages differ in whether hair counts, here it is left out",
+        "mm above, 7 +- 2 mm below, as the city of Noboribetsu quotes it; whether hair counts is not said, here it is "
+        "left out",
     ),
     "china-passport": IdSize(
         width_mm=33,
@@ -136,7 +137,8 @@ ID_SIZES: Final[dict[str, IdSize]] = {
     "india": replace(
         _US,
         source="Ministry of Home Affairs of India, OCI photographs: 25 to 35 mm from the chin to the top of the hair, "
-        "eyes 28 to 35 mm above the lower edge; embassies confirm 2 x 2 inches and the hair alone",
+        "eyes 28 to 35 mm above the lower edge; the embassy in Harare asks 1.4 to 1.6 inches (36 to 41 mm) from the "
+        "edge of the forehead to the chin instead: ask the one that you send it to",
     ),
 }
 PAPERS_MM: Final[dict[str, tuple[float, float]]] = {

@@ -12,13 +12,10 @@ from models.faces.blazeface import FULL_RANGE, SHORT_RANGE, BlazeFace, Seen, ove
 from models.faces.eyelids import Eyelids
 from models.faces.face_mesh import FaceMesh, face_of
 from models.faces.network import Network
+from models.faces.network_files import FULL, IRIS, MESH, NAME, SHORT
 
 READ_AS: Final = b"1"
 """Goes up when the same networks are read in another way."""
-SHORT: Final = "face_detection_short_range.tflite"
-FULL: Final = "face_detection_full_range.tflite"
-MESH: Final = "face_landmark.tflite"
-IRIS: Final = "iris_landmark.tflite"
 LEAST_MESH: Final = 0.5
 """Of the mesh's own confidence; what has less is no face."""
 SAME: Final = 0.3
@@ -28,7 +25,7 @@ SAME: Final = 0.3
 class MediaPipeFaces:
     """Faces of any size: the detector for near ones finds those that fill the frame, the other those further away."""
 
-    name = "MediaPipe's face detection, face mesh and iris"
+    name = NAME
 
     def __init__(self, networks: Mapping[str, Network], *, sha256: str) -> None:
         self.sha256 = sha256

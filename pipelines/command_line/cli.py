@@ -158,7 +158,12 @@ def _show(result: Result, run: RunOptions) -> None:
     for warning in result.warnings:
         _say(f"curate: warning: {warning}")
     try:
-        if run.json:
+        if result.output is not None:
+            sys.stdout.buffer.write(result.output)
+            sys.stdout.buffer.flush()
+            if not run.quiet:
+                _say(result.summary)
+        elif run.json:
             warnings = {"warnings": list(result.warnings)} if result.warnings else {}
             click.echo(json.dumps(result.data | warnings, ensure_ascii=False, indent=2))
         elif not run.quiet:

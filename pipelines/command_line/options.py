@@ -111,13 +111,15 @@ def _ignore(line: str) -> None:
 class Result:
     """What a command has to say: a text for people, the same as data for scripts, and the exit code.
 
-    `warnings` name work that followed the flags, but perhaps not the intention.
+    `warnings` name work that followed the flags, but perhaps not the intention. `output` is a file that goes to stdout;
+    the summary then goes to stderr.
     """
 
     summary: str
     data: dict[str, Any]
     exit_code: int = 0
     warnings: tuple[str, ...] = ()
+    output: bytes | None = None
 
     @classmethod
     def of(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from curation.dataset.dataset import Dataset
-    from curation.matting.plan_matte import AlphaOf, MatteSettings, TrimapOf
+    from curation.matting.plan_matte import AlphaOf, FacesOf, MatteSettings, TrimapOf
 
 MIN_MEGAPIXELS: Final = 0.01
 MAX_MEGAPIXELS: Final = 16.0
@@ -43,6 +43,10 @@ class MatteFlags:
         default=None,
         metavar="N",
     )
+    heads: bool = setting(
+        "Find faces, and widen the band around heads, where hair is. The models of faces are installed once, 8 MB.",
+        default=False,
+    )
     method: Literal["cf", "knn", "lbdm", "rw"] = setting(
         "Closed form, K nearest neighbours, learning based, or random walk.", default="cf"
     )
@@ -63,6 +67,8 @@ class MatteFlags:
             )
         if self.band is not None and not 3 <= self.band <= 500:
             raise click.UsageError(f"--band {self.band} is outside 3 to 500 pixels")
+        if self.heads and not (self.from_masks and self.band is None):
+            raise click.UsageError("--heads is for trimaps from masks: give --from-masks, and no --band")
         if self.seconds <= 0:
             raise click.UsageError(f"--seconds {self.seconds:g} leaves no time; give more than 0")
 
@@ -109,6 +115,7 @@ def _settings(settings: MatteFlags, *, dataset: Dataset, run: RunOptions) -> Mat
     rules = MattingRules(method=settings.method, max_pixels=round(settings.max_megapixels * 1e6))
     rows = [] if settings.model is None else dataset.table.to_pylist()[: run.limit]
     predicting = _predicting(settings, folder=dataset.folder, rows=rows)
+    faces_of, faces = _faces(settings, run=run)
     return MatteSettings(
         rules=rules,
         band=settings.band,
@@ -116,10 +123,26 @@ def _settings(settings: MatteFlags, *, dataset: Dataset, run: RunOptions) -> Mat
         alpha_of=predicting.alpha_of,
         described=predicting.described,
         from_masks=settings.from_masks,
+        faces_of=faces_of,
+        faces=faces,
         cutouts=settings.cutouts,
         masks=settings.masks,
         limit=run.limit,
     )
+
+
+def _faces(settings: MatteFlags, *, run: RunOptions) -> tuple[FacesOf | None, str | None]:
+    """Return what finds the faces in an image, and its hash, where they are asked for."""
+    if not settings.heads:
+        return None, None
+    from models.faces.mediapipe_faces import sha256_of_all
+    from models.faces.network_files import HASHES
+    from models.faces.packaged import found_faces, packaged_faces
+    from pipelines.command_line.progress import tell
+
+    if not run.dry_run:
+        packaged_faces(tell=partial(tell, run=run))  # installed here, lest each worker does it
+    return found_faces, sha256_of_all(HASHES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from labeling.browsing.mongod import CVE, browse_folder, find_mongod, is_affected, said_of
-from models.export.tflite.environment import LITERT
 from pipelines.command_line.options import HERE, Result, RunOptions, setting
+from pipelines.diagnosis.apart_checks import check_faces, check_tflite
 from pipelines.diagnosis.check import Check
 from pipelines.diagnosis.cluster_checks import check_cluster
 from pipelines.labels.listening import LISTENERS, listening_lines
@@ -81,6 +81,7 @@ def doctor(settings: DoctorFlags, *, run: RunOptions) -> Result:
         check_gpu(),
         check_database(),
         check_tflite(),
+        check_faces(),
         *([] if settings.config is None else check_loop(settings.config)),
         *([] if run.engine == HERE else check_cluster(run.machines, engine=run.engine)),
     ]
@@ -261,17 +262,6 @@ def check_database() -> Check:
         return Check(name="mongod", is_fine=False, found="not found, or none that opens your database", remedy=remedy)
     known = f"; in the range of {CVE}, so it is started without compression" if is_affected(mongod.version) else ""
     return Check(name="mongod", is_fine=True, found=f"{said_of(mongod.version)} ({mongod.path}){known}")
-
-
-def check_tflite() -> Check:
-    """Look for the environment that `curate export --to tflite` makes for itself."""
-    is_there = LITERT.is_installed()
-    return Check(
-        name="tflite",
-        is_fine=is_there,
-        found=str(LITERT.folder) if is_there else f"not yet installed in {LITERT.folder}",
-        remedy="curate export --to tflite installs it there, about 6 GB, and runs what it writes",
-    )
 
 
 def _lines(checks: list[Check], *, is_sound: bool) -> list[str]:

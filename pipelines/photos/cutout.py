@@ -11,17 +11,22 @@ import click
 from pipelines.command_line.options import Result, RunOptions, setting
 
 if TYPE_CHECKING:
+    from curation.photos.persons import Wanted
     from pipelines.photos.photographs import Photograph
 
-QUALITY: Final = 95
-"""Of the JPEGs that are written; at 95 nothing is seen of it."""
+STDIN: Final = Path("-")
+OUT: Final = Path("cutouts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CutoutFlags:
     """What to cut out, with which model, and what to put behind it."""
 
-    images: tuple[Path, ...] = setting("Image files, and folders of them.", positional=True, metavar="IMAGE...")
+    images: tuple[Path, ...] = setting(
+        "Image files, and folders of them; - reads one image from stdin, and writes the result to stdout.",
+        positional=True,
+        metavar="IMAGE...",
+    )
     model: Path = setting(
         "The model: a run folder of `curate train`, or an ONNX, TFLite or TensorFlow model with its card beside it."
     )
@@ -29,7 +34,12 @@ class CutoutFlags:
         "transparent, a colour (white, blue, red, #RRGGBB, ...), or an image, which is cropped to fit.",
         default="transparent",
     )
-    out: Path = setting("Folder for the results; of one image, also the file to write.", default=Path("cutouts"))
+    person: str = setting(
+        "Of several persons who do not touch: all, the largest, or one by number from left to right.",
+        default="all",
+        metavar="largest|all|N",
+    )
+    out: Path = setting("Folder for the results; of one image, also the file to write.", default=OUT)
     edge: Literal["none", "guided", "matting"] | None = setting(
         "The edge as predicted, drawn to the edges of the photograph by a guided filter (fast), or matted (finest).  "
         "[default: none]",
@@ -41,6 +51,14 @@ class CutoutFlags:
         """Refuse two words for two things."""
         if self.refine and self.edge not in {None, "matting"}:
             raise click.UsageError(f"--refine is --edge matting, and --edge {self.edge} is given too; leave one out")
+        if self.person not in {"all", "largest"} and not (self.person.isascii() and self.person.isdecimal()):
+            raise click.UsageError(f"--person {self.person} is none of largest, all, and a number such as 2")
+        if self.person.isdecimal() and int(self.person) < 1:
+            raise click.UsageError("--person 0 is nobody; the first person from the left is 1")
+        if self.is_piped and len(self.images) > 1:
+            raise click.UsageError("- reads one image from stdin; leave out the others")
+        if self.is_piped and self.out != OUT:
+            raise click.UsageError(f"the result of - goes to stdout; leave out --out {self.out}")
 
     @property
     def edge_to_make(self) -> Literal["none", "guided", "matting"]:
@@ -48,10 +66,23 @@ class CutoutFlags:
         return self.edge or ("matting" if self.refine else "none")
 
     @property
-    def recorded_edge(self) -> dict[str, Any]:
-        """Return how the record of files tells the edge; `refine` is what it told before there was a choice."""
+    def wanted(self) -> Wanted:
+        """Return which persons are wanted."""
+        if self.person.isdecimal():
+            return int(self.person)
+        return "largest" if self.person == "largest" else "all"
+
+    @property
+    def is_piped(self) -> bool:
+        """Tell whether the image comes from stdin, and the result goes to stdout."""
+        return STDIN in self.images
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """Return how the record of files tells edge and persons, in the words of before there was a choice."""
         edge = self.edge_to_make
-        return {"refine": edge == "matting"} | ({"edge": edge} if edge == "guided" else {})
+        choices = {"edge": edge} if edge == "guided" else {}
+        return {"refine": edge == "matting"} | choices | ({} if self.person == "all" else {"person": self.person})
 
 
 def cutout(settings: CutoutFlags, *, run: RunOptions) -> Result:
@@ -67,14 +98,22 @@ def cutout(settings: CutoutFlags, *, run: RunOptions) -> Result:
     Examples: curate cutout photo.jpg --model runs/unet
               curate cutout photo.jpg --model runs/unet --out cut.png
               curate cutout holiday/ --model sinet.onnx --background beach.jpg --edge matting --out beach
+              curate cutout - --model runs/unet --person largest < photo.jpg > cut.png
     """
     from curation.images.pixels import encode_image
     from curation.photos.backdrop import laid_on, read_backdrop
     from curation.storage.files import fingerprint_file
     from pipelines.photos import photographs as photos
+    from pipelines.photos.kinds import QUALITY
     from pipelines.photos.made_files import MadeFiles, Making, settings_with_model
 
     backdrop = read_backdrop(settings.background)
+    if settings.is_piped:
+        from pipelines.photos.piped_cutout import piped_cutout
+
+        return piped_cutout(
+            settings.model, edge=settings.edge_to_make, wanted=settings.wanted, backdrop=backdrop, run=run
+        )
     given = photos.photographs(settings.images, limit=run.limit)
     suffixes = (".png",) if backdrop.is_transparent else (".jpg", ".jpeg", ".png")
     file = photos.file_named(settings.out, given=given, suffixes=suffixes)
@@ -83,7 +122,7 @@ def cutout(settings: CutoutFlags, *, run: RunOptions) -> Result:
     made = MadeFiles(command="cutout", out=settings.out, overwrite=run.overwrite, broken=given.broken)
     model = photos.ready_model(settings.model, chosen=given.chosen, run=run)
     behind = backdrop.colour if backdrop.picture is None else fingerprint_file(Path(settings.background))
-    recorded = settings_with_model(model, settings={"background": behind, **settings.recorded_edge})
+    recorded = settings_with_model(model, settings={"background": behind, **settings.recorded})
 
     def makings(one: Photograph) -> dict[Path, Making]:
         making = Making(command="cutout", sources=(one.file,), settings=recorded)
@@ -91,7 +130,7 @@ def cutout(settings: CutoutFlags, *, run: RunOptions) -> Result:
 
     waiting = photos.waiting_for(given.chosen, made=made, makings=makings)
     people = photos.people_in(waiting, model=model, edge=settings.edge_to_make, run=run, name="cutout")
-    for person in photos.sound(people, made=made):
+    for person in photos.sound(photos.wanted_of(people, wanted=settings.wanted), made=made):
         cut = laid_on(person.image, alpha=person.alpha, backdrop=backdrop)
         for path, making in makings(person.photograph).items():
             quality = None if path.suffix.lower() == ".png" else QUALITY

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from curation.images.colours import colour_warning, file_colours
 from curation.images.folders import NOT_ENTERED, list_folder
 from curation.images.pixels import Alpha, Image, decode_image
 from curation.matting.pymatting_door import compile_once
+from curation.photos.persons import Wanted, with_persons
 from curation.quarantine import BadRecord, Code
 from curation.storage.files import folded, read_file
 from models.prediction.checks.real_pictures import Sample, few
@@ -156,6 +157,20 @@ def people_in(
                 show(prediction.index + 1)
     finally:
         predictions.close()
+
+
+def wanted_of(
+    found: Iterable[FoundPerson | BadRecord], *, wanted: Wanted
+) -> Generator[FoundPerson | BadRecord, None, None]:
+    """Yield the photographs with only the persons who are wanted, or why they are not there."""
+    for one in found:
+        if isinstance(one, BadRecord):
+            yield one
+            continue
+        try:
+            yield replace(one, alpha=with_persons(one.alpha, wanted=wanted, file=str(one.photograph.file)))
+        except BadRecord as problem:
+            yield problem
 
 
 def read_photograph(file: Path) -> tuple[Image, tuple[str, ...]]:

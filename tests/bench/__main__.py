@@ -2,7 +2,7 @@
 
 The trainings take more than an hour, the schedule and the backgrounds half an hour, the conversion, the seams and the
 sheets some minutes, and they are run by name: `python -m tests.bench alpha best ablation soft heads tune relabelling
-verdicts deep_verdicts round schedule backgrounds convert seams sheets prelabel distillation cluster scale costs`.
+verdicts deep_verdicts round schedule backgrounds convert seams sheets prelabel distillation cluster scale costs mattes`.
 `kills` and `cluster` are for every night: `make nightly`.
 
 Data are real where `$CURATE_REAL_DATA` (default `../shared`) has them, else drawn. With `CURATE_BENCH_SHORT=1` each
@@ -63,6 +63,11 @@ def _chosen() -> set[str]:
 
 def benches(folder: Path) -> dict[str, Callable[[], None]]:
     """Return all benchmarks by name, in the order in which they run."""
+    return _of_parts(folder) | _of_work(folder)
+
+
+def _of_parts(folder: Path) -> dict[str, Callable[[], None]]:
+    """Return those that look at one part each."""
     return {
         "start": start,
         "coco": lambda: _bench("coco").bench(folder),
@@ -72,6 +77,7 @@ def benches(folder: Path) -> dict[str, Callable[[], None]]:
         "memory": lambda: _bench("memory").bench(folder),
         "convert": lambda: _bench("convert").bench(folder),
         "matting": lambda: _bench("matting").bench(folder),
+        "mattes": lambda: _bench("mattes").bench(folder),
         "alpha": lambda: _bench("alpha").bench(folder),
         "duplicates": lambda: _bench("duplicates").bench(),
         "metrics": lambda: _bench("metrics").bench(),
@@ -79,8 +85,15 @@ def benches(folder: Path) -> dict[str, Callable[[], None]]:
         "training": lambda: _bench("training").bench(folder),
         "fusion": lambda: _bench("fusion").bench(folder),
         "id_photos": lambda: _bench("id_photos").bench(),
+        "cutouts": lambda: _bench("cutouts").bench(),
         "seams": lambda: _bench("seams").bench(folder),
         "sheets": lambda: _bench("sheets").bench(folder),
+    }
+
+
+def _of_work(folder: Path) -> dict[str, Callable[[], None]]:
+    """Return those that look at work of several parts."""
+    return {
         "mining": lambda: _bench("mining").bench(folder),
         "browse": lambda: _bench("browse").bench(folder),
         "backgrounds": lambda: _bench("backgrounds").bench(folder),

@@ -20,8 +20,9 @@ import pipelines as curate
 from curation.dataset.dataset import read_dataset
 from curation.images.pixels import decode_gray, decode_image, encode_gray, encode_image
 from curation.matting.composite import composite, person_colours
+from curation.matting.from_mask import matting_trimap
 from curation.matting.from_probability import trimap_of, trimap_of_classes
-from curation.matting.matte import matte, matting_trimap
+from curation.matting.matte import matte
 from curation.quarantine import BadRecord
 from models.metrics.matting import error_maps
 from models.networks.alpha.alpha_network import AlphaNetwork

@@ -20,7 +20,8 @@ from curation.images.pixels import decode_image, decode_mask
 from curation.labels.trimaps import UNKNOWN, auto_kernel
 from curation.matting.closed_form import closed_form_alpha
 from curation.matting.composite import person_colours
-from curation.matting.matte import matte, matting_trimap
+from curation.matting.from_mask import matting_trimap
+from curation.matting.matte import matte
 from curation.sources.demo_sources import write_aifenge_sample
 from tests.bench.measuring import child, say, sized
 from tests.places import REAL_DATA

@@ -21,6 +21,7 @@ SHORT: Final = {
     "memory": "KB a sample",
     "convert": "webdataset",
     "matting": "usual band around the mask",
+    "mattes": "matted, with --heads",
     "alpha": "modnet:",
     "duplicates": "the index finds",
     "metrics": "matting errors",
@@ -36,6 +37,7 @@ SHORT: Final = {
 ON_REAL_DATA: Final = {"portraits": "(held out", "frames": "orientation 6: set aside 2 | taken 2"}
 LEFT_OUT: Final = {
     "id_photos": "needs EG1800, and the models of faces from the package index",
+    "cutouts": "draws sheets of real photographs to look at",
     "cluster": "starts two clusters; tests/pipelines/test_cluster_kills.py kills one in short",
     "prediction": "starts eight processes that load torch or OpenVINO, each for some seconds",
     "browse": "needs the database of FiftyOne, twice; tests/real/test_browse_real.py does the same",

