@@ -2,8 +2,8 @@
 
 The trainings take more than an hour, the schedule and the backgrounds half an hour, the conversion and the seams some
 minutes, and they are run by name: `python -m tests.bench alpha best ablation soft heads tune relabelling verdicts round
-schedule backgrounds convert seams prelabel distillation cluster scale`. `kills` and `cluster` are for every night:
-`make nightly`.
+schedule backgrounds convert seams prelabel distillation deep_verdicts cluster scale`. `kills` and `cluster` are for
+every night: `make nightly`.
 
 Data are real where `$CURATE_REAL_DATA` (default `../shared`) has them, else drawn. With `CURATE_BENCH_SHORT=1` each
 works on little and once, as in the tests, to see that it still runs; its figures then mean nothing.
@@ -92,6 +92,7 @@ def benches(folder: Path) -> dict[str, Callable[[], None]]:
         "video": lambda: _bench("video").bench(folder),
         "relabelling": lambda: _bench("relabelling").bench(),
         "verdicts": lambda: _bench("verdicts").bench(),
+        "deep_verdicts": lambda: _bench("deep_verdicts").bench(),
         "prelabel": lambda: _bench("prelabel").bench(folder),
         "distillation": lambda: _bench("distillation").bench(),
         "labels": lambda: _bench("labels").bench(),
