@@ -84,7 +84,7 @@ def judged(
     with ThreadPoolExecutor(max(1, workers), thread_name_prefix="judge") as pool:
         judgements = pool.map(lambda task: _judge(task, views=views), tasks)
         verdicts = dict(zip((task.row["id"] for task in tasks), judgements, strict=True))
-        share = None
+        share: float | None = None
         if teacher is not None:
             verdicts, share = deepened(verdicts, heard_of=_heard(tasks, views=[teacher, *views], pool=pool))
     table, ids = found.table, found.table["id"].to_pylist()
