@@ -738,6 +738,7 @@ def mine(
     split: Literal["train", "val", "test", "all"] = "all",
     where: str | None = None,
     second: AnyPath | Iterable[AnyPath] = ...,
+    teacher: AnyPath | Iterable[AnyPath] = ...,
     folds: int = 0,
     network: str = "unet_shufflenet",
     epochs: int = 60,
@@ -968,8 +969,8 @@ def simulate(
     start: int = 50,
     budget: int = 50,
     rounds: int = 5,
-    select: Literal["uncertainty", "diverse", "mixed", "random", "threshold", "verdict"]
-    | Iterable[Literal["uncertainty", "diverse", "mixed", "random", "threshold", "verdict"]] = ...,
+    select: Literal["uncertainty", "views", "diverse", "mixed", "random", "threshold", "verdict"]
+    | Iterable[Literal["uncertainty", "views", "diverse", "mixed", "random", "threshold", "verdict"]] = ...,
     seeds: int | Iterable[int] = ...,
     config: AnyPath | None = None,
     network: str | None = None,

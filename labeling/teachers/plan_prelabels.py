@@ -25,7 +25,7 @@ from curation.operations.join import Joined
 from curation.operations.merge import joined_sources, merge_item, merge_sample, named_folders, parent_name
 from curation.quarantine import QuarantineRecord
 from curation.storage.files import read_file, safe_join, write_bytes
-from labeling.teachers.teacher_label import LabelRules, TeacherLabel, teacher_label
+from labeling.teachers.teacher_label import KeepRules, TeacherLabel, teacher_label
 from labeling.verdicts.hard_cases import PREDICTION, RANK
 from models.evaluation.score_table import PREDICTIONS
 
@@ -84,7 +84,7 @@ class Labelling:
     """Who labels, and what a label needs to be kept."""
 
     teachers: Sequence[Teacher]
-    rules: LabelRules
+    rules: KeepRules
 
 
 def plan_prelabels(

@@ -28,7 +28,7 @@ EVERYWHERE: Final = 0.98
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelRules:
+class KeepRules:
     """What a label needs to be kept: `agreement` of the teachers and `support` of its outline, both 0..1 or more."""
 
     agreement: float
@@ -52,7 +52,7 @@ class TeacherLabel:
 
 
 def teacher_label(
-    image: Image, *, answers: Sequence[Gray], alphas: Sequence[Gray], views: float | None, rules: LabelRules
+    image: Image, *, answers: Sequence[Gray], alphas: Sequence[Gray], views: float | None, rules: KeepRules
 ) -> TeacherLabel:
     """Return the label of an image (h, w, 3) from the `answers` of all teachers, each (h, w), 255 x the probability.
 
@@ -89,7 +89,7 @@ def mean_of(answers: Sequence[Gray]) -> Gray:
     return np.asarray((2 * total + len(answers)) // (2 * len(answers)), np.uint8)
 
 
-def _doubt(area: float, *, agreement: float, support: float, rules: LabelRules) -> Doubt | None:
+def _doubt(area: float, *, agreement: float, support: float, rules: KeepRules) -> Doubt | None:
     if area == 0:
         return "nobody"
     if area > EVERYWHERE:

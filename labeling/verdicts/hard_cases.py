@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -31,7 +31,8 @@ NOT_HARD: Final = "not_hard"
 class Mined:
     """What mining found: all scores, the ids of the hard cases (the worst first), what is broken or was left out.
 
-    `staging` holds `scores.parquet` and `predictions/`; of a model that names classes also `predicted_classes/`.
+    `notes` are for the card. `staging` holds `scores.parquet` and `predictions/`; of a model that names classes also
+    `predicted_classes/`.
     """
 
     scores: pa.Table
@@ -41,6 +42,7 @@ class Mined:
     filtered: Mapping[str, int]
     staging: Path
     class_names: Sequence[str] = ()
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

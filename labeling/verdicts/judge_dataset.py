@@ -16,13 +16,15 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from curation.images.pixels import Gray, Mask, decode_gray, decode_image
+from curation.images.pixels import Gray, Image, Mask, decode_gray, decode_image
 from curation.labels.masks import mask_of
 from curation.quarantine import BadRecord
 from curation.storage.files import read_file, safe_join
+from labeling.verdicts.deep_verdicts import DEEP_COLUMNS, Heard, deepened, hear, planted_at
 from labeling.verdicts.evidence import Evidence, evidence_of
 from labeling.verdicts.outline_support import outline_support
 from labeling.verdicts.verdict import CONTRADICTED, label_doubt, verdict
+from labeling.verdicts.witnesses import witnesses_of
 from models.data.truth import Truth, has_truth, read_truth
 from models.evaluation.score_dataset import DatasetScores, Part
 from models.evaluation.score_files import Observed, Row
@@ -50,9 +52,17 @@ def observe_alone(prediction: Gray, truth: Truth) -> Observed:
 
 
 def judged(
-    found: DatasetScores, *, parts: Sequence[Part], views: Sequence[Views], staging: Path, workers: int
-) -> pa.Table:
+    found: DatasetScores,
+    *,
+    parts: Sequence[Part],
+    views: Sequence[Views],
+    staging: Path,
+    workers: int,
+    teacher: Views | None = None,
+) -> Judged:
     """Return the table of scores with evidence and verdict for each labelled sample, and write it to `staging`.
+
+    With a `teacher`, one of the views, verdicts are deeper; see `deep_verdicts`.
 
     Predictions lie in `staging/predictions`, others where `views` say. Without views, what was observed while scoring
     is the evidence. Of a sample without a label, views tell how far the predictions are from each other.
@@ -74,11 +84,22 @@ def judged(
     with ThreadPoolExecutor(max(1, workers), thread_name_prefix="judge") as pool:
         judgements = pool.map(lambda task: _judge(task, views=views), tasks)
         verdicts = dict(zip((task.row["id"] for task in tasks), judgements, strict=True))
+        share: float | None = None
+        if teacher is not None:
+            verdicts, share = deepened(verdicts, heard_of=_heard(tasks, views=[teacher, *views], pool=pool))
     table, ids = found.table, found.table["id"].to_pylist()
-    for name, kind in COLUMNS.items():
+    for name, kind in (COLUMNS if teacher is None else COLUMNS | DEEP_COLUMNS).items():
         table = table.append_column(name, pa.array([verdicts.get(id_, {}).get(name) for id_ in ids], kind))
     write_scores(staging, table=table)
-    return table
+    return Judged(table=table, wrong_share=share)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Judged:
+    """The table of scores with verdicts, and with a teacher the share of wrong labels, where it can be told."""
+
+    table: pa.Table
+    wrong_share: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -136,15 +157,45 @@ def _gathered(task: _Task, *, views: Sequence[Views]) -> Evidence:
     return replace(found, outline_support=_support(task, mask=truth.mask))
 
 
+def _heard(tasks: Sequence[_Task], *, views: Sequence[Views], pool: ThreadPoolExecutor) -> dict[str, Heard]:
+    """Return what all predictions, the first view first, say of the labels of samples that show somebody."""
+    asked = [task for task in tasks if task.row["mask"] is not None and task.score["is_finite"]]
+
+    def one(number: int) -> Heard | None:
+        task = asked[number]
+        image = _image(task)
+        if image is None:
+            return None
+        files = list(dict.fromkeys(_others(task, views=views)))
+        truth = read_truth(task.row, folder=task.folder, with_alpha=False)
+        around = witnesses_of(image, predictions=[_read(path) for path in (*files, task.prediction)], valid=truth.valid)
+        is_planted = planted_at(number, of=len(asked))
+        other = _label(asked[(number + len(asked) // 2) % len(asked)]) if is_planted else None
+        return hear(truth.mask, witnesses=around, other=other, number=number)
+
+    answers = zip(asked, pool.map(one, range(len(asked))), strict=True)
+    return {task.row["id"]: answer for task, answer in answers if answer is not None}
+
+
+def _label(task: _Task) -> Mask:
+    return read_truth(task.row, folder=task.folder, with_alpha=False).mask
+
+
 def _support(task: _Task, *, mask: Mask) -> float | None:
-    try:
-        path = safe_join(task.folder, task.row["image"])
-        image = decode_image(read_file(path), file=str(path))
-    except BadRecord:
-        return None  # it was there when it was predicted, maybe in an earlier run
+    image = _image(task)
+    if image is None:
+        return None
     if image.shape[:2] != mask.shape:
         image = np.asarray(cv2.resize(image, (mask.shape[1], mask.shape[0]), interpolation=cv2.INTER_AREA), np.uint8)
     return outline_support(image, mask)
+
+
+def _image(task: _Task) -> Image | None:
+    try:
+        path = safe_join(task.folder, task.row["image"])
+        return decode_image(read_file(path), file=str(path))
+    except BadRecord:
+        return None  # it was there when it was predicted, maybe in an earlier run
 
 
 def _read(path: Path) -> Gray:

@@ -10,6 +10,8 @@ The rule, first match wins; shares are of the union of label and predicted perso
 4. `model_error`   another model gets mIoU at least 0.8 with the label, or the predictions differ among each other;
 5. `ambiguous`     whatever is left: predictions agree, against the label, but are not sure, or the image is for it.
 
+With a teacher `deep_verdicts` decides what is a `label_error`; what only rule 1 calls one is `ambiguous` then.
+
 A prediction that is not finite is a `model_error`. What has no label has no verdict.
 
 The rule and its thresholds are ours, not from a paper; `tests.bench verdicts` measures what they find.

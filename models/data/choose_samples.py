@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -123,8 +123,7 @@ def choose_samples(training: Sequence[Dataset], *, validation: Sequence[Dataset]
             "samples that train: curate split D --val 0.1 --from-train, which leaves a test set as it is",
         )
     tables = [_asked_for(dataset, choice=choice, left_out=left_out) for dataset in training]
-    held_out = [*judging, *(_held_out(dataset.table) for dataset in (*training, *validation))]
-    kept = apart(tables, held_out=held_out)
+    kept = apart(tables, held_out=[part.table for part in held_out_of(training, validation=validation)])
     left_out["in_validation"] += sum(map(len, tables)) - sum(map(len, kept))
     columns = (column, "alpha") if choice.labels == "alpha" else (column,)
     which = _Which(columns=columns, with_repeats=True, with_unlabelled=choice.with_teacher)
@@ -149,6 +148,16 @@ def choose_samples(training: Sequence[Dataset], *, validation: Sequence[Dataset]
         label_sources=dict(sum((Counter(counted_sources(table)) for table in learnt), start=Counter[str]())),
         label_licenses=label_licenses(learnt),
     )
+
+
+def held_out_of(training: Sequence[Dataset], *, validation: Sequence[Dataset]) -> list[Dataset]:
+    """Return the rows that judge a training or are held out of it: what validates, and every split val and test."""
+    judging = {dataset.folder for dataset in validation}
+    tables = [(dataset, of_split(dataset.table, *HELD_OUT)) for dataset in training if dataset.folder not in judging]
+    for dataset in validation:
+        marked = of_split(dataset.table, *HELD_OUT)
+        tables.append((dataset, marked if "val" in marked["split"].to_pylist() else dataset.table))
+    return [replace(dataset, rows=InMemory(table)) for dataset, table in tables]
 
 
 def _license_warnings(tables: Sequence[pa.Table]) -> tuple[str, ...]:
@@ -188,10 +197,6 @@ def apart(tables: Sequence[pa.Table], *, held_out: Sequence[pa.Table]) -> list[p
 def _judging(table: pa.Table) -> pa.Table:
     marked = of_split(table, "val")
     return marked if len(marked) else table
-
-
-def _held_out(table: pa.Table) -> pa.Table:
-    return of_split(table, *HELD_OUT)
 
 
 def _asked_for(dataset: Dataset, *, choice: SampleChoice, left_out: Counter[str]) -> pa.Table:

@@ -30,7 +30,8 @@ from models.networks.catalogue import network_named, structure_of
 from models.prediction.weights import save_model
 from models.training.alpha_stages import with_alpha_stages
 from models.training.dead_filters import dead_filters
-from models.training.distillation.lessons import asked, label_facts
+from models.training.distillation.lessons import Asking, asked, complaints_of, teaching_facts
+from models.training.distillation.soft_targets import Told
 from models.training.distillation.teachers import Teacher, refuse_own_folder, teachers_of
 from models.training.history import DETAILS
 from models.training.logs import Logs
@@ -122,8 +123,17 @@ def plan_training(settings: TrainSettings) -> TrainingPlan:
     )
 
 
-def train(plan: TrainingPlan, *, out: Path, options: TrainingOptions, told: Callable[[Progress], None]) -> Report:
+def train(
+    plan: TrainingPlan,
+    *,
+    out: Path,
+    options: TrainingOptions,
+    told: Callable[[Progress], None],
+    asking: Told = lambda what, done, total: None,
+) -> Report:
     """Train and leave a run folder; continue where an earlier run of the same settings on the same data stopped.
+
+    `told` hears of the training, and before that `asking` of what is done with images where there are teachers.
 
     A finished run is left as it is. Raises InputRefused: the folder holds another training, the data changed since, or
     a sample is broken; ConfigurationProblem; EnvironmentProblem when another run is at work in the folder, or one
@@ -132,18 +142,24 @@ def train(plan: TrainingPlan, *, out: Path, options: TrainingOptions, told: Call
     refuse_own_folder(plan.settings.stages, out=out)
     fabric = launched(options, precision=plan.settings.precision)
     with telling_of_loss(fabric):
-        return _train(plan, out=out, options=options, fabric=fabric, told=told)
+        return _train(plan, out=out, options=options, fabric=fabric, told=told, asking=asking)
 
 
 def _train(
-    plan: TrainingPlan, *, out: Path, options: TrainingOptions, fabric: Fabric, told: Callable[[Progress], None]
+    plan: TrainingPlan,
+    *,
+    out: Path,
+    options: TrainingOptions,
+    fabric: Fabric,
+    told: Callable[[Progress], None],
+    asking: Told,
 ) -> Report:
     if not fabric.is_global_zero:
         nothing: dict[str, Any] | None = None
         done = fabric.broadcast(nothing)
         if done is not None:
             return Report(metrics=done, was_done=True)
-        return _work(plan, out=out, options=options, fabric=fabric, told=told)
+        return _work(plan, out=out, options=options, fabric=fabric, told=told, asking=asking)
     with exclusive(lock_file(out)):
         if options.overwrite:
             make_way(out)
@@ -154,13 +170,19 @@ def _train(
         if done is not None:
             return Report(metrics=done, was_done=True)
         make_folder(out / CHECKPOINTS, below=out)
-        report = _work(plan, out=out, options=options, fabric=fabric, told=told)
+        report = _work(plan, out=out, options=options, fabric=fabric, told=told, asking=asking)
         drop_previous(out)
         return report
 
 
 def _work(
-    plan: TrainingPlan, *, out: Path, options: TrainingOptions, fabric: Fabric, told: Callable[[Progress], None]
+    plan: TrainingPlan,
+    *,
+    out: Path,
+    options: TrainingOptions,
+    fabric: Fabric,
+    told: Callable[[Progress], None],
+    asking: Told,
 ) -> Report:
     fabric.barrier()
     settings = plan.settings
@@ -168,15 +190,10 @@ def _work(
     training = Training(_starting_network(plan), settings=settings, folder=out, card=card, fabric=fabric)
     if fabric.is_global_zero:  # not before: settings that cannot train leave the folder free for others
         write_durable(out / CONFIG, config_text(settings, data=plan.data))
-    chosen, taught = asked(
-        list(zip(settings.stages, plan.chosen, strict=True)),
-        teachers=plan.teachers,
-        out=out,
-        options=options,
-        fabric=fabric,
-    )
+    how = Asking(out=out, options=options, fabric=fabric, told=asking)
+    chosen, taught = asked(plan.chosen, settings=settings, teachers=plan.teachers, asking=how)
     plan = replace(plan, chosen=chosen)
-    complaints = [*training.resume(), *(warning for one in taught for warning in one.warnings)]
+    complaints = [*training.resume(), *complaints_of(chosen, taught=taught)]
     logs = Logs(options.logs if fabric.is_global_zero else (), folder=out, settings=flat_settings(settings))
     share = Share(rank=fabric.global_rank, processes=fabric.world_size)
 
@@ -189,7 +206,9 @@ def _work(
 
     network = training.run(data_of, logs=logs, told=told)
     logs.end()
-    metrics = _metrics(training.progress, plan=plan) | label_facts(plan.chosen, taught=taught, weights=settings.weights)
+    metrics = _metrics(training.progress, plan=plan) | teaching_facts(
+        plan.chosen, taught=taught, weights=settings.weights
+    )
     if fabric.is_global_zero:
         origin = {"run": out.resolve().name, "id": _id(plan), **metrics}
         save_model(network, folder=out, card=msgspec.structs.replace(card, training=origin))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Final
 
 from tqdm import tqdm
@@ -34,5 +34,23 @@ def progress_bar(name: str, *, total: int, run: RunOptions, unit: str = "img") -
         def show(done: int, kinds: Mapping[str, int] | None = None) -> None:
             bar.update(done - bar.n)
             bar.set_postfix(kinds, refresh=False)
+
+        yield show
+
+
+@contextmanager
+def progress_bars(*, run: RunOptions) -> Iterator[Callable[..., None]]:
+    """Show one bar after the other while the block runs, each from its first call on.
+
+    It yields the function to call with the name of what is under way, the number done, their total, and their unit.
+    """
+    shows: dict[str, Callable[..., None]] = {}
+    with ExitStack() as stack:
+
+        def show(name: str, done: int, *, total: int, unit: str = "img") -> None:
+            if name not in shows:
+                stack.close()
+                shows[name] = stack.enter_context(progress_bar(name, total=total, run=run, unit=unit))
+            shows[name](done)
 
         yield show

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -154,7 +154,7 @@ def chosen_by(strategy: Strategy, *, step: Step, simulation: Simulation, run: Ru
         blank: list[dict[str, Any]] = [{"id": id_} for id_ in simulation.pool.ids if id_ not in known]
         return select(blank, strategy=strategy, budget=simulation.budget, rng=rng)
     hidden = _Hidden.at(step, pool=simulation.pool)
-    rows = _scored(hidden, step=step, run=run)
+    rows = _scored(hidden, step=step, run=run, with_views=strategy == "views")
     features = _features(rows, hidden=hidden, step=step, run=run) if strategy in ("diverse", "mixed") else None
     return select(rows, strategy=strategy, budget=simulation.budget, rng=rng, features=features)
 
@@ -173,15 +173,16 @@ class _Hidden:
         return cls(parts=pool.hidden(step.labelled, out=out), model=identify(step.folder / MODEL), folder=out)
 
 
-def _scored(hidden: _Hidden, *, step: Step, run: RunOptions) -> list[Mapping[str, Any]]:
-    """Return what the model of a step says of the images that have no label yet."""
-    predict = CheckedModel(hidden.model, options=run.predicting)
+def _scored(hidden: _Hidden, *, step: Step, run: RunOptions, with_views: bool) -> list[Mapping[str, Any]]:
+    """Return what the model of a step says of the images that have no label yet, and of views of them if asked."""
+    predict = CheckedModel(hidden.model, options=replace(run.predicting, with_scales=with_views))
     number = sum(len(part.rows) for part in hidden.parts)
     with progress_bar(f"{step.name}, pool", total=number, run=run) as show:
         options = ScoreOptions(
             workers=run.workers, max_quarantine=run.max_quarantine, progress=lambda done, _: show(done)
         )
-        work = Work(folder=hidden.folder / "work", run=hidden.model.sha256[:16])
+        asked = "-views" if with_views else ""
+        work = Work(folder=hidden.folder / "work", run=f"{hidden.model.sha256[:16]}{asked}")
         rows: list[Mapping[str, Any]] = score_parts(
             hidden.parts, predict=predict, work=work, options=options
         ).table.to_pylist()

@@ -32,7 +32,7 @@ class SimulateFlags:
     )
     budget: int = setting("Labels that each round adds.", default=50, metavar="N")
     rounds: int = setting("Rounds.", default=5, metavar="N")
-    select: tuple[Literal["uncertainty", "diverse", "mixed", "random", "threshold", "verdict"], ...] = setting(
+    select: tuple[Literal["uncertainty", "views", "diverse", "mixed", "random", "threshold", "verdict"], ...] = setting(
         "Selections to compare with random.  [default: uncertainty]", default=()
     )
     seeds: tuple[int, ...] = setting(
@@ -55,6 +55,6 @@ class SimulateFlags:
         for name, what in (("threshold", "mIoU"), ("verdict", "what is wrong with a label")):
             if name in self.select:
                 told = f"--select {name} goes by {what}, and so would use the labels that are hidden here"
-                raise click.UsageError(f"{told}; choose of uncertainty, diverse, mixed")
+                raise click.UsageError(f"{told}; choose of uncertainty, views, diverse, mixed")
         if len(set(self.seeds)) < len(self.seeds) or min(self.seeds, default=0) < 0:
             raise click.UsageError("--seeds must be different numbers, 0 or more")

@@ -16,7 +16,7 @@ from models.evaluation.choose_sets import SplitChoice, identify
 from models.evaluation.evaluation_folder import METRICS
 from models.evaluation.score_table import read_scores
 from pipelines.command_line.options import RunOptions
-from pipelines.command_line.progress import progress_bar
+from pipelines.command_line.progress import progress_bars
 from pipelines.evaluation.evaluate import EvaluateFlags, evaluate
 from pipelines.loop.config import TestSet
 from pipelines.training.train import training_options
@@ -76,9 +76,14 @@ def run_trial(trial: Trial, *, run: RunOptions) -> pa.Table:
     """
     from models.training.train import train
 
-    with progress_bar(trial.name, total=trial.plan.batches, run=run, unit="batch") as show:
-        options = training_options(run)
-        train(trial.plan, out=trial.out, options=options, told=lambda progress: show(progress.batches))
+    with progress_bars(run=run) as show:
+        train(
+            trial.plan,
+            out=trial.out,
+            options=training_options(run),
+            told=lambda progress: show(trial.name, progress.batches, total=trial.plan.batches, unit="batch"),
+            asking=lambda what, done, total: show(f"{trial.name}, {what}", done, total=total),
+        )
     return measured(trial.out, test=trial.test, run=run)
 
 

@@ -13,10 +13,8 @@ import pyarrow as pa
 from curation.dataset.dataset import of_ids, read_quarantine
 from curation.dataset.licenses import joint_license
 from curation.errors import InputRefused
-from curation.images.pixels import decode_gray
-from curation.labels.masks import mask_of
 from curation.quarantine import QuarantineRecord
-from curation.storage.files import read_file, sha256_of
+from curation.storage.files import sha256_of
 from labeling.teachers.plan_prelabels import Answers, Pool, Teacher
 from models.card import ModelCard, known_licenses
 from models.evaluation.checked_model import CheckedModel
@@ -24,6 +22,7 @@ from models.evaluation.choose_sets import identify
 from models.evaluation.score_dataset import Part, ScoreOptions, Work, score_parts
 from models.evaluation.score_files import Row, ScoringPlace
 from models.evaluation.score_table import PREDICTIONS
+from models.prediction.checks.blind import refuse_blind
 from models.prediction.checks.real_pictures import samples_of
 from pipelines.command_line.options import RunOptions
 from pipelines.command_line.progress import progress_bar
@@ -107,7 +106,8 @@ def ask_teachers(
         table = _predicted(parts, teacher=teacher, run=run)
         warnings += _alarms(teacher, table=of_ids(table, empty))
         table = of_ids(table, chosen)
-        warnings += _blindness(teacher, table=table, predictions=out / PREDICTIONS)
+        answers = [out / PREDICTIONS / f"{row['id']}.png" for row in table.to_pylist() if row["is_finite"]]
+        warnings += refuse_blind(answers, model=Path(teacher.model.path), asked=table.num_rows, enough=ENOUGH)
         tables.append(table)
         folders.append(out)
     names = [teacher.model.name for teacher in teachers]
@@ -189,21 +189,3 @@ def _alarms(teacher: CheckedModel, *, table: pa.Table) -> list[str]:
         )
     name = teacher.model.name
     return [f"{name} sees somebody in {alarms} of {len(shares)} images that show nobody"] if alarms else []
-
-
-def _blindness(teacher: CheckedModel, *, table: pa.Table, predictions: Path) -> list[str]:
-    """Say that a teacher sees nobody at all; raises InputRefused where there are enough images to tell by."""
-    ids = [row["id"] for row in table.to_pylist() if row["is_finite"]]
-
-    def shows_somebody(id_: str) -> bool:
-        path = predictions / f"{id_}.png"
-        return bool(mask_of(decode_gray(read_file(path), file=str(path))).any())
-
-    is_blind = bool(ids) and not any(map(shows_somebody, ids))  # the first photograph usually ends it
-    if is_blind and len(ids) >= ENOUGH:
-        raise InputRefused(
-            f"this teacher sees nobody in any of {len(ids)} images",
-            where=teacher.model.path,
-            remedy="compare its card with what made it (channels, mean, std, person_index), or leave it out",
-        )
-    return [f"{teacher.model.name} sees nobody in any of {len(ids)} images"] if is_blind else []

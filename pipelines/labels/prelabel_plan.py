@@ -11,8 +11,8 @@ from typing import Final
 from curation.dataset.dataset import Dataset, of_ids, read_dataset
 from curation.dataset.query import select_rows
 from curation.dataset.rows import InMemory
-from curation.duplicates.find_duplicates import find_duplicates
-from curation.duplicates.fingerprint_dataset import LookOptions, look_at, pictures_of
+from curation.duplicates.copies import copies_among
+from curation.duplicates.fingerprint_dataset import LookOptions
 from curation.errors import InputRefused
 from curation.operations.join import join_tables
 from curation.operations.merge import prefixes_of, refuse_twice
@@ -111,14 +111,7 @@ def _part(pool: Pool, *, number: int) -> Dataset:
 
 def _copies(parts: Sequence[Dataset], *, of: Sequence[Dataset], looks: Path, run: RunOptions) -> set[tuple[int, str]]:
     """Return the samples whose image is a copy of one of others, by the number of their dataset and their id."""
-    datasets = [*parts, *of]
-    pictures = pictures_of(datasets)
-    with progress_bar("prelabel, copies of test images", total=len(pictures), run=run) as show:
+    number = sum(len(part) for part in (*parts, *of))
+    with progress_bar("prelabel, copies of test images", total=number, run=run) as show:
         options = LookOptions(folder=looks, is_kept=not run.dry_run, runner=run.runner, progress=show)
-        found = find_duplicates(pictures, seen=look_at(pictures, datasets=datasets, options=options))
-    return {
-        (pictures[number].dataset, pictures[number].id)
-        for cluster in found.clusters
-        if any(pictures[number].dataset >= len(parts) for number in cluster)
-        for number in cluster
-    }
+        return copies_among(parts, of=of, options=options)

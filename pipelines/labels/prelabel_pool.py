@@ -25,7 +25,7 @@ from curation.dataset.sample import Plan
 from curation.storage.files import make_folder
 from curation.storage.lock import exclusive
 from labeling.teachers.plan_prelabels import Answers, Labelling, Pool, plan_prelabels
-from labeling.teachers.teacher_label import LabelRules
+from labeling.teachers.teacher_label import KeepRules
 from models.evaluation.checked_model import CheckedModel
 from pipelines.command_line.options import Result, RunOptions
 from pipelines.labels.ask_teachers import ask_teachers, checked_teachers, described
@@ -55,7 +55,7 @@ class Prelabelling:
 
     def plan(self, pool: Pool, *, answers: Mapping[str, Answers]) -> Plan:
         """Return the plan of the dataset; which run it is depends on no answer."""
-        rules = LabelRules(agreement=self.flags.agreement, support=self.flags.support)
+        rules = KeepRules(agreement=self.flags.agreement, support=self.flags.support)
         labelling = Labelling(teachers=[described(one) for one in self.teachers] if answers else (), rules=rules)
         plan = plan_prelabels(pool, answers=answers, labelling=labelling, settings=self.settings)
         return replace(plan, inputs=[*plan.inputs, *self.flags.test])

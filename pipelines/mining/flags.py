@@ -32,6 +32,11 @@ class MineFlags:
     second: tuple[Path, ...] = setting(
         "Other models, to separate wrong labels from hard images.", default=(), metavar="M"
     )
+    teacher: tuple[Path, ...] = setting(
+        "Strong models, for deeper verdicts: with the probability that a label is wrong, and how it is.",
+        default=(),
+        metavar="M",
+    )
     folds: int = setting(
         "Train K networks, each without one part of the data, to separate wrong labels from hard images.",
         default=0,

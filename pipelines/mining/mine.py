@@ -13,7 +13,8 @@ def mine(settings: MineFlags, *, run: RunOptions) -> Result:
     and predictions/<id>.png in it are of all samples. A prediction that is not finite is always kept.
 
     Each labelled sample gets a verdict: label_error, model_error, ambiguous, boundary_only or ok. With --second or
-    --folds it rests on several models. Samples without a label are ranked by uncertainty.
+    --folds it rests on several models. With --teacher it tells as well how probable it is that the label is wrong, and
+    in what way it is. Samples without a label are ranked by uncertainty.
 
     \b
     Examples:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,6 +24,7 @@ from curation.quarantine import QuarantineRecord
 from curation.storage.files import make_folder, safe_join, sha256_of
 from curation.storage.lock import exclusive
 from labeling.selection.select import by_miou, by_uncertainty
+from labeling.verdicts.calibration import ENOUGH
 from labeling.verdicts.hard_cases import Mined, plan_hard_cases
 from labeling.verdicts.judge_dataset import Views, judged, observe_alone
 from labeling.verdicts.verdict import VERDICTS
@@ -31,6 +33,8 @@ from models.evaluation.checked_model import CheckedModel
 from models.evaluation.score_dataset import DatasetScores, Part, ScoreOptions, Work, score_parts
 from models.evaluation.score_files import Row
 from models.evaluation.score_table import PREDICTIONS
+from models.metrics.summary import HARD_BELOW
+from models.prediction.checks.blind import refuse_blind
 from pipelines.command_line.options import Result, RunOptions
 from pipelines.command_line.progress import progress_bar
 from pipelines.mining.folds import predict_by_folds
@@ -39,6 +43,10 @@ from pipelines.sources.make_dataset import make_dataset
 
 if TYPE_CHECKING:
     from pipelines.mining.flags import MineFlags
+
+
+TEACHERS, WRONG = "teachers", "wrong_labels"
+"""Of the card: the teachers, and the share of labels that are wrong, None where that cannot be told."""
 
 
 def mined(flags: MineFlags, *, run: RunOptions) -> Result:
@@ -66,10 +74,19 @@ def mined(flags: MineFlags, *, run: RunOptions) -> Result:
 def _found(mining: Mining) -> Mined:
     """Score, judge and choose."""
     scores = _scored(mining, model=mining.model, out=mining.staging, is_main=True)
-    views = [_second_view(mining, index=index) for index in range(len(mining.second))]
+    views = [_other_views(mining, model=one, name=f"second-{index}") for index, one in enumerate(mining.second)]
     if mining.flags.folds:
         views.append(predict_by_folds(mining, work=mining.staging / "folds"))
-    table = judged(scores, parts=mining.parts, views=views, staging=mining.staging, workers=mining.run.workers)
+    taught = [_taught(mining, index=index) for index in range(len(mining.teachers))]
+    found = judged(
+        scores,
+        parts=mining.parts,
+        views=[*views, *(own for own, _ in taught)],
+        staging=mining.staging,
+        workers=mining.run.workers,
+        teacher=taught[0][0] if taught else None,
+    )
+    table = found.table
     scored = set(table["id"].to_pylist())
     records = read_quarantine(mining.staging)
     hard = _hard(table.to_pylist(), flags=mining.flags)
@@ -81,6 +98,7 @@ def _found(mining: Mining) -> Mined:
         filtered=mining.filtered,
         staging=mining.staging,
         class_names=_class_names(mining, hard=hard),
+        notes={TEACHERS: [told for _, told in taught], WRONG: found.wrong_share} if taught else {},
     )
 
 
@@ -93,7 +111,9 @@ def _first_of_each(records: Any) -> list[QuarantineRecord]:
 
 def _scored(mining: Mining, *, model: CheckedModel, out: Path, is_main: bool) -> DatasetScores:
     flags, run = mining.flags, mining.run
-    is_alone = not mining.second and not flags.folds  # else the predictions are judged together, when all are there
+    is_alone = not (
+        mining.second or mining.teachers or flags.folds
+    )  # else the predictions are judged together, when all are there
     observe = observe_alone if is_alone else None
     places = [replace(part.place, out=out, observe=observe) for part in mining.parts]
     parts = [Part(rows=part.rows, place=place) for part, place in zip(mining.parts, places, strict=True)]
@@ -133,11 +153,25 @@ def _class_names(mining: Mining, *, hard: Sequence[str]) -> tuple[str, ...]:
     return ready.card.class_names
 
 
-def _second_view(mining: Mining, *, index: int) -> Views:
+def _other_views(mining: Mining, *, model: CheckedModel, name: str) -> Views:
     """Return where the predictions of another model lie."""
-    out = mining.staging / f"second-{index}"
-    _scored(mining, model=mining.second[index], out=out, is_main=False)
+    out = mining.staging / name
+    _scored(mining, model=model, out=out, is_main=False)
     return lambda id_: out / PREDICTIONS / f"{id_}.png"
+
+
+def _taught(mining: Mining, *, index: int) -> tuple[Views, dict[str, Any]]:
+    """Return where the predictions of a teacher lie, and what is told of it. Raises InputRefused where it sees nobody.
+
+    Told is its median mIoU with the labels: of a teacher that can be trusted most labels are right.
+    """
+    model, out = mining.teachers[index], mining.staging / f"teacher-{index}"
+    rows = _scored(mining, model=model, out=out, is_main=False).table.to_pylist()
+    answers = [out / PREDICTIONS / f"{row['id']}.png" for row in rows if row["is_finite"]]
+    refuse_blind(answers, model=Path(model.model.path), asked=len(rows))
+    mious = [row["miou"] for row in rows if row["miou"] is not None]
+    told = asdict(model.model) | {"unanswered": len(rows) - len(answers), "miou": median(mious) if mious else None}
+    return lambda id_: out / PREDICTIONS / f"{id_}.png", told
 
 
 def _hard(rows: Sequence[Row], *, flags: MineFlags) -> list[str]:
@@ -159,6 +193,7 @@ def _plan(mining: Mining, *, found: Mined) -> Plan:
         "scored": found.scores.num_rows,
         "verdicts": {name: counted[name] for name in VERDICTS},
     }
+    notes |= found.notes
     if found.class_names:
         notes[PREDICTED_CLASSES] = {name: value for value, name in enumerate(found.class_names)}
     return plan_hard_cases(mining.origin, mined=found, settings=mining.settings, notes=notes)
@@ -194,8 +229,24 @@ def _result(result: Result, *, mining: Mining) -> Result:
     notes = result.data["notes"]
     verdicts = ", ".join(f"{name} {number}" for name, number in notes["verdicts"].items() if number)
     lines = [result.summary, f"  scored        {notes['scored']:>7}   verdicts: {verdicts or 'none'}"]
-    if not mining.second and not mining.flags.folds:
-        lines.append("  verdicts rest on one model alone; --second M or --folds 5 make them better")
+    if notes.get(WRONG) is not None:
+        lines.append(f"  about {notes[WRONG]:.1%} of the labels are wrong, as errors that were planted in them tell")
+    if not (mining.second or mining.teachers or mining.flags.folds):
+        lines.append("  verdicts rest on one model alone; --second M, --folds 5 or --teacher M make them better")
     if result.exit_code:
         lines.append(f"  broken inputs and predictions, each with its reason: {mining.flags.out / QUARANTINE}")
-    return replace(result, summary="\n".join(lines))
+    return replace(result, summary="\n".join(lines), warnings=(*result.warnings, *_teacher_warnings(notes)))
+
+
+def _teacher_warnings(notes: Mapping[str, Any]) -> list[str]:
+    """Say where a teacher could mislead, or tells less than was asked for."""
+    found = []
+    for teacher in notes.get(TEACHERS, []):
+        if teacher["unanswered"]:
+            found.append(f"{teacher['name']} gives nothing that is finite for {teacher['unanswered']} images")
+        if teacher["miou"] is not None and teacher["miou"] < HARD_BELOW:
+            told = f"{teacher['name']} agrees with few labels (median mIoU {teacher['miou']:.3f})"
+            found.append(f"{told}: look at its masks with `curate predict`, and leave it out where it is wrong")
+    if TEACHERS in notes and notes[WRONG] is None:
+        found.append(f"fewer than {ENOUGH} labels: how probable it is that one is wrong cannot be told from so few")
+    return found

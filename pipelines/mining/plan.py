@@ -47,6 +47,7 @@ class Mining:
     filtered: dict[str, int]
     model: CheckedModel
     second: Sequence[CheckedModel]
+    teachers: Sequence[CheckedModel]
     staging: Path
     settings: dict[str, Any]
 
@@ -62,7 +63,7 @@ class Mining:
 
     def check_models(self) -> None:
         """Raise what refuses a model."""
-        for one in (self.model, *self.second):
+        for one in (self.model, *self.second, *self.teachers):
             one.ready(self.flags.precision)
 
 
@@ -85,11 +86,14 @@ def plan_mining(flags: MineFlags, *, run: RunOptions) -> Mining:
         raise InputRefused(
             f"no sample to mine: {told}", where=flags.data[0], remedy="choose other samples, or another data set"
         )
-    model, *second = _models(flags, parts=parts, run=run)
+    model, *others = _models(flags, parts=parts, run=run)
+    second, teachers = others[: len(flags.second)], others[len(flags.second) :]
+    _refuse_same(teachers, others=[model, *second])
     settings = {name: getattr(flags, name) for name in DECISIVE} | {"limit": run.limit, "seed": run.seed}
     settings |= {"model": model.model.sha256[:16], "second": [other.model.sha256[:16] for other in second]}
     settings |= {"network": flags.network, "epochs": flags.epochs} if flags.folds else {}
     settings |= {"with_scales": True} if flags.with_scales else {}
+    settings |= {"teacher": [one.model.sha256[:16] for one in teachers]} if teachers else {}
     manifests = [dataset.card.manifest_sha256[:16] for dataset in datasets]
     return Mining(
         flags=flags,
@@ -99,6 +103,7 @@ def plan_mining(flags: MineFlags, *, run: RunOptions) -> Mining:
         filtered=dict(+filtered),
         model=model,
         second=second,
+        teachers=teachers,
         staging=flags.out.with_name(f"{flags.out.name}.mining") / _digest([settings, manifests]),
         settings=settings,
     )
@@ -131,11 +136,25 @@ def _labels(rows: Sequence[Row]) -> Iterator[Row]:
         yield from table.to_pylist()
 
 
+def _refuse_same(teachers: Sequence[CheckedModel], *, others: Sequence[CheckedModel]) -> None:
+    """Raise InputRefused for a teacher that is one of the other models, or another teacher, once more."""
+    known = {(one.model.sha256, one.model.card_sha256): one for one in others}
+    for teacher in teachers:
+        key = (teacher.model.sha256, teacher.model.card_sha256)
+        if key in known:
+            raise InputRefused(
+                f"this teacher is the model {known[key].model.path} once more: that both agree shows nothing",
+                where=teacher.model.path,
+                remedy="name another model as --teacher",
+            )
+        known[key] = teacher
+
+
 def _models(flags: MineFlags, *, parts: Sequence[Part], run: RunOptions) -> list[CheckedModel]:
     """Return the models, the one that is mined with first; a dry run looks at no sample."""
     samples = [] if run.dry_run else samples_of((part.place.dataset, part.rows) for part in parts)
     found = []
-    for number, path in enumerate((flags.model, *flags.second)):
+    for number, path in enumerate((flags.model, *flags.second, *flags.teacher)):
         options = replace(
             run.predicting,
             with_flips=flags.with_flips and number == 0,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from curation.errors import ConfigurationProblem
 from pipelines.command_line.license_rules import read_license_rules
 from pipelines.command_line.options import Result, RunOptions
-from pipelines.command_line.progress import progress_bar, tell
+from pipelines.command_line.progress import progress_bars, tell
 from pipelines.training.tell_training import plan_told, training_told
 from pipelines.training.train_flags import TrainFlags
 
@@ -50,9 +50,13 @@ def train(settings: TrainFlags, *, run: RunOptions) -> Result:
         return plan_told(plan, out=settings.out)
     if settings.nodes > 1:
         tell(f"the training begins when all {settings.nodes} machines are there", run=run)
-    with telling_of_interruption(), progress_bar("train", total=plan.batches, run=run, unit="batch") as show:
+    with telling_of_interruption(), progress_bars(run=run) as show:
         report = train_plan(
-            plan, out=settings.out, options=_options(settings, run=run), told=lambda progress: show(progress.batches)
+            plan,
+            out=settings.out,
+            options=_options(settings, run=run),
+            told=lambda progress: show("train", progress.batches, total=plan.batches, unit="batch"),
+            asking=lambda what, done, total: show(what, done, total=total),
         )
     return training_told(report, plan=plan, out=settings.out)
 

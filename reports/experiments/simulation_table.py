@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -37,17 +38,27 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Needed:
+    """How many labels brought what all labels brought when chosen at random: over the seeds in which they did, and of
+    how many seeds these are."""
+
+    labels: Spread | None
+    seeds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StrategyRow:
     """A strategy over its seeds: the mIoU for each number of labels, and the area under that curve.
 
     The area is that of the trapezoids, by the width of the curve: the mean mIoU on the way. `change` compares it with
-    that of `random`, image by image with the same seeds; None of `random` itself.
+    that of `random`, image by image with the same seeds; None of `random` itself, as is what was `needed`.
     """
 
     strategy: str
     miou: Sequence[Spread | None]
     area: Spread | None
     change: SeedComparison | None
+    needed: Needed | None
     problems: dict[int, str]
 
 
@@ -67,6 +78,7 @@ def rows_of_curves(curves: Sequence[Curve], *, labels: Sequence[int], seed: int)
             miou=[spread_of(_at(one, labels=number) for one in curves if one.strategy == name) for number in labels],
             area=spread_of(area([_miou(table) for table in one.scores], at=labels) for one in whole[name].values()),
             change=None if name == RANDOM else _compared(whole[RANDOM], whole[name], seed=seed),
+            needed=None if name == RANDOM else _needed(whole[RANDOM], whole[name], labels=labels),
             problems={one.seed: one.problem for one in curves if one.strategy == name and one.problem},
         )
         for name in names
@@ -84,6 +96,21 @@ def area(values: Sequence[float] | NDArray[np.float64], *, at: Sequence[int]) ->
     return float(found) if points.ndim == 1 else found
 
 
+def labels_needed(values: Sequence[float], *, at: Sequence[int], goal: float) -> float | None:
+    """Return from how many labels on a curve has reached a goal, on the straight lines between its points.
+
+    >>> labels_needed([0.5, 0.75, 0.6], at=[10, 20, 40], goal=0.625), labels_needed([0.5, 0.6], at=[10, 20], goal=0.625)
+    (15.0, None)
+    """
+    if values[0] >= goal:
+        return float(at[0])
+    points = list(zip(values, at, strict=True))
+    for (low, before), (high, after) in pairwise(points):
+        if high >= goal:
+            return before + (goal - low) / (high - low) * (after - before)
+    return None
+
+
 def curves_csv(curves: Sequence[Curve]) -> bytes:
     """Return every point of every curve as CSV."""
     stream = io.StringIO()
@@ -99,13 +126,21 @@ def curves_csv(curves: Sequence[Curve]) -> bytes:
 
 def strategy_cells(rows: Sequence[StrategyRow], *, labels: Sequence[int]) -> tuple[list[str], list[list[str]]]:
     """Return headings and cells as people read them: the area, its change, and the mIoU by number of labels."""
-    head = ["selection", "area", "change in area", "95 % interval", "seeds that gained"]
+    head = [
+        "selection",
+        "area",
+        "change in area",
+        "95 % interval",
+        "seeds that gained",
+        "labels for random's last mIoU",
+    ]
     cells = [
         [
             row.strategy,
             spread_text(row.area),
             *change_text(row.change),
             UNKNOWN if row.change is None else f"{row.change.gained} of {len(row.change.differences)}",
+            UNKNOWN if row.needed is None else _needed_text(row.needed),
             *(spread_text(found) for found in row.miou),
         ]
         for row in rows
@@ -123,6 +158,7 @@ def strategy_data(row: StrategyRow, *, labels: Sequence[int]) -> dict[str, Any]:
         ],
         "area": None if row.area is None else asdict(row.area),
         "change": None if row.change is None else asdict(row.change),
+        "needed": None if row.needed is None else asdict(row.needed),
         "problems": {str(seed): reason for seed, reason in row.problems.items()},
     }
 
@@ -134,6 +170,26 @@ def _compared(first: dict[int, Curve], second: dict[int, Curve], *, seed: int) -
     like = first[seeds[0]].scores[0]
     before, after = (np.stack([_areas(curves[one], like=like) for one in seeds]) for curves in (first, second))
     return compare_over_seeds(before, second=after, rng=np.random.default_rng(seed), groups=group_numbers(like))
+
+
+def _needed(first: dict[int, Curve], second: dict[int, Curve], *, labels: Sequence[int]) -> Needed | None:
+    seeds = sorted(first.keys() & second.keys())
+    if not seeds:
+        return None
+    found = [
+        labels_needed(
+            [_miou(table) for table in second[one].scores], at=labels, goal=_miou(first[one].scores[len(labels) - 1])
+        )
+        for one in seeds
+    ]
+    return Needed(labels=spread_of(one for one in found if one is not None), seeds=len(seeds))
+
+
+def _needed_text(needed: Needed) -> str:
+    if needed.labels is None:
+        return f"not reached in {needed.seeds} seeds"
+    reached = len(needed.labels.values)
+    return f"{needed.labels.mean:.0f}" + ("" if reached == needed.seeds else f", in {reached} of {needed.seeds} seeds")
 
 
 def _areas(curve: Curve, *, like: pa.Table) -> NDArray[np.float64]:

@@ -26,8 +26,8 @@ from reports.rounds.round_record import CostFacts, Round
 from reports.rounds.tables import (
     curve_figures,
     data_rows,
-    label_facts,
     label_note,
+    label_rows,
     lineage_rows,
     repeat_command,
     set_aside_lines,
@@ -96,7 +96,7 @@ def _rendered(report: RunReport, *, decision: Decision | None, out: Path, runner
         resamples=RESAMPLES,
         data=data_rows(told.data, before=before, has_before=bool(told.before)),
         data_title="What changed in the data" if told.before else "The data",
-        labels=label_facts(told.labels, decision=decision, control=told.control),
+        labels=label_rows(told.labels, decision=decision, control=told.control),
         label_note=label_note(told.labels, control=told.control),
         set_aside=[] if told.labels is None else set_aside_lines(told.labels.untaken),
         curves=curve_figures(report.training),

@@ -84,7 +84,7 @@ def _flagged(facts: DataFacts) -> dict[str, int]:
     return {name: number for name, number in found.items() if number}
 
 
-def label_facts(
+def label_rows(
     labels: LabelFacts | None, *, decision: Decision | None, control: ControlFacts | None
 ) -> list[tuple[str, str]]:
     """Return what the labels cost and what they brought: against a control, else together with the training.

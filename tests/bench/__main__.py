@@ -106,6 +106,7 @@ def _of_work(folder: Path) -> dict[str, Callable[[], None]]:
         "video": lambda: _bench("video").bench(folder),
         "relabelling": lambda: _bench("relabelling").bench(),
         "verdicts": lambda: _bench("verdicts").bench(),
+        "deep_verdicts": lambda: _bench("deep_verdicts").bench(),
         "prelabel": lambda: _bench("prelabel").bench(folder),
         "distillation": lambda: _bench("distillation").bench(),
         "labels": lambda: _bench("labels").bench(),

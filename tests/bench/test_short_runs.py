@@ -50,6 +50,7 @@ LEFT_OUT: Final = {
     "best": "needs portraits and COCO, and trains for an hour",
     "ablation": "needs portraits and COCO, and trains for an hour",
     "relabelling": "needs portraits and COCO, and trains for half an hour",
+    "deep_verdicts": "needs EG1800, portraits and three published models",
     "prelabel": "needs EG1800, portraits and two published models",
     "distillation": "needs portraits, COCO, street fashion and a published model, and trains for hours",
     "verdicts": "needs portraits and two published models, and trains for an hour",

@@ -21,8 +21,8 @@ from curation.images.pixels import Mask, decode_mask, encode_gray
 from labeling.findings import findings_of
 from labeling.label_tools.label_studio.push.prefill import start_of
 from labeling.selection.select import Prefill
+from labeling.verdicts.planted_errors import PLANTED, planted
 from tests.bench.measuring import run_curate, say
-from tests.bench.planting import KINDS, planted
 from tests.places import REAL_DATA, REPOSITORY
 
 FOLDER: Final = REPOSITORY / "bench" / "verdicts"
@@ -30,6 +30,7 @@ SEEDS: Final = (0, 1, 2, 3, 4)
 ERRORS: Final = 24
 FOLDS: Final = 4
 IMAGES: Final = REAL_DATA / "data" / "portraits" / "images"
+KINDS: Final = PLANTED[:6]
 POLICIES: Final[tuple[Prefill, ...]] = ("label", "prediction", "auto")
 EPOCHS: Final = 80
 
@@ -114,12 +115,18 @@ def plant(folder: Path, *, seed: int) -> Sequence[str]:
     files = sorted((REAL_DATA / "data" / "portraits" / "masks").iterdir())
     masks = [_read(file) for file in files]
     _write_masks(folder / "true", files=files, masks=masks)
-    chosen = rng.choice(len(files), ERRORS, replace=False)
-    for number, index in enumerate(chosen):
-        other = masks[int(rng.integers(len(files)))]
-        masks[index] = planted(masks[index], kind=KINDS[number % len(KINDS)], other=other, rng=rng)
+    chosen = plant_in(masks, rng=rng)
     _write_masks(folder / "masks", files=files, masks=masks)
     return [files[index].stem for index in chosen]
+
+
+def plant_in(masks: list[Mask], *, rng: np.random.Generator) -> dict[int, str]:
+    """Put errors into some of the masks, and give their numbers, each with the kind of its error."""
+    chosen = rng.choice(len(masks), ERRORS, replace=False)
+    for number, index in enumerate(chosen):
+        other = masks[int(rng.integers(len(masks)))]
+        masks[index] = planted(masks[index], kind=KINDS[number % len(KINDS)], other=other, rng=rng)
+    return {int(index): KINDS[number % len(KINDS)] for number, index in enumerate(chosen)}
 
 
 def _write_masks(folder: Path, *, files: Sequence[Path], masks: Sequence[Mask]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,31 +13,44 @@ from lightning.fabric import Fabric
 from models.card import TEACHER_LICENSES
 from models.data.choose_samples import Chosen
 from models.data.classified_images import ChosenClasses
-from models.training.distillation.soft_targets import Taught, make_soft_targets, taught_by, with_soft_targets
+from models.training.distillation.copies import COPIES, LOOKS, Looking, without_copies
+from models.training.distillation.soft_targets import Taught, Told, make_soft_targets, taught_by, with_soft_targets
 from models.training.distillation.teachers import Teacher
-from models.training.settings import Stage, TrainingOptions
+from models.training.settings import Stage, TrainingOptions, TrainSettings
 from models.training.starting_network import IMAGENET
 from models.training.starting_weights import licenses_of_weights
 
 AnyChosen = Chosen | ChosenClasses
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Asking:
+    """Where and how teachers are asked; `told` is called with what is under way, and how many images are done."""
+
+    out: Path
+    options: TrainingOptions
+    fabric: Fabric
+    told: Told
+
+
 def asked(
-    stages: Sequence[tuple[Stage, AnyChosen]],
-    *,
-    teachers: Mapping[str, Teacher],
-    out: Path,
-    options: TrainingOptions,
-    fabric: Fabric,
+    chosen: Sequence[AnyChosen], *, settings: TrainSettings, teachers: Mapping[str, Teacher], asking: Asking
 ) -> tuple[tuple[AnyChosen, ...], list[Taught]]:
     """Return the samples of all stages with what their teachers say of them, and what that is, for each teacher.
 
-    The first process asks the teachers, once. Raises as `make_soft_targets`.
+    Where a teacher teaches, copies of images that judge are left out. The first process looks at the images and asks
+    the teachers, once. Raises as `without_copies` and `make_soft_targets`.
     """
-    if teachers:
-        if fabric.is_global_zero:
-            make_soft_targets(_of_masks(stages), teachers=teachers, out=out, options=options)
-        fabric.barrier()
+    stages = list(zip(settings.stages, chosen, strict=True))
+    if not teachers:
+        return tuple(chosen), []
+    out, fabric = asking.out, asking.fabric
+    if fabric.is_global_zero:
+        stages = _apart(stages, settings=settings, asking=asking)
+        make_soft_targets(_of_masks(stages), teachers=teachers, out=out, options=asking.options, told=asking.told)
+    fabric.barrier()
+    if not fabric.is_global_zero:
+        stages = _apart(stages, settings=settings, asking=asking)
     with_targets = [
         (stage, with_soft_targets(own, teacher=teachers.get(stage.teacher or ""), out=out))
         if isinstance(own, Chosen)
@@ -47,7 +61,7 @@ def asked(
     return tuple(own for _, own in with_targets), found
 
 
-def label_facts(chosen: Sequence[AnyChosen], *, taught: Sequence[Taught], weights: str | None) -> dict[str, Any]:
+def teaching_facts(chosen: Sequence[AnyChosen], *, taught: Sequence[Taught], weights: str | None) -> dict[str, Any]:
     """Return what is to be told of labels that models made and of teachers; {} where there are none.
 
     Licences are also those of the model with whose `weights` the training began.
@@ -68,6 +82,35 @@ def label_facts(chosen: Sequence[AnyChosen], *, taught: Sequence[Taught], weight
     if licenses:
         found[TEACHER_LICENSES] = sorted(licenses)
     return found
+
+
+def complaints_of(chosen: Sequence[AnyChosen], *, taught: Sequence[Taught]) -> list[str]:
+    """Say what teachers cannot teach, and what images were left out since they look like those that judge."""
+    copies = max((one.left_out.get(COPIES, 0) for one in chosen if isinstance(one, Chosen)), default=0)
+    told = [f"{copies} images look like those that validate or test, and are left out"] if copies else []
+    return [*told, *(warning for one in taught for warning in one.warnings)]
+
+
+def _apart(
+    stages: Sequence[tuple[Stage, AnyChosen]], *, settings: TrainSettings, asking: Asking
+) -> list[tuple[Stage, AnyChosen]]:
+    is_first = asking.fabric.is_global_zero
+    return [
+        (
+            stage,
+            without_copies(
+                own,
+                stage=stage,
+                settings=settings,
+                looking=Looking(
+                    folder=asking.out / LOOKS, workers=asking.options.workers, is_kept=is_first, told=asking.told
+                ),
+            ),
+        )
+        if isinstance(own, Chosen) and stage.teacher is not None
+        else (stage, own)
+        for stage, own in stages
+    ]
 
 
 def _of_masks(stages: Sequence[tuple[Stage, AnyChosen]]) -> list[tuple[Stage, Chosen]]:

@@ -6,16 +6,15 @@ is there. Where a teacher gives nothing that is finite there is no file, and not
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import cv2
 import numpy as np
 
-from curation.errors import InputRefused
 from curation.images.pixels import Gray, Probability, decode_gray, encode_gray
 from curation.labels.masks import mask_of
 from curation.quarantine import BadRecord
@@ -25,6 +24,7 @@ from models.data.read_labels import read_image, read_label
 from models.losses.targets import IGNORED
 from models.metrics.confusion import confusion, image_miou
 from models.metrics.summary import HARD_BELOW
+from models.prediction.checks.blind import refuse_blind
 from models.prediction.predict_files import predict_files
 from models.prediction.protocol import EngineOptions
 from models.training.distillation.teachers import Teacher
@@ -35,6 +35,8 @@ LONGEST_PX: Final = 1024
 """No network sees more; what a teacher says of a larger photograph is kept so small."""
 COMPARED: Final = 64
 """So many samples with labels tell how good a teacher is."""
+Told: TypeAlias = Callable[[str, int, int], None]
+"""Called with what is under way before the first step, how many images are done, and of how many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,12 @@ class Taught:
 
 
 def make_soft_targets(
-    stages: Sequence[tuple[Stage, Chosen]], *, teachers: Mapping[str, Teacher], out: Path, options: TrainingOptions
+    stages: Sequence[tuple[Stage, Chosen]],
+    *,
+    teachers: Mapping[str, Teacher],
+    out: Path,
+    options: TrainingOptions,
+    told: Told,
 ) -> None:
     """Let the teachers predict all images of their stages that are not there yet.
 
@@ -90,8 +97,10 @@ def make_soft_targets(
         }
         if missing:
             make_folder(out / FOLDER / teacher.key, below=out)
-            _predict(missing, teacher=teacher, options=options)
-        _refuse_blind({_file(sample, teacher=teacher, out=out) for sample in samples}, teacher=teacher)
+            _predict(missing, teacher=teacher, options=options, told=told)
+        wanted = {_file(sample, teacher=teacher, out=out) for sample in samples}
+        there = sorted(file for file in wanted if file.exists())
+        refuse_blind(there, model=Path(teacher.path), asked=len(wanted))
 
 
 def with_soft_targets(chosen: Chosen, *, teacher: Teacher | None, out: Path) -> Chosen:
@@ -132,13 +141,14 @@ def _digest(sample: LabelledImage) -> str:
     return sample.digests.get(sample.image) or sha256_of(f"{sample.folder.resolve()}/{sample.image}".encode())
 
 
-def _predict(missing: Mapping[Path, Path], *, teacher: Teacher, options: TrainingOptions) -> None:
+def _predict(missing: Mapping[Path, Path], *, teacher: Teacher, options: TrainingOptions, told: Told) -> None:
     engine = EngineOptions(device="cpu" if options.device == "cpu" else "auto", workers=max(1, options.workers))
     targets = list(missing)
     with closing(predict_files(Path(teacher.path), files=list(missing.values()), options=engine)) as predictions:
-        for one in predictions:
+        for done, one in enumerate(predictions, start=1):
             if one.probability is not None and np.isfinite(one.probability).all():
                 write_bytes(targets[one.index], encode_gray(_stored(one.probability)))
+            told(f"what {teacher.name} says", done, len(targets))
 
 
 def _stored(probability: Probability) -> Gray:
@@ -148,18 +158,6 @@ def _stored(probability: Probability) -> Gray:
         width, height = (max(1, round(side * scale)) for side in probability.shape[::-1])
         probability = np.asarray(cv2.resize(probability, (width, height), interpolation=cv2.INTER_AREA), np.float32)
     return np.asarray(np.rint(probability * 255), np.uint8)
-
-
-def _refuse_blind(files: set[Path], *, teacher: Teacher) -> None:
-    there = sorted(file for file in files if file.exists())
-    if any(mask_of(decode_gray(read_file(file), file=str(file))).any() for file in there):
-        return
-    told = f"sees nobody in any of {len(there)} images" if there else f"gives nothing for any of {len(files)} images"
-    raise InputRefused(
-        f"this teacher {told}",
-        where=teacher.path,
-        remedy="compare its card with what made it (channels, mean, std, person_index), or name another",
-    )
 
 
 def _score(sample: LabelledImage) -> float | None:

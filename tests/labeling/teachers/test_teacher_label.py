@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from labeling.teachers.teacher_label import LabelRules, TeacherLabel, mean_of, teacher_label
+from labeling.teachers.teacher_label import KeepRules, TeacherLabel, mean_of, teacher_label
 
-RULES = LabelRules(agreement=0.9, support=0.2)
+RULES = KeepRules(agreement=0.9, support=0.2)
 
 
 def person(*, top: int = 20, left: int = 30, right: int = 70) -> np.ndarray:

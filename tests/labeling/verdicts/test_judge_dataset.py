@@ -39,7 +39,7 @@ def scored(parts: list[Part], *, folder: Path) -> DatasetScores:
 
 
 def verdicts(found: DatasetScores, *, parts: list[Part]) -> pa.Table:
-    return judged(found, parts=parts, views=[], staging=parts[0].place.out, workers=1)
+    return judged(found, parts=parts, views=[], staging=parts[0].place.out, workers=1).table
 
 
 def test_a_label_without_half_of_the_person_is_contradicted_by_that_half() -> None:
@@ -74,7 +74,9 @@ def test_with_another_view_the_stored_predictions_are_the_evidence(tmp_path: Pat
     found = scored(parts, folder=tmp_path)
     lies = replace(found, observed={id_: {"contradicted": 1.0, "interior_error": 1.0} for id_ in found.observed})
     same = parts[0].place.out / "predictions"
-    table = judged(lies, parts=parts, views=[lambda id_: same / f"{id_}.png"], staging=parts[0].place.out, workers=1)
+    table = judged(
+        lies, parts=parts, views=[lambda id_: same / f"{id_}.png"], staging=parts[0].place.out, workers=1
+    ).table
     row = next(row for row in table.to_pylist() if row["id"] == "right")
     assert (row["verdict"], row["contradicted"], row["model_disagreement"]) == ("ok", 0.0, pytest.approx(0.0))
 
@@ -87,7 +89,7 @@ def test_of_a_pool_another_view_tells_how_far_the_models_differ_and_no_verdict(t
     half[:, : W // 2] = 0
     (tmp_path / "other" / "unlabelled.png").write_bytes(encode_gray(half))
     view = [lambda id_: tmp_path / "other" / f"{id_}.png"]
-    table = judged(found, parts=parts, views=view, staging=parts[0].place.out, workers=1)
+    table = judged(found, parts=parts, views=view, staging=parts[0].place.out, workers=1).table
     rows = {row["id"]: row for row in table.to_pylist()}
     both, either = np.count_nonzero(half), np.count_nonzero(person())
     background = (H * W - either) / (H * W - both)
@@ -104,7 +106,7 @@ def test_a_wrong_label_is_doubted_by_its_image_and_where_that_is_gone_by_the_mod
     found = scored(parts, folder=tmp_path)
     (tmp_path / "d" / "images" / "lost.png").unlink()
     same = place.out / "predictions"
-    table = judged(found, parts=parts, views=[lambda id_: same / f"{id_}.png"], staging=place.out, workers=1)
+    table = judged(found, parts=parts, views=[lambda id_: same / f"{id_}.png"], staging=place.out, workers=1).table
     rows = {row["id"]: row for row in table.to_pylist()}
     assert rows["wrong"]["outline_support"] < 0.5 and rows["wrong"]["label_doubt"] > 0
     assert rows["lost"]["label_doubt"] is None and rows["lost"]["verdict"] == "label_error"

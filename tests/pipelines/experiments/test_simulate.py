@@ -75,7 +75,7 @@ def chosen_again(settings: SimulateFlags, *, start: Path) -> dict[str, list[str]
     whole = planned_simulation(settings, run=RUN)
     step = Step(folder=start, name="start", seed=0, labelled=tuple(whole.pool.first(count=2, seed=0)))
     found = {}
-    for strategy in ("uncertainty", "diverse", "mixed", "random"):
+    for strategy in ("uncertainty", "views", "diverse", "mixed", "random"):
         found[strategy] = chosen_by(strategy, step=step, simulation=whole, run=RUN)  # type: ignore[arg-type]
         shutil.rmtree(start / "pool", ignore_errors=True)
     return found
@@ -103,7 +103,7 @@ def without_training(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         number = len(trial.plan.chosen[0].training)
         return scored([0.5 + number / 100, 0.6 + number / 50])
 
-    def predicted(hidden: Any, *, step: Step, run: RunOptions) -> list[dict[str, Any]]:
+    def predicted(hidden: Any, *, step: Step, run: RunOptions, with_views: bool) -> list[dict[str, Any]]:
         rows = [row for part in hidden.parts for row in part.rows]
         return [
             row | {"is_finite": True, "miou": None, "uncertainty_boundary": int(row["id"][1:]) / 99} for row in rows

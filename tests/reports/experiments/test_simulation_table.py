@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from reports.experiments.simulation_page import SimulationReport, verdict, write_simulation_page
-from reports.experiments.simulation_table import Curve, area, curves_csv, rows_of_curves
+from reports.experiments.simulation_table import (
+    Curve,
+    area,
+    curves_csv,
+    labels_needed,
+    rows_of_curves,
+    strategy_cells,
+)
 from tests.reports.scored_tables import scored
 
 LABELS = [10, 20, 40]
@@ -46,6 +53,17 @@ def test_curves_and_areas_are_worked_by_hand() -> None:
     each = [0.025, (0.05 - 2 / 30) / 2]
     assert uncertainty.change.images.difference == pytest.approx(np.mean(each))
     assert (uncertainty.change.images.low, uncertainty.change.images.high) == pytest.approx((min(each), max(each)))
+
+
+def test_the_labels_that_bring_what_random_brings_in_the_end() -> None:
+    # seed 0: 0.8 is reached at 40; seed 1: random ends at 0.7, above all that uncertainty brings
+    random, uncertainty = rows_of_curves(CURVES, labels=LABELS, seed=0)
+    assert random.needed is None and uncertainty.needed is not None and uncertainty.needed.labels is not None
+    assert (uncertainty.needed.labels.values, uncertainty.needed.seeds) == ((40,), 2)
+    assert strategy_cells([uncertainty], labels=LABELS)[1][0][5] == "40, in 1 of 2 seeds"
+    assert labels_needed([0.4, 0.5, 0.8], at=LABELS, goal=0.65) == pytest.approx(30)
+    assert labels_needed([0.7, 0.5, 0.8], at=LABELS, goal=0.65) == 10
+    assert labels_needed([0.4, 0.5, 0.6], at=LABELS, goal=0.65) is None
 
 
 def test_a_curve_that_ended_early_has_points_and_no_area() -> None:

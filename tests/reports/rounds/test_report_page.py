@@ -19,7 +19,7 @@ from reports.rounds.pictures import cases_of
 from reports.rounds.read_evaluation import read_evaluated
 from reports.rounds.report_page import RunReport, write_run_report
 from reports.rounds.round_record import ControlFacts, CostFacts, LabelFacts, Round, data_facts, read_round, write_round
-from reports.rounds.tables import data_rows, label_facts, repeat_command
+from reports.rounds.tables import data_rows, label_rows, repeat_command
 from tests.reports.evaluated_data import draw_evaluation
 
 NOW = RunnerOptions(workers=0)
@@ -240,9 +240,9 @@ def test_the_gain_of_labels_is_that_against_the_control(tmp_path: Path, spread: 
 def test_without_labels_no_gain_of_labels_is_told(tmp_path: Path) -> None:
     decision = whole_round(tmp_path / "1", lift=0.1).decision
     for control in (None, ControlFacts(round=1)):
-        names = [name for name, _ in label_facts(LabelFacts(sent=5), decision=decision, control=control)]
+        names = [name for name, _ in label_rows(LabelFacts(sent=5), decision=decision, control=control)]
         assert names == ["masks corrected", "confirmed as they were", "sent to annotators next"]
-    assert label_facts(None, decision=None, control=None) == []
+    assert label_rows(None, decision=None, control=None) == []
 
 
 def test_what_changed_in_the_data_is_told_by_name(tmp_path: Path) -> None:

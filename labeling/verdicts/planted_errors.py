@@ -9,15 +9,16 @@ import numpy as np
 
 from curation.images.pixels import Mask
 
-KINDS: Final = ("shifted", "eroded", "wrong person", "missing part", "filled", "swapped")
+PLANTED: Final = ("shifted", "eroded", "wrong_person", "missing_part", "dilated", "swapped", "filled_hole")
+"""The kinds of error. `swapped` is the mask of another image, which looks like a wrong person as well."""
 
 
 def planted(mask: Mask, *, kind: str, other: Mask, rng: np.random.Generator) -> Mask:
     """Return a mask (h, w) of 0 and 255 with an error of a kind; `other` is the mask of another image.
 
     Shifted by 12 to 30 % of the frame; eroded by 10 to 25 % of the person's side; mirrored and moved, as if it was
-    somebody else; without 20 to 40 % of the person, cut along a line; grown over gaps by 15 to 35 % of its side; or the
-    other image's mask.
+    somebody else; without 20 to 40 % of the person, cut along a line; dilated by 15 to 35 % of its side; the other
+    image's mask; or with holes and gaps filled that are up to 30 to 60 % of its side wide, where there are any.
     """
     height, width = mask.shape
     side = float(np.sqrt(np.count_nonzero(mask)))
@@ -27,12 +28,14 @@ def planted(mask: Mask, *, kind: str, other: Mask, rng: np.random.Generator) -> 
         return np.asarray(cv2.warpAffine(mask, matrix, (width, height), flags=cv2.INTER_NEAREST), np.uint8)
     if kind == "eroded":
         return np.asarray(cv2.erode(mask, _disc(side * rng.uniform(0.1, 0.25))), np.uint8)
-    if kind == "filled":
+    if kind == "dilated":
         return np.asarray(cv2.dilate(mask, _disc(side * rng.uniform(0.15, 0.35))), np.uint8)
-    if kind == "wrong person":
+    if kind == "wrong_person":
         return np.roll(mask[:, ::-1], int(rng.uniform(0.2, 0.5) * width), axis=1)
-    if kind == "missing part":
+    if kind == "missing_part":
         return _cut(mask, rng=rng)
+    if kind == "filled_hole":
+        return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _disc(side * rng.uniform(0.3, 0.6))), np.uint8)
     assert kind == "swapped", kind
     return np.asarray(cv2.resize(other, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
 
@@ -44,6 +47,8 @@ def _disc(size: float) -> cv2.typing.MatLike:
 
 def _cut(mask: Mask, *, rng: np.random.Generator) -> Mask:
     y, x = np.nonzero(mask)
+    if not len(y):
+        return mask
     angle = rng.uniform(0, 2 * np.pi)
     along = (x - x.mean()) * np.cos(angle) + (y - y.mean()) * np.sin(angle)
     far = along > np.quantile(along, rng.uniform(0.6, 0.8))
