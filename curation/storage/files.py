@@ -20,6 +20,8 @@ from typing import Final
 
 from curation.errors import EnvironmentProblem
 from curation.quarantine import BadRecord, Code
+from curation.remote.fetch import bring, start_of
+from curation.remote.kept_files import is_stand_in
 from curation.storage.open_unfollowed import make_anew, refuse_links
 
 MAX_IMAGE_BYTES: Final = 100_000_000
@@ -60,6 +62,8 @@ def read_file(path: Path, *, below: Path | None = None, max_bytes: int = MAX_IMA
 
 def read_start(path: Path, *, below: Path, length: int) -> bytes:
     """Return the first `length` bytes of a regular file; raises BadRecord: MISSING_FILE, UNREADABLE."""
+    if (start := start_of(path, length=length)) is not None:
+        return start
     descriptor = _opened(path, below=below)
     with os.fdopen(descriptor, "rb", buffering=0) as stream, telling_where(path):
         return stream.read(length) or b""
@@ -191,6 +195,7 @@ def sha256_of(data: bytes) -> str:
 
 def fingerprint_file(path: Path) -> str:
     """Return the SHA-256 of a file of any size; raises BadRecord: MISSING_FILE, UNREADABLE."""
+    bring(path)
     try:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -226,6 +231,7 @@ def telling_where(path: Path) -> Iterator[None]:
 
 
 def _opened(path: Path, *, below: Path | None) -> int:
+    bring(path)
     try:
         with _folder_of(path, below=below) as folder:
             descriptor = os.open(path if folder is None else path.name, FILE_FLAGS, dir_fd=folder)
@@ -272,7 +278,7 @@ def _discard(temporary: Path) -> None:
 
 def _is_still(path: Path, *, data: bytes | None) -> bool:
     status = path.lstat()
-    return stat.S_ISREG(status.st_mode) and (data is None or status.st_size == len(data))
+    return stat.S_ISREG(status.st_mode) and not is_stand_in(status) and (data is None or status.st_size == len(data))
 
 
 def _free_bytes(path: Path) -> int:
