@@ -10,18 +10,21 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
+from curation.errors import EnvironmentProblem
 from curation.quarantine import BadRecord, Code
 from curation.remote.kept_files import is_stand_in, keep
-from curation.remote.limit import LIMIT
+from curation.remote.limit import LIMIT, VARIABLE
 from curation.remote.object_store import Changed, ObjectStore
-from curation.remote.places import Place, home_at, read_mark
+from curation.remote.places import Place, home_at, read_mark, told
 
 INDEX: Final = "index.sqlite"
 INCOMING: Final = "incoming"
+TRIES: Final = 5
 SEEN_AGAIN_NS: Final = 60 * 10**9
 """So often at most a file that is read is noted as used."""
 
@@ -43,6 +46,26 @@ def bring(path: Path) -> None:
     if place is None or place.kind == "file" or (place.kind == "output" and not place.is_published):
         return
     _fetch(path, key=key, home=home, place=place)
+
+
+def opened_whole(path: Path, open_: Callable[[], int]) -> int:
+    """Return the descriptor that `open_` gives of a file whose content is here, fetched where need be.
+
+    Another process may drop it again between the two. Raises what `bring` and `open_` raise.
+    """
+    for _ in range(TRIES):
+        bring(path)
+        try:
+            descriptor = open_()
+        except PermissionError:
+            if not is_stand_in(path.lstat()):
+                raise
+            continue
+        if not is_stand_in(os.fstat(descriptor)):
+            return descriptor
+        os.close(descriptor)
+    remedy = f"let more be kept ({VARIABLE})"
+    raise EnvironmentProblem("what is fetched is dropped again before it is read", where=told(str(path)), remedy=remedy)
 
 
 def start_of(path: Path, *, length: int) -> bytes | None:
@@ -73,7 +96,8 @@ def _fetch(path: Path, *, key: str, home: Path, place: Place) -> None:
         data = store.read(key, etag=etag)
     except (FileNotFoundError, Changed) as error:
         raise _gone(error, address=store.of(key)) from error
-    LIMIT.spend(keep(path, [data], home=home))
+    LIMIT.spend(len(data))  # before it is there: it is not the one to go
+    keep(path, [data], home=home)
 
 
 def _gone(error: Exception, *, address: str) -> BadRecord:

@@ -37,8 +37,8 @@ def stand_in(path: Path, *, size: int, changed_ns: int, home: Path) -> None:
     _place(beside, path)
 
 
-def keep(path: Path, chunks: Iterable[bytes], *, home: Path, changed_ns: int | None = None) -> int:
-    """Write what was fetched in the place of `path`, whole or not at all, and return its size in bytes.
+def keep(path: Path, chunks: Iterable[bytes], *, home: Path, changed_ns: int | None = None) -> None:
+    """Write what was fetched in the place of `path`, whole or not at all.
 
     Raises EnvironmentProblem where the disk refuses.
     """
@@ -47,7 +47,6 @@ def keep(path: Path, chunks: Iterable[bytes], *, home: Path, changed_ns: int | N
         with beside.open("xb") as stream:
             for chunk in chunks:
                 stream.write(chunk)
-            size = stream.tell()
         if changed_ns is not None:
             os.utime(beside, ns=(time.time_ns(), changed_ns))
         _place(beside, path)
@@ -58,7 +57,6 @@ def keep(path: Path, chunks: Iterable[bytes], *, home: Path, changed_ns: int | N
     finally:
         with suppress(OSError):
             beside.unlink()
-    return size
 
 
 def _beside(home: Path) -> Path:

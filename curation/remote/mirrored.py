@@ -13,8 +13,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from curation.errors import InputRefused
 from curation.remote.fetch import INDEX
 from curation.remote.kept_files import keep, stand_in
@@ -175,5 +173,7 @@ def _put_stand_in(stored: Stored, *, folder: Path, home: Path, address: str) -> 
 
 def _is_changing(address: str) -> InputRefused:
     return InputRefused(
-        "this is being changed while it is read", where=address, remedy="run the command again when nothing writes there"
+        "this is being changed while it is read",
+        where=address,
+        remedy="run the command again when nothing writes there",
     )

@@ -25,11 +25,17 @@ CREDENTIALS: Final = {
     "AZURE": "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
 }
 CONTINUES: Final = "then run the same command again; it continues"
-HURRY: Final = "CURATE_STORE_HURRY"
-"""Set in processes whose work has a deadline: a store that is slow must be told from an image that hangs a decoder."""
+PATIENCE: Final = "CURATE_STORE_PATIENCE_S"
+"""For so many seconds a request is tried again, each time after a longer pause."""
+USUAL_PATIENCE_S: Final = 120.0
+HURRIED_S: Final = 8.0
+"""At most so long where work has a deadline: a store that is slow must be told from an image that hangs a decoder."""
+MAX_TRIES: Final = 100
 CHUNK_BYTES: Final = 4 << 20
 """An object comes in requests of so many bytes, each tried again for itself."""
-NO_CREDENTIALS: Final = re.compile(r"169\.254\.169\.254|metadata\.google|[Mm]issing credentials|credential.*not found")
+NO_CREDENTIALS: Final = re.compile(
+    r"/latest/(?:api/token|meta-data)|169\.254\.169\.254|metadata\.google|[Mm]issing credentials|credential.*not found"
+)
 REFUSED: Final = re.compile(r"\b(401 Unauthorized|403 Forbidden)\b|PermissionDenied|Unauthenticated")
 S3_CODE: Final = re.compile(r"<Code>(\w+)</Code>")
 NO_BUCKET: Final = frozenset({"NoSuchBucket", "InvalidBucketName", "ContainerNotFound", "PermanentRedirect"})
@@ -69,6 +75,23 @@ def endpoint_of(address: str) -> str:
     return os.environ.get("AWS_ENDPOINT_URL", "") if SCHEMES.get(address.partition(":")[0]) == "AWS" else ""
 
 
+def patience() -> float:
+    """Return for how many seconds a request is tried again; raises ConfigurationProblem for what is no number."""
+    text = os.environ.get(PATIENCE, "") or str(USUAL_PATIENCE_S)
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1e6:
+        raise ConfigurationProblem(f"{PATIENCE} {text!r} is no number of seconds", remedy="give one such as 120")
+    return number
+
+
+def hurry() -> None:
+    """Try no request of this process for longer than its work may take."""
+    os.environ[PATIENCE] = str(min(HURRIED_S, patience()))
+
+
 class ObjectStore:
     """What lies below one address. Keys are relative to it; one of "" is the object at the address itself."""
 
@@ -77,14 +100,13 @@ class ObjectStore:
         self._kind = _kind_of(address)
         obstore = _library(address)
         self._obstore: Any = obstore
-        in_hurry = bool(os.environ.get(HURRY))
-        patience = timedelta(seconds=8 if in_hurry else 120)
-        client = {"timeout": timedelta(seconds=8 if in_hurry else 60), "connect_timeout": timedelta(seconds=5)}
+        patience_s = patience()
+        client: dict[str, Any] = {"timeout": timedelta(seconds=max(HURRIED_S, patience_s / 2))}
         try:
             self._store: Any = obstore.store.from_url(
                 address,
-                client_options={**client, "allow_http": endpoint_of(address).startswith("http:")},
-                retry_config={"max_retries": 12, "retry_timeout": patience},
+                client_options=client | {"allow_http": endpoint_of(address).startswith("http:")},
+                retry_config={"max_retries": MAX_TRIES, "retry_timeout": timedelta(seconds=patience_s)},
             )
         except (obstore.exceptions.BaseError, ValueError) as error:
             reason = f"this address cannot be opened: {_first_line(error)}"
@@ -94,8 +116,9 @@ class ObjectStore:
         """Return what is known of an object, None where there is none."""
         try:
             return _stored(self._obstore.head(self._store, key))
-        except FileNotFoundError as error:
-            return self._none(error, key=key)
+        except FileNotFoundError:
+            next(self.everything(), None)  # an answer without a body does not tell a bucket that is missing
+            return None
         except self._obstore.exceptions.BaseError as error:
             self._fail(error, key=key)
 
@@ -194,6 +217,10 @@ def _problem(error: Exception, *, where: str, kind: str, writing: bool) -> Curat
     if code in NO_BUCKET:
         remedy = "correct the address; for a server of your own set AWS_ENDPOINT_URL, for another region AWS_REGION"
         return InputRefused(f"there is no such bucket ({code})", where=where, remedy=remedy)
+    if "InvalidPath" in text:
+        remedy = "rename the object, or give an address without it"
+        reason = f"the name of an object here cannot be that of a file: {_first_line(error)}"
+        return InputRefused(reason, where=where, remedy=remedy)
     if NO_CREDENTIALS.search(text):
         return ConfigurationProblem("there are no credentials for this store", where=where, remedy=credentials)
     if "Expired" in code or code in {"InvalidToken", "RequestTimeTooSkewed"}:
@@ -203,7 +230,9 @@ def _problem(error: Exception, *, where: str, kind: str, writing: bool) -> Curat
         doing = "writing here is not allowed" if writing else "the store refuses access"
         remedy = f"allow it for these credentials, or give others: {credentials}; {CONTINUES}"
         return ConfigurationProblem(f"{doing} ({code or 'forbidden'})", where=where, remedy=remedy)
-    remedy = "see whether the address (AWS_ENDPOINT_URL) and the network are right" if kind == "AWS" else "see the network"
+    remedy = (
+        "see whether the address (AWS_ENDPOINT_URL) and the network are right" if kind == "AWS" else "see the network"
+    )
     return RemoteUnavailable(
         f"the store does not answer as it should: {_first_line(error)}", where=where, remedy=f"{remedy}; {CONTINUES}"
     )

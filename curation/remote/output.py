@@ -158,6 +158,7 @@ def _claim(store: ObjectStore, *, home: Path) -> None:
     claim = {"owner": owner, "host": socket.gethostname(), "pid": os.getpid()}
     try:
         store.write_new(CLAIM, json.dumps(claim).encode())
+        refuse_unconditional(store, key=CLAIM)
     except Changed:
         held = _held_claim(store)
         if held.get("owner") != owner:
@@ -167,6 +168,21 @@ def _claim(store: ObjectStore, *, home: Path) -> None:
                 remedy="wait for its end, run it again there to finish it, or choose another --out; where it is gone "
                 f"for good, delete {store.of(CLAIM)}",
             ) from None
+
+
+def refuse_unconditional(store: ObjectStore, *, key: str) -> None:
+    """Refuse a store that writes over an object although it is told to write only where there is none.
+
+    The object is there. Raises InputRefused.
+    """
+    with suppress(Changed):
+        store.write_new(key, store.read(key))
+        store.delete(key)
+        raise InputRefused(
+            "this store ignores conditional writes (If-None-Match), so that two commands could write over each other",
+            where=store.address,
+            remedy="publish on a store that honours them, or give --out on this machine and copy it there",
+        )
 
 
 def _held_claim(store: ObjectStore) -> dict[str, Any]:

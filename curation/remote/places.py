@@ -79,8 +79,11 @@ def read_mark(home: Path) -> Place | None:
         return None
 
 
-def told(text: str) -> str:
-    """Return a text in which paths below the cache stand as the addresses that they are kept for."""
+def told(text: str, *, is_published: bool = True) -> str:
+    """Return a text in which paths below the cache stand as the addresses that they are kept for.
+
+    Files of an output that is not published stay paths: they lie nowhere else.
+    """
     root = str(cache_folder())
     if root not in text:
         return text
@@ -90,8 +93,11 @@ def told(text: str) -> str:
         place = read_mark(Path(found[0]))
         if place is None:
             continue
+        after = found.end() + len(f"/{place.name}") * text.startswith(f"/{place.name}", found.end())
+        if place.kind == "output" and not is_published and text.startswith("/", after):
+            continue
         pieces += [text[end : found.start()], place.address]
-        end = found.end() + len(f"/{place.name}") * text.startswith(f"/{place.name}", found.end())
+        end = after
     return "".join([*pieces, text[end:]])
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -82,7 +82,8 @@ def telling_addresses() -> Iterator[None]:
     except CurateError as error:
         from curation.remote.places import told
 
-        error.reason, error.where, error.remedy = told(error.reason), told(error.where), told(error.remedy)
+        for name in ("reason", "where", "remedy"):
+            setattr(error, name, told(getattr(error, name), is_published=False))
         raise
 
 
@@ -104,7 +105,7 @@ def _addresses(settings: Any) -> Iterator[tuple[str, list[str]]]:
 
 
 def _address(value: object) -> str | None:
-    if not isinstance(value, Path) or ":" not in value.parts[0] or value.exists():
+    if not isinstance(value, Path) or ":" not in str(value) or value.exists():
         return None
     from curation.remote.object_store import address_of
 
@@ -136,16 +137,21 @@ def _begun(address: str, *, use: Use, outputs: list[Output], run: RunOptions) ->
     from curation.storage.claimed_folder import lock_file
     from curation.storage.lock import exclusive
 
-    with exclusive(lock_file(home_of(address, kind="output"))):
-        output = begin_change(address) if use == "change" else begin_output(address, overwrite=run.overwrite)
-        outputs.append(output)
-        try:
-            yield output.folder
-        except BaseException as error:
-            if output.published is not None and isinstance(error, CurateError) and "--overwrite" in error.remedy:
-                error.remedy = "choose another --out: what was published is not replaced"
-            give_up(output)
-            raise
+    home = home_of(address, kind="output")
+    try:
+        with exclusive(lock_file(home)):
+            output = begin_change(address) if use == "change" else begin_output(address, overwrite=run.overwrite)
+            outputs.append(output)
+            try:
+                yield output.folder
+            except BaseException as error:
+                if output.published is not None and isinstance(error, CurateError) and "--overwrite" in error.remedy:
+                    error.remedy = "choose another --out: what was published is not replaced"
+                give_up(output)
+                raise
+    finally:
+        with suppress(OSError):
+            home.rmdir()  # where nothing was made, nothing is kept
 
 
 def _takers() -> str:
