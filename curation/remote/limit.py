@@ -54,30 +54,33 @@ class Limit:
         self._fetched = 0
 
     def spend(self, size: int) -> None:
-        """Note that a file of this size, in bytes, was fetched."""
+        """Make room for a file of this size, in bytes, that was fetched."""
         self._fetched += size
         limit = limit_bytes()
         if self._fetched * STEP > limit:
             self._fetched = 0
-            keep_within(limit)
+            keep_within(limit, coming=size)
 
 
 LIMIT: Final = Limit()
 """Of this process: what is kept on a disk belongs to all."""
 
 
-def keep_within(limit: int) -> None:
-    """Drop files that can be fetched again where more bytes than `limit` are kept; one process at a time."""
+def keep_within(limit: int, *, coming: int = 0) -> None:
+    """Drop files that can be fetched again where with those to come more bytes than `limit` are kept.
+
+    One process does so at a time.
+    """
     root = cache_folder()
     descriptor = os.open(root / ".limit", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         found = sorted(_kept(root))
         total = sum(one.size for one in found)
-        if total <= limit:
+        if total + coming <= limit:
             return
         for one in found:
-            if total <= LEFT * limit:
+            if total <= min(LEFT * limit, limit - coming):
                 break
             total -= one.size
             _drop(Path(one.path), home=Path(one.home), is_listed=one.is_listed)

@@ -7,6 +7,7 @@ address can do nothing refuses it.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -91,7 +92,8 @@ def with_addresses(result: Result) -> Result:
     """Return a result that names addresses, not the paths that stand for them."""
     from curation.remote.places import all_told, told
 
-    told_of: dict[str, Any] = {"summary": told(result.summary), "data": all_told(result.data)}
+    summary = re.sub(r"(curate gallery \S+://\S+)$", r"\1 --out gallery.html", told(result.summary), flags=re.MULTILINE)
+    told_of: dict[str, Any] = {"summary": summary, "data": all_told(result.data)}
     return dataclasses.replace(result, **told_of, warnings=tuple(map(told, result.warnings)))
 
 
