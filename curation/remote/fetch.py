@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ from curation.errors import EnvironmentProblem
 from curation.quarantine import BadRecord, Code
 from curation.remote.kept_files import is_stand_in, keep
 from curation.remote.limit import LIMIT, VARIABLE
-from curation.remote.object_store import Changed, ObjectStore
+from curation.remote.object_store import Changed, ObjectStore, Stored
 from curation.remote.places import Place, home_at, read_mark, told
 
 INDEX: Final = "index.sqlite"
@@ -45,7 +46,7 @@ def bring(path: Path) -> None:
     place = read_mark(home)
     if place is None or place.kind == "file" or (place.kind == "output" and not place.is_published):
         return
-    _fetch(path, key=key, home=home, place=place)
+    _fetch(path, key=key, home=home, place=place, status=status)
 
 
 def opened_whole(path: Path, open_: Callable[[], int]) -> int:
@@ -83,21 +84,36 @@ def start_of(path: Path, *, length: int) -> bytes | None:
         return None
     try:
         etag = _etag(home, key=key)
-        return ObjectStore(place.address).read(key, etag=etag, length=min(length, status.st_size))
+        return _store(place.address).read(key, etag=etag, length=min(length, status.st_size))
     except (FileNotFoundError, Changed) as error:
         raise _gone(error, address=f"{place.address}/{key}") from error
 
 
-def _fetch(path: Path, *, key: str, home: Path, place: Place) -> None:
-    store = ObjectStore(place.address)
-    is_listed = place.kind == "folder"
+def _fetch(path: Path, *, key: str, home: Path, place: Place, status: os.stat_result | None) -> None:
+    store = _store(place.address)
     try:
-        etag = _etag(home, key=key) if is_listed else None
-        data = store.read(key, etag=etag)
+        if status is None:
+            data = store.read(key)
+            size, chunks = len(data), iter([data])
+        else:
+            etag = _etag(home, key=key)
+            size, listed = status.st_size, status.st_mtime_ns
+            chunks = store.chunks(Stored(key=key, size=size, etag=etag, changed_ns=listed))
+        LIMIT.spend(size)  # before it is there: it is not the one to go
+        keep(path, chunks, home=home)
     except (FileNotFoundError, Changed) as error:
         raise _gone(error, address=store.of(key)) from error
-    LIMIT.spend(len(data))  # before it is there: it is not the one to go
-    keep(path, [data], home=home)
+
+
+def _store(address: str) -> ObjectStore:
+    """Return a store with its connections, the same for a file as for the one before it."""
+    ours = ("AWS_", "GOOGLE_", "AZURE_", "CURATE_STORE_")
+    return _store_of(address, tuple(sorted(one for one in os.environ.items() if one[0].startswith(ours))))
+
+
+@lru_cache(maxsize=8)
+def _store_of(address: str, _environment: tuple[tuple[str, str], ...]) -> ObjectStore:
+    return ObjectStore(address)
 
 
 def _gone(error: Exception, *, address: str) -> BadRecord:

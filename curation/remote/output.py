@@ -15,7 +15,7 @@ import os
 import secrets
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -97,8 +97,10 @@ def begin_change(address: str) -> Output:
     return Output(address=address, home=home, folder=folder, published=card, before=before)
 
 
-def publish(output: Output) -> None:
+def publish(output: Output, *, told: Callable[[int], None]) -> None:
     """Publish what was made; where it is what was published already, nothing is written.
+
+    `told` hears how many of the files lie there.
 
     Raises EnvironmentProblem where another command was quicker, and what `ObjectStore` raises.
     """
@@ -108,7 +110,7 @@ def publish(output: Output) -> None:
         raise EnvironmentProblem("the command left nothing to publish", where=output.address, remedy="run it again")
     data = (folder / last).read_bytes()
     if output.published is None:
-        _write_files(store, folder=folder, but=last)
+        _write_files(store, folder=folder, but=last, told=told)
         _write_last(store, last, data=data)
     elif data != store.read(last):
         if output.before is None:
@@ -203,19 +205,24 @@ def _lay_out(store: ObjectStore, *, home: Path, folder: Path, last: Stored) -> N
         raise InputRefused("this is being changed while it is read", where=store.address, remedy=remedy)
 
 
-def _write_files(store: ObjectStore, *, folder: Path, but: str) -> None:
+def _write_files(store: ObjectStore, *, folder: Path, but: str, told: Callable[[int], None]) -> None:
     """Write all files that do not lie there yet; what an earlier try left that is not among them is deleted."""
     there = {one.key: one for some in store.everything() for one in some}
-    own = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
+    own = {path.relative_to(folder).as_posix(): path for path in made_files(folder)}
+    todo = [key for key, path in own.items() if key != but and not _is_there(path, there.get(key))]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        todo = (key for key, path in own.items() if key != but and not _is_there(path, there.get(key)))
-        for _ in pool.map(lambda key: store.write(key, own[key]), todo):
-            pass
+        try:
+            for number, _ in enumerate(pool.map(lambda key: store.write(key, own[key]), todo), start=1):
+                told(len(own) - len(todo) + number)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # else all others would be tried first
+            raise
     for key in there.keys() - own.keys() - {CLAIM}:
         store.delete(key)
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def made_files(folder: Path) -> Iterator[Path]:
+    """Yield the files of an output that are published, without what a command keeps for itself."""
     for place, folders, names in os.walk(folder):
         if Path(place) == folder:
             folders[:] = [name for name in folders if name != WORKSPACE]

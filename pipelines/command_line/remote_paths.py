@@ -70,9 +70,7 @@ def at_hand(settings: Any, *, verb: str, run: RunOptions) -> Iterator[Any]:
         }
         yield dataclasses.replace(settings, **lent)
         for output in outputs:
-            from curation.remote.output import publish
-
-            publish(output)
+            _publish(output, run=run)
 
 
 @contextmanager
@@ -129,6 +127,15 @@ def _lent(value: Any, *, use: Use, outputs: list[Output], stack: ExitStack, run:
         return home_of(address, kind="output") / address.rpartition("/")[2]
     ways: dict[str, Callable[[str], Path]] = {"file": mirrored_file, "folder": mirrored_folder}
     return ways.get(use, mirrored_dataset)(address)
+
+
+def _publish(output: Output, *, run: RunOptions) -> None:
+    from curation.remote.output import made_files, publish
+    from pipelines.command_line.progress import progress_bar  # here: most commands publish nothing
+
+    number = sum(1 for _ in made_files(output.folder))
+    with progress_bar("publish", total=number, run=run, unit="file") as show:
+        publish(output, told=show)
 
 
 @contextmanager

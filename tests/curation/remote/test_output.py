@@ -24,6 +24,10 @@ IDS = ["a", "b", "c", "d"]
 HALVES = SplitShares(val=0.5, test=0.0)
 
 
+def hear_nothing(done: int) -> None:
+    """Stand for a progress bar."""
+
+
 class Killed(BaseException):
     """Stands for a kill: nobody catches it, and nothing is tidied up."""
 
@@ -68,7 +72,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_what_is_published_is_what_was_made_and_nothing_more(bucket: str, made: Path) -> None:
     output = filled(begin_output(f"{bucket}/made", overwrite=False), made)
     assert keys(f"{bucket}/made") == [CLAIM]
-    publish(output)
+    publish(output, told=hear_nothing)
     assert objects(f"{bucket}/made") == contents(made)
     assert not output.home.exists()
 
@@ -84,7 +88,7 @@ def test_a_kill_at_any_moment_leaves_no_data_set_or_all_of_it_and_the_next_run_e
         with monkeypatch.context() as patch:
             kill_at(patch, number)
             try:
-                publish(filled(begin_output(address, overwrite=False), made))
+                publish(filled(begin_output(address, overwrite=False), made), told=hear_nothing)
             except Killed:
                 changes = number
         if CARD in keys(address):
@@ -92,7 +96,7 @@ def test_a_kill_at_any_moment_leaves_no_data_set_or_all_of_it_and_the_next_run_e
         else:
             with pytest.raises(InputRefused, match="no data set here"):
                 mirrored_dataset(address)
-        publish(filled(begin_output(address, overwrite=False), made))
+        publish(filled(begin_output(address, overwrite=False), made), told=hear_nothing)
         assert objects(address) == whole, f"after a kill at change {number}"
     assert changes > len(whole), "the last kills came after the end"
 
@@ -103,9 +107,9 @@ def test_what_lies_there_already_is_not_sent_again(
     output = filled(begin_output(bucket, overwrite=False), made)
     with monkeypatch.context() as patch, pytest.raises(Killed):
         kill_at(patch, len(contents(made)) - 1)
-        publish(output)
+        publish(output, told=hear_nothing)
     trouble.requests.clear()
-    publish(begin_output(bucket, overwrite=False))
+    publish(begin_output(bucket, overwrite=False), told=hear_nothing)
     sent = [line for line in trouble.requests if line.startswith("PUT") and CLAIM not in line]
     assert len(sent) < len(contents(made)) / 2
     assert objects(bucket) == contents(made)
@@ -120,7 +124,7 @@ def test_a_second_writer_is_refused_at_once_and_changes_nothing(
         begin_output(bucket, overwrite=False)
     assert CLAIM in refused.value.remedy
     elsewhere("cache")
-    publish(output)
+    publish(output, told=hear_nothing)
     assert objects(bucket) == contents(made)
 
 
@@ -131,10 +135,10 @@ def test_of_two_that_publish_one_wins_and_the_other_is_told(
     ObjectStore(bucket).delete(CLAIM)  # somebody took this command for dead
     elsewhere("another")
     disc_dataset(tmp_path / "other", ["x", "y"])
-    publish(filled(begin_output(bucket, overwrite=False), tmp_path / "other"))
+    publish(filled(begin_output(bucket, overwrite=False), tmp_path / "other"), told=hear_nothing)
     elsewhere("cache")
     with pytest.raises(EnvironmentProblem, match="another command published something else here"):
-        publish(output)
+        publish(output, told=hear_nothing)
     assert ObjectStore(bucket).read(CARD) == (tmp_path / "other" / CARD).read_bytes()
 
 
@@ -143,7 +147,7 @@ def test_what_is_not_ours_or_published_is_not_written_over(bucket: str, made: Pa
     with pytest.raises(InputRefused, match="not of curate"):
         begin_output(f"{bucket}/foreign", overwrite=True)
     assert keys(f"{bucket}/foreign") == ["letter.txt"]
-    publish(filled(begin_output(f"{bucket}/made", overwrite=False), made))
+    publish(filled(begin_output(f"{bucket}/made", overwrite=False), made), told=hear_nothing)
     with pytest.raises(InputRefused, match="is not replaced"):
         begin_output(f"{bucket}/made", overwrite=True)
 
@@ -167,17 +171,17 @@ def test_a_command_that_made_nothing_leaves_nothing(bucket: str) -> None:
 
 
 def test_a_published_data_set_is_found_by_the_command_that_would_make_it(bucket: str, made: Path) -> None:
-    publish(filled(begin_output(bucket, overwrite=False), made))
+    publish(filled(begin_output(bucket, overwrite=False), made), told=hear_nothing)
     output = begin_output(bucket, overwrite=False)
     assert read_dataset(output.folder).table.equals(read_dataset(made).table)
-    publish(output)
+    publish(output, told=hear_nothing)
     assert objects(bucket) == contents(made)
 
 
 def split_at(address: str) -> None:
     output = begin_change(address)
     split_in_place(output.folder, shares=HALVES, seed=1, keep=False)
-    publish(output)
+    publish(output, told=hear_nothing)
 
 
 def test_a_change_is_that_of_the_disk_and_a_kill_leaves_the_old_or_the_new(
@@ -209,7 +213,7 @@ def test_a_change_is_that_of_the_disk_and_a_kill_leaves_the_old_or_the_new(
 
 
 def test_two_changes_at_once_are_one_after_the_other(bucket: str, made: Path, elsewhere: Callable[[str], None]) -> None:
-    publish(filled(begin_output(bucket, overwrite=False), made))
+    publish(filled(begin_output(bucket, overwrite=False), made), told=hear_nothing)
     output = begin_change(bucket)
     elsewhere("another")
     with pytest.raises(EnvironmentProblem, match="another command is at work here"):
@@ -218,11 +222,11 @@ def test_two_changes_at_once_are_one_after_the_other(bucket: str, made: Path, el
     ObjectStore(bucket).write(CARD, (made / CARD).read_bytes() + b"\n")  # somebody who claims nothing
     split_in_place(output.folder, shares=HALVES, seed=1, keep=False)
     with pytest.raises(EnvironmentProblem, match="changed the data set meanwhile"):
-        publish(output)
+        publish(output, told=hear_nothing)
 
 
 def test_a_manifest_in_parts_is_not_changed_where_it_lies(bucket: str, made: Path) -> None:
-    publish(filled(begin_output(bucket, overwrite=False), made))
+    publish(filled(begin_output(bucket, overwrite=False), made), told=hear_nothing)
     ObjectStore(bucket).write("manifest/part-00000.parquet", b"rows")
     with pytest.raises(InputRefused, match="in parts"):
         begin_change(bucket)
