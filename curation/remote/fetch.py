@@ -21,7 +21,7 @@ from curation.quarantine import BadRecord, Code
 from curation.remote.kept_files import is_stand_in, keep
 from curation.remote.limit import LIMIT, VARIABLE
 from curation.remote.object_store import Changed, ObjectStore, Stored
-from curation.remote.places import Place, home_at, read_mark, told
+from curation.remote.places import MARK, Place, home_at, read_mark, told
 
 INDEX: Final = "index.sqlite"
 INCOMING: Final = "incoming"
@@ -41,7 +41,7 @@ def bring(path: Path) -> None:
     home, key = found
     status = _status(path)
     if status is not None and not is_stand_in(status):
-        _note_use(path, status)
+        _note_use(path, status, home=home)
         return
     place = read_mark(home)
     if place is None or place.kind == "file" or (place.kind == "output" and not place.is_published):
@@ -101,6 +101,7 @@ def _fetch(path: Path, *, key: str, home: Path, place: Place, status: os.stat_re
             chunks = store.chunks(Stored(key=key, size=size, etag=etag, changed_ns=listed))
         LIMIT.spend(size)  # before it is there: it is not the one to go
         keep(path, chunks, home=home)
+        os.utime(home / MARK)
     except (FileNotFoundError, Changed) as error:
         raise _gone(error, address=store.of(key)) from error
 
@@ -139,8 +140,10 @@ def _status(path: Path) -> os.stat_result | None:
         return None
 
 
-def _note_use(path: Path, status: os.stat_result) -> None:
+def _note_use(path: Path, status: os.stat_result, *, home: Path) -> None:
+    """Note that a file is used, and its address: a training may last longer than what is unused is kept."""
     now = time.time_ns()
     if now - status.st_atime_ns > SEEN_AGAIN_NS:
         with suppress(OSError):
             os.utime(path, ns=(now, status.st_mtime_ns))
+            os.utime(home / MARK)

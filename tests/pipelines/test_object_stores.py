@@ -15,6 +15,7 @@ from curation.errors import ConfigurationProblem, CurateError, EnvironmentProble
 from curation.remote.limit import VARIABLE
 from curation.remote.object_store import PATIENCE, ObjectStore
 from curation.remote.output import CLAIM
+from curation.remote.places import CACHE
 from curation.sources.demo_sources import write_aifenge_sample
 from pipelines.command_line.cli import curate as cli
 from pipelines.command_line.options import Result
@@ -151,7 +152,9 @@ def fails_after(number: int, patch: pytest.MonkeyPatch, *, trouble: Trouble, ans
     patch.setattr(ObjectStore, "read", counted)
 
 
-def test_a_changed_file_of_a_data_set_is_told_by_its_sha256(bucket: str, tmp_path: Path) -> None:
+def test_a_changed_file_of_a_data_set_is_told_by_its_sha256(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     disc_dataset(tmp_path / "discs", ["d1", "d2"])
     address = upload(tmp_path / "discs", f"{bucket}/discs")
     ObjectStore(address).write("images/d1.png", (tmp_path / "discs/images/d2.png").read_bytes())
@@ -160,6 +163,7 @@ def test_a_changed_file_of_a_data_set_is_told_by_its_sha256(bucket: str, tmp_pat
     told = {(one["code"], one["file"]) for one in found.data["datasets"][0]["problems"]}
     assert told >= {("CHECKSUM", f"{address}/images/d1.png"), ("MISSING_FILE", f"{address}/masks/d2.png")}
     ObjectStore(address).write("manifest.parquet", b"other")
+    monkeypatch.setenv(CACHE, str(tmp_path / "another"))  # in the first lies the manifest that the card names
     with pytest.raises(InputRefused, match="SHA-256"):
         curate.stats(address)
 

@@ -156,6 +156,10 @@ def test_a_week_unused_is_forgotten_but_not_what_is_to_be_published(bucket: str,
     later = (folder.parent / MARK).stat().st_mtime + FORGOTTEN_S
     drop_forgotten(now=later - 60)
     assert folder.exists()
+    os.utime(folder.parent / MARK, (0, 0))
+    read_file(folder / "a/1.jpg")  # of a command that began long ago
+    drop_forgotten(now=later - 60)
+    assert folder.exists()
     drop_forgotten(now=later + 60)
     assert (folder.exists(), output.exists()) == (False, True)
 
