@@ -20,7 +20,7 @@ from curation.errors import EnvironmentProblem
 from curation.quarantine import BadRecord, Code
 from curation.remote.kept_files import is_stand_in, keep
 from curation.remote.limit import LIMIT, VARIABLE
-from curation.remote.object_store import Changed, ObjectStore, Stored
+from curation.remote.object_store import Changed, Missing, ObjectStore, Stored
 from curation.remote.places import MARK, Place, home_at, read_mark, told
 
 INDEX: Final = "index.sqlite"
@@ -85,7 +85,7 @@ def start_of(path: Path, *, length: int) -> bytes | None:
     try:
         etag = _etag(home, key=key)
         return _store(place.address).read(key, etag=etag, length=min(length, status.st_size))
-    except (FileNotFoundError, Changed) as error:
+    except (Missing, Changed) as error:
         raise _gone(error, address=f"{place.address}/{key}") from error
 
 
@@ -102,7 +102,7 @@ def _fetch(path: Path, *, key: str, home: Path, place: Place, status: os.stat_re
         LIMIT.spend(size)  # before it is there: it is not the one to go
         keep(path, chunks, home=home)
         os.utime(home / MARK)
-    except (FileNotFoundError, Changed) as error:
+    except (Missing, Changed) as error:
         raise _gone(error, address=store.of(key)) from error
 
 
@@ -125,11 +125,11 @@ def _gone(error: Exception, *, address: str) -> BadRecord:
 
 
 def _etag(home: Path, *, key: str) -> str:
-    """Return the ETag under which an object was listed; raises FileNotFoundError where it was not."""
+    """Return the ETag under which an object was listed; raises Missing where it was not."""
     with closing(sqlite3.connect(f"{(home / INDEX).as_uri()}?mode=ro", uri=True)) as index:
         row = index.execute("SELECT etag FROM objects WHERE key = ?", (key,)).fetchone()
     if row is None:
-        raise FileNotFoundError(key)
+        raise Missing(key)
     return str(row[0])
 
 

@@ -17,7 +17,7 @@ from curation.errors import InputRefused
 from curation.remote.fetch import INDEX
 from curation.remote.kept_files import keep, stand_in
 from curation.remote.limit import drop_forgotten
-from curation.remote.object_store import Changed, ObjectStore, Stored
+from curation.remote.object_store import Changed, Missing, ObjectStore, Stored
 from curation.remote.places import Kind, Place, home_of, write_mark
 
 CARD: Final = "dataset.json"
@@ -44,7 +44,7 @@ def mirrored_file(address: str) -> Path:
         if not path.exists():
             try:
                 keep(path, store.chunks(stored), home=home, changed_ns=stored.changed_ns)
-            except (Changed, FileNotFoundError) as error:
+            except (Changed, Missing) as error:
                 raise _is_changing(address) from error
     return path
 
@@ -104,7 +104,7 @@ def fetch_outermost(store: ObjectStore, *, folder: Path, home: Path, last: Store
             if one.key != last.key and "." in one.key:
                 keep(folder / one.key, store.chunks(one), home=home, changed_ns=one.changed_ns)
         data = store.read(last.key, etag=last.etag)
-    except (Changed, FileNotFoundError):
+    except (Changed, Missing):
         return False
     keep(folder / last.key, [data], home=home, changed_ns=last.changed_ns)
     return True

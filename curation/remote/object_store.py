@@ -51,6 +51,10 @@ class Stored:
     changed_ns: int
 
 
+class Missing(Exception):
+    """There is no object of a key; no OSError, which is of this machine."""
+
+
 class Changed(Exception):
     """An object is another than was expected, or is there where none was expected."""
 
@@ -141,7 +145,7 @@ class ObjectStore:
     def read(self, key: str, *, etag: str | None = None, start: int = 0, length: int | None = None) -> bytes:
         """Return bytes of an object, all from `start` on without a length.
 
-        Raises FileNotFoundError where there is none, Changed where it has another ETag.
+        Raises Missing where there is none, Changed where it has another ETag.
         """
         options: dict[str, Any] = {"if_match": etag} if etag else {}
         if length is not None:
@@ -152,7 +156,7 @@ class ObjectStore:
             return bytes(self._obstore.get(self._store, key, options=options).bytes())
         except FileNotFoundError as error:
             self._none(error, key=key)
-            raise
+            raise Missing(key) from error
         except self._obstore.exceptions.PreconditionError as error:
             raise Changed(key) from error
         except self._obstore.exceptions.BaseError as error:

@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from curation.errors import CurateError, EnvironmentProblem, InputRefused
 from curation.remote.mirrored import CARD, PARTS, fetch_outermost
-from curation.remote.object_store import Changed, ObjectStore, Stored
+from curation.remote.object_store import Changed, Missing, ObjectStore, Stored
 from curation.remote.places import Place, home_of, read_mark, write_mark
 
 CLAIM: Final = ".curate/claim.json"
@@ -190,7 +190,7 @@ def refuse_unconditional(store: ObjectStore, *, key: str) -> None:
 def _held_claim(store: ObjectStore) -> dict[str, Any]:
     try:
         held = json.loads(store.read(CLAIM))
-    except (FileNotFoundError, ValueError):
+    except (Missing, ValueError):
         return {}
     return held if isinstance(held, dict) else {}
 

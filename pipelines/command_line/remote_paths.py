@@ -60,8 +60,8 @@ def at_hand(settings: Any, *, verb: str, run: RunOptions) -> Iterator[Any]:
         if field not in uses:
             remedy = f"copy it to this machine first; addresses are taken by {_takers()}"
             raise ConfigurationProblem(f"--{field.replace('_', '-')} takes no address", where=address, remedy=remedy)
-    if (field := NEEDED.get(verb)) and getattr(settings, field) is None:
-        raise ConfigurationProblem(f"--{field} is missing", remedy=f"give --{field} with a path on this machine")
+    if (needed := NEEDED.get(verb)) and getattr(settings, needed) is None:
+        raise ConfigurationProblem(f"--{needed} is missing", remedy=f"give --{needed} with a path on this machine")
     with ExitStack() as stack, telling_addresses():
         outputs: list[Output] = []
         lent = {
