@@ -17,6 +17,8 @@ from typing import Any, Final, NoReturn
 from curation.errors import ConfigurationProblem, CurateError, EnvironmentProblem, InputRefused, RemoteUnavailable
 
 ADDRESS: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):/+(?P<bucket>[^/]+)/*(?P<prefix>.*)", re.DOTALL)
+REGISTRY: Final = "models"
+"""So the names of models in the registry begin: `models:/portrait@champion`."""
 SCHEMES: Final = {"s3": "AWS", "s3a": "AWS", "gs": "GOOGLE", "az": "AZURE", "abfs": "AZURE", "abfss": "AZURE"}
 """The stores that are read and written, and how the variables of their credentials begin."""
 CREDENTIALS: Final = {
@@ -60,15 +62,16 @@ class Changed(Exception):
 
 
 def address_of(text: str) -> str | None:
-    """Return the address in an object store that a text is, None for a path.
+    """Return the address that a text is, also of a store that is not read; None for a path, and for a model's name.
 
     A path that was made of an address has lost one of its slashes.
 
     >>> address_of("s3:/bucket/data"), address_of("s3://bucket/data/"), address_of("data/s3")
     ('s3://bucket/data', 's3://bucket/data', None)
+    >>> address_of("models:/portrait@champion")
     """
     found = ADDRESS.fullmatch(text)
-    if found is None:
+    if found is None or found["scheme"] == REGISTRY:
         return None
     prefix = re.sub("/+", "/", found["prefix"]).strip("/")
     return f"{found['scheme']}://{found['bucket']}" + (f"/{prefix}" if prefix else "")
