@@ -59,7 +59,8 @@ def opened_whole(path: Path, open_: Callable[[], int]) -> int:
         try:
             descriptor = open_()
         except PermissionError:
-            if not is_stand_in(path.lstat()):
+            status = _status(path)
+            if status is None or not is_stand_in(status):
                 raise
             continue
         if not is_stand_in(os.fstat(descriptor)):
