@@ -99,6 +99,8 @@ def fetch_outermost(store: ObjectStore, *, folder: Path, home: Path, last: Store
     meanwhile.
     """
     found = [*store.outermost(), *store.outermost(PARTS)]
+    for one in found:
+        _row(one, address=store.address)
     try:
         for one in found:
             if one.key != last.key and "." in one.key:

@@ -57,7 +57,7 @@ def home_of(address: str, *, kind: Kind, version: str = "") -> Path:
 def home_at(path: Path) -> tuple[Path, str] | None:
     """Return the folder of the address that a path below the cache belongs to, and the key; None for other paths."""
     root, text = f"{cache_folder()}/", str(path)
-    if not text.startswith(root):
+    if not text.startswith(root) or "/../" in text:
         return None
     digest, _, rest = text.removeprefix(root).partition("/")
     return Path(root) / digest, rest.partition("/")[2]
