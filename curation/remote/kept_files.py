@@ -11,8 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from curation.errors import EnvironmentProblem
-from curation.remote.places import CACHE
+from curation.remote.places import CACHE, MARK, Place
 
 INCOMING: Final = "incoming"
 STAND_IN: Final = stat.S_ISVTX
@@ -57,6 +59,11 @@ def keep(path: Path, chunks: Iterable[bytes], *, home: Path, changed_ns: int | N
     finally:
         with suppress(OSError):
             beside.unlink()
+
+
+def write_mark(home: Path, place: Place) -> None:
+    """Write the mark of a folder of the cache, whole or not at all."""
+    keep(home / MARK, [msgspec.json.encode(place)], home=home)
 
 
 def _beside(home: Path) -> Path:

@@ -15,10 +15,10 @@ from typing import Any, Final
 
 from curation.errors import InputRefused
 from curation.remote.fetch import INDEX
-from curation.remote.kept_files import keep, stand_in
+from curation.remote.kept_files import keep, stand_in, write_mark
 from curation.remote.limit import drop_forgotten
 from curation.remote.object_store import Changed, Missing, ObjectStore, Stored
-from curation.remote.places import Kind, Place, home_of, write_mark
+from curation.remote.places import Kind, Place, home_of
 
 CARD: Final = "dataset.json"
 PARTS: Final = "manifest"

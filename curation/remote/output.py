@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from curation.errors import CurateError, EnvironmentProblem, InputRefused
+from curation.remote.kept_files import write_mark
 from curation.remote.mirrored import CARD, PARTS, fetch_outermost
 from curation.remote.object_store import Changed, Missing, ObjectStore, Stored
-from curation.remote.places import Place, home_of, read_mark, write_mark
+from curation.remote.places import Place, home_of, read_mark
 
 CLAIM: Final = ".curate/claim.json"
 WORKSPACE: Final = ".curate"
@@ -130,7 +131,8 @@ def _end(store: ObjectStore, *, home: Path) -> None:
     with suppress(CurateError):
         if _held_claim(store).get("owner") == _owner(home):
             store.delete(CLAIM)
-    shutil.rmtree(home, ignore_errors=True)
+    with suppress(FileNotFoundError):
+        shutil.rmtree(home)
 
 
 def _place(address: str) -> tuple[Path, Path]:
@@ -198,7 +200,8 @@ def _held_claim(store: ObjectStore) -> dict[str, Any]:
 def _lay_out(store: ObjectStore, *, home: Path, folder: Path, last: Stored) -> None:
     """Have what was published here as far as a command looks at it: card, manifest, and what lies beside them."""
     owner = _owner(home)
-    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(FileNotFoundError):
+        shutil.rmtree(folder)
     write_mark(home, Place(address=store.address, kind="output", owner=owner, is_published=True))
     if not fetch_outermost(store, folder=folder, home=home, last=last):
         remedy = "run the command again when nothing writes there"

@@ -63,14 +63,6 @@ def home_at(path: Path) -> tuple[Path, str] | None:
     return Path(root) / digest, rest.partition("/")[2]
 
 
-def write_mark(home: Path, place: Place) -> None:
-    """Write the mark of a folder, whole or not at all."""
-    home.mkdir(parents=True, exist_ok=True)
-    beside = home / f".{MARK}-{os.getpid()}"
-    beside.write_bytes(msgspec.json.encode(place))
-    beside.replace(home / MARK)
-
-
 def read_mark(home: Path) -> Place | None:
     """Return what a folder of the cache is kept for, None where it tells nothing."""
     try:

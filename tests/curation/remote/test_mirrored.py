@@ -12,11 +12,11 @@ from curation.errors import ConfigurationProblem, InputRefused
 from curation.images.folders import list_folder
 from curation.quarantine import BadRecord, Code
 from curation.remote.fetch import bring
-from curation.remote.kept_files import is_stand_in
+from curation.remote.kept_files import is_stand_in, write_mark
 from curation.remote.limit import FORGOTTEN_S, VARIABLE, drop_forgotten, keep_within, limit_bytes
 from curation.remote.mirrored import mirrored_dataset, mirrored_file, mirrored_folder
 from curation.remote.object_store import ObjectStore
-from curation.remote.places import MARK, Place, told, write_mark
+from curation.remote.places import MARK, Place, told
 from curation.storage.files import link_or_copy, read_file, read_start
 from tests.object_store import Trouble, put_raw, upload
 
