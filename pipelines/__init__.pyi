@@ -306,6 +306,7 @@ def demo(
 def doctor(
     *,
     config: AnyPath | None = None,
+    store: str | None = None,
     seed: int = 0,
     workers: int = ...,
     engine: str = "local",

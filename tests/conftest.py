@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 
 from pipelines.command_line.cli import THREADS
+from tests.object_store import bucket as bucket
+from tests.object_store import s3_server as s3_server
+from tests.object_store import trouble as trouble
 
 for name, value in THREADS.items():
     os.environ.setdefault(name, value)

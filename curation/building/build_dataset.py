@@ -31,6 +31,7 @@ from curation.dataset.sample import Outcome, Plan, items_without
 from curation.dataset.table import table_of
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.quarantine import QuarantineRecord
+from curation.remote.places import all_told, told
 from curation.storage.files import TEMPORARY_PREFIX, telling_where, write_durable
 from curation.storage.journal import Journal
 from curation.storage.text_set import TextSet
@@ -86,7 +87,7 @@ def run_id(plan: Plan) -> str:
     """Return 16 hexadecimal digits that change with the command, its settings and its sources, and with nothing
     else.
     """
-    what = [plan.command, dict(plan.settings), list(plan.sources), list(plan.parents)]
+    what = all_told(msgspec.to_builtins([plan.command, dict(plan.settings), list(plan.sources), list(plan.parents)]))
     return hashlib.sha256(msgspec.json.encode(what, order="deterministic")).hexdigest()[:16]
 
 
@@ -161,14 +162,14 @@ def _card(plan: Plan, *, out: Path, run: str, tally: Tally, licenses: Counter[st
     return Card(
         name=out.resolve().name,
         command=plan.command,
-        settings=dict(plan.settings),
+        settings=all_told(dict(plan.settings)),
         tool_version=tool_version(),
         run=run,
-        sources=list(plan.sources),
+        sources=[msgspec.structs.replace(source, path=told(source.path)) for source in plan.sources],
         licenses=dict(sorted(licenses.items())),
         counts=counts_of(plan, tally=tally),
         records=dict(sorted(parts.items())),
-        notes=dict(plan.notes),
+        notes=all_told(dict(plan.notes)),
         parents=list(plan.parents),
     )
 

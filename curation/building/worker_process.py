@@ -16,6 +16,7 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, Final
 
 from curation.building.engine import WORKER_MEMORY_BYTES
+from curation.remote.object_store import hurry
 
 PR_SET_PDEATHSIG: Final = 1
 STARTING: Final = threading.Lock()
@@ -83,6 +84,7 @@ def prepare_worker(parent_pid: int, memory_bytes: int = WORKER_MEMORY_BYTES) -> 
     limits = [one for one in resource.getrlimit(resource.RLIMIT_AS) if one != resource.RLIM_INFINITY]
     allowed = min(memory_bytes, *limits) if limits else memory_bytes  # nobody may raise a limit above the hard one
     resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
+    hurry()  # an item has a time limit
 
 
 def die_with(parent_pid: int) -> None:

@@ -20,6 +20,7 @@ from curation.dataset.card import CARD, FORMAT, QUARANTINE, Card
 from curation.dataset.parts import PART_ROWS, PARTS, REMEDY, InParts, PartProblem, parts_sha256, write_parts
 from curation.errors import InputRefused
 from curation.quarantine import BadRecord, QuarantineRecord
+from curation.remote.places import told
 from curation.storage.claimed_folder import WORKSPACE
 from curation.storage.files import (
     TEMPORARY_PREFIX,
@@ -141,7 +142,7 @@ def settle_card(folder: Path) -> None:
 
 def quarantine_lines(records: Iterable[QuarantineRecord]) -> bytes:
     """Return the content of `quarantine.jsonl`: one JSON line per record, each once, in an order of their own."""
-    return b"".join(sorted({msgspec.json.encode(record) + b"\n" for record in records}))
+    return b"".join(sorted({told(msgspec.json.encode(record).decode()).encode() + b"\n" for record in records}))
 
 
 def read_stored(path: Path) -> bytes:

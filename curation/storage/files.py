@@ -15,11 +15,14 @@ import threading
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from curation.errors import EnvironmentProblem
 from curation.quarantine import BadRecord, Code
+from curation.remote.fetch import opened_whole, start_of
+from curation.remote.kept_files import is_stand_in
 from curation.storage.open_unfollowed import make_anew, refuse_links
 
 MAX_IMAGE_BYTES: Final = 100_000_000
@@ -48,9 +51,8 @@ def read_file(path: Path, *, below: Path | None = None, max_bytes: int = MAX_IMA
     Links, devices, pipes and folders are not read, and nothing blocks.
     Raises BadRecord: MISSING_FILE, UNREADABLE, TOO_LARGE.
     """
-    descriptor = _opened(path, below=below)
-    with os.fdopen(descriptor, "rb") as stream:
-        if (size := os.fstat(descriptor).st_size) > max_bytes:
+    with os.fdopen(_opened(path, below=below), "rb") as stream:
+        if (size := os.fstat(stream.fileno()).st_size) > max_bytes:
             raise BadRecord(Code.TOO_LARGE, f"{size:,} bytes; the limit is {max_bytes:,}", file=path)
         try:
             return stream.read(size)  # of a larger number, Python sets as much memory aside first
@@ -60,8 +62,9 @@ def read_file(path: Path, *, below: Path | None = None, max_bytes: int = MAX_IMA
 
 def read_start(path: Path, *, below: Path, length: int) -> bytes:
     """Return the first `length` bytes of a regular file; raises BadRecord: MISSING_FILE, UNREADABLE."""
-    descriptor = _opened(path, below=below)
-    with os.fdopen(descriptor, "rb", buffering=0) as stream, telling_where(path):
+    if (start := start_of(path, length=length)) is not None:
+        return start
+    with os.fdopen(_opened(path, below=below), "rb", buffering=0) as stream, telling_where(path):
         return stream.read(length) or b""
 
 
@@ -192,7 +195,7 @@ def sha256_of(data: bytes) -> str:
 def fingerprint_file(path: Path) -> str:
     """Return the SHA-256 of a file of any size; raises BadRecord: MISSING_FILE, UNREADABLE."""
     try:
-        with path.open("rb") as stream:
+        with os.fdopen(opened_whole(path, partial(os.open, path, os.O_RDONLY | os.O_CLOEXEC)), "rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
         raise BadRecord(Code.MISSING_FILE, "the file does not exist", file=path) from None
@@ -227,8 +230,7 @@ def telling_where(path: Path) -> Iterator[None]:
 
 def _opened(path: Path, *, below: Path | None) -> int:
     try:
-        with _folder_of(path, below=below) as folder:
-            descriptor = os.open(path if folder is None else path.name, FILE_FLAGS, dir_fd=folder)
+        descriptor = opened_whole(path, partial(_opened_below, path, below=below))
     except FileNotFoundError:
         raise BadRecord(Code.MISSING_FILE, "the file does not exist", file=path) from None
     except OSError as error:
@@ -238,6 +240,11 @@ def _opened(path: Path, *, below: Path | None) -> int:
         os.close(descriptor)
         raise BadRecord(Code.UNREADABLE, "not a regular file", file=path)
     return descriptor
+
+
+def _opened_below(path: Path, *, below: Path | None) -> int:
+    with _folder_of(path, below=below) as folder:
+        return os.open(path if folder is None else path.name, FILE_FLAGS, dir_fd=folder)
 
 
 @contextmanager
@@ -272,12 +279,11 @@ def _discard(temporary: Path) -> None:
 
 def _is_still(path: Path, *, data: bytes | None) -> bool:
     status = path.lstat()
-    return stat.S_ISREG(status.st_mode) and (data is None or status.st_size == len(data))
+    return stat.S_ISREG(status.st_mode) and not is_stand_in(status) and (data is None or status.st_size == len(data))
 
 
 def _free_bytes(path: Path) -> int:
-    folder = next(folder for folder in (path, *path.parents) if folder.exists())
-    return shutil.disk_usage(folder).free
+    return shutil.disk_usage(next(place for place in (path, *path.parents) if place.exists())).free
 
 
 def _said(error: OSError) -> str:

@@ -18,7 +18,7 @@ import torch.utils.data
 from torch import Tensor
 
 from curation.building.worker_process import MORTAL, die_with
-from curation.errors import EnvironmentProblem, Interrupted
+from curation.errors import CurateError, EnvironmentProblem, Interrupted
 from curation.quarantine import BadRecord
 from models.data.images import Draw, Example, ImageOptions
 
@@ -40,8 +40,8 @@ class Images(Protocol):
     def validation(self) -> Sequence[object]:
         """Return those that judge."""
 
-    def __getitem__(self, draw: Draw) -> Example | BadRecord:
-        """Return the example of a draw, or what is wrong with it."""
+    def __getitem__(self, draw: Draw) -> Example | BadRecord | CurateError:
+        """Return the example of a draw, or what is wrong with it, or with the machine."""
 
 
 class Batch(NamedTuple):
@@ -139,7 +139,10 @@ class BatchLoader:
     def _load(self, epoch: int | None, *, first: int) -> Iterator[Batch]:
         self._batches.epoch, self._batches.first = epoch, first
         try:
-            yield from self._loader
+            for batch in self._loader:
+                if isinstance(batch, CurateError):
+                    raise batch
+                yield batch
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):
                 raise
@@ -149,13 +152,16 @@ class BatchLoader:
             ) from error
 
 
-def collate(examples: Sequence[Example | BadRecord]) -> Batch:
-    """Stack examples; the first broken one stands for all.
+def collate(examples: Sequence[Example | BadRecord | CurateError]) -> Batch | CurateError:
+    """Stack examples; the first broken one stands for all, and so does what stops a training.
 
     One that trains alone is there twice: a batch norm needs more than one value of a channel, and after global pooling
     an image has one. The gradient is that of the one.
     """
     whole = [example for example in examples if isinstance(example, Example)]
+    stopped = next((example for example in examples if isinstance(example, CurateError)), None)
+    if stopped is not None:
+        return stopped
     broken = next((example for example in examples if isinstance(example, BadRecord)), None)
     if broken is not None:
         nothing = torch.empty(0, dtype=torch.uint8)

@@ -13,6 +13,7 @@ import torch
 import torch.utils.data
 from numpy.typing import NDArray
 
+from curation.errors import CurateError
 from curation.images.pixels import Alpha, Image, Mask
 from curation.labels.masks import mask_of
 from curation.quarantine import BadRecord
@@ -95,9 +96,9 @@ class ImageOptions:
         return None if self.labels == "classes" else self.classes
 
 
-class LabelledImages(torch.utils.data.Dataset[Example | BadRecord]):
-    """Samples that train and samples that judge, by `Draw`. A broken one gives its BadRecord: a worker process could
-    only pass on the text of an exception."""
+class LabelledImages(torch.utils.data.Dataset[Example | BadRecord | CurateError]):
+    """Samples that train and samples that judge, by `Draw`. A broken one gives its BadRecord, and what stops a training
+    its error: a worker process could only pass on the text of an exception."""
 
     def __init__(
         self, training: Sequence[LabelledImage], *, validation: Sequence[LabelledImage], options: ImageOptions
@@ -113,13 +114,13 @@ class LabelledImages(torch.utils.data.Dataset[Example | BadRecord]):
         self.kept = KeptPictures(places, size=self.kept_size, room=room, label_type=label_type)
         self.kept_persons = KeptPictures(places if options.fuse is not None else 0, size=self.kept_size, room=room)
 
-    def __getitem__(self, draw: Draw) -> Example | BadRecord:
+    def __getitem__(self, draw: Draw) -> Example | BadRecord | CurateError:
         """Return the example of a draw."""
         try:
             if draw.epoch is None:
                 return self._judging(self.validation[draw.index])
             return self._training(draw.index, epoch=draw.epoch)
-        except BadRecord as problem:
+        except (BadRecord, CurateError) as problem:
             return problem
 
     def _judging(self, sample: LabelledImage) -> Example:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from curation.errors import InputRefused
+from curation.remote.places import told
 from curation.storage.claimed_folder import WORKSPACE, claimed, refuse_foreign
 from curation.storage.files import make_folder, write_durable
 
@@ -65,7 +66,7 @@ def evaluating_in(out: Path, *, run: str, overwrite: bool) -> Iterator[Path]:
 def write_metrics(out: Path, *, metrics: Mapping[str, Any]) -> None:
     """Write `metrics.json`: the evaluation is whole."""
     text = json.dumps(metrics, ensure_ascii=False, indent=2, allow_nan=False)
-    write_durable(out / METRICS, f"{text}\n".encode())
+    write_durable(out / METRICS, told(f"{text}\n").encode())
 
 
 def _works_of_others(out: Path, *, run: str) -> list[Path]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 import yaml
 
+from curation.remote.places import all_told
 from models.training.settings import Stage, TrainSettings
 
 ADDED_SETTINGS: Final = ("auxiliary_weight", "output_stride", "atrous_rates", "dilation")
@@ -56,7 +57,7 @@ def told_settings(settings: TrainSettings) -> dict[str, Any]:
     """Return settings as plain values, without what changes nothing, so that trainings from before it was there go
     on.
     """
-    told: dict[str, Any] = msgspec.to_builtins(settings)
+    told: dict[str, Any] = all_told(msgspec.to_builtins(settings))
     if settings.keep == "best":
         del told["keep"]
     if settings.licenses is None:

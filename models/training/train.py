@@ -13,6 +13,7 @@ from lightning.fabric import Fabric
 
 from curation.dataset.dataset import Dataset, read_dataset
 from curation.errors import ConfigurationProblem
+from curation.remote.places import all_told
 from curation.storage.claimed_folder import lock_file
 from curation.storage.files import make_folder, write_durable
 from curation.storage.lock import exclusive
@@ -119,7 +120,7 @@ def plan_training(settings: TrainSettings) -> TrainingPlan:
     names, teachers = class_names(settings, datasets=datasets), teachers_of(settings)
     data |= {f"teacher {path}": teacher.key for path, teacher in teachers.items()}
     return TrainingPlan(
-        settings=settings, chosen=chosen, data=data, fusions=fusions, class_names=names, teachers=teachers
+        settings=settings, chosen=chosen, data=all_told(data), fusions=fusions, class_names=names, teachers=teachers
     )
 
 

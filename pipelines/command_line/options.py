@@ -149,8 +149,12 @@ class Result:
         """
         from curation.dataset.dataset import read_dataset
         from curation.dataset.manifest_files import is_dataset
+        from curation.remote.mirrored import mirrored_dataset
+        from curation.remote.object_store import address_of
 
         folder, is_dry = self.data.get("out", self.data.get("dataset")), self.data.get("dry_run")
+        if folder is not None and not is_dry and (address := address_of(folder)) is not None:
+            folder = mirrored_dataset(address)
         if is_dry or folder is None or not is_dataset(Path(folder)):
             remedy = "leave out dry_run" if is_dry else "`out` and `data` of the result tell what it made"
             raise InputRefused(f"{self.data.get('command', 'this')} made no dataset", where=folder, remedy=remedy)

@@ -17,6 +17,7 @@ from curation.errors import EnvironmentProblem
 from curation.setting import REQUIRED
 from curation.setting import setting as setting  # every verb declares its flags with it
 from pipelines.command_line.options import Result, RunOptions, Verb, flags_of
+from pipelines.command_line.remote_paths import at_hand, with_addresses
 
 KEPT_STDOUT: Final[list[int]] = []
 """The descriptor of stdout while a verb runs. Standard streams belong to the process, and so does this."""
@@ -107,7 +108,9 @@ def give_back_stdout() -> None:
 def called(verb: Verb, settings: Any, *, run: RunOptions) -> Result:
     """Return what a verb has to say; raises EnvironmentProblem where a process that works for it is gone."""
     try:
-        return verb(settings, run=run)
+        with at_hand(settings, verb=verb.__name__, run=run) as lent:
+            result = verb(lent, run=run)
+            return result if lent is settings else with_addresses(result)
     except BrokenPipeError as error:  # click would take it for a reader of stdout that left, and be silent
         raise EnvironmentProblem(
             "a process that was at work cannot be reached any more",

@@ -20,6 +20,7 @@ from pipelines.command_line.options import HERE, Result, RunOptions, setting
 from pipelines.diagnosis.apart_checks import check_faces, check_tflite
 from pipelines.diagnosis.check import Check
 from pipelines.diagnosis.cluster_checks import check_cluster
+from pipelines.diagnosis.store_checks import check_store
 from pipelines.labels.listening import LISTENERS, listening_lines
 
 DISTRIBUTION: Final = "portrait-curate"
@@ -35,6 +36,7 @@ GROUPS: Final[dict[str, str]] = {
     "mobile": "export --to ncnn, export --int8, benchmark of ncnn files",
     "heif": "photographs in HEIC",
     "ray": "--engine ray, on any command that works on many samples",
+    "s3": "addresses of object stores, such as s3://bucket/data",
 }
 RUNTIMES: Final[dict[str, str]] = {
     "openvino": "TFLite files, frozen graphs and SavedModels, and every other model faster",
@@ -57,6 +59,11 @@ class DoctorFlags:
         default=None,
         metavar="FILE",
     )
+    store: str | None = setting(
+        "Also this address of an object store: whether it can be read and published on.",
+        default=None,
+        metavar="s3://BUCKET/...",
+    )
 
 
 def doctor(settings: DoctorFlags, *, run: RunOptions) -> Result:
@@ -64,10 +71,10 @@ def doctor(settings: DoctorFlags, *, run: RunOptions) -> Result:
 
     The end lists what listens while a command runs, who may use it, and what protects it. With --config loop.yaml it
     also names what earlier versions of curate may have left in a loop, and what to run. With --engine ray it asks each
-    machine of the cluster whether it could work.
+    machine of the cluster whether it could work. With --store it lists, writes and deletes a small object there.
 
-    The exit code is 0 when the base is sound, and the cluster that was asked for; 5 otherwise. Optional parts that are
-    missing change nothing.
+    The exit code is 0 when the base is sound, and the cluster and the store that were asked for; 5 otherwise.
+    Optional parts that are missing change nothing.
     """
     checks = [
         check_python(sys.version_info[:3]),
@@ -83,6 +90,7 @@ def doctor(settings: DoctorFlags, *, run: RunOptions) -> Result:
         check_tflite(),
         check_faces(),
         *([] if settings.config is None else check_loop(settings.config)),
+        *([] if settings.store is None else check_store(settings.store)),
         *([] if run.engine == HERE else check_cluster(run.machines, engine=run.engine)),
     ]
     is_sound = all(check.is_fine for check in checks if check.is_needed)

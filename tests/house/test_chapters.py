@@ -15,7 +15,19 @@ ROOT = ""
 """The files that stand directly in a room."""
 CHAPTERS = {
     "curation": (
-        *(ROOT, "storage", "images", "labels", "dataset", "building", "cluster", "operations", "duplicates", "sources"),
+        *(
+            ROOT,
+            "remote",
+            "storage",
+            "images",
+            "labels",
+            "dataset",
+            "building",
+            "cluster",
+            "operations",
+            "duplicates",
+            "sources",
+        ),
         *("exchange", "matting", "fusion", "photos", "videos"),
     ),
     "models": (

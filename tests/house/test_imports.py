@@ -32,6 +32,7 @@ ONE_FILE = (
     "pymatting",
     "apscheduler",
     "ray",
+    "obstore",
 )
 ONE_ROOM = {"torch": "models", "torchvision": "models", "lightning": "models", "timm": "models", "fiftyone": "labeling"}
 CODECS = {"imread", "imwrite", "imdecode", "imencode", "imreadmulti", "imdecodemulti", "VideoCapture"}

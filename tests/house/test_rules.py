@@ -20,6 +20,7 @@ MAX_POSITIONAL = 3
 MAX_PARAMETERS = 6
 """Five, and one more where all but the first go by keyword."""
 WRITERS = {
+    "curation/remote/kept_files.py",
     "curation/storage/open_unfollowed.py",
     "curation/storage/files.py",
     "curation/storage/journal.py",
