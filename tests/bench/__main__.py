@@ -2,8 +2,8 @@
 
 The trainings take more than an hour, the schedule and the backgrounds half an hour, the conversion, the seams and the
 sheets some minutes, and they are run by name: `python -m tests.bench alpha best ablation soft heads tune relabelling
-verdicts deep_verdicts round schedule backgrounds convert seams sheets prelabel distillation cluster scale costs mattes`.
-`kills` and `cluster` are for every night: `make nightly`.
+verdicts deep_verdicts round schedule backgrounds convert seams sheets prelabel distillation cluster scale costs
+mattes`. `kills` and `cluster` are for every night: `make nightly`.
 
 Data are real where `$CURATE_REAL_DATA` (default `../shared`) has them, else drawn. With `CURATE_BENCH_SHORT=1` each
 works on little and once, as in the tests, to see that it still runs; its figures then mean nothing.
