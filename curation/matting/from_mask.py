@@ -39,7 +39,7 @@ def matting_trimap(mask: Mask, *, kernel: int | None = None, faces: Sequence[Fac
     In proportion, it is wider around the heads of `faces` than elsewhere, and between both where there is no face.
 
     >>> matting_trimap(np.repeat(np.array([[0, 255]], np.uint8), 8, axis=1), kernel=6).tolist()
-    [[0, 0, 0, 0, 0, 128, 128, 128, 128, 128, 128, 255, 255, 255, 255, 255]]
+    [[0, 0, 0, 0, 0, 0, 128, 128, 128, 128, 128, 255, 255, 255, 255, 255]]
     """
     if kernel is not None:
         return trimap_from_mask(mask, kernel=kernel)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -44,8 +45,13 @@ def sources() -> list[Path]:
     return sorted(path for room in ROOMS for path in (REPOSITORY / room).rglob("*.py"))
 
 
-def imported_modules(path: Path) -> Iterator[str]:
-    """Yield the modules that a file imports, anywhere in it: also those for type checks and inside functions."""
+@cache
+def imported_modules(path: Path) -> tuple[str, ...]:
+    """Return the modules that a file imports, anywhere in it: also those for type checks and inside functions."""
+    return tuple(_imported(path))
+
+
+def _imported(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -55,6 +61,7 @@ def imported_modules(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+@cache
 def files_by_package() -> dict[str, set[str]]:
     """Give, for each top-level package, the files that import it."""
     found = defaultdict(set)
