@@ -34,6 +34,8 @@ SHORT: Final = {
     "video": "frame times kept True, sound kept True",
 }
 """By name what it must say; the figures of a short run mean nothing."""
+AT_NIGHT: Final = ("alpha", "convert", "fusion", "scale", "soft", "training")
+"""Those that take longer than 15 seconds of processor even in short; their parts have tests of their own."""
 ON_REAL_DATA: Final = {"portraits": "(held out", "frames": "orientation 6: set aside 2 | taken 2"}
 LEFT_OUT: Final = {
     "id_photos": "needs EG1800, and the models of faces from the package index",
@@ -72,7 +74,10 @@ def test_those_that_are_left_out_can_at_least_be_imported() -> None:
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-@pytest.mark.parametrize(("name", "told"), SHORT.items())
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [pytest.param(*run, marks=pytest.mark.nightly if run[0] in AT_NIGHT else ()) for run in SHORT.items()],
+)
 def test_a_short_run_ends_with_its_figures(name: str, told: str, tmp_path: Path) -> None:
     assert told in ran(name, data=tmp_path / "none", folder=tmp_path)
 

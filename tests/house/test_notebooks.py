@@ -13,6 +13,12 @@ from tests.places import REPOSITORY
 
 NOTEBOOKS = sorted((REPOSITORY / "docs" / "notebooks").glob("*.ipynb"))
 ENVIRONMENT = {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+MARKS = {"mine-and-relabel": pytest.mark.nightly}
+"""It trains twice, in more than a minute of processor; the verbs that it calls have tests of their own."""
+
+
+def stem(path: Path) -> str:
+    return path.stem
 
 
 def test_notebooks_are_kept_without_outputs() -> None:
@@ -23,7 +29,7 @@ def test_notebooks_are_kept_without_outputs() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # of the kernel's own packages
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [pytest.param(path, marks=MARKS.get(path.stem, ())) for path in NOTEBOOKS], ids=stem)
 def test_a_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)

@@ -105,6 +105,7 @@ def test_a_pull_into_the_folder_of_the_test_set_changes_what_trains_and_the_loop
     assert folder.go(explain=True)["reasons"] == []  # and it is not refused: the data set is what it was
 
 
+@pytest.mark.nightly  # a minute of processor; the test before it pulls into such a folder
 def test_a_workspace_that_was_frozen_by_manifest_goes_on_though_its_next_pull_changes_that(
     server: FakeServer, folder: Folder
 ) -> None:

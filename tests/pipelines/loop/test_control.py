@@ -177,6 +177,7 @@ def read_scores_of(folder: Path) -> dict[str, float]:
     return dict(zip(table["id"].to_pylist(), table["miou"].to_pylist(), strict=True))
 
 
+@pytest.mark.nightly  # two minutes of processor; test_train.py kills trainings, test_retrain.py stops rounds
 def test_killed_at_any_moment_the_control_ends_with_the_same_model_and_gain(second: Folder, tmp_path: Path) -> None:
     """SIGKILL at changes on disk spread over the round, of which the control is about a half."""
     unbroken = Folder(path=tmp_path / "unbroken")

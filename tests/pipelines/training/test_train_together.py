@@ -59,6 +59,7 @@ def listening(pid: int) -> set[tuple[str, int]]:
     return found
 
 
+@pytest.mark.nightly  # a minute of processor; test_train.py kills a process alone
 def test_where_one_process_is_killed_the_other_ends_and_the_next_start_goes_on(
     command: list[object], tmp_path: Path
 ) -> None:
