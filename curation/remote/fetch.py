@@ -24,7 +24,6 @@ from curation.remote.object_store import Changed, Missing, ObjectStore, Stored
 from curation.remote.places import MARK, Place, home_at, read_mark, told
 
 INDEX: Final = "index.sqlite"
-INCOMING: Final = "incoming"
 TRIES: Final = 5
 SEEN_AGAIN_NS: Final = 60 * 10**9
 """So often at most a file that is read is noted as used."""

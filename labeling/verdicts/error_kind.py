@@ -48,7 +48,7 @@ Where = NDArray[np.bool_]
 def error_kind(label: Mask, *, person: Mask) -> ErrorKind:
     """Return in what way a label (h, w) differs from the `person` (h, w) that is seen, both 0 and 255.
 
-    The rules are ours; `tests.bench verdicts` counts how often they name the error that was planted.
+    The rules are ours; `tests.bench deep_verdicts` counts how often they name the error that was planted.
 
     >>> person = np.zeros((60, 60), np.uint8)
     >>> person[10:50, 20:40] = 255
