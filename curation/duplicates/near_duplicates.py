@@ -36,7 +36,10 @@ Alike: TypeAlias = tuple[int, int, float, Turn]
 
 
 class NearSearch:
-    """The search for pairs of (n, 16, 64) looks that lie within `ALIKE_DISTANCE`, in some turn of the second."""
+    """The search for pairs of (n, 16, 64) looks that lie within `ALIKE_DISTANCE`, in some turn of the second.
+
+    A pair is (i, j, distance, turn) with i < j; `turn` is how the second is mirrored, the first of `TURNS` that fits.
+    """
 
     def __init__(self, looks: NDArray[np.float16]) -> None:
         self._looks = looks
@@ -101,14 +104,6 @@ class NearSearch:
                     last = pairs[index]
                     turn = tuple(TURNS)[turns[index]]
                     yield int(first[index]), int(second[index]), float(distances[index]), turn
-
-
-def alike_pairs(looks: NDArray[np.float16], *, probes: int | None = None) -> Iterator[Alike]:
-    """Yield (i, j, distance, turn) with i < j for the pairs of (n, 16, 64) looks that `NearSearch.pairs` finds.
-
-    `turn` is how the second is mirrored, the first of `TURNS` that fits.
-    """
-    return NearSearch(looks).pairs(probes=probes)
 
 
 def _index_of(looks: NDArray[np.float16]) -> LookIndex:

@@ -23,7 +23,6 @@ from curation.duplicates.near_duplicates import (
     TURNS,
     Alike,
     NearSearch,
-    alike_pairs,
     look_distance,
 )
 from curation.images.pixels import Image, decode_image
@@ -53,8 +52,8 @@ def compare(number: int) -> None:
     """Print what it takes to compare so many drawn pictures, all that are near, and those that an index finds."""
     looks = drawn_looks(number)
     ways = {"every two": lambda: every_two(looks)} if number <= PLAIN_UP_TO else {}
-    ways |= {"by cells, all": lambda: alike_pairs(looks)} if number <= ALL_UP_TO else {}
-    ways |= {"by an index": lambda: alike_pairs(looks, probes=PROBES)}
+    ways |= {"by cells, all": lambda: NearSearch(looks).pairs()} if number <= ALL_UP_TO else {}
+    ways |= {"by an index": lambda: NearSearch(looks).pairs(probes=PROBES)}
     found: dict[str, set[tuple[int, int]]] = {}
     for name, way in ways.items():
         start = time.process_time()
@@ -138,5 +137,7 @@ def resized(image: Image, *, scale: float) -> Image:
 def false_pairs(images: list[Image]) -> tuple[list[tuple[int, int]], int]:
     """Return the pairs found among images that are not the same pixels, and the number of all pairs."""
     looks = np.stack([look_of(image) for image in images])
-    pairs = [(one, other) for one, other, *_ in alike_pairs(looks) if not np.array_equal(images[one], images[other])]
+    pairs = [
+        (one, other) for one, other, *_ in NearSearch(looks).pairs() if not np.array_equal(images[one], images[other])
+    ]
     return pairs, len(images) * (len(images) - 1) // 2

@@ -10,7 +10,7 @@ import pytest
 import skimage.data
 
 from curation.duplicates.fingerprint import look_of
-from curation.duplicates.near_duplicates import ALIKE_DISTANCE, alike_pairs, look_distance
+from curation.duplicates.near_duplicates import ALIKE_DISTANCE, NearSearch, look_distance
 from curation.images.pixels import Image
 
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")
@@ -56,12 +56,12 @@ def test_a_changed_copy_looks_like_its_original(name: str, change: str) -> None:
     image = photograph(name)
     copy = np.ascontiguousarray(copies(image)[change])
     assert look_distance(look_of(image), look_of(copy)) <= ALIKE_DISTANCE
-    assert [pair[:2] for pair in alike_pairs(np.stack([look_of(image), look_of(copy)]))] == [(0, 1)]
+    assert [pair[:2] for pair in NearSearch(np.stack([look_of(image), look_of(copy)])).pairs()] == [(0, 1)]
 
 
 def test_different_photographs_do_not_look_alike() -> None:
     looks = np.stack([look_of(photograph(name)) for name in PHOTOGRAPHS])
-    assert list(alike_pairs(looks)) == []
+    assert list(NearSearch(looks).pairs()) == []
 
 
 def test_the_distance_is_the_same_both_ways() -> None:
@@ -71,7 +71,7 @@ def test_the_distance_is_the_same_both_ways() -> None:
 
 def test_a_picture_of_one_colour_resembles_nothing_not_even_itself() -> None:
     looks = np.stack([look_of(np.full((80, 60, 3), level, np.uint8)) for level in (0, 128, 128, 255)])
-    assert list(alike_pairs(looks)) == []
+    assert list(NearSearch(looks).pairs()) == []
 
 
 def test_a_mirrored_picture_is_another_picture() -> None:
@@ -84,7 +84,7 @@ def test_every_pair_is_found_across_the_edges_of_blocks() -> None:
     different = [rng.integers(0, 256, (16, 16, 3), dtype=np.uint8) for _ in range(40)]
     looks = np.stack([look_of(picture) for picture in different])
     repeated = np.tile(looks, (60, 1, 1))  # 2,400: more than two blocks
-    pairs = {pair[:2] for pair in alike_pairs(repeated)}
+    pairs = {pair[:2] for pair in NearSearch(repeated).pairs()}
     assert pairs == {(i, j) for i in range(2400) for j in range(i + 1, 2400) if (j - i) % 40 == 0}
 
 
@@ -101,10 +101,10 @@ def test_a_mirror_image_is_a_copy_also_when_it_is_brighter_and_cropped(turn: str
     brighter = np.clip(image.astype(np.float32) * 1.2 + 10, 0, 255).astype(np.uint8)
     for copy in (turned(image), turned(brighter)[3:-2, 4:-1]):
         looks = np.stack([look_of(image), look_of(np.ascontiguousarray(copy))])
-        assert [pair[3] for pair in alike_pairs(looks)] == [turn]
+        assert [pair[3] for pair in NearSearch(looks).pairs()] == [turn]
 
 
 def test_a_symmetric_image_is_a_plain_copy_of_itself_and_no_image_of_its_own() -> None:
     half = cv2.resize(np.random.default_rng(4).integers(0, 200, (6, 4, 3), dtype=np.uint8), (80, 120))
     image = np.ascontiguousarray(np.hstack([half, half[:, ::-1]]))
-    assert [pair[:2] + pair[3:] for pair in alike_pairs(np.stack([look_of(image)] * 2))] == [(0, 1, "")]
+    assert [pair[:2] + pair[3:] for pair in NearSearch(np.stack([look_of(image)] * 2)).pairs()] == [(0, 1, "")]

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from curation.duplicates.find_duplicates import find_duplicates
 from curation.duplicates.fingerprint_dataset import Looks, Picture
-from curation.duplicates.near_duplicates import SIGNS, NearSearch, alike_pairs
+from curation.duplicates.near_duplicates import SIGNS, NearSearch
 from tests.bench.drawn_looks import COPIES, drawn_looks
 from tests.bench.duplicates import every_two
 
@@ -26,7 +26,7 @@ def plain(looks: NDArray[np.float16]) -> list[tuple[int, int, str]]:
 def test_the_cells_leave_out_no_pair_that_comparing_every_two_finds(
     looks: NDArray[np.float16], plain: list[tuple[int, int, str]]
 ) -> None:
-    assert [(one, other, turn) for one, other, _, turn in alike_pairs(looks)] == plain
+    assert [(one, other, turn) for one, other, _, turn in NearSearch(looks).pairs()] == plain
     assert len(plain) >= 0.9 * COPIES * NUMBER and {turn for *_, turn in plain} == {
         "",
         "mirrored",
@@ -39,7 +39,7 @@ def test_the_index_finds_most_pairs_and_no_others(
     looks: NDArray[np.float16], plain: list[tuple[int, int, str]]
 ) -> None:
     pairs = {pair[:2] for pair in plain}
-    few, more = ({pair[:2] for pair in alike_pairs(looks, probes=probes)} for probes in (1, 16))
+    few, more = ({pair[:2] for pair in NearSearch(looks).pairs(probes=probes)} for probes in (1, 16))
     assert few < more <= pairs and len(more) >= 0.98 * len(pairs)
 
 
@@ -54,13 +54,13 @@ def test_the_pairs_of_some_pictures_are_those_of_all_that_have_one_of_them(
 def test_a_picture_of_one_colour_is_no_copy_of_another() -> None:
     looks = drawn_looks(50)
     looks[[3, 7, 11]] = 0
-    assert not {3, 7, 11} & {number for pair in alike_pairs(looks) for number in pair[:2]}
+    assert not {3, 7, 11} & {number for pair in NearSearch(looks).pairs() for number in pair[:2]}
 
 
 def test_very_many_equal_pictures_are_all_pairs() -> None:
     looks = np.repeat(drawn_looks(10)[:1], 60, axis=0)
     looks[30:] *= SIGNS[1].astype(np.float16)
-    pairs = list(alike_pairs(looks))
+    pairs = list(NearSearch(looks).pairs())
     assert len(pairs) == 60 * 59 // 2 and {pair[3] for pair in pairs} == {"", "mirrored"}
 
 
