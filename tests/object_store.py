@@ -14,8 +14,8 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -106,11 +106,15 @@ def objects(address: str) -> dict[str, bytes]:
 
 
 class Trouble:
-    """What the door answers in place of the server: `status` and `code`, so many times, to requests of a method."""
+    """What the door answers in place of the server: `status` and `code`, so many times, to requests of a method.
+
+    `heard` is called with each request before it reaches the server.
+    """
 
     def __init__(self) -> None:
         self.status, self.code, self.times, self.method = 0, "", 0, ""
         self.requests: list[str] = []
+        self.heard: Callable[[str], None] | None = None
 
     def set(self, status: int, code: str, *, times: int = 10**9, method: str = "") -> None:
         self.status, self.code, self.times, self.method = status, code, times, method
@@ -134,6 +138,8 @@ def trouble(s3_server: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Ite
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             told.requests.append(f"{self.command} {self.path} {self.headers.get('Range', '')}".strip())
+            if told.heard is not None:
+                told.heard(told.requests[-1])
             if told.takes(self.command):
                 text = f"<Error><Code>{told.code}</Code><Message>as a test wants it</Message></Error>".encode()
                 self._send(told.status, {"Content-Type": "application/xml"}, b"" if self.command == "HEAD" else text)
@@ -151,7 +157,8 @@ def trouble(s3_server: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Ite
             for name, value in ({"Content-Length": str(len(data))} | headers).items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(data)
+            with suppress(BrokenPipeError):  # a command that was killed hears no answer
+                self.wfile.write(data)
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import re
 import shlex
+import signal
 from pathlib import Path
 
 import pytest
@@ -23,7 +26,7 @@ from pipelines.command_line.remote_paths import ADDRESSES
 from pipelines.command_line.verbs import FUNCTIONS, VERBS
 from tests.models.data.discs import disc_dataset
 from tests.object_store import Trouble, keys, objects, upload
-from tests.pipelines.commands import draw_aifenge
+from tests.pipelines.commands import draw_aifenge, finish, start
 from tests.places import REPOSITORY
 
 SAMPLES = 6
@@ -68,6 +71,30 @@ def test_a_source_and_a_data_set_in_a_store_are_those_of_the_disk(bucket: str, r
     again = curate.aifenge(root=address, out=f"{bucket}/people", workers=0)
     assert again.summary == remote.summary
     assert [sample.id for sample in remote.dataset] == [sample.id for sample in local.dataset]
+
+
+@pytest.mark.parametrize("left", [0.7, 0.0])
+def test_a_command_killed_while_it_publishes_leaves_nothing_or_all_and_goes_on(
+    bucket: str, root: Path, tmp_path: Path, trouble: Trouble, left: float
+) -> None:
+    curate.aifenge(root=root, out=tmp_path / "people", workers=0)
+    files = len(contents(tmp_path / "people"))
+    at, sent = 1 + round((1 - left) * files), itertools.count()  # the claim comes before all files
+    arguments = ("aifenge", "--root", root, "--out", f"{bucket}/people", "--workers", 0)
+
+    def kill(request: str) -> None:
+        if request.startswith("PUT") and next(sent) == at:
+            os.killpg(process.pid, signal.SIGKILL)
+
+    trouble.heard = kill
+    process = start(*arguments)
+    assert finish(process).returncode == -signal.SIGKILL
+    trouble.heard = None
+    there = keys(f"{bucket}/people")
+    assert 1 < len(there) <= files + 1
+    assert "dataset.json" not in there or len(there) == files + 1
+    curate.aifenge(root=root, out=f"{bucket}/people", workers=0)
+    made_alike(f"{bucket}/people", tmp_path / "people", names={})
 
 
 def test_workers_fetch_for_themselves(bucket: str, root: Path, tmp_path: Path) -> None:
