@@ -104,9 +104,9 @@ def table(inputs: Inputs) -> str:
         "the command itself": f"{costs.head_s / 60:,.1f} minutes",
         "read": f"{costs.read_bytes / 1e12:,.2f} TB, {costs.gets:,.0f} requests, {costs.lists:,.0f} for lists",
         "written": f"{costs.written_bytes / 1e12:,.2f} TB, {costs.puts:,.0f} requests",
-        "machines": f"{costs.machines:,.2f}",
-        "requests": f"{costs.requests:,.2f}",
-        "storage for a month": f"{costs.storage_month:,.2f}",
+        "price of the machines": f"{costs.machines:,.2f}",
+        "price of the requests": f"{costs.requests:,.2f}",
+        "price of the storage, a month": f"{costs.storage_month:,.2f}",
     }
     title = f"| {inputs.samples:,.0f} samples, {inputs.nodes:g} machines of {inputs.cores:g} processors | |"
     return "\n".join([title, "|---|---:|", *(f"| {name} | {value} |" for name, value in rows.items())])

@@ -29,7 +29,7 @@ SHORT: Final = {
     "fusion": "every pixel rounded exactly: True",
     "kills": "0 with other bytes",
     "scale": "| 1,000 |",
-    "costs": "| storage for a month |",
+    "costs": "| price of the storage, a month |",
     "soft": "MSE of alpha",
     "video": "frame times kept True, sound kept True",
 }
