@@ -119,6 +119,11 @@ class Trouble:
     def set(self, status: int, code: str, *, times: int = 10**9, method: str = "") -> None:
         self.status, self.code, self.times, self.method = status, code, times, method
 
+    def hear(self, request: str) -> None:
+        self.requests.append(request)
+        if self.heard is not None:
+            self.heard(request)
+
     def takes(self, method: str) -> bool:
         if self.times <= 0 or not method.startswith(self.method):
             return False
@@ -137,9 +142,7 @@ def trouble(s3_server: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Ite
 
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            told.requests.append(f"{self.command} {self.path} {self.headers.get('Range', '')}".strip())
-            if told.heard is not None:
-                told.heard(told.requests[-1])
+            told.hear(f"{self.command} {self.path} {self.headers.get('Range', '')}".strip())
             if told.takes(self.command):
                 text = f"<Error><Code>{told.code}</Code><Message>as a test wants it</Message></Error>".encode()
                 self._send(told.status, {"Content-Type": "application/xml"}, b"" if self.command == "HEAD" else text)
