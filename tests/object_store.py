@@ -134,8 +134,7 @@ class Trouble:
 @pytest.fixture
 def trouble(s3_server: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trouble]:
     """Put a door before the server, through which curate goes."""
-    told = Trouble()
-    port = int(s3_server.rpartition(":")[2])
+    told, port = Trouble(), int(s3_server.rpartition(":")[2])
 
     class Door(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -150,9 +149,8 @@ def trouble(s3_server: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Ite
             asking = http.client.HTTPConnection("127.0.0.1", port)
             asking.request(self.command, self.path, body=body, headers=dict(self.headers))
             answer = asking.getresponse()
-            data = answer.read()
             headers = {k: v for k, v in answer.getheaders() if k.lower() not in {"connection", "transfer-encoding"}}
-            self._send(answer.status, headers, data)
+            self._send(answer.status, headers, answer.read())
             asking.close()
 
         def _send(self, status: int, headers: dict[str, str], data: bytes) -> None:
