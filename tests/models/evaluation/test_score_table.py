@@ -50,7 +50,7 @@ def test_what_is_written_is_read_again_and_equal_tables_give_equal_bytes(tmp_pat
     table = table_of_scores([score_row("a", miou=0.25), score_row("b")])
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
-        write_scores(tmp_path / name, table=table)
+        write_scores(tmp_path / name, tables=[table])
     assert read_scores(tmp_path / "one").equals(table)
     assert (tmp_path / "one" / SCORES).read_bytes() == (tmp_path / "other" / SCORES).read_bytes()
 
@@ -78,7 +78,7 @@ def test_scores_of_an_older_label_are_known_by_the_version_they_were_made_of(tmp
     dataset = disc_dataset(tmp_path / "d", ["a", "b", "c"])
     assert outdated_ids(dataset) == frozenset()  # it has no scores
     scores = [score_row("a", label_version=0), score_row("b", label_version=1)]
-    write_scores(dataset.folder, table=table_of_scores(scores))
+    write_scores(dataset.folder, tables=[table_of_scores(scores)])
     assert outdated_ids(dataset) == {"b"}  # as mined by an earlier version, without a column
     versions = pa.array([1, 0, None], pa.int32())
     told = dataclasses.replace(dataset, rows=InMemory(dataset.table.append_column("scored_label_version", versions)))
