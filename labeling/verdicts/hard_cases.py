@@ -142,6 +142,7 @@ class _Cases:
         return [self._item(row, owner=owner, score=score, rank=rank) for row, owner, score, rank in found]
 
     def _item(self, row: Row, *, owner: int, score: Mapping[str, Any], rank: int) -> Item:
+        assert row["id"] == score["id"], "scores are in the order of their rows"
         dataset, prefix = self.origin.datasets[owner], self.origin.prefixes[owner]
         found = {name: value for name, value in score.items() if name not in ROW_COLUMNS}
         found |= {

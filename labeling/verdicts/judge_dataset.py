@@ -102,8 +102,14 @@ class _Task:
     row: Row
     folder: Path
     score: Mapping[str, Any]
-    prediction: Path
+    staging: Path
     observed: Observed | None
+    needs_files: bool
+
+    @property
+    def prediction(self) -> Path:
+        """Where the prediction lies that was scored."""
+        return self.staging / PREDICTIONS / f"{self.score['id']}.png"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -129,13 +135,17 @@ class _Tasks:
         return [self._task(score, self.samples[number]) for score, number in zip(scores, numbers, strict=True)]
 
     def _task(self, score: Mapping[str, Any], sample: tuple[Path, Row]) -> _Task:
+        folder, row = sample
+        assert row["id"] == score["id"], "samples are in the order of their scores"
         observed = {name: score.get(name) for name in OBSERVED}
+        is_known = self.with_observed and None not in observed.values()
         return _Task(
-            row=sample[1],
-            folder=sample[0],
+            row=row,
+            folder=folder,
             score=score,
-            prediction=self.staging / PREDICTIONS / f"{score['id']}.png",
-            observed=observed if self.with_observed and None not in observed.values() else None,
+            staging=self.staging,
+            observed=observed if is_known else None,
+            needs_files=not is_known and not (self.with_observed and not has_truth(row)),
         )
 
 
@@ -150,7 +160,8 @@ def _judgements(
     say."""
     columns, number = COLUMNS if deep is None else COLUMNS | DEEP_COLUMNS, 0
     for table, some in tasks.blocks():
-        found = list(pool.map(partial(_judge, views=views), some))
+        run = pool.map if any(task.needs_files for task in some) else map  # threads would only cost time
+        found = list(run(partial(_judge, views=views), some))
         if deep is not None:
             first, last = np.searchsorted(deep[0], (number, number + len(some)))
             for at in range(first, last):

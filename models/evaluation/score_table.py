@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import accumulate, chain
@@ -15,12 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.dataset.dataset import Dataset
+from curation.dataset.dataset import Dataset, of_ids
 from curation.dataset.parts import BLOCK_ROWS, regular
 from curation.dataset.rows import Rows, blocks_of
 from curation.errors import InputRefused
-from curation.storage.open_unfollowed import open_unfollowed
-from curation.storage.parquet import schema_of, table_in
+from curation.storage.parquet import schema_of
 from curation.storage.safe_id import SafeId, check_ids
 from curation.storage.streamed_file import streamed_file
 from models.metrics.confusion import Confusion
@@ -169,7 +168,7 @@ class StoredScores:
 
     @contextmanager
     def _file(self) -> Iterator[pq.ParquetFile]:
-        with open_unfollowed(self.folder / SCORES, "rb") as stream:
+        with (self.folder / SCORES).open("rb") as stream:
             yield pq.ParquetFile(stream, pre_buffer=False)
 
 
@@ -188,13 +187,18 @@ def write_scores(folder: Path, *, tables: Iterable[pa.Table]) -> StoredScores:
     return StoredScores(folder)
 
 
-def read_scores(folder: Path) -> pa.Table:
-    """Return the table in `scores.parquet` of a folder. Raises InputRefused when there is none, or it
-    is damaged, and SecurityRefused for an id that could lead out of a folder."""
+def read_scores(
+    folder: Path, *, ids: Collection[str] | None = None, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """Return the table in `scores.parquet` of a folder, or of it the rows of these ids, or some columns and the ids.
+
+    Raises InputRefused when there is none, or it is damaged, and SecurityRefused for an id that could lead out of a
+    folder.
+    """
     path = folder / SCORES
     try:
-        data = path.read_bytes()
-        table = table_in(data)
+        blocks = blocks_of(StoredScores(folder), columns if columns is None else ["id", *columns])
+        table = pa.concat_tables(blocks if ids is None else (of_ids(block, ids) for block in blocks))
     except (pa.ArrowException, OSError) as error:
         reason = "no scores here" if isinstance(error, FileNotFoundError) else f"damaged: {error}"
         raise InputRefused(reason, where=path, remedy="run `curate evaluate` again") from error
@@ -214,7 +218,7 @@ def outdated_ids(dataset: Dataset, *, scores: Path | None = None) -> frozenset[s
         return frozenset(id_ for table in found for id_ in table["id"].to_pylist())
     if scores is None and not (dataset.folder / SCORES).exists():
         return frozenset()
-    scored = read_scores(scores or dataset.folder)
+    scored = read_scores(scores or dataset.folder, columns=["label_version"])
     then = dict(zip(*(scored[name].to_pylist() for name in ("id", "label_version")), strict=True))
     outdated = set()
     for table in dataset.batches(["id", "label_version"]):

@@ -13,7 +13,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -25,7 +24,7 @@ from curation.dataset.rows import InMemory, Rows, blocks_of
 from curation.dataset.sample import Plan
 from curation.quarantine import QuarantineRecord
 from curation.sequences import Mapped
-from curation.storage.files import make_folder, safe_join, sha256_of
+from curation.storage.files import make_folder, safe_join
 from curation.storage.lock import exclusive
 from labeling.verdicts.calibration import ENOUGH
 from labeling.verdicts.hard_cases import Mined, plan_hard_cases
@@ -33,7 +32,7 @@ from labeling.verdicts.judge_dataset import Views, judged, observe_alone
 from labeling.verdicts.verdict import VERDICTS
 from models.data.class_maps import PREDICTED_CLASSES
 from models.evaluation.checked_model import CheckedModel
-from models.evaluation.score_dataset import Part, ScoreOptions, Work, score_parts
+from models.evaluation.score_dataset import Part, ScoreOptions, score_parts
 from models.evaluation.score_table import PREDICTIONS, StoredScores, scores_by_name
 from models.metrics.summary import HARD_BELOW
 from models.prediction.checks.blind import refuse_blind
@@ -89,7 +88,7 @@ def _found(mining: Mining) -> Mined:
         workers=mining.run.workers,
         teacher=taught[0][0] if taught else None,
     )
-    hard = _hard(found.scores, flags=mining.flags)
+    hard = hard_ones(found.scores, flags=mining.flags)
     records = read_quarantine(mining.staging)
     named = {record.record_id for record in records}
     ids = (id_ for table in blocks_of(scores, ["id"]) for id_ in table["id"].to_pylist()) if named else ()
@@ -122,12 +121,11 @@ def _scored(mining: Mining, *, model: CheckedModel, out: Path, is_main: bool) ->
     observe = observe_alone if is_alone else None
     places = [replace(part.place, out=out, observe=observe) for part in mining.parts]
     parts = [Part(rows=part.rows, place=place) for part, place in zip(mining.parts, places, strict=True)]
-    identity = sha256_of(msgspec.json.encode([mining.settings, model.model.sha256, model.model.card_sha256]))[:16]
     with progress_bar(f"mine, {model.model.name}", total=mining.number, run=run) as show:
         return score_parts(
             [part for part in parts if part.rows],
             predict=model,
-            work=Work(folder=out / "work", run=identity),
+            work=mining.work(model, out=out),
             options=ScoreOptions(
                 precision=flags.precision,
                 limit=flags.threshold if is_main else None,
@@ -180,7 +178,7 @@ def _taught(mining: Mining, *, index: int) -> tuple[Views, dict[str, Any]]:
     return lambda id_: out / PREDICTIONS / f"{id_}.png", told
 
 
-def _hard(scores: Rows, *, flags: MineFlags) -> NDArray[np.int64]:
+def hard_ones(scores: Rows, *, flags: MineFlags) -> NDArray[np.int64]:
     """Return the numbers of the scores of what is hard, the worst first: broken predictions, then labelled samples,
     then the pool; where two are alike the first by its id."""
     found = scores_by_name(scores, ["is_finite", "miou", "uncertainty_boundary"])

@@ -26,7 +26,7 @@ from labeling.verdicts.hard_cases import Origin
 from models.data.truth import has_truth
 from models.evaluation.checked_model import CheckedModel
 from models.evaluation.choose_sets import identify
-from models.evaluation.score_dataset import Part
+from models.evaluation.score_dataset import Part, Work
 from models.evaluation.score_files import Row, ScoringPlace
 from models.evaluation.score_table import StoredScores
 from models.prediction.checks.real_pictures import samples_of
@@ -65,6 +65,11 @@ class Mining:
         """The number of them that have a label."""
         tables = self.rows.batches(["mask", "persons"])
         return sum(has_truth(row) for table in tables for row in table.to_pylist())
+
+    def work(self, model: CheckedModel, *, out: Path) -> Work:
+        """Return where it is noted what a model was asked whose scores lie in a folder."""
+        told = [self.settings, model.model.sha256, model.model.card_sha256]
+        return Work(folder=out / "work", run=sha256_of(msgspec.json.encode(told))[:16])
 
     def scored_rows(self, scores: StoredScores) -> ChosenRows:
         """Return the rows that have a score, in the order of the scores, which is that of their ids."""
