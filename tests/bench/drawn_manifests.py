@@ -55,12 +55,12 @@ def _with_files(image: Path, *, rows: int) -> Iterator[pa.Table]:
         yield table
 
 
-def write_rows_of(folder: Path, *, rows: Iterator[pa.Table], number: int) -> int:
-    """Write a data set of so many rows, sorted by id; give the bytes of its manifest."""
+def write_rows_of(folder: Path, *, rows: Iterator[pa.Table], number: int, part_rows: int | None = None) -> int:
+    """Write a data set of so many rows, sorted by id, in parts of `part_rows`; give the bytes of its manifest."""
     folder.mkdir(exist_ok=True)
     counts = Counts(considered=number, selected=number, filtered={}, quarantined={})
     card = Card(name="d", command="pairs", settings={}, tool_version="", run="", sources=[], licenses={}, counts=counts)
-    write_rows(folder, card=card, rows=rows, quarantine=[])
+    write_rows(folder, card=card, rows=rows, quarantine=[], part_rows=part_rows)
     return sum(file.stat().st_size for file in folder.rglob("*.parquet"))
 
 

@@ -31,8 +31,8 @@ SIDE_PX: Final = 8
 
 
 def write_to_mine(path: str, rows: str) -> int:
-    """Write a data set of so many drawn rows, of which the hard ones have an image and a mask; give the bytes of its
-    manifest."""
+    """Write a data set of so many drawn rows, in ten parts as if they were ten million, of which the hard ones have an
+    image and a mask; give the bytes of its manifest."""
     folder = Path(path)
     for name in ("images", "masks"):
         make_folder(folder / name)
@@ -44,7 +44,7 @@ def write_to_mine(path: str, rows: str) -> int:
     tables = _with_files(
         folder, rows=int(rows), digest=hashlib.sha256((folder / "images.jpg").read_bytes()).hexdigest()
     )
-    return write_rows_of(folder, rows=tables, number=int(rows))
+    return write_rows_of(folder, rows=tables, number=int(rows), part_rows=-(-int(rows) // 10))
 
 
 def _with_files(folder: Path, *, rows: int, digest: str) -> Iterator[pa.Table]:
