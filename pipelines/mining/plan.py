@@ -117,11 +117,7 @@ def plan_mining(flags: MineFlags, *, run: RunOptions) -> Mining:
     model, *others = _models(flags, parts=parts, run=run)
     second, teachers = others[: len(flags.second)], others[len(flags.second) :]
     _refuse_same(teachers, others=[model, *second])
-    settings = {name: getattr(flags, name) for name in DECISIVE} | {"limit": run.limit, "seed": run.seed}
-    settings |= {"model": model.model.sha256[:16], "second": [other.model.sha256[:16] for other in second]}
-    settings |= {"network": flags.network, "epochs": flags.epochs} if flags.folds else {}
-    settings |= {"with_scales": True} if flags.with_scales else {}
-    settings |= {"teacher": [one.model.sha256[:16] for one in teachers]} if teachers else {}
+    settings = _settings(flags, run=run, model=model, second=second, teachers=teachers)
     manifests = [dataset.card.manifest_sha256[:16] for dataset in datasets]
     return Mining(
         flags=flags,
@@ -136,6 +132,23 @@ def plan_mining(flags: MineFlags, *, run: RunOptions) -> Mining:
         staging=flags.out.with_name(f"{flags.out.name}.mining") / _digest([settings, manifests]),
         settings=settings,
     )
+
+
+def _settings(
+    flags: MineFlags,
+    *,
+    run: RunOptions,
+    model: CheckedModel,
+    second: Sequence[CheckedModel],
+    teachers: Sequence[CheckedModel],
+) -> dict[str, Any]:
+    """Return what the result depends on, but for the data."""
+    settings = {name: getattr(flags, name) for name in DECISIVE} | {"limit": run.limit, "seed": run.seed}
+    settings |= {"model": model.model.sha256[:16], "second": [other.model.sha256[:16] for other in second]}
+    settings |= {"network": flags.network, "epochs": flags.epochs} if flags.folds else {}
+    settings |= {"with_scales": True} if flags.with_scales else {}
+    settings |= {"teacher": [one.model.sha256[:16] for one in teachers]} if teachers else {}
+    return settings
 
 
 def _digest(told: Any) -> str:
