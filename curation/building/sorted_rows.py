@@ -61,6 +61,8 @@ class SortedRows:
     def blocks(self, *, types: Mapping[str, pa.DataType]) -> Iterator[pa.Table]:
         """Yield all rows sorted by id, at least once, with the same columns each time; added ones in these types."""
         schema = pa.unify_schemas(self._schemas, promote_options="permissive")
+        if self._runs:
+            self._lay_down()  # not held while the runs are merged
         rest = pa.concat_tables(self._waiting, promote_options="permissive").sort_by("id")
         with ExitStack() as stack:
             sources = [self._tables(run, stack=stack) for run in self._runs]

@@ -208,6 +208,7 @@ def _publish(
             rows.add(_table_of(some))
             names.add_all([f"{one.id}.png" for one, _ in some if one.score is not None and one.score.is_finite])
         _sweep(out / PREDICTIONS, kept=names)
+        del names  # not held while the rows are merged
         stored = write_scores(out, tables=rows.blocks(types={}))
     finally:
         rows.close()
