@@ -187,9 +187,7 @@ def write_scores(folder: Path, *, tables: Iterable[pa.Table]) -> StoredScores:
     return StoredScores(folder)
 
 
-def read_scores(
-    folder: Path, *, ids: Collection[str] | None = None, columns: Sequence[str] | None = None
-) -> pa.Table:
+def read_scores(folder: Path, *, ids: Collection[str] | None = None, columns: Sequence[str] | None = None) -> pa.Table:
     """Return the table in `scores.parquet` of a folder, or of it the rows of these ids, or some columns and the ids.
 
     Raises InputRefused when there is none, or it is damaged, and SecurityRefused for an id that could lead out of a
