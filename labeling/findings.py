@@ -43,7 +43,8 @@ def findings_of(dataset: Dataset, *, scores: Path | None) -> Findings:
     """
     folder = scores or dataset.folder
     if scores is not None or (folder / SCORES).exists():
-        rows = {row["id"]: row for row in read_scores(folder).to_pylist()}
+        ids = {id_ for table in dataset.batches(["id"]) for id_ in table["id"].to_pylist()}
+        rows = {row["id"]: row for row in read_scores(folder, ids=ids).to_pylist()}
     else:
         rows = {}
     own = {row["id"]: row for row in dataset.table.to_pylist()} if scores is None else {}

@@ -9,12 +9,11 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 import pyarrow as pa
@@ -32,11 +31,11 @@ from curation.dataset.table import table_of
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.quarantine import QuarantineRecord
 from curation.remote.places import all_told, told
+from curation.sequences import batched
 from curation.storage.files import TEMPORARY_PREFIX, telling_where, write_durable
 from curation.storage.journal import Journal
 from curation.storage.text_set import TextSet
 
-T = TypeVar("T")
 ROWS_PER_BATCH: Final = 8192
 QUARANTINE_AMOUNT: Final = re.compile(r"(?P<count>[0-9]{1,18})|(?P<share>[0-9]{1,3}(\.[0-9]*)?)%")
 FREE_QUARANTINE: Final = 10
@@ -139,7 +138,7 @@ def _publish(plan: Plan, *, out: Path, run: str, journal: Journal[Outcome]) -> C
     tally, parts, licenses = Tally(), Counter(str(record.code) for record in plan.records), Counter[str]()
     rows = SortedRows(rows_folder(out))
     try:
-        for batch in _batches(journal.outcomes(), size=ROWS_PER_BATCH):
+        for batch in batched(journal.outcomes(), size=ROWS_PER_BATCH):
             for outcome in batch:
                 tally.add(outcome)
                 if outcome.broken is None:
@@ -190,7 +189,7 @@ def _sweep(out: Path, *, folders: tuple[str, ...], rows: SortedRows) -> None:
                 paths = column.cast(pa.string()).drop_null()
                 named.add_all(paths.filter(pc.starts_with(paths, f"{folder}/")).to_pylist())
         with os.scandir(out / folder) as entries:
-            for batch in _batches((entry.name for entry in entries), size=ROWS_PER_BATCH):
+            for batch in batched((entry.name for entry in entries), size=ROWS_PER_BATCH):
                 for name, is_named in zip(batch, named.known([f"{folder}/{name}" for name in batch]), strict=True):
                     if not is_named:
                         (out / folder / name).unlink()
@@ -202,12 +201,6 @@ def _drop_half_written(out: Path, *, folders: tuple[str, ...]) -> None:
         for folder in folders:
             for path in (out / folder).glob(f"{TEMPORARY_PREFIX}*"):
                 path.unlink()
-
-
-def _batches(values: Iterable[T], *, size: int) -> Iterator[list[T]]:
-    iterator = iter(values)
-    while batch := list(islice(iterator, size)):
-        yield batch
 
 
 def too_much_broken(records: Sequence[QuarantineRecord], *, limit: int, out: Path | None = None) -> InputRefused:

@@ -12,7 +12,7 @@ import pickle
 import time
 import traceback
 from collections import Counter, deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection
@@ -60,6 +60,34 @@ class _Member:
     in_hand: deque[range] = field(default_factory=deque)
 
 
+class _Waiting:
+    """The chunks that nobody works on, as places of items: first those that are tried again, then new ones."""
+
+    def __init__(self, items: int, *, chunk: int) -> None:
+        self._again: deque[range] = deque()
+        self._new, self._items, self._chunk = 0, items, chunk
+
+    def __len__(self) -> int:
+        return len(self._again) - (self._new - self._items) // self._chunk
+
+    def first(self) -> range:
+        """Return the next chunk."""
+        return self._again[0] if self._again else range(self._new, min(self._new + self._chunk, self._items))
+
+    def popleft(self) -> range:
+        """Return the next chunk, which is handed out."""
+        places = self.first()
+        if self._again:
+            self._again.popleft()
+        else:
+            self._new = places.stop
+        return places
+
+    def extendleft(self, chunks: Iterable[range]) -> None:
+        """Put chunks before the others, one after the other."""
+        self._again.extendleft(chunks)
+
+
 class _Pool(Generic[T, R]):
     """The processes of a job, what is still to do, and what is done but waits for an earlier item."""
 
@@ -68,7 +96,7 @@ class _Pool(Generic[T, R]):
         self._job = job
         self._size = min(job.workers, job.max_processes, len(items))
         self._pickled = pickle.dumps(job)
-        self._waiting = deque(range(at, min(at + job.chunk, len(items))) for at in range(0, len(items), job.chunk))
+        self._waiting = _Waiting(len(items), chunk=job.chunk)
         self._tries: Counter[int] = Counter()
         self._results: dict[int, R | Lost] = {}
         self._given = 0
@@ -110,10 +138,10 @@ class _Pool(Generic[T, R]):
     def _is_far_ahead(self) -> bool:
         if not self._job.keeps_order:
             return False
-        return self._waiting[0].stop - self._given > LOOKAHEAD * DEPTH * self._size * self._job.chunk
+        return self._waiting.first().stop - self._given > LOOKAHEAD * DEPTH * self._size * self._job.chunk
 
     def _give(self, member: _Member) -> None:
-        places = self._waiting[0]
+        places = self._waiting.first()
         data = pickle.dumps(self._items[places.start : places.stop])
         if member.in_hand:
             if len(data) > FITS_PIPE_BYTES:

@@ -26,12 +26,16 @@ READ_AT_ONCE: Final = 8192
 
 
 class SortedRows:
-    """Rows that are added table by table; `folder` is this command's own, and is gone after `close`."""
+    """Rows that are added table by table; `folder` is this command's own, and is gone after `close`.
 
-    def __init__(self, folder: Path, *, run_rows: int = RUN_ROWS) -> None:
+    They have the columns of `schema`, those of a sample where none is given, and any others.
+    """
+
+    def __init__(self, folder: Path, *, schema: pa.Schema | None = None, run_rows: int = RUN_ROWS) -> None:
         self._folder, self._run_rows = folder, run_rows
-        self._waiting: list[pa.Table] = [table_of([])]
-        self._schemas: list[pa.Schema] = [self._waiting[0].schema]
+        self._none = table_of([]) if schema is None else schema.empty_table()
+        self._waiting: list[pa.Table] = [self._none]
+        self._schemas: list[pa.Schema] = [self._none.schema]
         self._runs: list[Path] = []
         drop_rows(folder)
 
@@ -57,6 +61,8 @@ class SortedRows:
     def blocks(self, *, types: Mapping[str, pa.DataType]) -> Iterator[pa.Table]:
         """Yield all rows sorted by id, at least once, with the same columns each time; added ones in these types."""
         schema = pa.unify_schemas(self._schemas, promote_options="permissive")
+        if self._runs:
+            self._lay_down()  # not held while the runs are merged
         rest = pa.concat_tables(self._waiting, promote_options="permissive").sort_by("id")
         with ExitStack() as stack:
             sources = [self._tables(run, stack=stack) for run in self._runs]
@@ -74,7 +80,7 @@ class SortedRows:
         with telling_where(path), make_anew(path) as stream:
             pq.write_table(table, stream, row_group_size=READ_AT_ONCE, compression="zstd")
         self._runs.append(path)
-        self._waiting = [table_of([])]
+        self._waiting = [self._none]
 
     def _tables(self, run: Path, *, stack: ExitStack) -> Iterator[pa.Table]:
         file = pq.ParquetFile(stack.enter_context(open_unfollowed(run, "rb")), pre_buffer=False)

@@ -127,7 +127,7 @@ class JobRun(Generic[T, R]):
 
     def _give(self, shard: _Shard, *, node: Node) -> None:
         lanes = self._team.lanes_of(node)
-        items = put(packed([self._items[place] for place in shard.places]), spool=self._spool)
+        items = put(packed(_at(self._items, shard.places)), spool=self._spool)
         self._attempts += 1
         order = Order(
             name=f"{items.sha256[:16]}-{self._attempts}",
@@ -223,3 +223,10 @@ class JobRun(Generic[T, R]):
                 self._given += 1
                 self._losses = 0
                 yield place, result
+
+
+def _at(items: Sequence[T], places: Sequence[int]) -> list[T]:
+    """Return the items at some places, which are read at once where they lie together."""
+    if isinstance(places, range) and places.step == 1:
+        return list(items[places.start : places.stop])
+    return [items[place] for place in places]

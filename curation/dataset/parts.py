@@ -168,7 +168,7 @@ def write_parts(folder: Path, rows: Iterable[pa.Table], *, part_rows: int) -> li
     Equal rows give equal bytes, however they are divided. Raises EnvironmentProblem.
     """
     blocks = -(-part_rows // BLOCK_ROWS)
-    tables = _regular(rows, size=part_rows // blocks)
+    tables = regular(rows, size=part_rows // blocks)
     parts: list[Part] = []
     try:
         folder.mkdir()
@@ -201,7 +201,7 @@ def _is_rising(ids: pa.Array) -> bool:
     return pc.all(pc.less(ids[:-1], ids[1:])).as_py() is not False
 
 
-def _regular(tables: Iterable[pa.Table], *, size: int) -> Iterator[pa.Table]:
+def regular(tables: Iterable[pa.Table], *, size: int) -> Iterator[pa.Table]:
     """Yield the same rows in tables of `size` rows, each in one piece; the last may hold fewer."""
     waiting: list[pa.Table] = []
     number = 0

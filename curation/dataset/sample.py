@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
@@ -12,6 +12,7 @@ import msgspec
 from curation.quarantine import Code, QuarantineRecord
 from curation.short_repr import short_repr
 from curation.storage.safe_id import SafeId
+from curation.storage.text_set import TextSet
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +65,7 @@ class LazyItems(Protocol):
     def ids(self) -> Iterator[str]:
         """Yield the id of each, in their order."""
 
-    def without(self, done: Container[str]) -> Sequence[Item]:
+    def without(self, done: TextSet) -> Sequence[Item]:
         """Return the items whose id is not among these."""
 
 
@@ -73,7 +74,7 @@ def ids_of(items: Sequence[Item]) -> Iterator[str]:
     return items.ids() if isinstance(items, LazyItems) else (item.id for item in items)
 
 
-def items_without(items: Sequence[Item], done: Container[str]) -> Sequence[Item]:
+def items_without(items: Sequence[Item], done: TextSet) -> Sequence[Item]:
     """Return the items whose id is not among these."""
     if isinstance(items, LazyItems):
         return items.without(done)

@@ -38,8 +38,9 @@ class Joined:
         self.notes = _class_notes(datasets)
         blocks = [len(dataset.rows.starts) - 1 for dataset in datasets]
         self._first_blocks = [0, *accumulate(blocks)]
-        ends = [0, *accumulate(map(len, datasets))]
-        self.starts = [*(end + start for end, one in zip(ends, datasets) for start in one.rows.starts[:-1]), ends[-1]]
+        self._firsts = [0, *accumulate(map(len, datasets))]
+        starts = (first + start for first, one in zip(self._firsts, datasets) for start in one.rows.starts[:-1])
+        self.starts = [*starts, self._firsts[-1]]
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -67,6 +68,14 @@ class Joined:
     def owner_of(self, block: int) -> int:
         """Return the index of the dataset of a block."""
         return bisect_right(self._first_blocks, block) - 1
+
+    def owners(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the index of the dataset of each row, by its number among all."""
+        return np.searchsorted(self._firsts, places, side="right") - 1
+
+    def places_of(self, dataset: int, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the numbers among all rows of some rows of one dataset, by their numbers in it."""
+        return places + self._firsts[dataset]
 
     def block(self, number: int, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the rows of one block, with these columns alone where they are named."""

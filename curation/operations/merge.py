@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, overload
+from typing import Any, Final, Generic, TypeVar, overload
 
 import msgspec
 import numpy as np
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from curation.dataset.chosen_rows import ChosenRows
+from curation.dataset.chosen_rows import ROWS_AT_ONCE, ChosenRows, Row
 from curation.dataset.dataset import FILE_COLUMNS, Dataset
 from curation.dataset.licenses import FILTERED, LICENSE_COLUMNS, LicenseRules, row_licenses
 from curation.dataset.manifest_files import MANIFEST
@@ -28,7 +28,9 @@ from curation.quarantine import BadRecord, Code
 from curation.storage.checksums import check_row_digest
 from curation.storage.files import link_or_copy, read_file, safe_join
 from curation.storage.safe_id import safe_id
+from curation.storage.text_set import TextSet
 
+T = TypeVar("T")
 FOLDER_NAME: Final = re.compile(r"[A-Za-z]\w*")
 """Folders that a row may name; nothing hidden, so that no row reaches lock or journal."""
 LEAK_REMEDY: Final = "give --drop-splits and split the result again, or leave one side out with --where"
@@ -64,7 +66,7 @@ def plan_merge(
         settings=settings | ({} if licenses is None else {"licenses": msgspec.to_builtins(licenses)}),
         sources=joined_sources(source for dataset in datasets for source in dataset.card.sources),
         considered=len(joined),
-        items=MergeItems(chosen, joined=joined, drop_splits=drop_splits),
+        items=MadeOfRows(chosen, partial(_items, joined=joined, drop_splits=drop_splits)),
         work=merge_sample,
         filtered=filtered,
         parents=[parent_name(dataset) for dataset in datasets],
@@ -75,50 +77,50 @@ def plan_merge(
     )
 
 
-class MergeItems(Sequence[Item]):
-    """What `merge_sample` needs for each of some rows, made when it is asked for."""
+class MadeOfRows(Sequence[T], Generic[T]):
+    """What is made of each of some rows, items or others, when it is asked for.
 
-    def __init__(self, rows: ChosenRows, *, joined: Joined, drop_splits: bool = False) -> None:
+    `make` takes some of the rows, and their places among all that there are.
+    """
+
+    def __init__(self, rows: ChosenRows, make: Callable[[list[Row], NDArray[np.int64]], list[T]]) -> None:
         self.rows = rows
-        self._joined = joined
-        self._drop_splits = drop_splits
+        self._make = make
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.rows)
 
     @overload
-    def __getitem__(self, key: int) -> Item: ...
+    def __getitem__(self, key: int) -> T: ...
     @overload
-    def __getitem__(self, key: slice) -> list[Item]: ...
-    def __getitem__(self, key: int | slice) -> Item | list[Item]:
-        """Return one item, or a list of them."""
+    def __getitem__(self, key: slice) -> list[T]: ...
+    def __getitem__(self, key: int | slice) -> T | list[T]:
+        """Return what is made of one row, or of several."""
         if isinstance(key, slice):
-            places = self.rows.places[key].tolist()
-            return [self._item(row, place=place) for row, place in zip(self.rows[key], places, strict=True)]
-        return self._item(self.rows[key], place=int(self.rows.places[key]))
+            return self._make(self.rows[key], self.rows.places[key])
+        return self._make([self.rows[key]], self.rows.places[[key]])[0]
 
-    def __iter__(self) -> Iterator[Item]:
-        """Yield the items in their order."""
-        for row, place in zip(self.rows, self.rows.places.tolist(), strict=True):
-            yield self._item(row, place=place)
+    def __iter__(self) -> Iterator[T]:
+        """Yield what is made of each, in their order."""
+        for start in range(0, len(self), ROWS_AT_ONCE):
+            yield from self[start : start + ROWS_AT_ONCE]
 
     def ids(self) -> Iterator[str]:
-        """Yield the id of each, in their order."""
+        """Yield the id of each row, in their order."""
         return self.rows.column("id")
 
-    def without(self, done: Container[str]) -> Sequence[Item]:
-        """Return the items whose id is not among these."""
-        if not done:
-            return self
-        is_left = np.fromiter((id_ not in done for id_ in self.ids()), dtype=np.bool_, count=len(self))
-        rows = ChosenRows(self.rows.rows, self.rows.places[is_left])
-        return MergeItems(rows, joined=self._joined, drop_splits=self._drop_splits)
+    def without(self, done: TextSet) -> MadeOfRows[T]:
+        """Return what is made of rows whose id is not among these."""
+        return MadeOfRows(self.rows.without(done), self._make)
 
-    def _item(self, row: dict[str, Any], *, place: int) -> Item:
-        owner = self._joined.owner_of(bisect_right(self._joined.starts, place) - 1)
-        kept = row | {"split": None} if self._drop_splits else row
-        return _item(kept, dataset=self._joined.datasets[owner], prefix=self._joined.prefixes[owner])
+
+def _items(rows: list[Row], places: NDArray[np.int64], *, joined: Joined, drop_splits: bool) -> list[Item]:
+    without = {"split": None} if drop_splits else {}
+    return [
+        item_of(row | without, dataset=joined.datasets[owner], prefix=joined.prefixes[owner])
+        for row, owner in zip(rows, joined.owners(places).tolist(), strict=True)
+    ]
 
 
 def merge_sample(item: Item, folder: Path) -> Outcome:
@@ -150,7 +152,7 @@ def merge_sample(item: Item, folder: Path) -> Outcome:
 def merge_item(row: dict[str, Any], *, joined: Joined, datasets: Sequence[Dataset], prefixes: Sequence[str]) -> Item:
     """Return what `merge_sample` needs for one row of the joined table."""
     index = joined.owner[row["id"]]
-    return _item(row, dataset=datasets[index], prefix=prefixes[index])
+    return item_of(row, dataset=datasets[index], prefix=prefixes[index])
 
 
 def named_folders(table: pa.Table) -> tuple[str, ...]:
@@ -170,7 +172,8 @@ def folders_of(tables: Iterable[pa.Table]) -> tuple[str, ...]:
     return tuple(sorted({"images", *(name for name in folders if FOLDER_NAME.fullmatch(name))}))
 
 
-def _item(row: dict[str, Any], *, dataset: Dataset, prefix: str) -> Item:
+def item_of(row: Row, *, dataset: Dataset, prefix: str) -> Item:
+    """Return what `merge_sample` needs for a row of a dataset, its id behind the prefix."""
     origin = dataset.folder.resolve()
     payload = {"folder": str(origin), "prefix": prefix, "row": row}
     return Item(id=row["id"], payload=payload, file=str(origin / str(row["image"])))
@@ -226,12 +229,12 @@ def _selected(
         texts = (one for table in ChosenRows(joined, asked).batches(LICENSE_COLUMNS) for one in row_licenses(table))
         is_allowed = np.fromiter(map(licenses.allow_all, texts), dtype=np.bool_, count=len(asked))
         allowed = asked[is_allowed]
-    kept = _by_id(joined, places=allowed)[:limit]
+    kept = by_id(joined, places=allowed)[:limit]
     counts = {"query": len(joined) - len(asked), FILTERED: len(asked) - len(allowed), "limit": len(allowed) - len(kept)}
     return ChosenRows(joined, kept), {reason: number for reason, number in counts.items() if number}
 
 
-def _by_id(joined: Joined, *, places: NDArray[np.int64]) -> NDArray[np.int64]:
+def by_id(joined: Joined, *, places: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the places of rows in the order of their ids; those of one dataset are."""
     if len(joined.datasets) == 1:
         return places

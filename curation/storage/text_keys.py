@@ -19,6 +19,31 @@ def keys_of(texts: Iterable[bytes]) -> Keys:
     return np.frombuffer(data, dtype=np.uint64).reshape(-1, 2)
 
 
+def by_first_half(keys: Keys) -> NDArray[np.int64]:
+    """Return the order in which `places_of` finds keys; equal ones keep their order."""
+    return np.argsort(keys[:, 0], kind="stable")
+
+
+def places_of(wanted: Keys, *, among: Keys) -> NDArray[np.int64]:
+    """Return where each key stands among others in the order of `by_first_half`, -1 where it does not.
+
+    >>> keys = keys_of([b"a", b"b"])
+    >>> places_of(keys_of([b"b", b"c"]), among=keys[by_first_half(keys)]).tolist() in ([0, -1], [1, -1])
+    True
+    """
+    places = np.searchsorted(among[:, 0], wanted[:, 0])
+    found = np.full(len(wanted), -1, dtype=np.int64)
+    while True:  # nearly always once: keys whose first halves are equal stand one behind the other
+        is_open = (places < len(among)) & (found < 0)
+        is_open[is_open] = among[places[is_open], 0] == wanted[is_open, 0]
+        if not is_open.any():
+            return found
+        is_same = is_open.copy()
+        is_same[is_open] = among[places[is_open], 1] == wanted[is_open, 1]
+        found[is_same] = places[is_same]
+        places[is_open] += 1
+
+
 def in_order(keys: Keys) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return the order that brings equal keys together, and which of them, in it, equal the one before.
 

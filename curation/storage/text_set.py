@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from curation.storage.text_keys import Keys, keys_of
+from curation.storage.text_keys import Keys, by_first_half, keys_of, places_of
 
 FEW: Final = 1 << 17
 """So many texts are held as they are, some 15 MB; of more, and of more than an eighth of all, the keys alone are."""
@@ -51,7 +51,7 @@ class TextSet:
                 self._recent.add(text)
         if len(self._recent) >= max(FEW, len(self._keys) // 8):
             keys = np.concatenate([self._keys, keys_of(map(_bytes, self._recent))])
-            self._keys, self._recent = keys[np.argsort(keys[:, 0], kind="stable")], set()
+            self._keys, self._recent = keys[by_first_half(keys)], set()
         return is_new
 
     def known(self, texts: Sequence[str]) -> list[bool]:
@@ -62,16 +62,7 @@ class TextSet:
         """Tell of each text whether its key is held."""
         if not len(self._keys):
             return [False] * len(texts)
-        wanted = keys_of(map(_bytes, texts))
-        places = np.searchsorted(self._keys[:, 0], wanted[:, 0])
-        is_held = np.zeros(len(wanted), np.bool_)
-        while True:  # nearly always once: keys whose first halves are equal stand one behind the other
-            is_open = (places < len(self._keys)) & ~is_held
-            is_open[is_open] = self._keys[places[is_open], 0] == wanted[is_open, 0]
-            if not is_open.any():
-                return list(is_held.tolist())
-            is_held[is_open] = self._keys[places[is_open], 1] == wanted[is_open, 1]
-            places[is_open] += 1
+        return list((places_of(keys_of(map(_bytes, texts)), among=self._keys) >= 0).tolist())
 
 
 def _bytes(text: str) -> bytes:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
@@ -44,6 +45,7 @@ def installed(wanted: list[str]) -> dict[str, Distribution]:
             try:
                 found[name] = distribution(name)
             except PackageNotFoundError:
+                print(f"not installed, and not weighed: {name}", file=sys.stderr)
                 continue
             inner = [Requirement(text) for text in found[name].requires or []]
             waiting += [each for each in inner if each.marker is None or each.marker.evaluate({"extra": extra})]

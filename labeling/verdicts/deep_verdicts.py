@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from curation.images.pixels import Mask
 from labeling.verdicts.calibration import calibrated
@@ -52,29 +55,53 @@ def hear(label: Mask, *, witnesses: Witnesses, other: Mask | None, number: int) 
     )
 
 
-def deepened(
-    judgements: Mapping[str, Mapping[str, Any]], *, heard_of: Mapping[str, Heard]
-) -> tuple[dict[str, dict[str, Any]], float | None]:
-    """Return judgements with the doubt, probability, kind and verdict of witnesses, and the share of wrong labels.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Weighed:
+    """What witnesses say of labels, by number: `doubt` (n,), NaN where they say nothing, and `kind`; the `probability`
+    (n,) that each is wrong, and the `share` of wrong ones, both None where too few labels were heard."""
 
-    The probability is calibrated on the planted errors; where these are too few nothing is changed but the doubt, and
-    the share is None.
+    doubt: NDArray[np.float64]
+    kind: Sequence[str]
+    probability: NDArray[np.float64] | None
+    share: float | None
+
+
+def weigh(answers: Iterable[Heard | None]) -> Weighed:
+    """Return what is said of labels, and how probable it is that each is wrong, calibrated on the planted errors."""
+    doubts, kinds, planted = array("d"), list[str](), array("d")
+    for answer in answers:
+        doubts.append(math.nan if answer is None else answer.doubt)
+        kinds.append("" if answer is None else answer.kind)
+        if answer is not None and answer.planted is not None:
+            planted.append(answer.planted)
+    doubt = np.array(doubts, dtype=np.float64)
+    is_heard = ~np.isnan(doubt)
+    found = calibrated(doubt[is_heard], planted=np.array(planted, dtype=np.float64))
+    if found is None:
+        return Weighed(doubt=doubt, kind=kinds, probability=None, share=None)
+    probability = np.full(len(doubt), np.nan)
+    probability[is_heard] = found.probability
+    return Weighed(doubt=doubt, kind=kinds, probability=probability, share=found.share)
+
+
+def deepened(judgement: Mapping[str, Any], *, number: int, weighed: Weighed) -> dict[str, Any]:
+    """Return the judgement of a label with the doubt, probability, kind and verdict of witnesses; `number` is that
+    among the labels which they weighed.
+
+    Where they say nothing it stays as it is; where there is no probability nothing is changed but the doubt.
     """
-    ids = list(heard_of)
-    doubts = np.array([heard_of[id_].doubt for id_ in ids])
-    found = calibrated(doubts, planted=np.array([one.planted for one in heard_of.values() if one.planted is not None]))
-    told = {id_: dict(judgement) for id_, judgement in judgements.items()}
-    for number, id_ in enumerate(ids):
-        told[id_]["label_doubt"] = heard_of[id_].doubt
-        if found is None:
-            continue
-        probability = float(found.probability[number])
-        told[id_][PROBABILITY] = probability
-        if probability >= LIKELY:
-            told[id_] |= {"verdict": "label_error", KIND: heard_of[id_].kind}
-        elif told[id_]["verdict"] == "label_error":
-            told[id_]["verdict"] = "ambiguous"
-    return told, None if found is None else found.share
+    told = dict(judgement)
+    if math.isnan(weighed.doubt[number]):
+        return told
+    told["label_doubt"] = float(weighed.doubt[number])
+    if weighed.probability is None:
+        return told
+    told[PROBABILITY] = float(weighed.probability[number])
+    if told[PROBABILITY] >= LIKELY:
+        told |= {"verdict": "label_error", KIND: weighed.kind[number]}
+    elif told["verdict"] == "label_error":
+        told["verdict"] = "ambiguous"
+    return told
 
 
 def planted_at(number: int, *, of: int) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,15 +11,21 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from curation.dataset.dataset import Dataset, of_ids
-from curation.dataset.rows import blocks_of
+from curation.dataset.chosen_rows import ChosenRows, Row
+from curation.dataset.dataset import FILE_COLUMNS, Dataset
+from curation.dataset.rows import Rows
 from curation.dataset.sample import COLUMNS, Item, Outcome, Plan
 from curation.operations.join import Joined
-from curation.operations.merge import joined_sources, merge_item, merge_sample, named_folders, parent_name
+from curation.operations.merge import MadeOfRows, folders_of, item_of, joined_sources, merge_sample, parent_name
 from curation.quarantine import QuarantineRecord
-from curation.storage.files import link_or_copy, make_folder, read_file, write_durable
+from curation.storage.files import link_or_copy, make_folder
+from curation.storage.open_unfollowed import open_unfollowed
+from curation.storage.streamed_file import streamed_file
+from curation.storage.text_set import TextSet
 from models.data.class_maps import PREDICTED_CLASSES
 from models.evaluation.score_table import PREDICTIONS, SCORED_VERSION, SCORES
 
@@ -29,14 +37,16 @@ NOT_HARD: Final = "not_hard"
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Mined:
-    """What mining found: all scores, the ids of the hard cases (the worst first), what is broken or was left out.
+    """What mining found: all scores, and the places of their rows among the joined ones; the numbers of the scores of
+    the hard cases, the worst first; what is broken or was left out.
 
     `notes` are for the card. `staging` holds `scores.parquet` and `predictions/`; of a model that names classes also
     `predicted_classes/`.
     """
 
-    scores: pa.Table
-    hard: Sequence[str]
+    scores: Rows
+    places: NDArray[np.int64]
+    hard: NDArray[np.int64]
     broken: Sequence[QuarantineRecord]
     remarks: Sequence[QuarantineRecord]
     filtered: Mapping[str, int]
@@ -56,22 +66,27 @@ class Origin:
 
 def plan_hard_cases(origin: Origin, *, mined: Mined, settings: Mapping[str, Any], notes: Mapping[str, Any]) -> Plan:
     """Plan the dataset of hard cases; its samples name the dataset and the id that they come from."""
-    scores = {row["id"]: row for row in mined.scores.to_pylist()}
-    ranks = {id_: rank for rank, id_ in enumerate(mined.hard, start=1)}
-    kept = pa.concat_tables([of_ids(table, ranks) for table in blocks_of(origin.joined)])
-    filtered = dict(mined.filtered) | {NOT_HARD: len(scores) - len(ranks)}
+    order = np.argsort(mined.hard)  # their scores, and so their rows, are then in the order of ids
+    numbers = mined.hard[order]
+    rows = ChosenRows(origin.joined, mined.places[numbers])
+    filtered = dict(mined.filtered) | {NOT_HARD: len(mined.places) - len(numbers)}
     manifests = [dataset.card.manifest_sha256[:16] for dataset in origin.datasets]
-    mapped = frozenset(path.stem for path in (mined.staging / PREDICTED_CLASSES).glob("*.png"))
-    earlier = [name for name in (PREDICTION, PREDICTED_CLASSES) if name in kept.column_names]
+    mapped = TextSet(path.stem for path in (mined.staging / PREDICTED_CLASSES).glob("*.png"))
+    cases = _Cases(
+        origin=origin,
+        places=rows.places,
+        in_order=np.argsort(rows.places),
+        scores=ChosenRows(mined.scores, numbers),
+        ranks=order + 1,
+        mapped=mapped,
+    )
+    own = [name for name in FILE_COLUMNS if name not in (PREDICTION, PREDICTED_CLASSES)]  # not those of an earlier one
     return Plan(
         command="mine",
         settings={**settings, "manifests": manifests},
         sources=joined_sources(source for dataset in origin.datasets for source in dataset.card.sources),
         considered=len(origin.joined),
-        items=[
-            _item(row, origin=origin, score=scores[row["id"]], rank=ranks[row["id"]], mapped=mapped)
-            for row in kept.to_pylist()
-        ],
+        items=MadeOfRows(rows, cases.items),
         work=mine_sample,
         filtered={reason: number for reason, number in filtered.items() if number},
         quarantined=mined.broken,
@@ -79,8 +94,9 @@ def plan_hard_cases(origin: Origin, *, mined: Mined, settings: Mapping[str, Any]
         notes={**origin.joined.notes, **notes},
         parents=[parent_name(dataset) for dataset in origin.datasets],
         inputs=[dataset.folder for dataset in origin.datasets],
-        folders=named_folders(kept.drop_columns(earlier)),
-        columns=_column_types(origin, scores=mined.scores) | ({PREDICTED_CLASSES: pa.string()} if mapped else {}),
+        folders=folders_of(rows.batches(own)),
+        columns=_column_types(origin, scores=mined.scores.schema)
+        | ({PREDICTED_CLASSES: pa.string()} if mapped else {}),
         finish=partial(place_findings, mined.staging),
     )
 
@@ -99,29 +115,51 @@ def place_findings(staging: Path, out: Path) -> None:
         if not (staging / name).exists():
             continue
         make_folder(out / name, below=out)
-        for path in sorted((staging / name).iterdir()):
-            link_or_copy(path, out / name / path.name)
-    write_durable(out / SCORES, read_file(staging / SCORES))
+        with os.scandir(staging / name) as entries:
+            for entry in entries:
+                link_or_copy(staging / name / entry.name, out / name / entry.name)
+    with streamed_file(out / SCORES) as stream, open_unfollowed(staging / SCORES, "rb") as scores:
+        shutil.copyfileobj(scores, stream)
 
 
-def _item(row: dict[str, Any], *, origin: Origin, score: Mapping[str, Any], rank: int, mapped: frozenset[str]) -> Item:
-    index = origin.joined.owner[row["id"]]
-    found = {name: value for name, value in score.items() if name not in ROW_COLUMNS}
-    found |= {
-        RANK: rank,
-        SCORED_VERSION: score["label_version"],
-        MINED_FROM: parent_name(origin.datasets[index]),
-        MINED_ID: row["id"].removeprefix(origin.prefixes[index]),
-        PREDICTION: f"{PREDICTIONS}/{row['id']}.png" if score["is_finite"] else None,
-    } | ({PREDICTED_CLASSES: f"{PREDICTED_CLASSES}/{row['id']}.png"} if row["id"] in mapped else {})
-    # what an earlier mining found is no longer true
-    kept = {name: value for name, value in row.items() if name not in found and name != PREDICTED_CLASSES}
-    item = merge_item(kept, joined=origin.joined, datasets=origin.datasets, prefixes=origin.prefixes)
-    return Item(id=item.id, payload={**item.payload, "found": found}, file=item.file)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Cases:
+    """The places of the rows of the hard cases, and in the same order their scores and ranks; `in_order` sorts the
+    places, `mapped` are ids with class maps."""
+
+    origin: Origin
+    places: NDArray[np.int64]
+    in_order: NDArray[np.int64]
+    scores: ChosenRows
+    ranks: NDArray[np.int64]
+    mapped: TextSet
+
+    def items(self, rows: list[Row], places: NDArray[np.int64]) -> list[Item]:
+        """Return the items of some of the rows, which lie at these places among all."""
+        at = self.in_order[np.searchsorted(self.places, places, sorter=self.in_order)]
+        owners = self.origin.joined.owners(places).tolist()
+        found = zip(rows, owners, self.scores.at(at), self.ranks[at].tolist(), strict=True)
+        return [self._item(row, owner=owner, score=score, rank=rank) for row, owner, score, rank in found]
+
+    def _item(self, row: Row, *, owner: int, score: Mapping[str, Any], rank: int) -> Item:
+        assert row["id"] == score["id"], "scores are in the order of their rows"
+        dataset, prefix = self.origin.datasets[owner], self.origin.prefixes[owner]
+        found = {name: value for name, value in score.items() if name not in ROW_COLUMNS}
+        found |= {
+            RANK: rank,
+            SCORED_VERSION: score["label_version"],
+            MINED_FROM: parent_name(dataset),
+            MINED_ID: row["id"].removeprefix(prefix),
+            PREDICTION: f"{PREDICTIONS}/{row['id']}.png" if score["is_finite"] else None,
+        } | ({PREDICTED_CLASSES: f"{PREDICTED_CLASSES}/{row['id']}.png"} if row["id"] in self.mapped else {})
+        # what an earlier mining found is no longer true
+        kept = {name: value for name, value in row.items() if name not in found and name != PREDICTED_CLASSES}
+        item = item_of(kept, dataset=dataset, prefix=prefix)
+        return Item(id=item.id, payload={**item.payload, "found": found}, file=item.file)
 
 
-def _column_types(origin: Origin, *, scores: pa.Table) -> dict[str, pa.DataType]:
-    found = {field.name: field.type for field in scores.schema if field.name not in ROW_COLUMNS}
+def _column_types(origin: Origin, *, scores: pa.Schema) -> dict[str, pa.DataType]:
+    found = {field.name: field.type for field in scores if field.name not in ROW_COLUMNS}
     own = {RANK: pa.int32(), SCORED_VERSION: pa.int32()}
     own |= {MINED_FROM: pa.string(), MINED_ID: pa.string(), PREDICTION: pa.string()}
     return {**origin.joined.columns, **found, **own}

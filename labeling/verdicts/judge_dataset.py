@@ -6,34 +6,44 @@ gathered from their stored predictions afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import cv2
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from curation.dataset.chosen_rows import ChosenRows
+from curation.dataset.rows import blocks_of
 from curation.images.pixels import Gray, Image, Mask, decode_gray, decode_image
 from curation.labels.masks import mask_of
 from curation.quarantine import BadRecord
+from curation.sequences import batched
 from curation.storage.files import read_file, safe_join
-from labeling.verdicts.deep_verdicts import DEEP_COLUMNS, Heard, deepened, hear, planted_at
+from labeling.verdicts.deep_verdicts import DEEP_COLUMNS, Heard, Weighed, deepened, hear, planted_at, weigh
 from labeling.verdicts.evidence import Evidence, evidence_of
 from labeling.verdicts.outline_support import outline_support
 from labeling.verdicts.verdict import CONTRADICTED, label_doubt, verdict
 from labeling.verdicts.witnesses import witnesses_of
 from models.data.truth import Truth, has_truth, read_truth
-from models.evaluation.score_dataset import DatasetScores, Part
 from models.evaluation.score_files import Observed, Row
-from models.evaluation.score_table import PREDICTIONS, write_scores
+from models.evaluation.score_table import PREDICTIONS, StoredScores, write_scores
 from models.metrics.disagreement import disagreement
 from models.metrics.summary import HARD_BELOW
 
 Views: TypeAlias = Callable[[str], Path]
 """Gives the file with another prediction for the sample of an id; it may be absent."""
+Samples: TypeAlias = Sequence[tuple[Path, Row]]
+"""The samples that were scored: the folder of the dataset, and the row."""
+AT_ONCE: Final = 4096
+"""Samples that are judged before the next are read."""
+OBSERVED: Final = ("contradicted", "interior_error")
+"""What `observe_alone` gives."""
 COLUMNS: Final = {
     "contradicted": pa.float64(),
     "interior_error": pa.float64(),
@@ -48,58 +58,43 @@ COLUMNS: Final = {
 def observe_alone(prediction: Gray, truth: Truth) -> Observed:
     """Return what a stored prediction by itself says about a label."""
     found = evidence_of(prediction, others=[], truth=truth.mask, valid=truth.valid)
-    return {"contradicted": found.contradicted, "interior_error": found.interior_error}
+    return dict(zip(OBSERVED, (found.contradicted, found.interior_error), strict=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Judged:
+    """The scores with verdicts, and with a teacher the share of wrong labels, where it can be told."""
+
+    scores: StoredScores
+    wrong_share: float | None
 
 
 def judged(
-    found: DatasetScores,
+    scores: StoredScores,
     *,
-    parts: Sequence[Part],
+    samples: Samples,
     views: Sequence[Views],
     staging: Path,
     workers: int,
     teacher: Views | None = None,
 ) -> Judged:
-    """Return the table of scores with evidence and verdict for each labelled sample, and write it to `staging`.
+    """Write the scores with evidence and verdict for each labelled sample to `staging`; `samples` are in their order.
 
     With a `teacher`, one of the views, verdicts are deeper; see `deep_verdicts`.
 
     Predictions lie in `staging/predictions`, others where `views` say. Without views, what was observed while scoring
     is the evidence. Of a sample without a label, views tell how far the predictions are from each other.
     """
-    scores = {row["id"]: row for row in found.table.to_pylist()}
-    observed = {} if views else found.observed
-    tasks = [
-        _Task(
-            row=row,
-            folder=part.place.dataset,
-            score=scores[row["id"]],
-            prediction=staging / PREDICTIONS / f"{row['id']}.png",
-            observed=observed.get(row["id"]),
-        )
-        for part in parts
-        for row in part.rows
-        if row["id"] in scores and (has_truth(row) or views)
-    ]
+    assert len(samples) == len(scores), "there is a sample for each score"
+    rows = ChosenRows(scores, np.arange(len(scores)))
+    tasks = _Tasks(scores=rows, samples=samples, staging=staging, with_observed=not views)
     with ThreadPoolExecutor(max(1, workers), thread_name_prefix="judge") as pool:
-        judgements = pool.map(lambda task: _judge(task, views=views), tasks)
-        verdicts = dict(zip((task.row["id"] for task in tasks), judgements, strict=True))
-        share: float | None = None
+        deep = None
         if teacher is not None:
-            verdicts, share = deepened(verdicts, heard_of=_heard(tasks, views=[teacher, *views], pool=pool))
-    table, ids = found.table, found.table["id"].to_pylist()
-    for name, kind in (COLUMNS if teacher is None else COLUMNS | DEEP_COLUMNS).items():
-        table = table.append_column(name, pa.array([verdicts.get(id_, {}).get(name) for id_ in ids], kind))
-    write_scores(staging, table=table)
-    return Judged(table=table, wrong_share=share)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Judged:
-    """The table of scores with verdicts, and with a teacher the share of wrong labels, where it can be told."""
-
-    table: pa.Table
-    wrong_share: float | None
+            asked = _asked(scores, samples=samples)
+            deep = asked, weigh(_heard(tasks, asked=asked, views=[teacher, *views], pool=pool))
+        stored = write_scores(staging, tables=_judgements(tasks, views=views, pool=pool, deep=deep))
+    return Judged(scores=stored, wrong_share=None if deep is None else deep[1].share)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -107,8 +102,76 @@ class _Task:
     row: Row
     folder: Path
     score: Mapping[str, Any]
-    prediction: Path
+    staging: Path
     observed: Observed | None
+    needs_files: bool
+
+    @property
+    def prediction(self) -> Path:
+        """Where the prediction lies that was scored."""
+        return self.staging / PREDICTIONS / f"{self.score['id']}.png"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Tasks:
+    """What is to be judged, by the number of its score; each is read when it is asked for."""
+
+    scores: ChosenRows
+    samples: Samples
+    staging: Path
+    with_observed: bool
+
+    def blocks(self) -> Iterator[tuple[pa.Table, list[_Task]]]:
+        """Yield scores and the tasks that go with them, some at a time, at least once."""
+        for start, table in zip(self.scores.rows.starts, blocks_of(self.scores.rows)):
+            for first in range(0, max(1, table.num_rows), AT_ONCE):
+                some = table.slice(first, AT_ONCE)
+                samples = self.samples[start + first : start + first + some.num_rows]
+                yield some, [self._task(*pair) for pair in zip(some.to_pylist(), samples, strict=True)]
+
+    def some(self, numbers: Sequence[int]) -> list[_Task]:
+        """Return the tasks of these numbers."""
+        scores = self.scores.at(np.asarray(numbers, dtype=np.int64))
+        return [self._task(score, self.samples[number]) for score, number in zip(scores, numbers, strict=True)]
+
+    def _task(self, score: Mapping[str, Any], sample: tuple[Path, Row]) -> _Task:
+        folder, row = sample
+        assert row["id"] == score["id"], "samples are in the order of their scores"
+        observed = {name: score.get(name) for name in OBSERVED}
+        is_known = self.with_observed and None not in observed.values()
+        return _Task(
+            row=row,
+            folder=folder,
+            score=score,
+            staging=self.staging,
+            observed=observed if is_known else None,
+            needs_files=not is_known and not (self.with_observed and not has_truth(row)),
+        )
+
+
+def _judgements(
+    tasks: _Tasks,
+    *,
+    views: Sequence[Views],
+    pool: ThreadPoolExecutor,
+    deep: tuple[NDArray[np.int64], Weighed] | None,
+) -> Iterator[pa.Table]:
+    """Yield the scores with what is found; `deep` are the numbers of the labels that witnesses weighed, and what they
+    say."""
+    columns, number = COLUMNS if deep is None else COLUMNS | DEEP_COLUMNS, 0
+    for table, some in tasks.blocks():
+        run = pool.map if any(task.needs_files for task in some) else map  # threads would only cost time
+        found = list(run(partial(_judge, views=views), some))
+        if deep is not None:
+            first, last = np.searchsorted(deep[0], (number, number + len(some)))
+            for at in range(first, last):
+                one = deep[0][at] - number
+                found[one] = deepened(found[one], number=at, weighed=deep[1])
+        number += len(some)
+        table = table.drop_columns([name for name in columns if name in table.column_names])
+        for name, kind in columns.items():
+            table = table.append_column(name, pa.array([one.get(name) for one in found], kind))
+        yield table
 
 
 def _judge(task: _Task, *, views: Sequence[Views]) -> dict[str, Any]:
@@ -157,24 +220,33 @@ def _gathered(task: _Task, *, views: Sequence[Views]) -> Evidence:
     return replace(found, outline_support=_support(task, mask=truth.mask))
 
 
-def _heard(tasks: Sequence[_Task], *, views: Sequence[Views], pool: ThreadPoolExecutor) -> dict[str, Heard]:
-    """Return what all predictions, the first view first, say of the labels of samples that show somebody."""
-    asked = [task for task in tasks if task.row["mask"] is not None and task.score["is_finite"]]
+def _asked(scores: StoredScores, *, samples: Samples) -> NDArray[np.int64]:
+    """Return the numbers of the samples that show somebody by their label, and have a prediction."""
+    is_finite = np.concatenate([table["is_finite"].to_numpy() for table in blocks_of(scores, ["is_finite"])])
+    has_mask = np.fromiter((row["mask"] is not None for _, row in samples), dtype=np.bool_, count=len(samples))
+    return np.flatnonzero(is_finite & has_mask)
 
-    def one(number: int) -> Heard | None:
-        task = asked[number]
-        image = _image(task)
-        if image is None:
-            return None
-        files = list(dict.fromkeys(_others(task, views=views)))
-        truth = read_truth(task.row, folder=task.folder, with_alpha=False)
-        around = witnesses_of(image, predictions=[_read(path) for path in (*files, task.prediction)], valid=truth.valid)
-        is_planted = planted_at(number, of=len(asked))
-        other = _label(asked[(number + len(asked) // 2) % len(asked)]) if is_planted else None
-        return hear(truth.mask, witnesses=around, other=other, number=number)
 
-    answers = zip(asked, pool.map(one, range(len(asked))), strict=True)
-    return {task.row["id"]: answer for task, answer in answers if answer is not None}
+def _heard(
+    tasks: _Tasks, *, asked: NDArray[np.int64], views: Sequence[Views], pool: ThreadPoolExecutor
+) -> Iterator[Heard | None]:
+    """Yield what all predictions, the first view first, say of the label of each sample that is asked for."""
+    for numbers in batched(range(len(asked)), size=AT_ONCE):
+        some = tasks.some(asked[numbers].tolist())
+        planted = [number for number in numbers if planted_at(number, of=len(asked))]
+        others = tasks.some(asked[[(number + len(asked) // 2) % len(asked) for number in planted]].tolist())
+        other = dict(zip(planted, others, strict=True))
+        yield from pool.map(partial(_hear, views=views), some, numbers, map(other.get, numbers))
+
+
+def _hear(task: _Task, number: int, other: _Task | None, *, views: Sequence[Views]) -> Heard | None:
+    image = _image(task)
+    if image is None:
+        return None
+    files = list(dict.fromkeys(_others(task, views=views)))
+    truth = read_truth(task.row, folder=task.folder, with_alpha=False)
+    around = witnesses_of(image, predictions=[_read(path) for path in (*files, task.prediction)], valid=truth.valid)
+    return hear(truth.mask, witnesses=around, other=None if other is None else _label(other), number=number)
 
 
 def _label(task: _Task) -> Mask:

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from curation.building.build_dataset import quarantine_limit
+from curation.building.sorted_rows import SortedRows
 from curation.dataset.card import QUARANTINE
+from curation.dataset.chosen_rows import rows_with, rows_without
 from curation.dataset.manifest_files import quarantine_lines
 from curation.errors import InputRefused
+from curation.quarantine import QuarantineRecord
+from curation.sequences import batched
 from curation.storage.files import make_folder, write_durable
 from curation.storage.journal import Journal
-from models.evaluation.score_files import Observed, Precision, PredictFiles, Row, ScoredImage, ScoringPlace, score_rows
-from models.evaluation.score_table import PREDICTIONS, table_of_scores, write_scores
+from curation.storage.text_numbers import TextNumbers
+from curation.storage.text_set import TextSet
+from models.evaluation.score_files import Precision, PredictFiles, Row, ScoredImage, ScoringPlace, score_rows
+from models.evaluation.score_table import (
+    PREDICTIONS,
+    SCORES_SCHEMA,
+    Score,
+    StoredScores,
+    table_of_scores,
+    write_scores,
+)
 
 MARGIN: Final = 0.08
 """How far from the limit the mIoU of a fast engine may lie and still be on the wrong side. From fp32 to bfloat16 it
@@ -27,6 +43,9 @@ moved by 0.004 on average, and by 0.062 at most, in 400 predictions of two netwo
 COCO images, which had no part in the choice, it moved by 0.036 at most. This is measured, not proven: no margin is."""
 SAFETY: Final = 2.0
 """The margin grows to this many times the largest change that the rechecks show, for networks that round worse."""
+
+AT_ONCE: Final = 8192
+"""Samples whose scores are in memory as such; the others are rows of a table."""
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Told how many predictions are done, of how many; those that are made again in fp32 come on top."""
@@ -58,15 +77,17 @@ class Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DatasetScores:
-    """The scores of a dataset as in `scores.parquet`; broken samples by code, and the `margin` of the recheck.
+    """The scores of a dataset as in `scores.parquet`, what the places observed as columns behind them; broken samples
+    by code, and the `margin` of the recheck."""
 
-    `observed` holds what the places observed, by id.
-    """
-
-    table: pa.Table
+    scores: StoredScores
     quarantined: dict[str, int]
     margin: float | None
-    observed: dict[str, Observed]
+
+    @property
+    def table(self) -> pa.Table:
+        """All scores in memory."""
+        return self.scores.whole()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -122,7 +143,7 @@ class _Pass:
         journal, report = self.journal, self.options.progress
         allowed = quarantine_limit(self.options.max_quarantine, considered=len(rows))
         broken = [scored for scored in journal.outcomes() if scored.score is None]
-        todo = [row for row in rows if row["id"] not in journal.done]
+        todo = rows_without(rows, journal.done)
         scored_images = score_rows(
             todo, place=self.place, predict=self.predict, precision=precision, workers=self.options.workers
         )
@@ -141,53 +162,93 @@ class _Pass:
 
 def _recheck(rows: Sequence[Row], *, first: Journal[ScoredImage], second: _Pass, limit: float) -> float:
     """Predict again in fp32 what comes near the limit, or is not finite; give the margin that was needed."""
-    fast = {
-        scored.id: scored.score.miou
-        for scored in first.outcomes()
-        if scored.score is not None and (scored.score.miou is not None or not scored.score.is_finite)
-    }
+    fast = TextNumbers(
+        (scored.id, _known_miou(scored.score)) for scored in first.outcomes() if scored.score is not None
+    )
     margin = MARGIN
     while True:
-        near = {name for name, miou in fast.items() if miou is None or abs(miou - limit) <= margin}
-        if second.journal.done >= near:
+        near = rows_with(rows, partial(_are_near, fast=fast, limit=limit, margin=margin))
+        if not rows_without(near, second.journal.done):
             return margin
-        second.run([row for row in rows if row["id"] in near], precision="fp32", before=len(rows))
-        changes = [
-            abs(before - scored.score.miou)
-            for scored in second.journal.outcomes()
-            if scored.score is not None and scored.score.miou is not None and (before := fast[scored.id]) is not None
-        ]
-        margin = max(margin, SAFETY * max(changes, default=0.0))
+        second.run(near, precision="fp32", before=len(rows))
+        margin = max(margin, SAFETY * _largest_change(fast, second=second.journal))
+
+
+def _are_near(ids: Sequence[str], *, fast: TextNumbers, limit: float, margin: float) -> list[bool]:
+    """Tell which samples are near the limit, or were predicted, but as something that is not finite."""
+    is_near = ~(np.abs(fast.of(ids, unknown=np.inf) - limit) > margin)
+    return list(is_near.tolist())
+
+
+def _known_miou(score: Score) -> float:
+    """Return the mIoU: NaN where a prediction is not finite, infinite where there is no label."""
+    if score.miou is not None:
+        return score.miou
+    return np.inf if score.is_finite else np.nan
+
+
+def _largest_change(fast: TextNumbers, *, second: Journal[ScoredImage]) -> float:
+    largest = 0.0
+    again = ((scored.id, _known_miou(scored.score)) for scored in second.outcomes() if scored.score is not None)
+    for some in batched(again, size=AT_ONCE):
+        changes = np.abs(fast.of([id_ for id_, _ in some], unknown=np.nan) - [miou for _, miou in some])
+        largest = float(np.max(changes[np.isfinite(changes)], initial=largest))
+    return largest
 
 
 def _publish(
     out: Path, *, journals: Sequence[tuple[Journal[ScoredImage], Journal[ScoredImage]]], margin: float | None
 ) -> DatasetScores:
-    again = {scored.id: scored for _, second in journals for scored in second.outcomes()}
-    final = [again.get(scored.id, scored) for first, _ in journals for scored in first.outcomes()]
-    scores = [
-        msgspec.structs.replace(scored.score, rechecked=scored.id in again)
-        for scored in final
-        if scored.score is not None
-    ]
+    rows = SortedRows(journals[0][0].path.with_name("rows"), schema=SCORES_SCHEMA)
+    names, records, broken = TextSet(), list[QuarantineRecord](), Counter[str]()
+    try:
+        for some in _settled(journals):
+            records += [record for scored, _ in some for record in scored.records]
+            broken.update(str(scored.records[0].code) for scored, _ in some if scored.score is None)
+            rows.add(_table_of(some))
+            names.add_all([f"{one.id}.png" for one, _ in some if one.score is not None and one.score.is_finite])
+        _sweep(out / PREDICTIONS, kept=names)
+        del names  # not held while the rows are merged
+        stored = write_scores(out, tables=rows.blocks(types={}))
+    finally:
+        rows.close()
+    write_durable(out / QUARANTINE, quarantine_lines(records))
+    return DatasetScores(scores=stored, quarantined=dict(sorted(broken.items())), margin=margin)
+
+
+def _settled(
+    journals: Sequence[tuple[Journal[ScoredImage], Journal[ScoredImage]]],
+) -> Iterator[list[tuple[ScoredImage, bool]]]:
+    """Yield what became of each sample at last, and whether it was predicted again for that, some at a time."""
+    for first, second in journals:
+        for some in batched(second.outcomes(), size=AT_ONCE):
+            yield [(scored, True) for scored in some]
+        for some in batched(first.outcomes(), size=AT_ONCE):
+            is_old = second.done.known([scored.id for scored in some])
+            yield [(scored, False) for scored, old in zip(some, is_old, strict=True) if not old]
+
+
+def _table_of(some: Sequence[tuple[ScoredImage, bool]]) -> pa.Table:
+    """Return scores, and behind them what was observed, where something was."""
+    scores, observed = [], []
+    for scored, is_again in sorted(some, key=lambda one: one[0].id):
+        if scored.score is not None:
+            scores.append(msgspec.structs.replace(scored.score, rechecked=is_again))
+            observed.append(scored.observed or {})
     table = table_of_scores(scores)
-    _sweep(out / PREDICTIONS, kept={f"{score.id}.png" for score in scores if score.is_finite})
-    write_scores(out, table=table)
-    write_durable(out / QUARANTINE, quarantine_lines(record for scored in final for record in scored.records))
-    broken = Counter(str(scored.records[0].code) for scored in final if scored.score is None)
-    return DatasetScores(
-        table=table,
-        quarantined=dict(sorted(broken.items())),
-        margin=margin,
-        observed={scored.id: scored.observed for scored in final if scored.observed is not None},
-    )
+    for name in sorted({name for one in observed for name in one}):
+        values = [one.get(name) for one in observed]
+        table = table.append_column(name, pa.array(values, pa.float64()))
+    return table
 
 
-def _sweep(folder: Path, *, kept: set[str]) -> None:
+def _sweep(folder: Path, *, kept: TextSet) -> None:
     """Delete what no score belongs to: half-written files of a killed run, predictions that a recheck took back."""
-    for path in folder.iterdir():
-        if path.name not in kept:
-            path.unlink()
+    with os.scandir(folder) as entries:
+        for some in batched((entry.name for entry in entries), size=AT_ONCE):
+            for name, is_kept in zip(some, kept.known(some), strict=True):
+                if not is_kept:
+                    (folder / name).unlink()
 
 
 def _journal(work: Work, *, name: str) -> Journal[ScoredImage]:

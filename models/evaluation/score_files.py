@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, runt
 
 import cv2
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from curation.building.engine import R, T
+from curation.dataset.chosen_rows import column_of, rows_kept
 from curation.images.pixels import Gray, Image, Probability, decode_image, encode_gray
 from curation.matting.from_probability import trimap_of_classes
 from curation.quarantine import BadRecord, Code, QuarantineRecord
+from curation.sequences import Mapped
 from curation.storage.checksums import check_digest
 from curation.storage.files import read_file, safe_join, write_bytes
 from curation.storage.safe_id import SafeId
@@ -99,21 +103,23 @@ def score_rows(
 
     Raises what stops a run: a full disk, a model that is refused.
     """
-    sound, broken = _with_paths(rows, place=place)
+    is_sound, broken = _with_names(rows, place=place)
     yield from broken
-    if not sound:
+    rows = rows_kept(rows, is_sound) if broken else rows
+    if not rows:
         return
     if isinstance(predict, PredictsElsewhere) and predict.is_elsewhere:
         score = partial(_score_there, place=place)
-        with closing(predict.each([(path, row) for row, path in sound], then=score, precision=precision)) as scored:
-            yield from scored
+        pairs = Mapped(rows, lambda row: (place.dataset / row["image"], row))
+        with closing(predict.each(pairs, then=score, precision=precision)) as scored_there:
+            yield from scored_there
         return
-    with closing(predict([path for _, path in sound], precision=precision)) as found:
-        pairs = ((sound[prediction.index][0], prediction) for prediction in found)
+    with closing(predict(Mapped(rows, lambda row: place.dataset / row["image"]), precision=precision)) as found:
+        predicted = ((rows[prediction.index], prediction) for prediction in found)
         if workers == 0:
-            yield from (_score_one(row, prediction, place) for row, prediction in pairs)
+            yield from (_score_one(row, prediction, place) for row, prediction in predicted)
         else:
-            yield from _in_threads(pairs, place=place, workers=workers)
+            yield from _in_threads(predicted, place=place, workers=workers)
 
 
 def _in_threads(
@@ -189,15 +195,17 @@ def prediction_path(folder: Path, *, sample_id: str) -> Path:
     return safe_join(folder / PREDICTIONS, f"{sample_id}.png")
 
 
-def _with_paths(rows: Sequence[Row], *, place: ScoringPlace) -> tuple[list[tuple[Row, Path]], list[ScoredImage]]:
-    sound, broken = [], []
-    for row in rows:
+def _with_names(rows: Sequence[Row], *, place: ScoringPlace) -> tuple[NDArray[np.bool_], list[ScoredImage]]:
+    """Return which rows name files in the places where these belong, and the others, set aside."""
+    is_sound, broken = np.ones(len(rows), np.bool_), []
+    for number, (id_, image) in enumerate(zip(column_of(rows, "id"), column_of(rows, "image"), strict=True)):
         try:
-            prediction_path(place.out, sample_id=row["id"])
-            sound.append((row, safe_join(place.dataset, row["image"])))
+            prediction_path(place.out, sample_id=id_)
+            safe_join(place.dataset, image)
         except BadRecord as problem:
-            broken.append(_set_aside(problem, row=row, place=place))
-    return sound, broken
+            is_sound[number] = False
+            broken.append(_set_aside(problem, row={"id": id_, "image": image}, place=place))
+    return is_sound, broken
 
 
 def _set_aside(problem: BadRecord, *, row: Row, place: ScoringPlace) -> ScoredImage:

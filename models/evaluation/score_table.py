@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Final
 
@@ -10,12 +13,15 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from curation.dataset.dataset import Dataset
+from curation.dataset.dataset import Dataset, of_ids
+from curation.dataset.parts import BLOCK_ROWS, regular
+from curation.dataset.rows import Rows, blocks_of
 from curation.errors import InputRefused
-from curation.storage.files import write_durable
-from curation.storage.parquet import parquet_bytes, schema_of, table_in
+from curation.storage.parquet import schema_of
 from curation.storage.safe_id import SafeId, check_ids
+from curation.storage.streamed_file import streamed_file
 from models.metrics.confusion import Confusion
 from models.metrics.summary import EDGE_COLUMNS, MATTING_COLUMNS, TRIMAP_COLUMNS, ScoreColumns
 
@@ -114,25 +120,83 @@ NUMBERS: Final = (
 """The columns that a summary is made of."""
 
 
+SCORES_SCHEMA: Final = pa.schema(
+    [field.with_type(pa.int64()) if field.name in PIXELS else field for field in schema_of(Score)]
+)
+
+
 def table_of_scores(scores: Iterable[Score]) -> pa.Table:
     """Return scores as an Arrow table, sorted by id, with the same columns and types whatever the values are."""
-    rows = [msgspec.structs.asdict(score) for score in scores]
-    schema = pa.schema([field.with_type(pa.int64()) if field.name in PIXELS else field for field in schema_of(Score)])
-    return pa.Table.from_pylist(sorted(rows, key=lambda row: row["id"]), schema=schema)
+    rows = sorted(scores, key=lambda score: score.id)
+    arrays = [pa.array([getattr(row, field.name) for row in rows], field.type) for field in SCORES_SCHEMA]
+    return pa.table(arrays, schema=SCORES_SCHEMA)
 
 
-def write_scores(folder: Path, *, table: pa.Table) -> None:
-    """Write `scores.parquet` into a folder, whole or not at all. Equal tables give equal bytes."""
-    write_durable(folder / SCORES, parquet_bytes(table))
+class StoredScores:
+    """The scores in a folder as rows of which a block is read at a time, sorted by id; nothing is kept in memory but
+    what was asked for whole."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with self._file() as file:
+            self.schema: pa.Schema = file.schema_arrow
+            groups = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+        self.starts: Sequence[int] = (0, *accumulate(groups))
+
+    def __len__(self) -> int:
+        """Return the number of scores."""
+        return self.starts[-1]
+
+    @property
+    def is_in_memory(self) -> bool:
+        """They are on the disk."""
+        return False
+
+    def block(self, number: int, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return one row group, with these columns alone where they are named."""
+        names = self.schema.names if columns is None else list(columns)
+        with self._file() as file:
+            return file.read_row_group(number, columns=names, use_threads=False).select(names)
+
+    def whole(self) -> pa.Table:
+        """Return all scores; they stay in memory for whoever asks again."""
+        return self._whole
+
+    @cached_property
+    def _whole(self) -> pa.Table:
+        return pa.concat_tables(blocks_of(self))
+
+    @contextmanager
+    def _file(self) -> Iterator[pq.ParquetFile]:
+        with (self.folder / SCORES).open("rb") as stream:
+            yield pq.ParquetFile(stream, pre_buffer=False)
 
 
-def read_scores(folder: Path) -> pa.Table:
-    """Return the table in `scores.parquet` of a folder. Raises InputRefused when there is none, or it
-    is damaged, and SecurityRefused for an id that could lead out of a folder."""
+def write_scores(folder: Path, *, tables: Iterable[pa.Table]) -> StoredScores:
+    """Write `scores.parquet` into a folder, whole or not at all, of at least one table, which come sorted by id.
+
+    Equal rows give equal bytes, however they are divided. Some of them are held in memory.
+    """
+    rest = iter(tables)
+    first = next(rest)
+    path = folder / SCORES
+    with streamed_file(path) as stream, pq.ParquetWriter(stream, first.schema, compression="zstd") as writer:
+        blocks = regular(chain([first], rest), size=BLOCK_ROWS)
+        for block in chain([next(blocks, first)], blocks):
+            writer.write_table(block, row_group_size=max(1, block.num_rows))
+    return StoredScores(folder)
+
+
+def read_scores(folder: Path, *, ids: Collection[str] | None = None, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return the table in `scores.parquet` of a folder, or of it the rows of these ids, or some columns and the ids.
+
+    Raises InputRefused when there is none, or it is damaged, and SecurityRefused for an id that could lead out of a
+    folder.
+    """
     path = folder / SCORES
     try:
-        data = path.read_bytes()
-        table = table_in(data)
+        blocks = blocks_of(StoredScores(folder), columns if columns is None else ["id", *columns])
+        table = pa.concat_tables(blocks if ids is None else (of_ids(block, ids) for block in blocks))
     except (pa.ArrowException, OSError) as error:
         reason = "no scores here" if isinstance(error, FileNotFoundError) else f"damaged: {error}"
         raise InputRefused(reason, where=path, remedy="run `curate evaluate` again") from error
@@ -152,7 +216,7 @@ def outdated_ids(dataset: Dataset, *, scores: Path | None = None) -> frozenset[s
         return frozenset(id_ for table in found for id_ in table["id"].to_pylist())
     if scores is None and not (dataset.folder / SCORES).exists():
         return frozenset()
-    scored = read_scores(scores or dataset.folder)
+    scored = read_scores(scores or dataset.folder, columns=["label_version"])
     then = dict(zip(*(scored[name].to_pylist() for name in ("id", "label_version")), strict=True))
     outdated = set()
     for table in dataset.batches(["id", "label_version"]):
@@ -162,7 +226,13 @@ def outdated_ids(dataset: Dataset, *, scores: Path | None = None) -> frozenset[s
     return frozenset(outdated)
 
 
-def columns_of(table: pa.Table) -> ScoreColumns:
+def scores_by_name(rows: Rows, names: Sequence[str]) -> ScoreColumns:
+    """Return some numbers of scores by column, read block by block, as `columns_of` does those of a table."""
+    found = [columns_of(table, names=names) for table in blocks_of(rows, names)]
+    return {name: np.concatenate([one[name] for one in found]) for name in names}
+
+
+def columns_of(table: pa.Table, *, names: Sequence[str] = NUMBERS) -> ScoreColumns:
     """Return the numbers of a table of scores by column, float64, NaN where a row has none."""
-    names = [name for name in NUMBERS if name in table.column_names]
-    return {name: np.array(table[name].cast(pa.float64()).to_numpy(), dtype=np.float64) for name in names}
+    there = [name for name in names if name in table.column_names]
+    return {name: np.array(table[name].cast(pa.float64()).to_numpy(), dtype=np.float64) for name in there}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from curation.dataset.dataset import read_dataset
 from curation.dataset.licenses import LICENSE_COLUMNS, flagged_counts, row_licenses
-from curation.operations.merge import MergeItems, plan_merge, refuse_own_output
+from curation.operations.merge import MadeOfRows, plan_merge, refuse_own_output
 from pipelines.command_line.license_rules import LICENSES_MEANING, read_license_rules, with_flags
 from pipelines.command_line.options import Result, RunOptions, setting
 from pipelines.sources.make_dataset import make_dataset
@@ -46,7 +46,7 @@ def merge(settings: MergeFlags, *, run: RunOptions) -> Result:
         licenses=read_license_rules(settings.licenses),
         limit=run.limit,
     )
-    assert isinstance(plan.items, MergeItems), "a merge is planned row by row"
+    assert isinstance(plan.items, MadeOfRows), "a merge is planned row by row"
     rows = plan.items.rows
     licenses = (one for table in rows.batches(LICENSE_COLUMNS) for one in row_licenses(table))
     result = with_flags(

@@ -8,31 +8,32 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
-import msgspec
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from curation.dataset.card import QUARANTINE
+from curation.dataset.chosen_rows import ChosenRows
 from curation.dataset.dataset import read_quarantine
+from curation.dataset.rows import InMemory, Rows, blocks_of
 from curation.dataset.sample import Plan
 from curation.quarantine import QuarantineRecord
-from curation.storage.files import make_folder, safe_join, sha256_of
+from curation.sequences import Mapped
+from curation.storage.files import make_folder, safe_join
 from curation.storage.lock import exclusive
-from labeling.selection.select import by_miou, by_uncertainty
 from labeling.verdicts.calibration import ENOUGH
 from labeling.verdicts.hard_cases import Mined, plan_hard_cases
 from labeling.verdicts.judge_dataset import Views, judged, observe_alone
 from labeling.verdicts.verdict import VERDICTS
 from models.data.class_maps import PREDICTED_CLASSES
 from models.evaluation.checked_model import CheckedModel
-from models.evaluation.score_dataset import DatasetScores, Part, ScoreOptions, Work, score_parts
-from models.evaluation.score_files import Row
-from models.evaluation.score_table import PREDICTIONS
+from models.evaluation.score_dataset import Part, ScoreOptions, score_parts
+from models.evaluation.score_table import PREDICTIONS, StoredScores, scores_by_name
 from models.metrics.summary import HARD_BELOW
 from models.prediction.checks.blind import refuse_blind
 from pipelines.command_line.options import Result, RunOptions
@@ -78,26 +79,29 @@ def _found(mining: Mining) -> Mined:
     if mining.flags.folds:
         views.append(predict_by_folds(mining, work=mining.staging / "folds"))
     taught = [_taught(mining, index=index) for index in range(len(mining.teachers))]
+    rows = mining.scored_rows(scores)
     found = judged(
         scores,
-        parts=mining.parts,
+        samples=mining.samples(rows),
         views=[*views, *(own for own, _ in taught)],
         staging=mining.staging,
         workers=mining.run.workers,
         teacher=taught[0][0] if taught else None,
     )
-    table = found.table
-    scored = set(table["id"].to_pylist())
+    hard = hard_ones(found.scores, flags=mining.flags)
     records = read_quarantine(mining.staging)
-    hard = _hard(table.to_pylist(), flags=mining.flags)
+    named = {record.record_id for record in records}
+    ids = (id_ for table in blocks_of(scores, ["id"]) for id_ in table["id"].to_pylist()) if named else ()
+    scored = {id_ for id_ in ids if id_ in named}
     return Mined(
-        scores=table,
+        scores=found.scores,
+        places=rows.places,
         hard=hard,
         broken=_first_of_each(record for record in records if record.record_id not in scored),
         remarks=[record for record in records if record.record_id in scored],
         filtered=mining.filtered,
         staging=mining.staging,
-        class_names=_class_names(mining, hard=hard),
+        class_names=_class_names(mining, hard=ChosenRows(rows.rows, rows.places[hard])),
         notes={TEACHERS: [told for _, told in taught], WRONG: found.wrong_share} if taught else {},
     )
 
@@ -109,7 +113,7 @@ def _first_of_each(records: Any) -> list[QuarantineRecord]:
     return list(found.values())
 
 
-def _scored(mining: Mining, *, model: CheckedModel, out: Path, is_main: bool) -> DatasetScores:
+def _scored(mining: Mining, *, model: CheckedModel, out: Path, is_main: bool) -> StoredScores:
     flags, run = mining.flags, mining.run
     is_alone = not (
         mining.second or mining.teachers or flags.folds
@@ -117,12 +121,11 @@ def _scored(mining: Mining, *, model: CheckedModel, out: Path, is_main: bool) ->
     observe = observe_alone if is_alone else None
     places = [replace(part.place, out=out, observe=observe) for part in mining.parts]
     parts = [Part(rows=part.rows, place=place) for part, place in zip(mining.parts, places, strict=True)]
-    identity = sha256_of(msgspec.json.encode([mining.settings, model.model.sha256, model.model.card_sha256]))[:16]
     with progress_bar(f"mine, {model.model.name}", total=mining.number, run=run) as show:
         return score_parts(
             [part for part in parts if part.rows],
             predict=model,
-            work=Work(folder=out / "work", run=identity),
+            work=mining.work(model, out=out),
             options=ScoreOptions(
                 precision=flags.precision,
                 limit=flags.threshold if is_main else None,
@@ -130,21 +133,19 @@ def _scored(mining: Mining, *, model: CheckedModel, out: Path, is_main: bool) ->
                 max_quarantine=run.max_quarantine,
                 progress=lambda done, _: show(done),
             ),
-        )
+        ).scores
 
 
-def _class_names(mining: Mining, *, hard: Sequence[str]) -> tuple[str, ...]:
+def _class_names(mining: Mining, *, hard: ChosenRows) -> tuple[str, ...]:
     """Return the classes that the model names, () where it knows persons alone; keep those of hard cases as maps."""
     ready = mining.model.ready(mining.flags.precision)
     if not ready.card.class_names:
         return ()
     from models.evaluation.class_scores import keep_class_maps
 
-    chosen = frozenset(hard)
-    rows = ((part.place.dataset, row) for part in mining.parts for row in part.rows if row["id"] in chosen)
     with progress_bar("mine, classes of hard cases", total=len(hard), run=mining.run) as show:
         keep_class_maps(
-            {row["id"]: safe_join(folder, row["image"]) for folder, row in rows},
+            {row["id"]: safe_join(folder, row["image"]) for folder, row in mining.samples(hard)},
             predictor=ready.predictor(threads=max(1, mining.run.workers)),
             card=ready.card,
             folder=mining.staging / PREDICTED_CLASSES,
@@ -166,31 +167,39 @@ def _taught(mining: Mining, *, index: int) -> tuple[Views, dict[str, Any]]:
     Told is its median mIoU with the labels: of a teacher that can be trusted most labels are right.
     """
     model, out = mining.teachers[index], mining.staging / f"teacher-{index}"
-    rows = _scored(mining, model=model, out=out, is_main=False).table.to_pylist()
-    answers = [out / PREDICTIONS / f"{row['id']}.png" for row in rows if row["is_finite"]]
-    refuse_blind(answers, model=Path(model.model.path), asked=len(rows))
-    mious = [row["miou"] for row in rows if row["miou"] is not None]
-    told = asdict(model.model) | {"unanswered": len(rows) - len(answers), "miou": median(mious) if mious else None}
+    scores = _scored(mining, model=model, out=out, is_main=False)
+    found = scores_by_name(scores, ["is_finite", "miou"])
+    finite = ChosenRows(scores, np.flatnonzero(found["is_finite"]))
+    answers = Mapped(finite, lambda row: out / PREDICTIONS / f"{row['id']}.png")
+    refuse_blind(answers, model=Path(model.model.path), asked=len(scores))
+    mious = found["miou"][~np.isnan(found["miou"])]
+    told = asdict(model.model) | {"unanswered": len(scores) - len(finite)}
+    told["miou"] = float(np.median(mious)) if len(mious) else None
     return lambda id_: out / PREDICTIONS / f"{id_}.png", told
 
 
-def _hard(rows: Sequence[Row], *, flags: MineFlags) -> list[str]:
-    """Return the ids of what is hard, the worst first: broken predictions, then labelled samples, then the pool."""
-    labelled = [row for row in rows if not row["is_finite"] or (row["miou"] is not None)]
-    hard = [row for row in labelled if row["miou"] is None or row["miou"] < flags.threshold]
-    pool = [row for row in rows if row["is_finite"] and row["miou"] is None]
+def hard_ones(scores: Rows, *, flags: MineFlags) -> NDArray[np.int64]:
+    """Return the numbers of the scores of what is hard, the worst first: broken predictions, then labelled samples,
+    then the pool; where two are alike the first by its id."""
+    found = scores_by_name(scores, ["is_finite", "miou", "uncertainty_boundary"])
+    is_finite, miou = found["is_finite"].astype(np.bool_), found["miou"]
+    hard = np.flatnonzero(~is_finite | (miou < flags.threshold))
+    by_miou = np.argsort(np.where(is_finite[hard], miou[hard], -np.inf), kind="stable")
+    pool = np.flatnonzero(is_finite & np.isnan(miou))
     # a share above 0 of a small pool keeps one: the pool was given to be mined
     number = max(flags.pool_share > 0, round(flags.pool_share * len(pool)))
-    uncertain = sorted(pool, key=lambda row: (by_uncertainty(row), row["id"]))[:number]
-    return [row["id"] for row in (*sorted(hard, key=lambda row: (by_miou(row), row["id"])), *uncertain)]
+    by_uncertainty = np.argsort(-found["uncertainty_boundary"][pool], kind="stable")  # NaN, of one without, comes last
+    return np.concatenate([hard[by_miou], pool[by_uncertainty][:number]])
 
 
 def _plan(mining: Mining, *, found: Mined) -> Plan:
-    counted = Counter(found.scores["verdict"].to_pylist()) if "verdict" in found.scores.column_names else Counter()
+    counted = Counter[str]()
+    for table in blocks_of(found.scores, ["verdict"]) if "verdict" in found.scores.schema.names else ():
+        counted.update(table["verdict"].to_pylist())
     notes = {
         "model": asdict(mining.model.model),
         "second": [asdict(one.model) for one in mining.second],
-        "scored": found.scores.num_rows,
+        "scored": len(found.places),
         "verdicts": {name: counted[name] for name in VERDICTS},
     }
     notes |= found.notes
@@ -203,7 +212,16 @@ def _nothing(mining: Mining) -> Mined:
     """Return a result without samples: enough to know whether the dataset is there already."""
     empty = pa.table({"id": pa.array([], pa.string())})
     left_out = {**mining.filtered, "unscored": mining.number}
-    return Mined(scores=empty, hard=[], broken=[], remarks=[], filtered=left_out, staging=mining.staging)
+    none = np.empty(0, dtype=np.int64)
+    return Mined(
+        scores=InMemory(empty),
+        places=none,
+        hard=none,
+        broken=[],
+        remarks=[],
+        filtered=left_out,
+        staging=mining.staging,
+    )
 
 
 def _told(mining: Mining) -> Result:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,16 +16,19 @@ from numpy.typing import NDArray
 from curation.dataset.chosen_rows import ChosenRows
 from curation.dataset.dataset import Dataset, read_dataset
 from curation.dataset.query import rows_where
+from curation.dataset.rows import blocks_of
 from curation.errors import InputRefused
 from curation.operations.join import Joined, join_tables
-from curation.operations.merge import prefixes_of, refuse_twice
+from curation.operations.merge import MadeOfRows, by_id, prefixes_of, refuse_twice
 from curation.storage.files import sha256_of
+from curation.storage.text_set import TextSet
 from labeling.verdicts.hard_cases import Origin
 from models.data.truth import has_truth
 from models.evaluation.checked_model import CheckedModel
 from models.evaluation.choose_sets import identify
-from models.evaluation.score_dataset import Part
+from models.evaluation.score_dataset import Part, Work
 from models.evaluation.score_files import Row, ScoringPlace
+from models.evaluation.score_table import StoredScores
 from models.prediction.checks.real_pictures import samples_of
 from pipelines.command_line.options import RunOptions
 
@@ -38,11 +41,12 @@ DECISIVE: Final = ("threshold", "pool_share", "split", "where", "folds", "precis
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Mining:
-    """What is mined, with which models, and where unfinished work lies."""
+    """What is mined, with which models, and where unfinished work lies; `rows` are those of all parts."""
 
     flags: MineFlags
     run: RunOptions
     origin: Origin
+    rows: ChosenRows
     parts: Sequence[Part]
     filtered: dict[str, int]
     model: CheckedModel
@@ -54,12 +58,35 @@ class Mining:
     @property
     def number(self) -> int:
         """The number of rows that are scored."""
-        return sum(len(part.rows) for part in self.parts)
+        return len(self.rows)
 
     @property
     def labelled(self) -> int:
         """The number of them that have a label."""
-        return sum(has_truth(row) for part in self.parts for row in _labels(part.rows))
+        tables = self.rows.batches(["mask", "persons"])
+        return sum(has_truth(row) for table in tables for row in table.to_pylist())
+
+    def work(self, model: CheckedModel, *, out: Path) -> Work:
+        """Return where it is noted what a model was asked whose scores lie in a folder."""
+        told = [self.settings, model.model.sha256, model.model.card_sha256]
+        return Work(folder=out / "work", run=sha256_of(msgspec.json.encode(told))[:16])
+
+    def scored_rows(self, scores: StoredScores) -> ChosenRows:
+        """Return the rows that have a score, in the order of the scores, which is that of their ids."""
+        known = TextSet()
+        for table in blocks_of(scores, ["id"]):
+            known.add_all(table["id"].to_pylist())
+        rows = ChosenRows(self.origin.joined, by_id(self.origin.joined, places=self.rows.places))
+        return rows.having(known.known)
+
+    def samples(self, rows: ChosenRows) -> MadeOfRows[tuple[Path, Row]]:
+        """Return each of some of the joined rows behind the folder of its dataset."""
+        folders = [dataset.folder for dataset in self.origin.datasets]
+        owners = self.origin.joined.owners
+        return MadeOfRows(
+            rows,
+            lambda some, places: [(folders[one], row) for one, row in zip(owners(places).tolist(), some, strict=True)],
+        )
 
     def check_models(self) -> None:
         """Raise what refuses a model."""
@@ -73,14 +100,15 @@ def plan_mining(flags: MineFlags, *, run: RunOptions) -> Mining:
     prefixes = prefixes_of(datasets, prefix=flags.prefix)
     refuse_twice(datasets)
     joined = join_tables(datasets, prefixes=prefixes)
-    parts, filtered = [], Counter[str]()
-    for dataset, prefix in zip(datasets, prefixes, strict=True):
+    parts, places, filtered = [], [], Counter[str]()
+    for number, (dataset, prefix) in enumerate(zip(datasets, prefixes, strict=True)):
         rows = ChosenRows(Joined([dataset], prefixes=[prefix]), _wanted(dataset, flags=flags, filtered=filtered))
         kept = ChosenRows(rows.rows, rows.places[: run.limit])
         filtered["limit"] += len(rows) - len(kept)
         name = dataset.folder.resolve().name
         place = ScoringPlace(dataset=dataset.folder, name=name, out=flags.out, with_alpha=False)
         parts.append(Part(rows=kept, place=place))
+        places.append(joined.places_of(number, kept.places))
     if not any(part.rows for part in parts):
         told = ", ".join(f"{reason} {number}" for reason, number in (+filtered).items()) or "the datasets are empty"
         raise InputRefused(
@@ -89,16 +117,13 @@ def plan_mining(flags: MineFlags, *, run: RunOptions) -> Mining:
     model, *others = _models(flags, parts=parts, run=run)
     second, teachers = others[: len(flags.second)], others[len(flags.second) :]
     _refuse_same(teachers, others=[model, *second])
-    settings = {name: getattr(flags, name) for name in DECISIVE} | {"limit": run.limit, "seed": run.seed}
-    settings |= {"model": model.model.sha256[:16], "second": [other.model.sha256[:16] for other in second]}
-    settings |= {"network": flags.network, "epochs": flags.epochs} if flags.folds else {}
-    settings |= {"with_scales": True} if flags.with_scales else {}
-    settings |= {"teacher": [one.model.sha256[:16] for one in teachers]} if teachers else {}
+    settings = _settings(flags, run=run, model=model, second=second, teachers=teachers)
     manifests = [dataset.card.manifest_sha256[:16] for dataset in datasets]
     return Mining(
         flags=flags,
         run=run,
         origin=Origin(datasets=datasets, prefixes=prefixes, joined=joined),
+        rows=ChosenRows(joined, np.concatenate(places)),
         parts=parts,
         filtered=dict(+filtered),
         model=model,
@@ -107,6 +132,23 @@ def plan_mining(flags: MineFlags, *, run: RunOptions) -> Mining:
         staging=flags.out.with_name(f"{flags.out.name}.mining") / _digest([settings, manifests]),
         settings=settings,
     )
+
+
+def _settings(
+    flags: MineFlags,
+    *,
+    run: RunOptions,
+    model: CheckedModel,
+    second: Sequence[CheckedModel],
+    teachers: Sequence[CheckedModel],
+) -> dict[str, Any]:
+    """Return what the result depends on, but for the data."""
+    settings = {name: getattr(flags, name) for name in DECISIVE} | {"limit": run.limit, "seed": run.seed}
+    settings |= {"model": model.model.sha256[:16], "second": [other.model.sha256[:16] for other in second]}
+    settings |= {"network": flags.network, "epochs": flags.epochs} if flags.folds else {}
+    settings |= {"with_scales": True} if flags.with_scales else {}
+    settings |= {"teacher": [one.model.sha256[:16] for one in teachers]} if teachers else {}
+    return settings
 
 
 def _digest(told: Any) -> str:
@@ -125,15 +167,6 @@ def _wanted(dataset: Dataset, *, flags: MineFlags, filtered: Counter[str]) -> ND
     is_of_split = np.concatenate([one.to_numpy() for one in splits])[places]
     filtered["split"] += len(places) - int(is_of_split.sum())
     return np.asarray(places[is_of_split], dtype=np.int64)
-
-
-def _labels(rows: Sequence[Row]) -> Iterator[Row]:
-    """Yield of each row what tells whether it has a label."""
-    if not isinstance(rows, ChosenRows):
-        yield from rows
-        return
-    for table in rows.batches(["mask", "persons"]):
-        yield from table.to_pylist()
 
 
 def _refuse_same(teachers: Sequence[CheckedModel], *, others: Sequence[CheckedModel]) -> None:

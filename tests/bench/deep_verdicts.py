@@ -21,7 +21,7 @@ import pandas as pd
 from curation.dataset.dataset import read_dataset
 from curation.images.pixels import Gray, Mask, decode_image
 from curation.labels.masks import mask_of
-from labeling.verdicts.deep_verdicts import KIND, PROBABILITY, deepened, hear
+from labeling.verdicts.deep_verdicts import KIND, PROBABILITY, deepened, hear, weigh
 from labeling.verdicts.witnesses import Witnesses, witnesses_of
 from models.evaluation.score_table import PREDICTIONS
 from models.metrics.confusion import confusion, image_miou
@@ -84,16 +84,16 @@ def scored(cases: list[Case], *, seed: int) -> pd.DataFrame:
     masks = [case.mask for case in cases]
     wrong = plant_in(masks, rng=np.random.default_rng(seed))
     far = len(cases) // 2
-    answers = {
-        case.id: hear(masks[n], witnesses=case.witnesses, other=masks[(n + far) % len(cases)], number=n)
+    found = weigh(
+        hear(masks[n], witnesses=case.witnesses, other=masks[(n + far) % len(cases)], number=n)
         for n, case in enumerate(cases)
-    }
-    verdicts, share = deepened({case.id: {"verdict": "ok"} for case in cases}, heard_of=answers)
-    assert share is not None
+    )
+    verdicts = [deepened({"verdict": "ok"}, number=n, weighed=found) for n in range(len(cases))]
+    assert found.share is not None
     mious = [image_miou(confusion(case.predicted, truth=mask)) for case, mask in zip(cases, masks, strict=True)]
     kinds = [wrong.get(n) for n in range(len(cases))]
-    table = pd.DataFrame(list(verdicts.values())).reindex(columns=["verdict", "label_doubt", PROBABILITY, KIND])
-    return table.assign(miou=mious, planted=kinds, is_planted=[kind is not None for kind in kinds], share=share)
+    table = pd.DataFrame(verdicts).reindex(columns=["verdict", "label_doubt", PROBABILITY, KIND])
+    return table.assign(miou=mious, planted=kinds, is_planted=[kind is not None for kind in kinds], share=found.share)
 
 
 def told(found: list[pd.DataFrame]) -> list[str]:

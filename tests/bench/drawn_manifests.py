@@ -30,7 +30,7 @@ def write_model(path: str) -> str:
 
 def write_drawn(path: str, rows: str) -> int:
     """Write a data set of so many drawn rows, three of a group, without images; give the bytes of its manifest."""
-    return _written(Path(path), rows=drawn_rows(int(rows)), number=int(rows))
+    return write_rows_of(Path(path), rows=drawn_rows(int(rows)), number=int(rows))
 
 
 def write_with_files(path: str, rows: str) -> int:
@@ -39,7 +39,7 @@ def write_with_files(path: str, rows: str) -> int:
     (folder / "images").mkdir(parents=True)
     image = folder / "one.jpg"
     image.write_bytes(np.asarray(cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1]).tobytes())
-    return _written(folder, rows=_with_files(image, rows=int(rows)), number=int(rows))
+    return write_rows_of(folder, rows=_with_files(image, rows=int(rows)), number=int(rows))
 
 
 def _with_files(image: Path, *, rows: int) -> Iterator[pa.Table]:
@@ -55,11 +55,12 @@ def _with_files(image: Path, *, rows: int) -> Iterator[pa.Table]:
         yield table
 
 
-def _written(folder: Path, *, rows: Iterator[pa.Table], number: int) -> int:
+def write_rows_of(folder: Path, *, rows: Iterator[pa.Table], number: int, part_rows: int | None = None) -> int:
+    """Write a data set of so many rows, sorted by id, in parts of `part_rows`; give the bytes of its manifest."""
     folder.mkdir(exist_ok=True)
     counts = Counts(considered=number, selected=number, filtered={}, quarantined={})
     card = Card(name="d", command="pairs", settings={}, tool_version="", run="", sources=[], licenses={}, counts=counts)
-    write_rows(folder, card=card, rows=rows, quarantine=[])
+    write_rows(folder, card=card, rows=rows, quarantine=[], part_rows=part_rows)
     return sum(file.stat().st_size for file in folder.rglob("*.parquet"))
 
 

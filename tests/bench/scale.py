@@ -1,11 +1,14 @@
 """Manifests of many rows: seconds and peak memory of what reads them, from ten thousand rows to ten million.
 
 The rows are drawn, and there are no images: `merge` and `mine` are planned (`--dry-run`), which reads the manifests.
-`merge` itself is measured on rows that each have a file, `CURATE_BENCH_FILES` of them at most.
+`merge` itself is measured on rows that each have a file, `CURATE_BENCH_FILES` of them at most; `mine` on rows that a
+model has scored already, `CURATE_BENCH_SCORED` of them at most: scores are gathered, judged, written and joined with
+the rows, and the hard cases, one of a thousand, are made.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -17,6 +20,7 @@ from tests.bench.measuring import CURATE, IS_SHORT, child, run_measured, say
 SIZES: Final = tuple(map(int, os.environ.get("CURATE_BENCH_ROWS", "10000 100000 1000000").split()))
 """Ten million more take ten minutes: CURATE_BENCH_ROWS="10000 100000 1000000 10000000"."""
 FILES: Final = int(os.environ.get("CURATE_BENCH_FILES", "100000"))
+SCORED: Final = int(os.environ.get("CURATE_BENCH_SCORED", "1000000"))
 QUERY: Final = "person_area > 0.5 and source == 'coco/train2017'"
 
 
@@ -33,6 +37,24 @@ def bench(folder: Path) -> None:
             say(f"| {number:,} | {size / 1e6:,.1f} MB | `{name}` | {run.seconds:,.1f} | {run.peak_mb:,.0f} MB |")
         shutil.rmtree(data)
     bench_merge(folder, sizes=[number for number in sizes if number <= FILES])
+    bench_mine(folder, model=Path(model), sizes=[number for number in sizes if number <= SCORED])
+
+
+def bench_mine(folder: Path, *, model: Path, sizes: Sequence[int]) -> None:
+    """Print what `mine` takes after the last prediction; seconds are those of all its processes."""
+    say("\n| rows, each scored | hard | seconds of one processor | peak memory |\n|---:|---:|---:|---:|")
+    for number in sizes:
+        data, out = folder / f"mined-{number}", folder / f"mined-{number}-out"
+        child("tests.bench.drawn_scores:write_to_mine", data, number)
+        child("tests.bench.drawn_scores:write_scored", model, data, out)
+        run = run_measured(
+            [str(CURATE), "mine", "--model", str(model), "--data", str(data), "--out", str(out), "--json"]
+        )
+        told = json.loads(run.output)
+        assert told["notes"]["scored"] == number, told
+        say(f"| {number:,} | {told['counts']['selected']:,} | {run.processor_s:,.1f} | {run.peak_mb:,.0f} MB |")
+        shutil.rmtree(data)
+        shutil.rmtree(out)
 
 
 def bench_merge(folder: Path, *, sizes: Sequence[int]) -> None:

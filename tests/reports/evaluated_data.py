@@ -85,4 +85,4 @@ def _write_scores(place: Path, *, names: Sequence[str], values: Sequence[float |
         )
         for number, (name, value) in enumerate(zip(names, values, strict=True))
     ]
-    write_scores(place, table=table_of_scores(rows))
+    write_scores(place, tables=[table_of_scores(rows)])

@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.dataset.chosen_rows import column_of
 from curation.errors import InputRefused
 from curation.images.pixels import Image, decode_image
 from curation.quarantine import BadRecord
@@ -53,19 +54,24 @@ class Sample:
 
 
 def samples_of(parts: Iterable[tuple[Path, Sequence[Mapping[str, Any]]]]) -> list[Sample]:
-    """Return a few samples of datasets, each a folder and rows of its manifest."""
-    found = spread([(folder, row) for folder, rows in parts for row in rows])
+    """Return a few samples of datasets, each a folder and rows of its manifest: from all over the data, with labels
+    where some have one."""
+    known = list(parts)
+    has_label = np.concatenate([np.zeros(0, np.bool_), *(_have_label(rows) for _, rows in known)])
+    firsts = np.cumsum([0, *(len(rows) for _, rows in known)])
+    places = np.flatnonzero(has_label) if has_label.sum() >= ENOUGH else np.arange(len(has_label))
     samples = []
-    for folder, row in found:
+    for place in (int(places[at]) for at in few(range(len(places)))):
+        number = int(np.searchsorted(firsts, place, side="right")) - 1
+        folder, rows = known[number]
+        row = rows[place - int(firsts[number])]
         with suppress(BadRecord):  # a name that leads out of the folder is reported where it is scored
             samples.append(Sample(file=safe_join(folder, row["image"]), row=row, folder=folder))
     return samples
 
 
-def spread(rows: Sequence[tuple[Path, Mapping[str, Any]]]) -> list[tuple[Path, Mapping[str, Any]]]:
-    """Return a few rows from all over the data, with labels where some have one."""
-    with_label = [(folder, row) for folder, row in rows if row["mask"] is not None]
-    return few(with_label if len(with_label) >= ENOUGH else rows)
+def _have_label(rows: Sequence[Mapping[str, Any]]) -> NDArray[np.bool_]:
+    return np.fromiter((mask is not None for mask in column_of(rows, "mask")), dtype=np.bool_, count=len(rows))
 
 
 def few(found: Sequence[T]) -> list[T]:

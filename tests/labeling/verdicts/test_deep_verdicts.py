@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from curation.images.pixels import Gray
-from labeling.verdicts.deep_verdicts import KIND, PROBABILITY, Heard, deepened, hear, planted_at
+from labeling.verdicts.deep_verdicts import KIND, PROBABILITY, Heard, deepened, hear, planted_at, weigh
 from labeling.verdicts.planted_errors import PLANTED, planted
 from labeling.verdicts.witnesses import deep_doubt, heard, witnesses_of
 
@@ -24,8 +24,8 @@ def drawn(number: int) -> Gray:
     return mask
 
 
-def heard_of_all() -> dict[str, Heard]:
-    found = {}
+def heard_of_all() -> list[Heard]:
+    found = []
     for number in range(COUNT):
         person = drawn(number)
         image = np.stack([person // 2 + 60] * 3, axis=-1)
@@ -34,26 +34,38 @@ def heard_of_all() -> dict[str, Heard]:
         label = person
         if number < WRONG:
             label = planted(person, kind=PLANTED[number], other=drawn(number + 9), rng=np.random.default_rng(99))
-        found[f"{number:02}"] = hear(label, witnesses=around, other=drawn(number + 1), number=number)
+        found.append(hear(label, witnesses=around, other=drawn(number + 1), number=number))
     return found
 
 
 def test_wrong_labels_are_found_although_a_model_is_blind_everywhere() -> None:
-    judgements = {f"{number:02}": {"verdict": "model_error", "label_doubt": None} for number in range(COUNT)}
-    told, share = deepened(judgements, heard_of=heard_of_all())
-    assert share == pytest.approx(WRONG / COUNT, abs=0.05)
-    errors = [int(id_) for id_, one in told.items() if one["verdict"] == "label_error"]
+    found = weigh(heard_of_all())
+    judgement = {"verdict": "model_error", "label_doubt": None}
+    told = [deepened(judgement, number=number, weighed=found) for number in range(COUNT)]
+    assert found.share == pytest.approx(WRONG / COUNT, abs=0.05)
+    errors = [number for number, one in enumerate(told) if one["verdict"] == "label_error"]
     assert len(errors) >= WRONG - 1 and set(errors) <= set(range(WRONG))
-    assert all(one[PROBABILITY] < 0.1 for id_, one in told.items() if int(id_) >= WRONG)
-    assert told["01"][KIND] == "eroded" and KIND not in told["30"]  # of the odd ones the first witness sees
+    assert all(one[PROBABILITY] < 0.1 for one in told[WRONG:])
+    assert told[1][KIND] == "eroded" and KIND not in told[30]  # of the odd ones the first witness sees
 
 
 def test_few_labels_have_a_doubt_and_no_probability() -> None:
-    few = dict(list(heard_of_all().items())[:10])
-    told, share = deepened({id_: {"verdict": "label_error"} for id_ in few}, heard_of=few)
-    assert share is None
-    assert all(one["verdict"] == "label_error" and PROBABILITY not in one for one in told.values())
-    assert told["00"]["label_doubt"] > 0.5 > told["09"]["label_doubt"]
+    found = weigh(heard_of_all()[:10])
+    told = [deepened({"verdict": "label_error"}, number=number, weighed=found) for number in range(10)]
+    assert found.share is None
+    assert all(one["verdict"] == "label_error" and PROBABILITY not in one for one in told)
+    assert told[0]["label_doubt"] > 0.5 > told[9]["label_doubt"]
+
+
+def test_a_label_of_which_nothing_was_heard_is_judged_as_before_and_moves_no_other() -> None:
+    heard_of = heard_of_all()
+    found, other = weigh(heard_of), weigh([None, *heard_of, None])
+    judgement = {"verdict": "label_error", "label_doubt": 0.4}
+    assert deepened(judgement, number=0, weighed=other) == judgement
+    assert found.share == other.share
+    for number in range(COUNT):
+        one = deepened(judgement, number=number, weighed=found)
+        assert deepened(judgement, number=number + 1, weighed=other) == one
 
 
 def test_pixels_that_do_not_count_are_not_doubted() -> None:

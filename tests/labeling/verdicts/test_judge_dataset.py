@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import pyarrow as pa
 import pytest
 
 from curation.images.pixels import encode_gray
-from labeling.verdicts.judge_dataset import judged, observe_alone
+from labeling.verdicts.judge_dataset import Views, judged, observe_alone
 from models.data.truth import Truth
 from models.evaluation.score_dataset import DatasetScores, Part, ScoreOptions, Work, score_parts
 from models.evaluation.score_files import ScoringPlace
+from models.evaluation.score_table import write_scores
 from tests.models.drawn import H, Sample, W, by_red, drawn_dataset, person
 
 
@@ -38,8 +40,19 @@ def scored(parts: list[Part], *, folder: Path) -> DatasetScores:
     return score_parts(parts, predict=by_red, work=work, options=ScoreOptions(workers=2))
 
 
-def verdicts(found: DatasetScores, *, parts: list[Part]) -> pa.Table:
-    return judged(found, parts=parts, views=[], staging=parts[0].place.out, workers=1).table
+def verdicts(found: DatasetScores, *, parts: list[Part], views: Sequence[Views] = ()) -> pa.Table:
+    (part,) = parts
+    samples = [(part.place.dataset, row) for row in part.rows]
+    return judged(found.scores, samples=samples, views=views, staging=part.place.out, workers=1).scores.whole()
+
+
+def rewritten(found: DatasetScores, table: pa.Table) -> DatasetScores:
+    return replace(found, scores=write_scores(found.scores.folder, tables=[table]))
+
+
+def observed(found: DatasetScores) -> dict[str, tuple[float, float]]:
+    columns = [found.table[name].to_pylist() for name in ("id", "contradicted", "interior_error")]
+    return {id_: (one, other) for id_, one, other in zip(*columns, strict=True) if one is not None}
 
 
 def test_a_label_without_half_of_the_person_is_contradicted_by_that_half() -> None:
@@ -53,10 +66,11 @@ def test_a_label_without_half_of_the_person_is_contradicted_by_that_half() -> No
 def test_what_was_observed_and_what_is_gathered_afterwards_are_one(tmp_path: Path) -> None:
     parts = parts_of(tmp_path)
     found = scored(parts, folder=tmp_path)
-    assert set(found.observed) == {"right", "wrong", "unsure", "ignored", "nobody"}
+    assert set(observed(found)) == {"right", "wrong", "unsure", "ignored", "nobody"}
     at_once = verdicts(found, parts=parts)
     # a journal of an earlier version holds nothing observed
-    afterwards = verdicts(replace(found, observed={}), parts=parts)
+    bare = found.table.drop_columns(["contradicted", "interior_error"])
+    afterwards = verdicts(rewritten(found, bare), parts=parts)
     assert at_once.equals(afterwards)
     told = dict(zip(at_once["id"].to_pylist(), at_once["verdict"].to_pylist(), strict=True))
     assert told["right"] == "ok" and told["wrong"] == "label_error" and told["unlabelled"] is None
@@ -66,17 +80,17 @@ def test_what_was_observed_outlives_a_run(tmp_path: Path) -> None:
     parts = parts_of(tmp_path)
     first = scored(parts, folder=tmp_path)
     (tmp_path / "d" / "images" / "right.png").unlink()  # nothing is predicted again
-    assert scored(parts, folder=tmp_path).observed == first.observed
+    assert observed(scored(parts, folder=tmp_path)) == observed(first) != {}
 
 
 def test_with_another_view_the_stored_predictions_are_the_evidence(tmp_path: Path) -> None:
     parts = parts_of(tmp_path)
     found = scored(parts, folder=tmp_path)
-    lies = replace(found, observed={id_: {"contradicted": 1.0, "interior_error": 1.0} for id_ in found.observed})
+    ones = pa.array([1.0] * len(found.table))
+    table = found.table.drop_columns(["contradicted", "interior_error"])
+    lies = rewritten(found, table.append_column("contradicted", ones).append_column("interior_error", ones))
     same = parts[0].place.out / "predictions"
-    table = judged(
-        lies, parts=parts, views=[lambda id_: same / f"{id_}.png"], staging=parts[0].place.out, workers=1
-    ).table
+    table = verdicts(lies, parts=parts, views=[lambda id_: same / f"{id_}.png"])
     row = next(row for row in table.to_pylist() if row["id"] == "right")
     assert (row["verdict"], row["contradicted"], row["model_disagreement"]) == ("ok", 0.0, pytest.approx(0.0))
 
@@ -88,8 +102,7 @@ def test_of_a_pool_another_view_tells_how_far_the_models_differ_and_no_verdict(t
     half = person()
     half[:, : W // 2] = 0
     (tmp_path / "other" / "unlabelled.png").write_bytes(encode_gray(half))
-    view = [lambda id_: tmp_path / "other" / f"{id_}.png"]
-    table = judged(found, parts=parts, views=view, staging=parts[0].place.out, workers=1).table
+    table = verdicts(found, parts=parts, views=[lambda id_: tmp_path / "other" / f"{id_}.png"])
     rows = {row["id"]: row for row in table.to_pylist()}
     both, either = np.count_nonzero(half), np.count_nonzero(person())
     background = (H * W - either) / (H * W - both)
@@ -106,7 +119,7 @@ def test_a_wrong_label_is_doubted_by_its_image_and_where_that_is_gone_by_the_mod
     found = scored(parts, folder=tmp_path)
     (tmp_path / "d" / "images" / "lost.png").unlink()
     same = place.out / "predictions"
-    table = judged(found, parts=parts, views=[lambda id_: same / f"{id_}.png"], staging=place.out, workers=1).table
+    table = verdicts(found, parts=parts, views=[lambda id_: same / f"{id_}.png"])
     rows = {row["id"]: row for row in table.to_pylist()}
     assert rows["wrong"]["outline_support"] < 0.5 and rows["wrong"]["label_doubt"] > 0
     assert rows["lost"]["label_doubt"] is None and rows["lost"]["verdict"] == "label_error"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from curation.dataset.chosen_rows import ChosenRows
 from curation.dataset.dataset import Dataset
 from curation.errors import EnvironmentProblem
 from curation.quarantine import BadRecord, Code
@@ -152,3 +154,28 @@ def test_a_full_disk_stops_the_run(tmp_path: Path, workers: int, monkeypatch: py
     monkeypatch.setattr(scoring, "write_bytes", full)
     with pytest.raises(EnvironmentProblem, match="full"):
         scored(dataset, tmp_path / "out", workers=workers)
+
+
+class Elsewhere:
+    """Predicts in other places, to which three rows at a time travel as bytes."""
+
+    is_elsewhere = True
+
+    def each(self, pairs: Any, *, then: Any, precision: str) -> Iterator[ScoredImage]:
+        for start in range(0, len(pairs), 3):
+            for path, row in pickle.loads(pickle.dumps(pairs[start : start + 3])):
+                (prediction,) = by_red([path], precision=precision)
+                yield pickle.loads(pickle.dumps(then))(row, prediction)
+
+
+def test_rows_that_are_read_when_they_are_wanted_are_scored_as_those_of_a_list(tmp_path: Path) -> None:
+    dataset = dataset_of(tmp_path / "d", samples=8)
+    listed = scored(dataset, tmp_path / "listed")
+    places = np.array([5, 1, 7, 0])
+    for name, predict in (("here", by_red), ("there", Elsewhere())):
+        (tmp_path / name / "predictions").mkdir(parents=True)
+        place = ScoringPlace(dataset=dataset.folder, name="d", out=tmp_path / name)
+        rows = ChosenRows(dataset.rows, places)
+        found = list(score_rows(rows, place=place, predict=predict, precision="fp32", workers=0))  # type: ignore[arg-type]
+        assert found == [listed[number] for number in places]
+        assert {path.stem for path in (tmp_path / name / "predictions").iterdir()} == {one.id for one in found}

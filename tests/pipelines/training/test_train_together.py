@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from models.model_files import WEIGHTS
 from tests.models.data.discs import disc_dataset
 from tests.pipelines.commands import finish, processes_of, run, start
 
@@ -101,6 +103,33 @@ def test_a_machine_that_waits_for_another_says_so_and_is_stopped_at_once(command
         time.sleep(0.05)
     alone.send_signal(signal.SIGTERM)
     assert finish(alone, timeout_s=10.0).returncode == -signal.SIGTERM
+
+
+@pytest.mark.nightly  # six processes that import torch; a machine that waits for another is tested above
+def test_two_machines_train_together_and_after_a_kill_the_weights_are_the_same_to_the_bit(tmp_path: Path) -> None:
+    """Both are here, each a process of its own that knows the other by address and port alone."""
+    disc_dataset(tmp_path / "discs", [f"t{n}" for n in range(9)], rows={"t8": {"split": "val"}})
+    names = ("--data", tmp_path / "discs", "--network", "unet_shufflenet", "--input-size", "32x32", "--batch-size", 4)
+    command = ["train", *names, "--epochs", 8, "--device", "cpu", "--nodes", 2, "--workers", 0, "--out"]
+
+    def both(out: Path) -> list[subprocess.Popen[str]]:
+        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
+        return [start(*command, out, variables=place | {"NODE_RANK": rank}) for rank in (0, 1)]
+
+    whole = [finish(one) for one in both(tmp_path / "whole")]
+    assert [(one.returncode, one.stderr.count("Traceback")) for one in whole] == [(0, 0)] * 2, whole[0].stderr
+    assert "validation mIoU" in whole[0].stdout and whole[1].stdout == ""
+    stopped, rows = both(tmp_path / "stopped"), tmp_path / "stopped" / "history.csv"
+    while stopped[0].poll() is None and not (rows.exists() and rows.read_text().count("\n") > 3):
+        time.sleep(0.05)
+    for one in stopped[::-1]:
+        one.kill()
+        finish(one)
+    assert not (tmp_path / "stopped" / WEIGHTS).exists(), "it was killed before its end, or this shows nothing"
+    again = [finish(one) for one in both(tmp_path / "stopped")]
+    assert [one.returncode for one in again] == [0, 0], again[0].stderr
+    found = [(tmp_path / name / WEIGHTS).read_bytes() for name in ("whole", "stopped")]
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
