@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
+from collections import Counter
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -114,15 +116,19 @@ def test_any_number_of_workers_gives_the_same_bytes(tmp_path: Path) -> None:
     assert first == second
 
 
-def test_a_copy_hangs_on_no_other_foreground_and_no_other_copy(tmp_path: Path) -> None:
+def test_a_place_hangs_on_no_other_foreground_and_no_background_comes_again_before_all_others(tmp_path: Path) -> None:
     backs = grounds(tmp_path / "g", ["x", "y", "z"])
     alone = fused(persons(tmp_path / "one" / "p", ["b"]), backs, tmp_path / "f1")
-    among = fused(persons(tmp_path / "p", ["a", "b"]), backs, tmp_path / "f2", per_foreground=2)
-    by_id = {row["id"]: row["sha256"] for row in rows(among)}
-    assert {row["background_id"] for row in rows(alone)} == {
-        row["background_id"] for row in rows(among) if row["id"] == "b-fused-1"
-    }
-    assert len(set(by_id.values())) == 4
+    among = fused(persons(tmp_path / "p", ["a", "b"]), backs, tmp_path / "f2", per_foreground=3)
+    recipes = {row["id"]: json.loads(row["recipe"]) for row in (*rows(among), *rows(alone))}
+    again = {row["id"]: json.loads(row["recipe"]) for row in rows(among)}
+    for name in ("light", "blur_px", "quality"):
+        assert recipes["b-fused-1"][name] == again["b-fused-1"][name]
+    behind = Counter(row["background_id"] for row in rows(among))
+    assert behind == {"x": 2, "y": 2, "z": 2}
+    for name in "ab":
+        assert len({row["background_id"] for row in rows(among) if row["id"].startswith(name)}) == 3
+    assert len({row["sha256"] for row in rows(among)}) == 6
 
 
 def test_a_count_goes_round_through_the_foregrounds(tmp_path: Path) -> None:
