@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from curation.dataset.label_sources import LABEL_LICENSE, LABEL_SOURCE, is_by_model
 from curation.dataset.licenses import BETWEEN, joint_license
@@ -30,12 +31,18 @@ from curation.labels.label_files import place_labels
 from curation.labels.made_labels import LabelRules, Labels, labels_of_alpha, labels_of_mask
 from curation.labels.masks import mask_of, person_area
 from curation.labels.source_images import IMAGES
+from curation.matting.coarse_outline import without_background
 from curation.matting.composite import colours_of_masked, person_colours, soft_alpha
 from curation.storage.files import sha256_of, write_bytes
 
 CUT_TWICE: Final = "cut_on_two_sides"
 NO_BACKGROUND: Final = "no_fitting_background"
 """Reason why a sample is not made: in the foreground's split no background fits, see `fitting_backgrounds`."""
+
+
+COARSE: Final = "coarse_outline"
+MOST_TAKEN: Final = 0.08
+"""Reason why a sample is not made: more than this share of the person's mask is background, and some is likely left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,21 +95,28 @@ class TaskRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Person:
-    """A person ready to be laid on backgrounds: the colours of the frame (h, w, 3), its alpha (h, w), and the shot."""
+    """A person ready to be laid on backgrounds: the colours of the frame (h, w, 3), its alpha (h, w), and the shot.
+
+    `taken` is the share of the mask that was background, see `without_background`.
+    """
 
     colours: Image
     alpha: Alpha
     shot: Shot | None
+    taken: float = 0.0
 
 
 def fuse_sample(item: Item, folder: Path, *, rules: TaskRules) -> Outcome:
     """Make one fused sample in `folder`; raises BadRecord: whatever is wrong with one of its photographs.
 
     A person who is cut off at two opposite sides, and does not reach both of the background's frame, is filtered; so is
-    one of whom too much is seen for all backgrounds.
+    one of whom too much is seen for all backgrounds, or whose outline is too coarse.
     """
     planned: FusionTask = item.payload
-    task = planned.behind(_person(_Key(planned.foreground), rules=rules).shot)
+    front = _person(_Key(planned.foreground), rules=rules)
+    if front.taken > MOST_TAKEN:
+        return Outcome(id=item.id, filtered=COARSE)
+    task = planned.behind(front.shot)
     if task is None:
         return Outcome(id=item.id, filtered=NO_BACKGROUND)
     fused = _fused(task, rules=rules)
@@ -235,10 +249,13 @@ def _person(key: _Key, *, rules: TaskRules) -> _Person:
     image, alpha = read_person(photograph, threshold=rules.labels.threshold)
     image, alpha = (scaled_down(picture, max_side=rules.max_side) for picture in (image, alpha))
     if photograph.label == "mask":
-        mask = mask_of(alpha)
+        drawn = mask_of(alpha)
+        mask = without_background(image, mask=drawn)
+        taken = 1 - np.count_nonzero(mask) / max(1, np.count_nonzero(drawn))
         colours = colours_of_masked(image, mask=mask) if rules.fusion.estimate else image
         alpha = soft_alpha(mask, sigma_px=edge_of(image, mask=mask))
     else:
+        taken = 0.0
         colours = person_colours(image, alpha=alpha) if rules.fusion.estimate else image
     colours.flags.writeable = alpha.flags.writeable = False  # they are shared by all of them
-    return _Person(colours=colours, alpha=alpha, shot=shot_of(alpha))
+    return _Person(colours=colours, alpha=alpha, shot=shot_of(alpha), taken=taken)

@@ -22,9 +22,10 @@ from curation.building.workers import RunnerOptions
 from curation.dataset.card import Card
 from curation.dataset.dataset import Dataset, read_dataset, read_quarantine
 from curation.errors import ConfigurationProblem, InputRefused
+from curation.fusion import fuse_sample
 from curation.fusion.fuse import FusionRules
 from curation.fusion.plan_fusion import FusionSettings, plan_fusion
-from curation.images.pixels import decode_image, decode_mask, decode_matte
+from curation.images.pixels import Image, Mask, decode_image, decode_mask, decode_matte
 from curation.operations.leaks import groups_across_splits
 from curation.operations.merge import plan_merge
 from curation.operations.split import SplitShares, split_dataset
@@ -129,6 +130,22 @@ def test_a_place_hangs_on_no_other_foreground_and_no_background_comes_again_befo
     for name in "ab":
         assert len({row["background_id"] for row in rows(among) if row["id"].startswith(name)}) == 3
     assert len({row["sha256"] for row in rows(among)}) == 6
+
+
+@pytest.mark.parametrize(("taken", "made"), [(0.05, 1), (0.2, 0)])
+def test_a_person_whose_mask_is_largely_background_is_filtered(
+    taken: float, made: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def less(image: Image, *, mask: Mask) -> Mask:
+        return np.where(np.cumsum(mask > 0).reshape(mask.shape) > taken * np.count_nonzero(mask), mask, np.uint8(0))
+
+    monkeypatch.setattr(fuse_sample, "without_background", less)
+    fuse_sample._person.cache_clear()
+    front = persons(tmp_path / "p", ["a"], rows={"a": {"alpha": None}})
+    result = fused(front, grounds(tmp_path / "g", ["x"]), tmp_path / "f")
+    fuse_sample._person.cache_clear()
+    assert len(rows(result)) == made
+    assert result.card.counts.filtered == ({} if made else {"coarse_outline": 1})
 
 
 def test_a_count_goes_round_through_the_foregrounds(tmp_path: Path) -> None:
