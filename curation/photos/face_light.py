@@ -173,7 +173,7 @@ def _balance(cast: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _exposure(part: Image) -> float:
     """Return the factor in linear light for a face (h, w, 3) that spans too few levels and is dark; 1 for others."""
-    gray = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
+    gray = np.asarray(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY), np.uint8)
     darkest, brightest = np.percentile(gray, [100 - BRIGHTEST, BRIGHTEST])
     if brightest - darkest >= LEAST_RANGE or brightest >= USUAL_BRIGHT:
         return 1.0

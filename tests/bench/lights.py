@@ -87,7 +87,7 @@ def planted(image: Image, *, factors: tuple[float, float, float]) -> Image:
     """Return an image (h, w, 3) under other light, by the formula of IEC 61966-2-1."""
     light = np.clip(_light(image) * factors, 0, 1)
     shares = np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055)
-    return np.rint(255 * shares).astype(np.uint8)
+    return np.asarray(np.rint(255 * shares), np.uint8)
 
 
 def _light(levels: NDArray[np.generic]) -> NDArray[np.float64]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import json
 import subprocess
 import sys
-from collections import Counter
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,10 +20,9 @@ from curation.building.workers import RunnerOptions
 from curation.dataset.card import Card
 from curation.dataset.dataset import Dataset, read_dataset, read_quarantine
 from curation.errors import ConfigurationProblem, InputRefused
-from curation.fusion import fuse_sample
 from curation.fusion.fuse import FusionRules
 from curation.fusion.plan_fusion import FusionSettings, plan_fusion
-from curation.images.pixels import Image, Mask, decode_image, decode_mask, decode_matte
+from curation.images.pixels import decode_image, decode_mask, decode_matte
 from curation.operations.leaks import groups_across_splits
 from curation.operations.merge import plan_merge
 from curation.operations.split import SplitShares, split_dataset
@@ -115,37 +112,6 @@ def test_any_number_of_workers_gives_the_same_bytes(tmp_path: Path) -> None:
         for workers in ("0", "2")
     )
     assert first == second
-
-
-def test_a_place_hangs_on_no_other_foreground_and_no_background_comes_again_before_all_others(tmp_path: Path) -> None:
-    backs = grounds(tmp_path / "g", ["x", "y", "z"])
-    alone = fused(persons(tmp_path / "one" / "p", ["b"]), backs, tmp_path / "f1")
-    among = fused(persons(tmp_path / "p", ["a", "b"]), backs, tmp_path / "f2", per_foreground=3)
-    recipes = {row["id"]: json.loads(row["recipe"]) for row in (*rows(among), *rows(alone))}
-    again = {row["id"]: json.loads(row["recipe"]) for row in rows(among)}
-    for name in ("light", "blur_px", "quality"):
-        assert recipes["b-fused-1"][name] == again["b-fused-1"][name]
-    behind = Counter(row["background_id"] for row in rows(among))
-    assert behind == {"x": 2, "y": 2, "z": 2}
-    for name in "ab":
-        assert len({row["background_id"] for row in rows(among) if row["id"].startswith(name)}) == 3
-    assert len({row["sha256"] for row in rows(among)}) == 6
-
-
-@pytest.mark.parametrize(("taken", "made"), [(0.05, 1), (0.2, 0)])
-def test_a_person_whose_mask_is_largely_background_is_filtered(
-    taken: float, made: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def less(image: Image, *, mask: Mask) -> Mask:
-        return np.where(np.cumsum(mask > 0).reshape(mask.shape) > taken * np.count_nonzero(mask), mask, np.uint8(0))
-
-    monkeypatch.setattr(fuse_sample, "without_background", less)
-    fuse_sample._person.cache_clear()
-    front = persons(tmp_path / "p", ["a"], rows={"a": {"alpha": None}})
-    result = fused(front, grounds(tmp_path / "g", ["x"]), tmp_path / "f")
-    fuse_sample._person.cache_clear()
-    assert len(rows(result)) == made
-    assert result.card.counts.filtered == ({} if made else {"coarse_outline": 1})
 
 
 def test_a_count_goes_round_through_the_foregrounds(tmp_path: Path) -> None:
