@@ -126,15 +126,10 @@ def fuse_sample(item: Item, folder: Path, *, rules: TaskRules) -> Outcome:
         task = replace(task, second=None)  # it could not be seen: the row names no second person
     shown = [one.row for one in (task.foreground, task.second) if one is not None]
     labels = _labels(fused.alpha, rules=rules, is_soft=_label_of(task) == "alpha", file=item.file)
-    pictures = {"mask": encode_mask(labels.mask)}
-    if labels.alpha is not None:
-        pictures["alpha"] = encode_gray(labels.alpha)
-    if labels.trimap is not None:
-        pictures["trimap"] = encode_gray(labels.trimap)
     data = encode_image(fused.image, quality=fused.recipe.quality)
     image = f"{IMAGES}/{item.id}.jpg"
     write_bytes(folder / image, data)
-    placed = place_labels(pictures, sample_id=item.id, folder=folder)
+    placed = place_labels(_pictures(labels), sample_id=item.id, folder=folder)
     row = task.foreground.row
     sample = Sample(
         id=item.id,
@@ -155,6 +150,14 @@ def fuse_sample(item: Item, folder: Path, *, rules: TaskRules) -> Outcome:
         extra={**placed.digests, **_provenance(task, rules=rules, fused=fused)},
     )
     return Outcome(id=item.id, sample=sample)
+
+
+def _pictures(labels: Labels) -> dict[str, bytes]:
+    """Return the files of the labels that there are, by kind."""
+    soft = {"alpha": labels.alpha, "trimap": labels.trimap}
+    return {"mask": encode_mask(labels.mask)} | {
+        name: encode_gray(one) for name, one in soft.items() if one is not None
+    }
 
 
 def group_of(row: dict[str, Any]) -> str:
