@@ -32,12 +32,11 @@ LEAST_GAP: Final = (0.15, 0.4)
 """Sharpness in pixels and noise in grey levels that differ by less are alike."""
 MOST_ADDED: Final = (4.0, 5.0)
 """The largest blur in pixels, and noise in grey levels, by which a part is changed."""
-FOCUS: Final = (0.22, 1.5)
-"""Blur of a person as a multiple of that of what is behind, drawn from this range: photographers focus on persons. It
-holds eight of ten of 52 portraits, 12 of EG1800 and 40 others."""
+FOCUS: Final = (0.25, 1.0)
+"""Blur of a person as a multiple of that of what is behind, drawn from this range: photographers focus on persons."""
 GRAIN: Final = (0.03, 1.0)
-"""Noise of what is behind as a multiple of the person's, drawn from this range, as in those portraits: of what is
-measured as noise of skin and cloth, most is texture."""
+"""Noise of what is behind as a multiple of the person's, drawn from this range. It holds eight of ten of 52 portraits:
+of what is measured as noise of skin and cloth, most is texture."""
 OUTLINE: Final = (0.9, 0.5)
 """Blur of an outline as a share of that of the edges within, and in pixels at least."""
 NORMAL: Final = 0.7979
@@ -89,9 +88,9 @@ def texture_matched(
 ) -> tuple[Image, Alpha, Image]:
     """Return person (h, w, 3), alpha (h, w) and frame (h, w, 3) with sharpness and noise of one level.
 
-    The sharper one is blurred, but may stay sharper as far as in photographs, and an alpha is blurred with its person;
-    then the smoother one gets noise, what is behind a share of the person's. Nothing changes where one of them is too
-    small or has no edges.
+    The sharper one is blurred, but a person may stay a little sharper, and an alpha is blurred with its person; then
+    the smoother one gets noise, what is behind a share of the person's. Nothing changes where one of them is too small
+    or has no edges.
     """
     inner = cv2.erode(alpha, np.ones((5, 5), np.uint8)) > LABELLED
     own, other = texture_of(person, where=inner), texture_of(frame)
