@@ -34,9 +34,6 @@ MOST_ADDED: Final = (4.0, 5.0)
 """The largest blur in pixels, and noise in grey levels, by which a part is changed."""
 FOCUS: Final = (0.25, 1.0)
 """Blur of a person as a multiple of that of what is behind, drawn from this range: photographers focus on persons."""
-GRAIN: Final = (0.03, 1.0)
-"""Noise of what is behind as a multiple of the person's, drawn from this range. It holds eight of ten of 52 portraits:
-of what is measured as noise of skin and cloth, most is texture."""
 OUTLINE: Final = (0.9, 0.5)
 """Blur of an outline as a share of that of the edges within, and in pixels at least."""
 NORMAL: Final = 0.7979
@@ -49,9 +46,9 @@ class Texture(msgspec.Struct, frozen=True, kw_only=True):
     blur_px: float
     noise: float
 
-    def noise_to(self, goal: float) -> float:
-        """Return the noise that is to be added to have as much as the goal; independent noise adds in squares."""
-        return min(float(np.sqrt(max(0.0, goal**2 - self.noise**2))), MOST_ADDED[1])
+    def noise_to(self, other: Texture) -> float:
+        """Return the noise that is to be added to have as much as another; independent noise adds in squares."""
+        return min(float(np.sqrt(max(0.0, other.noise**2 - self.noise**2))), MOST_ADDED[1])
 
 
 def texture_of(image: Image, *, where: NDArray[np.bool_] | None = None) -> Texture | None:
@@ -89,22 +86,21 @@ def texture_matched(
     """Return person (h, w, 3), alpha (h, w) and frame (h, w, 3) with sharpness and noise of one level.
 
     The sharper one is blurred, but a person may stay a little sharper, and an alpha is blurred with its person; then
-    the smoother one gets noise, what is behind a share of the person's. Nothing changes where one of them is too small
-    or has no edges.
+    the smoother one gets noise. Nothing changes where one of them is too small or has no edges.
     """
     inner = cv2.erode(alpha, np.ones((5, 5), np.uint8)) > LABELLED
     own, other = texture_of(person, where=inner), texture_of(frame)
     if own is None or other is None:
         return person, alpha, frame
-    focus, grain = (float(np.exp(rng.uniform(*np.log(limits)))) for limits in (FOCUS, GRAIN))
+    focus = float(rng.uniform(*np.log(FOCUS)))
     if (gap := _between(own.blur_px, FOCUS[0] * other.blur_px)) > 0:
         person, alpha = _blurred(person, sigma_px=gap), _blurred(alpha, sigma_px=gap)
         own = texture_of(person, where=inner) or own
-    if (gap := _between(other.blur_px, own.blur_px / focus)) > 0:
+    if (gap := _between(other.blur_px, own.blur_px / np.exp(focus))) > 0:
         frame = _blurred(frame, sigma_px=gap)
         other = texture_of(frame) or other
-    person = _grained(person, add=own.noise_to(other.noise), rng=rng)
-    return person, alpha, _grained(frame, add=other.noise_to(grain * own.noise), rng=rng)
+    person = _grained(person, add=own.noise_to(other), rng=rng)
+    return person, alpha, _grained(frame, add=other.noise_to(own), rng=rng)
 
 
 def _between(blur_px: float, goal_px: float) -> float:

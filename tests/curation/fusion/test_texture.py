@@ -66,18 +66,5 @@ def test_noise_is_added_to_the_smoother_one_until_both_are_alike() -> None:
     person, frame = pattern(blur_px=1.0), pattern(blur_px=1.0, noise=4.0, seed=1)
     new, _, behind = texture_matched(person, alpha=alpha, frame=frame, rng=np.random.default_rng(3))
     assert measured(new).noise == pytest.approx(measured(behind).noise, abs=LEAST_GAP[1] + 0.5)
-    assert Texture(blur_px=1, noise=3).noise_to(5) == pytest.approx(4)
-    assert Texture(blur_px=1, noise=0).noise_to(50) == MOST_ADDED[1]
-
-
-def test_what_is_behind_gets_no_more_noise_than_the_person_has_and_mostly_less() -> None:
-    alpha = np.zeros(SIZE, np.uint8)
-    alpha[60:, 80:240] = 255
-    person, frame = pattern(blur_px=1.0, noise=5.0), pattern(blur_px=1.0, seed=1)
-    own, bare = measured(person).noise, measured(frame).noise
-    found = []
-    for seed in range(12):
-        _, _, behind = texture_matched(person, alpha=alpha, frame=frame, rng=np.random.default_rng(seed))
-        found.append(measured(behind).noise)
-    assert bare - 0.1 <= min(found) < 0.3 * own and max(found) <= own + 0.5
-    assert np.median(found) < 0.6 * own
+    assert Texture(blur_px=1, noise=3).noise_to(Texture(blur_px=1, noise=5)) == pytest.approx(4)
+    assert Texture(blur_px=1, noise=0).noise_to(Texture(blur_px=1, noise=50)) == MOST_ADDED[1]
