@@ -495,6 +495,7 @@ def idphoto(
     out: AnyPath = ...,
     edge: Literal["none", "guided", "matting"] | None = None,
     faces: AnyPath | None = None,
+    light: Literal["keep", "face"] = "keep",
     check: bool = False,
     seed: int = 0,
     workers: int = ...,

@@ -43,6 +43,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
 TOUCHED: Final = "touched"
 """Column that `coco-person` adds: the share of the persons' outline that touches annotations of other things, 0..1."""
+FRAME_METRES: Final = "frame_metres"
+"""Column that `coco-background` adds: metres that the height of the frame shows at most, null where nothing tells."""
 COLUMNS: Final = tuple(name for name in Sample.__struct_fields__ if name != "extra")
 
 

@@ -7,65 +7,67 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import msgspec
 import numpy as np
 
 from curation.dataset.label_sources import LABEL_LICENSE, LABEL_SOURCE, is_by_model
 from curation.dataset.licenses import BETWEEN, joint_license
 from curation.dataset.sample import Item, Outcome, Sample
-from curation.fusion.fitting_backgrounds import Frame
+from curation.fusion.fitting_backgrounds import Frame, metres_of
 from curation.fusion.fuse import Fused, FusionRules, finished, generator_for, staged
 from curation.fusion.placement import fitted
+from curation.fusion.read_photograph import Photograph, read_image, read_person, scaled_down
 from curation.fusion.second_person import with_second
+from curation.fusion.standing import LEAST_METRES, Shot, shot_of
 from curation.fusion.texture import edge_of
 from curation.images.pixels import (
     Alpha,
     Image,
-    decode_image,
-    decode_mask,
-    decode_matte,
     encode_gray,
     encode_image,
     encode_mask,
 )
 from curation.labels.label_files import place_labels
 from curation.labels.made_labels import LabelRules, Labels, labels_of_alpha, labels_of_mask
-from curation.labels.masks import check_alpha, check_mask, mask_of, person_area
+from curation.labels.masks import mask_of, person_area
 from curation.labels.source_images import IMAGES
+from curation.matting.coarse_outline import without_background
 from curation.matting.composite import colours_of_masked, person_colours, soft_alpha
-from curation.quarantine import BadRecord, Code
-from curation.storage.checksums import check_row_digest
-from curation.storage.files import read_file, safe_join, sha256_of, write_bytes
+from curation.storage.files import sha256_of, write_bytes
 
 CUT_TWICE: Final = "cut_on_two_sides"
+NO_BACKGROUND: Final = "no_fitting_background"
+"""Reason why a sample is not made: in the foreground's split no background fits, see `fitting_backgrounds`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Photograph:
-    """A row of a foreground or a background, and the folder of its dataset.
-
-    `label` is the column that shows the person, `alpha` or `mask`; a background has none.
-    """
-
-    folder: str
-    row: dict[str, Any]
-    label: str | None = None
-
-    def path(self, column: str) -> Path:
-        """Return the file that a column names; raises BadRecord: PATH_ESCAPE, NAME."""
-        return safe_join(Path(self.folder), self.row[column])
+COARSE: Final = "coarse_outline"
+MOST_TAKEN: Final = 0.08
+"""Reason why a sample is not made: more than this share of the person's mask is background, and some is likely left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FusionTask:
-    """One fused sample to make: foreground, background, second person, split, and number within the foreground."""
+    """One fused sample to make: foreground, background, second person, split, and number within the foreground.
+
+    Of several `backgrounds` the first counts that shows enough for how much is seen of the person.
+    """
 
     foreground: Photograph
-    background: Photograph
+    backgrounds: tuple[Photograph, ...]
     second: Photograph | None
     split: str
     number: int
+
+    @property
+    def background(self) -> Photograph:
+        """The background; before the photograph of the person is read, what it may be."""
+        return self.backgrounds[0]
+
+    def behind(self, shot: Shot | None) -> FusionTask | None:
+        """Return the task with the background for who is seen as this shot shows; None where none shows enough."""
+        able = (one for one in self.backgrounds if metres_of(one.row) >= LEAST_METRES[shot])
+        chosen = next(able, None)
+        return None if chosen is None else replace(self, backgrounds=(chosen,))
 
     def photographs(self) -> dict[str, Photograph]:
         """Return all that the sample shows, by the beginnings of the columns that name them."""
@@ -93,18 +95,30 @@ class TaskRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Person:
-    """A person ready to be laid on backgrounds: the colours of the frame (h, w, 3), and its alpha (h, w)."""
+    """A person ready to be laid on backgrounds: the colours of the frame (h, w, 3), its alpha (h, w), and the shot.
+
+    `taken` is the share of the mask that was background, see `without_background`.
+    """
 
     colours: Image
     alpha: Alpha
+    shot: Shot | None
+    taken: float = 0.0
 
 
 def fuse_sample(item: Item, folder: Path, *, rules: TaskRules) -> Outcome:
     """Make one fused sample in `folder`; raises BadRecord: whatever is wrong with one of its photographs.
 
-    A person who is cut off at two opposite sides, and does not reach both of the background's frame, is filtered.
+    A person who is cut off at two opposite sides, and does not reach both of the background's frame, is filtered; so is
+    one of whom too much is seen for all backgrounds, or whose outline is too coarse.
     """
-    task: FusionTask = item.payload
+    planned: FusionTask = item.payload
+    front = _person(_Key(planned.foreground), rules=rules)
+    if front.taken > MOST_TAKEN:
+        return Outcome(id=item.id, filtered=COARSE)
+    task = planned.behind(front.shot)
+    if task is None:
+        return Outcome(id=item.id, filtered=NO_BACKGROUND)
     fused = _fused(task, rules=rules)
     if fused is None:
         return Outcome(id=item.id, filtered=CUT_TWICE)
@@ -112,15 +126,10 @@ def fuse_sample(item: Item, folder: Path, *, rules: TaskRules) -> Outcome:
         task = replace(task, second=None)  # it could not be seen: the row names no second person
     shown = [one.row for one in (task.foreground, task.second) if one is not None]
     labels = _labels(fused.alpha, rules=rules, is_soft=_label_of(task) == "alpha", file=item.file)
-    pictures = {"mask": encode_mask(labels.mask)}
-    if labels.alpha is not None:
-        pictures["alpha"] = encode_gray(labels.alpha)
-    if labels.trimap is not None:
-        pictures["trimap"] = encode_gray(labels.trimap)
     data = encode_image(fused.image, quality=fused.recipe.quality)
     image = f"{IMAGES}/{item.id}.jpg"
     write_bytes(folder / image, data)
-    placed = place_labels(pictures, sample_id=item.id, folder=folder)
+    placed = place_labels(_pictures(labels), sample_id=item.id, folder=folder)
     row = task.foreground.row
     sample = Sample(
         id=item.id,
@@ -143,6 +152,14 @@ def fuse_sample(item: Item, folder: Path, *, rules: TaskRules) -> Outcome:
     return Outcome(id=item.id, sample=sample)
 
 
+def _pictures(labels: Labels) -> dict[str, bytes]:
+    """Return the files of the labels that there are, by kind."""
+    soft = {"alpha": labels.alpha, "trimap": labels.trimap}
+    return {"mask": encode_mask(labels.mask)} | {
+        name: encode_gray(one) for name, one in soft.items() if one is not None
+    }
+
+
 def group_of(row: dict[str, Any]) -> str:
     """Return the group of a row; one without a group stands for itself."""
     group: str | None = row["group"]
@@ -152,13 +169,13 @@ def group_of(row: dict[str, Any]) -> str:
 def _fused(task: FusionTask, *, rules: TaskRules) -> Fused | None:
     """Return the fused picture; None where the person does not fit into the frame of the background."""
     front, id_ = _person(_Key(task.foreground), rules=rules), task.foreground.row["id"]
-    background = _scaled_down(_image(task.background), max_side=rules.max_side)
+    background = scaled_down(read_image(task.background), max_side=rules.max_side)
     fit = None
     if rules.frame == "background":
         fit = fitted(front.colours, alpha=front.alpha, size=(background.shape[0], background.shape[1]))
         if fit is None:
             return None
-        front = _Person(colours=fit.image, alpha=fit.alpha)
+        front = replace(front, colours=fit.image, alpha=fit.alpha)
     rng = generator_for(id_, seed=rules.seed, number=task.number)
     once = replace(rules.fusion, estimate=False)  # the colours are estimated already
     scene = staged(front.colours, alpha=front.alpha, background=background, rules=once, rng=rng)
@@ -233,58 +250,15 @@ class _Key:
 def _person(key: _Key, *, rules: TaskRules) -> _Person:
     photograph = key.photograph
     image, alpha = read_person(photograph, threshold=rules.labels.threshold)
-    image, alpha = (_scaled_down(picture, max_side=rules.max_side) for picture in (image, alpha))
+    image, alpha = (scaled_down(picture, max_side=rules.max_side) for picture in (image, alpha))
     if photograph.label == "mask":
-        mask = mask_of(alpha)
+        drawn = mask_of(alpha)
+        mask = without_background(image, mask=drawn)
+        taken = 1 - np.count_nonzero(mask) / max(1, np.count_nonzero(drawn))
         colours = colours_of_masked(image, mask=mask) if rules.fusion.estimate else image
         alpha = soft_alpha(mask, sigma_px=edge_of(image, mask=mask))
     else:
+        taken = 0.0
         colours = person_colours(image, alpha=alpha) if rules.fusion.estimate else image
     colours.flags.writeable = alpha.flags.writeable = False  # they are shared by all of them
-    return _Person(colours=colours, alpha=alpha)
-
-
-def read_person(photograph: Photograph, *, threshold: int) -> tuple[Image, Alpha]:
-    """Return a photograph and its label, checked; an alpha shows a person where it is above `threshold`.
-
-    Raises BadRecord: whatever is wrong with one of them, or with both together.
-    """
-    image, alpha = _image(photograph), _alpha(photograph)
-    file = str(photograph.path(photograph.label or "image"))
-    if alpha.shape != image.shape[:2]:
-        said = " x ".join(map(str, alpha.shape[::-1]))
-        reason = f"is {said}, its image {image.shape[1]} x {image.shape[0]} (width x height)"
-        raise BadRecord(Code.SIZE_MISMATCH, reason, file=file, record_id=photograph.row["id"])
-    if photograph.label == "mask":
-        check_mask(alpha, file=file)
-    else:
-        check_alpha(alpha, file=file, threshold=threshold)
-    return image, alpha
-
-
-def _image(photograph: Photograph) -> Image:
-    return decode_image(_checked(photograph, column="image"), file=str(photograph.path("image")))
-
-
-def _alpha(photograph: Photograph) -> Alpha:
-    column = photograph.label or "mask"
-    data = _checked(photograph, column=column)
-    decode = decode_matte if column == "alpha" else decode_mask
-    return decode(data, file=str(photograph.path(column)))
-
-
-def _checked(photograph: Photograph, *, column: str) -> bytes:
-    path = photograph.path(column)
-    data = read_file(path, below=Path(photograph.folder))
-    check_row_digest(data, row=photograph.row, column=column, file=path)
-    return data
-
-
-def _scaled_down(picture: Any, *, max_side: int) -> Any:
-    """Return a picture (h, w) or (h, w, 3) with its longer side at most `max_side` pixels: it bounds the memory."""
-    height, width = picture.shape[:2]
-    if max(height, width) <= max_side:
-        return picture
-    scale = max_side / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return _Person(colours=colours, alpha=alpha, shot=shot_of(alpha), taken=taken)

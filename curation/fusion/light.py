@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -16,6 +16,9 @@ WARMTH: Final = 0.12
 """How much red and blue may change at most beside green, as a share: skin keeps the colour of skin."""
 NORM: Final = 6
 """Of the mean that estimates the light: bright pixels count more, since they show its colour."""
+
+KNEE: Final = 0.8
+"""Share of the range, in linear light, up to which a change of light is exact; above, white must stay white."""
 
 
 def light_matched(foreground: Image, *, alpha: Alpha, background: Image, strength: float) -> Image:
@@ -46,6 +49,32 @@ def with_gains(image: Image, *, gains: NDArray[np.float64]) -> Image:
     """Return an image (h, w, 3) with each channel multiplied by its factor of `gains` (3,)."""
     table = np.clip(np.rint(np.arange(256)[:, None] * gains), 0, 255).astype(np.uint8)[None]
     return np.asarray(cv2.LUT(image, table), dtype=np.uint8)
+
+
+def with_curves(image: Image, *, gains: NDArray[np.float64]) -> Image:
+    """Return an image (h, w, 3) under light that is multiplied by `gains` (3,), as in linear light.
+
+    Up to KNEE of the range it is exact; from there it goes straight to white, which stays white.
+    """
+    light = linear_light(np.arange(256, dtype=np.uint8))
+    knees = KNEE / np.maximum(1.0, gains)
+    curves = [np.interp(light, (0, knee, 1), (0, knee * gain, 1)) for knee, gain in zip(knees, gains, strict=True)]
+    return np.asarray(cv2.LUT(image, _in_levels(np.stack(curves, axis=-1))[None]), np.uint8)
+
+
+def linear_light(levels: NDArray[Any]) -> NDArray[np.float64]:
+    """Return sRGB levels, 0..255, as shares of the light of white. Source: IEC 61966-2-1.
+
+    >>> linear_light(np.array([0, 188, 255], np.uint8)).round(2).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    shares = levels / 255.0
+    return np.asarray(np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4), np.float64)
+
+
+def _in_levels(light: NDArray[np.float64]) -> NDArray[np.uint8]:
+    shares = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return np.asarray(np.rint(255 * shares), np.uint8)
 
 
 def softened(image: Image, *, sigma_px: float) -> Image:

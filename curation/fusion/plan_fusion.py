@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -18,10 +18,12 @@ from curation.dataset.licenses import LicenseRules
 from curation.dataset.sample import Item, Plan, Source
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.fusion.background_splits import deal_backgrounds, split_of
-from curation.fusion.fitting_backgrounds import Frame, Pool, drawn_background, fitting, pool_of, scaled_size
+from curation.fusion.fitting_backgrounds import Frame, Pool, drawn_backgrounds, fitting, pool_of, scaled_size
 from curation.fusion.fuse import FusionRules
-from curation.fusion.fuse_sample import FusionTask, Photograph, TaskRules, fuse_sample
+from curation.fusion.fuse_sample import NO_BACKGROUND, FusionTask, TaskRules, fuse_sample
 from curation.fusion.partners import draw_second, partners_among
+from curation.fusion.read_photograph import Photograph
+from curation.fusion.standing import LEAST_METRES
 from curation.fusion.usable_photographs import (
     COMMAND,
     PERSON,
@@ -41,8 +43,6 @@ SOURCE: Final = "fused"
 MARK: Final = "-fused-"
 """Stands in an id between that of the foreground and its number among those of that person: `0001-fused-1`."""
 SECOND_COLUMNS: Final = tuple(f"second_{name}" for name in ("id", "source", "source_id", "license", "sha256", "group"))
-NO_BACKGROUND: Final = "no_fitting_background"
-"""Reason why a sample is not made: in the foreground's split no background fits, see `fitting_backgrounds`."""
 MAX_SIDE_PX: Final = 2048
 MIN_SIDE_PX: Final = 32
 
@@ -97,7 +97,8 @@ class FusionSettings:
 def plan_fusion(foregrounds: Sequence[Dataset], *, backgrounds: Sequence[Dataset], settings: FusionSettings) -> Plan:
     """Plan fused samples of all foregrounds; a fused sample is in the split of its foreground, `train` for none.
 
-    What one draws depends on the seed, the foreground's id and its number alone. Rows without alpha and mask are
+    Where a person is laid depends on the seed, the foreground's id and its number alone. No background is drawn again
+    before all others were, so that it also depends on the other foregrounds. Rows without alpha and mask are
     quarantined, rows that are fused themselves are filtered, and a background that shows a person is not used. Samples
     that no background fits are filtered. A second person is of the same split, but of another group. Foregrounds are
     filtered as `license`, or `no_derivatives`, and backgrounds not used, where `settings.allowed` says so.
@@ -120,7 +121,8 @@ def plan_fusion(foregrounds: Sequence[Dataset], *, backgrounds: Sequence[Dataset
     tasks, lacking = _tasks(
         usable, front=(front, foregrounds), back=(back, backgrounds), pools=pools, settings=settings
     )
-    _refuse_no_task(tasks, lacking=lacking, settings=settings, where=where)
+    if not tasks:
+        _refuse_no_task(lacking, pools=pools, settings=settings, where=where)
     counts[NO_BACKGROUND] += lacking
     items = sorted((_item(task) for task in tasks), key=lambda item: item.id)
     kept = items[: settings.limit]
@@ -134,7 +136,9 @@ def plan_fusion(foregrounds: Sequence[Dataset], *, backgrounds: Sequence[Dataset
         work=partial(fuse_sample, rules=_task_rules(settings)),
         filtered=dict(+(counts + Counter(limit=len(items) - len(kept)))),
         quarantined=broken,
-        notes=_notes(kept, pools=pools, unused=unused) | _too_small(usable, pools=pools, settings=settings),
+        notes=_notes(kept, pools=pools, unused=unused)
+        | _too_small(usable, pools=pools, settings=settings)
+        | _too_close(pools),
         parents=[parent_name(dataset) for dataset in datasets],
         inputs=[dataset.folder for dataset in datasets],
         folders=_task_rules(settings).labels.folders(with_alpha=True),
@@ -153,16 +157,16 @@ def _tasks(
     """Return the samples to make, and how many are not made since no background fits their foreground."""
     tasks, lacking = [], 0
     photograph = partial(_photograph, joined=front[0], datasets=front[1])
-    for row, number, second in _with_seconds(usable, settings=settings):
+    for row, number, second in sorted(_with_seconds(usable, settings=settings), key=lambda one: (one[0]["id"], one[1])):
         pool = pools[split_of(row)]
         fits = fitting(pool, size=scaled_size(row, max_side=settings.max_side), frame=settings.frame)
-        background = drawn_background(row, number, pool=pool, fits=fits, seed=settings.seed)
-        if background is None:
+        drawn = drawn_backgrounds(row, number, pool=pool, fits=fits, seed=settings.seed)
+        if not drawn:
             lacking += 1
             continue
         task = FusionTask(
             foreground=photograph(row),
-            background=_photograph(background, joined=back[0], datasets=back[1]),
+            backgrounds=tuple(_photograph(one, joined=back[0], datasets=back[1]) for one in drawn),
             second=None if second is None else photograph(second),
             split=split_of(row),
             number=number,
@@ -171,10 +175,16 @@ def _tasks(
     return tasks, lacking
 
 
-def _refuse_no_task(tasks: Sequence[FusionTask], *, lacking: int, settings: FusionSettings, where: str) -> None:
-    if tasks:
-        return
-    if settings.frame == "background":
+def _refuse_no_task(lacking: int, *, pools: Mapping[str, Pool], settings: FusionSettings, where: str) -> NoReturn:
+    least = min(LEAST_METRES.values())
+    if all((pool.metres < least).all() for pool in pools.values()):
+        reason = (
+            f"all show less than {least:g} m of a scene, as the things in them tell, which is too close for anybody"
+        )
+        remedy = (
+            "give --backgrounds with rooms and streets, e.g. of other --supercategories of `curate coco-background`"
+        )
+    elif settings.frame == "background":
         reason = "the photograph of every person is so small that it would be enlarged too much to fit a background"
         remedy = "give a smaller --max-side, which makes the backgrounds smaller, or leave --frame away"
     else:
@@ -196,6 +206,14 @@ def _too_small(usable: pa.Table, *, pools: Mapping[str, Pool], settings: FusionS
         none += int(np.count_nonzero(often == 0))
         some += int(np.count_nonzero((often > 0) & (often < len(sizes[split]))))
     return {"backgrounds_unfit": {"all": none, "some": some}, "frame": settings.frame} if none or some else {}
+
+
+def _too_close(pools: Mapping[str, Pool]) -> dict[str, Any]:
+    """Return how many backgrounds show too few metres for anybody, and how many for a whole person."""
+    metres = np.concatenate([pool.metres for pool in pools.values()])
+    told = {"nobody": min(LEAST_METRES.values()), "whole": LEAST_METRES["whole"]}
+    counts = {name: int(np.count_nonzero(metres < least)) for name, least in told.items()}
+    return {"backgrounds_close": counts} if counts["whole"] else {}
 
 
 def _numbered(rows: Sequence[dict[str, Any]], *, settings: FusionSettings) -> Iterator[tuple[dict[str, Any], int]]:

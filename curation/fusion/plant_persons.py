@@ -11,8 +11,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from curation.fusion.fuse_sample import Photograph, read_person
 from curation.fusion.placement import MAX_ENLARGEMENT
+from curation.fusion.read_photograph import Photograph, read_person
 from curation.fusion.standing import NEARLY_CUT
 from curation.images.pixels import Alpha, Image
 from curation.labels.masks import ALPHA_THRESHOLD, HALF, mask_of

@@ -22,6 +22,9 @@ HEADS_OF_HALF: Final = 2.6
 """Who is cut off below and shows less than this many heads is a portrait of head and shoulders."""
 SHARES: Final[dict[Shot, tuple[float, float]]] = {"head": (0.45, 1.0), "half": (0.5, 1.0), "whole": (0.4, 0.95)}
 """Of the frame's height, by the class of shot."""
+LEAST_METRES: Final[dict[Shot | None, float]] = {"head": 0.4, "half": 0.85, None: 1.3, "whole": 1.8}
+"""Metres that a frame must show (see `frame_metres`) to lie behind a person: as much of her as the shot shows, 1.7 m of
+a whole one on 95 % of the frame. Who ends inside the frame without standing sits."""
 FEET: Final = 0.06
 """What reaches so near to the lowest row, a share of the person's height, is on the ground."""
 CONTACT: Final = (0.012, 0.006)

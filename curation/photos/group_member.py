@@ -15,6 +15,7 @@ from curation.fusion.standing import HEADS_OF_WHOLE, NEARLY_CUT
 from curation.images.faces import Face
 from curation.images.pixels import Alpha, Image
 from curation.photos.backdrop import cut_out
+from curation.photos.face_light import skin_of
 from curation.photos.head_lines import CROWN, HEAD_HALF
 from curation.quarantine import BadRecord, Code
 
@@ -91,17 +92,6 @@ def faces_on(alpha: Alpha, *, faces: Sequence[Face]) -> list[Face]:
         if 0 <= y < alpha.shape[0] and 0 <= x < alpha.shape[1] and alpha[y, x] > SOLID:
             found.append(face)
     return found
-
-
-def skin_of(image: Image, *, face: Face) -> NDArray[np.float64]:
-    """Return the median colour (3,) between eyes and mouth of a face in an image (h, w, 3): cheeks and nose."""
-    unit, (x, y) = face.eye_distance, face.between_eyes
-    rows = slice(max(0, round(y + 0.3 * unit)), max(1, round(face.mouth[1] - 0.1 * unit)))
-    columns = slice(max(0, round(x - 0.6 * unit)), max(1, round(x + 0.6 * unit)))
-    part = image[rows, columns].reshape(-1, 3)
-    if not len(part):  # lying on a side
-        part = image[min(max(0, round(y)), len(image) - 1), min(max(0, round(x)), image.shape[1] - 1)].reshape(1, 3)
-    return np.asarray(np.median(part, axis=0), np.float64)
 
 
 def resized(picture: NDArray[np.uint8], *, size: tuple[int, int]) -> NDArray[np.uint8]:

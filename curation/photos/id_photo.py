@@ -16,6 +16,7 @@ from curation.images.pixels import Alpha, Image
 from curation.matting.composite import composite
 from curation.photos.assessment import AGAIN, Assessment, assess
 from curation.photos.backdrop import Colour, cut_out
+from curation.photos.face_light import FaceLight, face_light, relit
 from curation.photos.head_lines import HeadLines
 from curation.photos.measures import Measure
 from curation.photos.placing import Cut, Wanted
@@ -29,13 +30,14 @@ AROUND: Final = 0.02
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdRules:
     """What an ID photo looks like: its size on paper, and `pixels` (height, width); `head` and `space` (above the hair)
-    in shares of the height where they are not those of the size."""
+    in shares of the height where they are not those of the size; whether its light is balanced by the face."""
 
     size: IdSize
     pixels: Pixels
     colour: Colour
     head: float | None = None
     space: float | None = None
+    is_light_balanced: bool = False
 
     @property
     def wanted(self) -> Wanted:
@@ -51,12 +53,14 @@ class IdPhoto:
     """An ID photo (h, w, 3), and what a person should look at.
 
     `lines` are those of the head in the photo, in its pixels; `matrix` (2, 3) leads from the photograph to the photo.
+    `light` is how the light was changed, None where it is to be kept.
     """
 
     picture: Image
     warnings: tuple[str, ...]
     lines: HeadLines
     matrix: NDArray[np.float64]
+    light: FaceLight | None = None
 
 
 def id_photo(
@@ -78,7 +82,9 @@ def _made(found: Assessment, *, rules: IdRules) -> IdPhoto:
     level, lines, cut = found.level, found.lines, found.cut
     assert level is not None and lines is not None and cut is not None, "what is not refused has a cut"
     head = Head(crown=round(lines.hair), chin=round(lines.chin), middle=lines.middle, is_sure=True)
-    part, alpha = _cut(level.image, cut=cut), _cut(without_holes(level.alpha, head=head), cut=cut)
+    light = face_light(level.image, face=level.face) if rules.is_light_balanced else None
+    image = level.image if light is None else relit(level.image, light=light)
+    part, alpha = _cut(image, cut=cut), _cut(without_holes(level.alpha, head=head), cut=cut)
     height, width = rules.pixels
     how = cv2.INTER_AREA if height <= cut.height else cv2.INTER_LANCZOS4
     scaled, shares = (
@@ -89,7 +95,7 @@ def _made(found: Assessment, *, rules: IdRules) -> IdPhoto:
     scale = np.array([width / cut.width, height / cut.height])
     matrix = scale[:, None] * (level.matrix - [[0.0, 0.0, cut.left], [0.0, 0.0, cut.top]])
     in_photo = _lines_in_photo(lines, cut=cut, scale=height / cut.height)
-    return IdPhoto(picture=picture, warnings=found.warnings, lines=in_photo, matrix=matrix)
+    return IdPhoto(picture=picture, warnings=found.warnings, lines=in_photo, matrix=matrix, light=light)
 
 
 def _cut(picture: NDArray[np.uint8], *, cut: Cut) -> NDArray[np.uint8]:

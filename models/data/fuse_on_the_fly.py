@@ -23,6 +23,7 @@ from curation.fusion.framing import BACKGROUND_ZOOM, covering
 from curation.fusion.fuse import FusionRules, fuse
 from curation.fusion.texture import edge_of
 from curation.images.pixels import Alpha, Image, Mask, decode_image
+from curation.matting.coarse_outline import without_background
 from curation.matting.composite import colours_of_masked, person_colours, soft_alpha
 from curation.operations.leak_groups import IDENTITY_COLUMNS, leak_groups
 from curation.quarantine import BadRecord, Code
@@ -50,7 +51,8 @@ class TrainingFusion:
         """Return the person's own colours and its alpha: the slow part, in which nothing is drawn."""
         if is_alpha:
             return person_colours(image, alpha=label), label
-        return colours_of_masked(image, mask=label), soft_alpha(label, sigma_px=edge_of(image, mask=label))
+        mask = without_background(image, mask=label)
+        return colours_of_masked(image, mask=mask), soft_alpha(mask, sigma_px=edge_of(image, mask=mask))
 
     def lay(self, colours: Image, alpha: Alpha, rng: np.random.Generator) -> tuple[Image, Alpha]:
         """Return the person on a new background, and its alpha there.

@@ -19,8 +19,9 @@ import numpy as np
 from curation.dataset.dataset import Dataset
 from curation.duplicates.fingerprint_dataset import Picture, pictures_of
 from curation.errors import InputRefused
-from curation.fusion.fuse_sample import Photograph, group_of
+from curation.fusion.fuse_sample import group_of
 from curation.fusion.plant_persons import cut_out, draw_share, planted
+from curation.fusion.read_photograph import Photograph
 from curation.images.pixels import Image, decode_image, encode_image
 from curation.quarantine import BadRecord, QuarantineRecord
 from curation.storage.checksums import check_row_digest

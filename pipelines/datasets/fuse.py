@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
+
 from curation.dataset.dataset import read_dataset
 from curation.dataset.licenses import flagged_counts
 from curation.dataset.sample import Plan
@@ -15,6 +17,7 @@ from pipelines.command_line.license_rules import LICENSES_MEANING, read_license_
 from pipelines.command_line.options import Result, RunOptions, setting
 from pipelines.sources.make_dataset import make_dataset
 
+LICENSE_COLUMNS: Final = frozenset({"foreground_license", "background_license", "second_license"})
 SECONDS_PER_PERSON: Final = 120.0
 """Most of it for the first: a worker that starts on a busy machine takes long to have its libraries."""
 
@@ -44,6 +47,8 @@ def fuse(settings: FuseFlags, *, run: RunOptions) -> Result:
 
     Frames keep the size of the person's photograph, or with --frame background that of the background. Backgrounds are
     drawn among those that cover the frame by a crop, enlarged up to 2.5 times and mirrored on 5 % of a side at most.
+    None is drawn again before all others were, and none is taken that shows too few metres for how much is seen of the
+    person, where the backgrounds tell (column frame_metres of `coco-background`): nobody stands on a plate.
     A person cut off by the edge stays at that edge. A foreground that has only a mask gets a slightly soft outline.
 
     A second person is another foreground of the same split, never of the same group, and always gets a new place. One
@@ -80,17 +85,22 @@ def fuse(settings: FuseFlags, *, run: RunOptions) -> Result:
         compile_once()
     most_persons = 2 if settings.second_person else 1
     result = make_dataset(plan, out=settings.out, run=run, item_timeout_s=most_persons * SECONDS_PER_PERSON)
-    result = with_flags(result, counts=_flagged(plan), samples=len(plan.items))
+    table = None if run.dry_run else read_dataset(settings.out).table
+    result = with_flags(result, counts=_flagged(plan, made=table), samples=len(plan.items if table is None else table))
     lines = _lines(plan)
-    if (drawn := plan.notes.get("seconds_drawn")) and not run.dry_run:
-        seconds = read_dataset(settings.out).table["second_id"]
+    if (drawn := plan.notes.get("seconds_drawn")) and table is not None:
+        seconds = table["second_id"]
         lines.append(f"  {len(seconds) - seconds.null_count} samples show a second person; {drawn} were to")
     return replace(result, summary="\n".join([result.summary, *lines]))
 
 
-def _flagged(plan: Plan) -> dict[str, int]:
-    """Return how many of the planned samples show a photograph under a licence with restrictions."""
-    return flagged_counts(item.payload.licenses() for item in plan.items)
+def _flagged(plan: Plan, *, made: pa.Table | None) -> dict[str, int]:
+    """Return how many of the samples show a photograph under a licence with restrictions; before they are made, those
+    of backgrounds count that they may show."""
+    if made is None:
+        return flagged_counts(item.payload.licenses() for item in plan.items)
+    columns = [name for name in made.column_names if name in LICENSE_COLUMNS]
+    return flagged_counts(zip(*(made[name].to_pylist() for name in columns), strict=True))
 
 
 def _lines(plan: Plan) -> list[str]:
@@ -109,6 +119,9 @@ def _lines(plan: Plan) -> list[str]:
     if unfit := notes.get("backgrounds_unfit"):
         told = "are too small for" if notes["frame"] == "foreground" else "are too large for"
         lines.append(f"  backgrounds that {told} every person's photograph: {unfit['all']}; for some: {unfit['some']}")
+    if close := notes.get("backgrounds_close"):
+        told = f"for a whole person: {close['whole']}; for anybody, and not used: {close['nobody']}"
+        lines.append(f"  backgrounds that are too close, as the things in them tell, {told}")
     if by_license := notes.get("backgrounds_by_license"):
         told = ", ".join(f"{reason} {number}" for reason, number in by_license.items())
         lines.append(f"  backgrounds that are not used because of their licence: {told}")

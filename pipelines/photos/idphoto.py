@@ -58,6 +58,11 @@ class IdphotoFlags:
         default=None,
         metavar="FILE",
     )
+    light: Literal["keep", "face"] = setting(
+        "Light and colours as they are, or by the face: a cast is taken back by the whites of the eyes, a face that is "
+        "too dark exposed up to twice as much, with one target for every skin.",
+        default="keep",
+    )
     check: bool = setting(
         "Print what was measured, with what is allowed, and write beside each photo NAME-check.png with the lines.",
         default=False,
@@ -120,7 +125,7 @@ def idphoto(settings: IdphotoFlags, *, run: RunOptions) -> Result:
             made.write(path, data, making=making)
     height, width = rules.pixels
     size = {"width": width, "height": height, "dpi": settings.dpi, "source": rules.size.source}
-    lines = _table(heads, rules=rules) if settings.check else []
+    lines = [*_lights(heads), *(_table(heads, rules=rules) if settings.check else ())]
     return photos.result_of(made, given=given, lines=lines, size=size, heads=heads)
 
 
@@ -163,6 +168,7 @@ def _rules(settings: IdphotoFlags) -> IdRules:
         head=settings.head,
         space=settings.above,
         colour=colour_of(settings.colour),
+        is_light_balanced=settings.light == "face",
     )
 
 
@@ -188,6 +194,8 @@ def _found(person: FoundPerson, *, finder: FaceFinder, rules: IdRules, settings:
         files.append(encode_image(check_picture(photo.picture, lines=photo.lines, size=rules.size)))
     files.append(printable_jpeg(photo.picture, dpi=settings.dpi, max_kb=settings.max_kb))
     told |= {"warnings": list(photo.warnings), "bytes": len(files[-1])}
+    if photo.light is not None:
+        told["light"] = asdict(photo.light) | {"told": list(photo.light.lines())}
     return _Found(photo=photo, files=files, told=told)
 
 
@@ -200,6 +208,11 @@ def _told(measure: Measure) -> dict[str, Any]:
         **limits,
         "is_met": measure.is_met,
     }
+
+
+def _lights(heads: Mapping[str, Any]) -> list[str]:
+    """Return what was done to the light of each photograph."""
+    return [f"  {file}: {line}" for file, told in heads.items() if "light" in told for line in told["light"]["told"]]
 
 
 def _table(heads: Mapping[str, Any], *, rules: IdRules) -> list[str]:

@@ -3,7 +3,7 @@
 The trainings take more than an hour, the schedule and the backgrounds half an hour, the conversion, the seams and the
 sheets some minutes, and they are run by name: `python -m tests.bench alpha best ablation soft heads tune relabelling
 verdicts deep_verdicts round schedule backgrounds convert seams sheets prelabel distillation cluster scale costs
-mattes`. `kills` and `cluster` are for every night: `make nightly`.
+mattes lights`. `kills` and `cluster` are for every night: `make nightly`.
 
 Data are real where `$CURATE_REAL_DATA` (default `../shared`) has them, else drawn. With `CURATE_BENCH_SHORT=1` each
 works on little and once, as in the tests, to see that it still runs; its figures then mean nothing.
@@ -78,6 +78,7 @@ def _of_parts(folder: Path) -> dict[str, Callable[[], None]]:
         "convert": lambda: _bench("convert").bench(folder),
         "matting": lambda: _bench("matting").bench(folder),
         "mattes": lambda: _bench("mattes").bench(folder),
+        "lights": lambda: _bench("lights").bench(),
         "alpha": lambda: _bench("alpha").bench(folder),
         "duplicates": lambda: _bench("duplicates").bench(),
         "metrics": lambda: _bench("metrics").bench(),

@@ -39,6 +39,7 @@ AT_NIGHT: Final = ("alpha", "convert", "fusion", "scale", "soft", "training")
 ON_REAL_DATA: Final = {"portraits": "(held out", "frames": "orientation 6: set aside 2 | taken 2"}
 LEFT_OUT: Final = {
     "id_photos": "needs EG1800, and the models of faces from the package index",
+    "lights": "needs EG1800 and CelebAMask; tests/real/test_face_light_real.py does the same on 14 portraits",
     "cutouts": "draws sheets of real photographs to look at",
     "cluster": "starts two clusters; tests/pipelines/test_cluster_kills.py kills one in short",
     "prediction": "starts eight processes that load torch or OpenVINO, each for some seconds",

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import pyarrow as pa
 
 from curation.dataset.identity import photo_group
-from curation.dataset.sample import Item, Outcome, Plan, Sample
+from curation.dataset.sample import FRAME_METRES, Item, Outcome, Plan, Sample
 from curation.errors import InputRefused
+from curation.labels.frame_metres import LONGEST_M, frame_metres
 from curation.labels.source_images import Verify, check_original, place_original
 from curation.quarantine import BadRecord
 from curation.setting import setting
 from curation.sources.coco.annotation_files import CocoSource, notes_of, read_sources
+from curation.sources.coco.person_pixels import drawn_if_sound
 from curation.sources.coco.person_settings import added_settings, annotations_setting, category_setting, images_setting
-from curation.sources.coco.records import CocoFile, ImageEntry
+from curation.sources.coco.rasterise import box_of, merge
+from curation.sources.coco.records import CocoFile, ImageEntry, RawPerson
 from curation.sources.coco.refusals import refuse_missing_folders, refuse_shared_ids, refuse_wrong_folders
 from curation.sources.coco.settle_from_images import telling_near
 from curation.sources.coco.unnamed_files import unnamed_note
@@ -52,7 +57,8 @@ class BackgroundSelection:
 class BackgroundTask(msgspec.Struct, frozen=True, kw_only=True):
     """What the work on one background needs: its file below the images folder, and its `size` (height, width).
 
-    `broken_parts` of its annotations are broken; none of them can be a person.
+    `broken_parts` of its annotations are broken; none of them can be a person. `things` are the categories and outlines
+    of those whose size is known.
     """
 
     path: str
@@ -66,6 +72,7 @@ class BackgroundTask(msgspec.Struct, frozen=True, kw_only=True):
     links: tuple[str, ...] = ()
     near: str | None = None
     group: str | None = None
+    things: tuple[tuple[str, RawPerson], ...] = ()
 
 
 def plan_backgrounds(selection: BackgroundSelection, *, is_preview: bool = False) -> Plan:
@@ -82,11 +89,14 @@ def plan_backgrounds(selection: BackgroundSelection, *, is_preview: bool = False
     for source in sources:
         reasons = _reasons(source, supercategories=selection.wanted(), named=selection.category)
         broken = Counter(record.image_id for record in source.file.broken_annotations)
+        things = _things(source.file, images={image.id for image, reason in zip(source.images, reasons) if not reason})
         for image, reason in zip(source.images, reasons, strict=True):
             if reason is None and selection.limit is not None and len(items) >= selection.limit:
                 reason = "limit"
             if reason is None:
-                items.append(_item(image, source=source, broken_parts=broken[image.id], verify=selection.verify))
+                items.append(
+                    _item(image, source=source, broken_parts=broken[image.id], things=things, selection=selection)
+                )
             else:
                 filtered[reason] += 1
     if not is_preview:
@@ -107,6 +117,7 @@ def plan_backgrounds(selection: BackgroundSelection, *, is_preview: bool = False
         records=[broken.line for source in sources for broken in source.file.broken_annotations],
         notes=notes_of(sources) | ({} if is_preview else unnamed_note(sources)),
         inputs=[*selection.annotations, *selection.images],
+        columns={FRAME_METRES: pa.float64()},
     )
 
 
@@ -142,10 +153,31 @@ def work_background(item: Item, folder: Path) -> Outcome:
         group=task.group or photo_group(task.source, source_id=str(task.image_id), sha256=original.sha256),
         license=task.license,
         sha256=original.sha256,
-        extra={"broken_parts": task.broken_parts},
+        extra={"broken_parts": task.broken_parts, FRAME_METRES: _metres(task)},
     )
     lines = original.lines(record_id=task.image_id)
     return Outcome(id=item.id, sample=sample, records=lines)
+
+
+def _metres(task: BackgroundTask) -> float | None:
+    """Return how many metres the frame shows at most (see `frame_metres`), None where nothing tells."""
+    sides = []
+    for name, outline in task.things:
+        parts = drawn_if_sound(outline, size=task.size)
+        sides.append((name, max(box_of(merge(parts))[2:]) if parts else 0.0))
+    found = frame_metres(sides, height_px=task.size[0])
+    return None if found is None else round(found, 3)
+
+
+def _things(file: CocoFile, *, images: Set[int]) -> dict[int, list[tuple[str, RawPerson]]]:
+    """Return, of each of these images, the single things whose size is known; their outlines have memory of their own,
+    which does not depend on the file."""
+    names = {category.id: category.name for category in file.categories if category.name in LONGEST_M}
+    found: defaultdict[int, list[tuple[str, RawPerson]]] = defaultdict(list)
+    for one in file.annotations:
+        if one.image_id in images and one.category_id in names and not one.iscrowd:
+            found[one.image_id].append((names[one.category_id], RawPerson(one.id, one.segmentation.copy())))
+    return found
 
 
 def _reasons(source: CocoSource, *, supercategories: tuple[str, ...], named: tuple[str, ...]) -> list[str | None]:
@@ -175,7 +207,14 @@ def _wanted_categories(file: CocoFile, *, supercategories: tuple[str, ...]) -> f
     return frozenset(category.id for category in file.categories if category.supercategory in supercategories)
 
 
-def _item(image: ImageEntry, *, source: CocoSource, broken_parts: int, verify: Verify) -> Item:
+def _item(
+    image: ImageEntry,
+    *,
+    source: CocoSource,
+    broken_parts: int,
+    things: Mapping[int, list[tuple[str, RawPerson]]],
+    selection: BackgroundSelection,
+) -> Item:
     path = source.path_of(image)
     task = BackgroundTask(
         path=path,
@@ -185,9 +224,10 @@ def _item(image: ImageEntry, *, source: CocoSource, broken_parts: int, verify: V
         broken_parts=broken_parts,
         source=source.name,
         license=source.license_of(image),
-        verify=verify,
+        verify=selection.verify,
         links=source.links,
         near=source.names.near.get(image.file_name),
         group=source.group_of(image),
+        things=tuple(things.get(image.id, ())),
     )
     return Item(id=source.sample_id(image), payload=task, file=path)

@@ -202,7 +202,7 @@ def touched_share(mask: Mask, *, others: Sequence[RawPerson]) -> float:
     """
     person = np.asarray(mask > 0, np.uint8)
     outline = (person > 0) & (cv2.erode(person, np.ones((3, 3), np.uint8)) == 0)  # the frame itself erodes nothing
-    drawn = [part for other in others for part in _drawn(other, size=(mask.shape[0], mask.shape[1]))]
+    drawn = [part for other in others for part in drawn_if_sound(other, size=(mask.shape[0], mask.shape[1]))]
     if not drawn or not outline.any():
         return 0.0
     beside = np.asarray((to_array(merge(drawn)) > 0) & (person == 0), np.uint8)
@@ -210,7 +210,8 @@ def touched_share(mask: Mask, *, others: Sequence[RawPerson]) -> float:
     return float(np.count_nonzero(outline & near) / np.count_nonzero(outline))
 
 
-def _drawn(other: RawPerson, *, size: tuple[int, int]) -> list[RunLengths]:
+def drawn_if_sound(other: RawPerson, *, size: tuple[int, int]) -> list[RunLengths]:
+    """Return the parts of an annotation in an image of `size` (height, width); none of a broken one."""
     try:
         return draw(read_segmentation(other.segmentation, size=size), size=size)
     except BadRecord:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,12 @@ import pytest
 
 from curation.dataset.dataset import Dataset
 from curation.errors import InputRefused
+from curation.fusion import fuse_sample
+from curation.fusion.fuse_sample import FusionTask
 from curation.fusion.plan_fusion import FusionSettings, plan_fusion
-from curation.images.pixels import decode_image
+from curation.fusion.read_photograph import Photograph
+from curation.fusion.standing import Shot
+from curation.images.pixels import Image, Mask, decode_image
 from tests.curation.fusion.fusion_data import SIZE, grounds, persons, write_png
 from tests.curation.fusion.test_plan_fusion import PLAIN, build, fused, rows
 
@@ -89,3 +95,78 @@ def test_a_manifest_that_says_a_wrong_size_is_found_out(tmp_path: Path) -> None:
     (tmp_path / "g/images/x.png").write_bytes(small)
     plan = plan_fusion([persons(tmp_path / "p", ["a"])], backgrounds=[back], settings=FusionSettings(rules=PLAIN))
     assert build(plan, tmp_path / "f").counts.quarantined == {"UNSUITABLE": 1}
+
+
+@pytest.mark.parametrize(
+    ("shot", "behind"), [("head", "plate"), ("half", "desk"), (None, "street"), ("whole", "street"), ("whole", None)]
+)
+def test_a_person_needs_as_many_metres_as_are_seen_of_her(shot: Shot | None, behind: str | None) -> None:
+    """1.7 m of a whole person on 95 % of the frame are 1.79 m; a street of which nothing is known shows enough."""
+    metres = {"plate": 0.44, "desk": 1.08, "street": 2.04}
+    photographs = {name: Photograph(folder="", row={"id": name, "frame_metres": one}) for name, one in metres.items()}
+    if behind is None:
+        del photographs["street"]
+    task = FusionTask(
+        foreground=photographs["plate"],
+        backgrounds=tuple(photographs.values()),
+        second=None,
+        split="train",
+        number=1,
+    )
+    found = task.behind(shot)
+    assert (None if found is None else found.background.row["id"]) == behind
+    unknown = FusionTask(
+        foreground=photographs["plate"],
+        backgrounds=(Photograph(folder="", row={"id": "any"}),),
+        second=None,
+        split="train",
+        number=1,
+    )
+    assert unknown.behind(shot) == unknown
+
+
+def test_close_ups_lie_behind_nobody_and_samples_that_need_more_metres_are_filtered(tmp_path: Path) -> None:
+    metres = {"spoon": 0.1, "plate": 0.5, "desk": 1.1}
+    back = grounds(tmp_path / "g", list(metres), rows={name: {"frame_metres": one} for name, one in metres.items()})
+    front = persons(tmp_path / "p", ["a", "b"])
+    plan = plan_fusion([front], backgrounds=[back], settings=FusionSettings(rules=PLAIN, per_foreground=3))
+    assert {one.row["id"] for item in plan.items for one in item.payload.backgrounds} == {"plate", "desk"}
+    assert plan.notes["backgrounds_close"] == {"nobody": 1, "whole": 3}
+    made = rows(fused(front, back, tmp_path / "f", per_foreground=3))
+    shots = {one["recipe"].partition('"shot":"')[2][:4] for one in made}
+    assert len(made) == 6 and shots <= {"head", "half"}
+    with pytest.raises(InputRefused, match="show less than") as told:
+        spoon = grounds(tmp_path / "h", ["spoon"], rows={"spoon": {"frame_metres": 0.1}})
+        plan_fusion([front], backgrounds=[spoon], settings=FusionSettings(rules=PLAIN))
+    assert "coco-background" in str(told.value.remedy)
+
+
+def test_a_place_hangs_on_no_other_foreground_and_no_background_comes_again_before_all_others(tmp_path: Path) -> None:
+    backs = grounds(tmp_path / "g", ["x", "y", "z"])
+    alone = fused(persons(tmp_path / "one" / "p", ["b"]), backs, tmp_path / "f1")
+    among = fused(persons(tmp_path / "p", ["a", "b"]), backs, tmp_path / "f2", per_foreground=3)
+    recipes = {row["id"]: json.loads(row["recipe"]) for row in (*rows(among), *rows(alone))}
+    again = {row["id"]: json.loads(row["recipe"]) for row in rows(among)}
+    for name in ("light", "blur_px", "quality"):
+        assert recipes["b-fused-1"][name] == again["b-fused-1"][name]
+    behind = Counter(row["background_id"] for row in rows(among))
+    assert behind == {"x": 2, "y": 2, "z": 2}
+    for name in "ab":
+        assert len({row["background_id"] for row in rows(among) if row["id"].startswith(name)}) == 3
+    assert len({row["sha256"] for row in rows(among)}) == 6
+
+
+@pytest.mark.parametrize(("taken", "made"), [(0.05, 1), (0.2, 0)])
+def test_a_person_whose_mask_is_largely_background_is_filtered(
+    taken: float, made: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def less(image: Image, *, mask: Mask) -> Mask:
+        return np.where(np.cumsum(mask > 0).reshape(mask.shape) > taken * np.count_nonzero(mask), mask, np.uint8(0))
+
+    monkeypatch.setattr(fuse_sample, "without_background", less)
+    fuse_sample._person.cache_clear()
+    front = persons(tmp_path / "p", ["a"], rows={"a": {"alpha": None}})
+    result = fused(front, grounds(tmp_path / "g", ["x"]), tmp_path / "f")
+    fuse_sample._person.cache_clear()
+    assert len(rows(result)) == made
+    assert result.card.counts.filtered == ({} if made else {"coarse_outline": 1})

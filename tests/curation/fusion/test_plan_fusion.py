@@ -114,17 +114,6 @@ def test_any_number_of_workers_gives_the_same_bytes(tmp_path: Path) -> None:
     assert first == second
 
 
-def test_a_copy_hangs_on_no_other_foreground_and_no_other_copy(tmp_path: Path) -> None:
-    backs = grounds(tmp_path / "g", ["x", "y", "z"])
-    alone = fused(persons(tmp_path / "one" / "p", ["b"]), backs, tmp_path / "f1")
-    among = fused(persons(tmp_path / "p", ["a", "b"]), backs, tmp_path / "f2", per_foreground=2)
-    by_id = {row["id"]: row["sha256"] for row in rows(among)}
-    assert {row["background_id"] for row in rows(alone)} == {
-        row["background_id"] for row in rows(among) if row["id"] == "b-fused-1"
-    }
-    assert len(set(by_id.values())) == 4
-
-
 def test_a_count_goes_round_through_the_foregrounds(tmp_path: Path) -> None:
     fronts, backs = persons(tmp_path / "p", ["a", "b", "c"]), grounds(tmp_path / "g", ["x"])
     result = fused(fronts, backs, tmp_path / "f", count=7)

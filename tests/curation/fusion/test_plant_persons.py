@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from curation.fusion.fuse_sample import Photograph
 from curation.fusion.plant_persons import SHARES, CutOut, cut_out, draw_share, planted
+from curation.fusion.read_photograph import Photograph
 from curation.quarantine import BadRecord
 from tests.models.drawn import Sample, drawn_dataset, person
 

@@ -64,6 +64,23 @@ def test_an_id_photo_and_its_sheet_are_written(model: Path, tmp_path: Path) -> N
         assert sorted(opened.size) == [1200, 1800]
 
 
+def test_light_by_the_face_is_told_and_kept_where_nothing_tells_it(model: Path, tmp_path: Path) -> None:
+    file = saved(tmp_path / "me.png", portrait())
+    faces = faces_of_portraits(tmp_path / "faces.onnx")
+    for light in ("keep", "face"):
+        flags = IdphotoFlags(
+            images=(file,), model=model, out=tmp_path / light, light=light, faces=faces, edge="none", size="2-inch"
+        )
+        result = idphoto(flags, run=RunOptions(workers=0))
+        assert result.exit_code == 0, result.summary
+        told = result.data["heads"][str(file)].get("light")
+        assert ("not seen well enough" in result.summary) == (light == "face")
+        # the drawn eyes have no white, and the red face is bright in one channel alone
+        assert told is None if light == "keep" else told["cast"] is None and told["exposure"] == told["gains"][0] >= 1
+    pictures = [decode_image((tmp_path / one / "me.jpg").read_bytes(), file=one) for one in ("keep", "face")]
+    assert (pictures[0] == pictures[1]).all() == (told["exposure"] == 1)
+
+
 def test_unsuitable_photographs_wrong_sizes_and_colours_are_refused(model: Path, tmp_path: Path) -> None:
     small = saved(tmp_path / "in" / "small.png", portrait(height=240))
     saved(tmp_path / "in" / "good.png", portrait())

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from curation.errors import InputRefused
+from curation.labels.frame_metres import frame_metres
 from curation.sources.coco import BackgroundSelection, plan_backgrounds
 from tests.curation.sources.coco.test_persons import SMALL, person, run, write
 
@@ -38,6 +39,27 @@ def test_a_background_counts_the_broken_annotations_of_its_image(tmp_path: Path)
     samples = [outcome.sample for outcome in run(plan, tmp_path / "out")]
     assert [sample.extra["broken_parts"] for sample in samples if sample is not None] == [0, 2]
     assert [line.image_id for line in plan.records] == ["2", "2"]
+
+
+def test_the_metres_of_a_frame_follow_from_the_nearest_thing_of_a_known_size() -> None:
+    """A bed of 2.1 m on half of the height shows 4.2 m; a cup of 11 cm on a tenth of it, 1.1 m."""
+    assert frame_metres([("bed", 240), ("cup", 48), ("unicorn", 480)], height_px=480) == pytest.approx(1.1)
+    assert frame_metres([("bed", 240), ("cup", 0)], height_px=480) == pytest.approx(4.2)
+    assert frame_metres([("unicorn", 480)], height_px=480) is None
+
+
+def test_a_background_knows_how_many_metres_it_shows(tmp_path: Path) -> None:
+    """A book of 25 cm is 5 pixels long, of 20 of the frame; crowds and broken outlines tell nothing."""
+    images = [
+        [person(SMALL, category_id=84), person([[0, 0, 1]], category_id=84)],
+        [person(SMALL, category_id=62)],
+        [person([], category_id=84, iscrowd=1)],
+    ]
+    pair = write(tmp_path, images)
+    plan = plan_backgrounds(BackgroundSelection(annotations=pair.annotations, images=pair.images))
+    samples = [outcome.sample for outcome in run(plan, tmp_path / "out")]
+    told = [sample.extra["frame_metres"] for sample in samples if sample is not None]
+    assert told == [20 * 0.25 / 5, None]
 
 
 @pytest.mark.parametrize("wanted", ["indor", ""])
