@@ -73,7 +73,7 @@ def _facts(simulation: Simulation) -> dict[str, str]:
     pool, budget = f"{len(simulation.pool.ids):,}", f"{simulation.budget:,}"
     facts = {"hidden labels": pool, "first labels": f"{simulation.start:,}", "added by a round": budget}
     if simulation.wrong is not None:
-        facts = {"labels": pool, "of them wrong": f"{simulation.wrong:.0%}", "looked at in a round": budget}
+        facts = {"labels": pool, "of them wrong": f"{100 * simulation.wrong:.0f} %", "looked at in a round": budget}
     facts |= {"teachers": ", ".join(one.name for one in simulation.teachers)} if simulation.teachers else {}
     return facts | {"test images": f"{tests:,}"}
 
