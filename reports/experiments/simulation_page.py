@@ -12,7 +12,7 @@ from models.metrics.comparison import RESAMPLES
 from models.metrics.seeds import Spread
 from reports.experiments.ablation_page import NEEDED, sign_of
 from reports.experiments.ablation_table import spread_text
-from reports.experiments.simulation_table import StrategyRow, change_cells, strategy_cells
+from reports.experiments.simulation_table import StrategyRow, change_cells, needed_text, recovered_text, strategy_cells
 from reports.page.figures import Chart, forests, lines
 from reports.page.templates import refuse_other_page, rendered_page
 
@@ -49,6 +49,7 @@ def write_simulation_page(report: SimulationReport, *, out: Path) -> None:
         title=report.title,
         report=report,
         told=verdict(report.rows),
+        best=best_of(report.rows),
         head=head,
         rows=[{"cells": line, "forest": mark} for line, mark in zip(cells, marks, strict=True)],
         figure=_figure(report),
@@ -76,6 +77,22 @@ def verdict(rows: Sequence[StrategyRow]) -> tuple[str, str]:
     return head, ". ".join(
         told
     ) + "." if told else "Seeds and test images show no difference between any selection and random."
+
+
+def best_of(rows: Sequence[StrategyRow]) -> str:
+    """Say which selection recovers most of the gap that wrong labels leave, or needs the fewest labels for what random
+    reaches in the end; nothing where none does."""
+    recovered = [row for row in rows if row.recovered is not None and row.recovered.value is not None]
+    if recovered:
+        row = max(recovered, key=lambda row: (row.recovered and row.recovered.value) or 0.0)
+        return f"{row.strategy} recovers {recovered_text(row.recovered)} of what wrong labels cost."
+    reached = [
+        row for row in rows if row.needed and row.needed.labels and len(row.needed.labels.values) == row.needed.seeds
+    ]
+    if not reached:
+        return ""
+    row = min(reached, key=lambda row: (row.needed and row.needed.share) or 0.0)
+    return f"Labels for what random reaches in the end: {needed_text(row.needed)} by {row.strategy}."
 
 
 def _figure(report: SimulationReport) -> Chart:

@@ -162,7 +162,7 @@ def strategy_cells(rows: Sequence[StrategyRow], *, labels: Sequence[int]) -> tup
             spread_text(row.area),
             *change_text(row.change),
             UNKNOWN if row.change is None else f"{row.change.gained} of {len(row.change.differences)}",
-            UNKNOWN if row.needed is None else _needed_text(row.needed),
+            needed_text(row.needed),
             *((_found_text(row.found), recovered_text(row.recovered)) if is_mended else ()),
             *(spread_text(found) for found in row.miou),
         ]
@@ -238,7 +238,10 @@ def _needed(first: dict[int, Curve], second: dict[int, Curve], *, labels: Sequen
     return Needed(labels=spread, share=None if spread is None else spread.mean / labels[-1], seeds=len(seeds))
 
 
-def _needed_text(needed: Needed) -> str:
+def needed_text(needed: Needed | None) -> str:
+    """Return how many labels are needed as text, with their share of all."""
+    if needed is None:
+        return UNKNOWN
     if needed.labels is None:
         return f"not reached in {needed.seeds} seeds"
     reached = len(needed.labels.values)
