@@ -77,7 +77,9 @@ def _fate(simulation: Simulation) -> str:
     """Say what becomes of the labels."""
     if simulation.wrong is None:
         return "whose labels are hidden"
-    return f"with labels, of which {100 * simulation.wrong:.0f} % are made wrong and those that are chosen are looked at"
+    return (
+        f"with labels, of which {100 * simulation.wrong:.0f} % are made wrong and those that are chosen are looked at"
+    )
 
 
 def _result(told: dict[str, Any], *, simulation: Simulation) -> Result:

@@ -209,6 +209,7 @@ def mining(work: Work, *, winner: str) -> Step:
         threshold=told.threshold,
         pool_share=told.pool_share,
         second=tuple(map(work.loop.model, told.second)),
+        teacher=tuple(map(work.loop.model, told.teachers)),
         folds=told.folds,
         with_scales=work.loop.config.label.select == "views",  # flips would score another model than was evaluated
         network=work.loop.config.train.network,

@@ -67,6 +67,7 @@ def test_a_section_of_comments_alone_is_the_default() -> None:
             "in gate there are: min_gain",
         ),
         (SMALLEST + "mine: {folds: 1}\n", 5, "folds must be 0, or 2 and more", "threshold"),
+        (SMALLEST + "mine: {teachers: [champion]}\n", 5, "teachers must be other models - the champion", "threshold"),
         (SMALLEST + "label: {select: best}\n", 5, "label.select: expected one of threshold, ", "budget"),
         (SMALLEST + "train:\n  stages:\n  - name: x\n    epochs: 0\n", 8, "epochs must be 1 or more", "learning_rate"),
         (SMALLEST + "train:\n  stages:\n  - data: [x]\n", 5, "names data", "network"),
