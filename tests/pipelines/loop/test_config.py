@@ -149,3 +149,8 @@ def test_a_loop_from_before_there_were_more_keys_of_training_goes_on() -> None:
     assert configuration_of(Loop(config=read(SMALLEST), **place))["train in the configuration"] == before
     on_alphas = f"{SMALLEST}train:\n  stages:\n  - labels: alpha\n"
     assert configuration_of(Loop(config=read(on_alphas), **place))["train in the configuration"] != before
+    mine = {"threshold": 0.8, "pool_share": 0.1, "second": [], "folds": 0}
+    before = sha256_of(msgspec.json.encode(mine, order="deterministic"))
+    assert configuration_of(Loop(config=read(SMALLEST), **place))["mine in the configuration"] == before
+    taught = f"{SMALLEST}mine: {{teachers: [selfie.onnx]}}\n"
+    assert configuration_of(Loop(config=read(taught), **place))["mine in the configuration"] != before
