@@ -102,7 +102,8 @@ def claimed(simulation: Simulation, *, flags: SimulateFlags, run: RunOptions) ->
                 )
         if run.overwrite:
             for folder in (out / TEACHERS, *out.glob("seed-*/wrong")):
-                shutil.rmtree(folder, ignore_errors=True)
+                if folder.exists():
+                    shutil.rmtree(folder)
         write_durable(out / PLAN, msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
         yield
 

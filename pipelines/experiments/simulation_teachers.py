@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
@@ -105,9 +104,9 @@ def _labels(simulation: Simulation, *, predictions: Sequence[Path], run: RunOpti
 def _features(simulation: Simulation, *, parts: Sequence[Part], run: RunOptions) -> Features:
     """Return what the first teacher makes of all images, in the order of the pool."""
     teacher = simulation.teachers[0]
-    file = simulation.out / TEACHERS / f"features-{_key([teacher.sha256, *simulation.pool.ids])}.npy"
+    file = simulation.out / TEACHERS / f"features-{_key([teacher.sha256, *simulation.pool.ids])}.f32"
     if file.exists():
-        return np.asarray(np.load(io.BytesIO(read_file(file)), allow_pickle=False), np.float32)
+        return np.frombuffer(read_file(file), dtype="<f4").reshape(len(simulation.pool.ids), -1)
     places = {row["id"]: (part.place.dataset, str(row["image"])) for part in parts for row in part.rows}
     features = own_features(
         [{"id": id_} for id_ in simulation.pool.ids],
@@ -116,9 +115,7 @@ def _features(simulation: Simulation, *, parts: Sequence[Part], run: RunOptions)
         run=run,
         warn=lambda reason: tell(f"warning: {reason}", run=run),
     )
-    stream = io.BytesIO()
-    np.save(stream, features, allow_pickle=False)
-    write_durable(file, stream.getvalue())
+    write_durable(file, features.astype("<f4").tobytes())
     return features
 
 

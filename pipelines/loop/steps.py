@@ -199,8 +199,7 @@ def evaluation(work: Work) -> Step:
 
 def mining(work: Work, *, winner: str) -> Step:
     """Return the search for hard cases with the model that won."""
-    told = work.loop.config.mine
-    folders = _unmeasured(work.loop)
+    told, folders = work.loop.config.mine, _unmeasured(work.loop)
     flags = MineFlags(
         model=Path(winner),
         data=tuple(folders),
