@@ -28,7 +28,7 @@ SETS: Final = ("portraits", "eg1800", "street_fashion")
 SEEDS: Final = tuple(range(int(os.environ.get("CURATE_BENCH_SEEDS", str(sized(5, short=1))))))
 TEACHER: Final = REAL_DATA / "models" / "selfie_general.onnx"
 SELECTIONS: Final = ("threshold", "uncertainty", "views", "verdict", "diverse", "mixed")
-START, BUDGET, ROUNDS = 40, 40, sized(5, short=1)
+START, BUDGET, ROUNDS = 40, 40, sized(4, short=1)
 EPOCHS: Final = sized(60, short=1)
 WRONG: Final = 0.2
 DOUBTED: Final = 0.1
