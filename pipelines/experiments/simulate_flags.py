@@ -46,7 +46,7 @@ class SimulateFlags:
         metavar="SHARE",
     )
     seeds: tuple[int, ...] = setting(
-        "Each seed draws other first labels and other initial weights.  [default: 0 1 2]", default=()
+        "Each seed draws other first, or wrong, labels and other initial weights.  [default: 0 1 2]", default=()
     )
     config: Path | None = setting(
         "Settings of `curate train --config` in a YAML file, whose stages name no data.", default=None, metavar="FILE"

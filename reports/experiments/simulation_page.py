@@ -81,17 +81,21 @@ def verdict(rows: Sequence[StrategyRow]) -> tuple[str, str]:
 
 def best_of(rows: Sequence[StrategyRow]) -> str:
     """Say which selection recovers most of the gap that wrong labels leave, or needs the fewest labels for what random
-    reaches in the end; nothing where none does."""
-    recovered = [row for row in rows if row.recovered is not None and row.recovered.value is not None]
-    if recovered:
-        row = max(recovered, key=lambda row: (row.recovered and row.recovered.value) or 0.0)
+    reaches in the end with every seed; nothing where none does, or seeds are too few."""
+    shares = {row: row.recovered.value for row in rows if row.recovered is not None and row.recovered.low is not None}
+    if shares:
+        row = max(shares, key=lambda row: shares[row] or 0.0)
         return f"{row.strategy} recovers {recovered_text(row.recovered)} of what wrong labels cost."
-    reached = [
-        row for row in rows if row.needed and row.needed.labels and len(row.needed.labels.values) == row.needed.seeds
-    ]
-    if not reached:
+    needed = {
+        row: row.needed.share
+        for row in rows
+        if row.needed is not None
+        and row.needed.labels is not None
+        and len(row.needed.labels.values) == row.needed.seeds
+    }
+    if not needed or all(row.change is None or row.change.overall is None for row in needed):
         return ""
-    row = min(reached, key=lambda row: (row.needed and row.needed.share) or 0.0)
+    row = min(needed, key=lambda row: needed[row] or 0.0)
     return f"Labels for what random reaches in the end: {needed_text(row.needed)} by {row.strategy}."
 
 

@@ -50,7 +50,7 @@ class Needed:
     seeds: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StrategyRow:
     """A strategy over its seeds: the mIoU for each number of labels, and the area under that curve.
 

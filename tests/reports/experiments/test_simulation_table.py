@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reports.experiments.simulation_page import SimulationReport, verdict, write_simulation_page
+from reports.experiments.simulation_page import SimulationReport, best_of, verdict, write_simulation_page
 from reports.experiments.simulation_table import (
     Curve,
     area,
@@ -114,6 +114,14 @@ def test_the_verdict_is_that_of_the_intervals() -> None:
     head, told = verdict(rows_of_curves([*CURVES, *better, *third], labels=LABELS, seed=0))
     assert (head, told) == ("1 of 2 selections better than random", "Better than random: mixed.")
     assert verdict(rows_of_curves(CURVES[2:], labels=LABELS, seed=0))[0] == "Nothing can be compared with random"
+    # mixed begins above all that random reaches; uncertainty ends below it with one seed; two seeds do not tell
+    assert best_of(rows_of_curves([*CURVES, *better, *third], labels=LABELS, seed=0)) == (
+        "Labels for what random reaches in the end: 10 (25 %) by mixed."
+    )
+    assert best_of(rows_of_curves([*CURVES, *better], labels=LABELS, seed=0)) == ""
+    right = {seed: scored([1.0, 1.0]) for seed in range(3)}
+    mended = rows_of_curves([*CURVES, *third], labels=LABELS, seed=0, right=right)
+    assert best_of(mended).startswith("random recovers 53 % (")  # (0.3 + 0.3 + 0.25) / (0.5 + 0.6 + 0.5)
 
 
 def test_the_page_draws_each_strategy_and_escapes_texts(tmp_path: Path) -> None:
