@@ -26,10 +26,11 @@ from reports.experiments.simulation_table import Curve
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Simulated:
     """What came of a simulation: a curve for each strategy and seed, and, where labels were made wrong, the scores with
-    all labels right, by seed."""
+    all labels right, by seed, or why there are none."""
 
     curves: Sequence[Curve]
     right: Mapping[int, pa.Table]
+    problems: Mapping[int, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,15 +49,19 @@ def simulated(simulation: Simulation, *, run: RunOptions) -> Simulated:
     Raises what stops all: EnvironmentProblem, a teacher that is refused.
     """
     simulation = replace(simulation, taught=taught(simulation, run=run))
-    first: list[Callable[..., _Begun | pa.Table | None]] = [partial(_begun, seed) for seed in simulation.seeds]
+    first: list[Callable[..., _Begun | pa.Table | str]] = [partial(_begun, seed) for seed in simulation.seeds]
     if simulation.wrong is not None:
         first += [partial(_right, seed) for seed in simulation.seeds]
     found = side_by_side(first, simulation=simulation, run=run, name="first trainings")
     begun = [one for one in found if isinstance(one, _Begun)]
-    right = {seed: table for seed, table in zip(simulation.seeds, found[len(begun) :]) if isinstance(table, pa.Table)}
+    right = dict(zip(simulation.seeds, found[len(begun) :]))
     ways = [partial(_curve, one, strategy) for one in begun for strategy in simulation.strategies]
     curves = side_by_side(ways, simulation=simulation, run=run, name="selections")
-    return Simulated(curves=curves, right=right)
+    return Simulated(
+        curves=curves,
+        right={seed: one for seed, one in right.items() if isinstance(one, pa.Table)},
+        problems={seed: one for seed, one in right.items() if isinstance(one, str)},
+    )
 
 
 def _begun(seed: int, *, simulation: Simulation, run: RunOptions) -> _Begun:
@@ -70,12 +75,12 @@ def _begun(seed: int, *, simulation: Simulation, run: RunOptions) -> _Begun:
     return _Begun(step=step, table=table, chosen=chosen)
 
 
-def _right(seed: int, *, simulation: Simulation, run: RunOptions) -> pa.Table | None:
-    """Train with all labels right; None where that fails."""
+def _right(seed: int, *, simulation: Simulation, run: RunOptions) -> pa.Table | str:
+    """Train with all labels right, and return the scores, or why that failed."""
     try:
         return trained(simulation.all_right(seed), simulation=simulation, run=run)
-    except FAILURES:
-        return None
+    except FAILURES as error:
+        return error.cause
 
 
 def _curve(begun: _Begun, strategy: Strategy, *, simulation: Simulation, run: RunOptions) -> Curve:

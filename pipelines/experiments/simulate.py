@@ -83,9 +83,10 @@ def _fate(simulation: Simulation) -> str:
 
 
 def _result(told: dict[str, Any], *, simulation: Simulation) -> Result:
-    from pipelines.experiments.simulation_results import CSV, PAGE
+    from pipelines.experiments.simulation_results import CSV, PAGE, RIGHT
 
     failed = [(one["strategy"], seed, why) for one in told["strategies"] for seed, why in one["problems"].items()]
+    failed += [(RIGHT, seed, why) for seed, why in told["right_problems"].items()]
     lines = [
         *told.pop("lines"),
         *(f"ended early: {name}, seed {seed}: {why}" for name, seed, why in failed),

@@ -39,6 +39,7 @@ def write_results(found: Simulated, *, simulation: Simulation, seed: int) -> dic
         "validation": list(simulation.settings.val),
         "wrong": simulation.wrong,
         "right": None if right is None else asdict(right),
+        "right_problems": {str(seed): reason for seed, reason in found.problems.items()},
         "teachers": [one.name for one in simulation.teachers],
         "strategies": [strategy_data(row, labels=labels) for row in rows],
     }
@@ -52,6 +53,7 @@ def write_results(found: Simulated, *, simulation: Simulation, seed: int) -> dic
         command=_command(simulation),
         wrong=simulation.wrong,
         right=right,
+        right_problems=found.problems,
         with_teacher=bool(simulation.teachers),
     )
     write_durable(out / SETTINGS, report.settings.encode())

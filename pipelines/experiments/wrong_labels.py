@@ -32,12 +32,13 @@ def wrong_labels(pool: Pool, *, share: float, seed: int, folder: Path) -> dict[s
     files = {name: folder / f"{name}.png" for name in names}
     if all(file.exists() for file in files.values()):
         return files
-    others = sorted(set(pool.ids) - set(names))
+    ids = set(pool.ids)
+    others = sorted(ids - set(names))
     places = {
         row["id"]: (dataset.folder, row)
         for dataset in pool.datasets
         for row in dataset.table.to_pylist()
-        if row["id"] in set(pool.ids)
+        if row["id"] in ids
     }
 
     def read(name: str) -> Mask:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +35,7 @@ class SimulationReport:
     command: str
     wrong: float | None = None
     right: Spread | None = None
+    right_problems: Mapping[int, str] = field(default_factory=dict)
     with_teacher: bool = False
 
 
@@ -57,7 +58,10 @@ def write_simulation_page(report: SimulationReport, *, out: Path) -> None:
         keys=[*(row.strategy for row in report.rows), *([] if report.right is None else [RIGHT])],
         changes=change_cells(report.rows, labels=report.labels),
         right=spread_text(report.right),
-        problems=[(row.strategy, seed, why) for row in report.rows for seed, why in row.problems.items()],
+        problems=[
+            *((row.strategy, seed, why) for row in report.rows for seed, why in row.problems.items()),
+            *((RIGHT, seed, why) for seed, why in report.right_problems.items()),
+        ],
         resamples=RESAMPLES,
     )
     write_durable(out, page.encode())

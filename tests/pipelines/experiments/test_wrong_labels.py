@@ -104,6 +104,23 @@ def test_the_same_labels_are_wrong_for_every_selection_and_in_every_run(discs: P
         simulate(flags(discs, start=None, wrong=0.5, seeds=(0, 1)), run=RUN)
 
 
+@pytest.mark.usefixtures("counted")
+def test_where_right_labels_cannot_be_trained_on_that_is_said(discs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = steps.run_trial
+
+    def run_trial(trial: Trial, **more: Any) -> Any:
+        if "all labels right" in trial.name:
+            raise InputRefused("the loss is nan", where="there", remedy="x")
+        return counted(trial, **more)
+
+    monkeypatch.setattr(steps, "run_trial", run_trial)
+    result = simulate(flags(discs, start=None, wrong=0.25, select=("threshold",)), run=RUN)
+    assert result.exit_code == 3 and result.data["right"] is None
+    assert all(one["recovered"] is None for one in result.data["strategies"])
+    assert "ended early: all labels right, seed 0: there: the loss is nan" in result.summary
+    assert "the loss is nan" in (discs.parent / "out" / "simulation.html").read_text()
+
+
 def test_a_wrong_label_tells_nothing_of_the_true_one(discs: Path) -> None:
     """But for its image: area, alpha and trimap are those of the true mask."""
     whole = planned_simulation(flags(discs, start=None, wrong=0.25), run=RUN)
