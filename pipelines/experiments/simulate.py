@@ -83,7 +83,8 @@ def _fate(simulation: Simulation) -> str:
 
 
 def _result(told: dict[str, Any], *, simulation: Simulation) -> Result:
-    from pipelines.experiments.simulation_results import CSV, PAGE, RIGHT
+    from pipelines.experiments.simulation_results import CSV, PAGE
+    from reports.experiments.simulation_page import RIGHT
 
     failed = [(one["strategy"], seed, why) for one in told["strategies"] for seed, why in one["problems"].items()]
     failed += [(RIGHT, seed, why) for seed, why in told["right_problems"].items()]

@@ -254,8 +254,7 @@ def test_what_teachers_say_of_all_labels_is_a_row() -> None:
 def test_what_changed_in_the_data_is_told_by_name(tmp_path: Path) -> None:
     draw_evaluation(tmp_path / "e", before=None, after=[0.5, 0.6])
     facts = data_facts(tmp_path / "e-data")
-    from msgspec.structs import replace
-
+    replace = msgspec.structs.replace
     more = replace(facts, samples=5, manifest_sha256="x", label_versions={"0": 3, "1": 2})
     rows = data_rows([more, replace(facts, name="b")], before={facts.name: facts, "c": facts}, has_before=True)
     assert [(row["state"], row["change"]) for row in rows] == [("changed", 3), ("new", 0), ("gone", -2)]
