@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -11,6 +12,28 @@ from curation.images.pixels import Mask
 
 PLANTED: Final = ("shifted", "eroded", "wrong_person", "missing_part", "dilated", "swapped", "filled_hole")
 """The kinds of error. `swapped` is the mask of another image, which looks like a wrong person as well."""
+ALWAYS_WRONG: Final = PLANTED[:6]
+"""Those that make any label wrong: a person without a hole has none to fill."""
+
+
+class WrongLabel(NamedTuple):
+    """A label that was made wrong: its name, the kind of the error, and the mask (h, w) with it, 0 and 255."""
+
+    name: str
+    kind: str
+    mask: Mask
+
+
+def plant_errors(
+    names: Sequence[str], *, others: Sequence[str], read: Callable[[str], Mask], rng: np.random.Generator
+) -> Iterator[WrongLabel]:
+    """Yield each of the named labels with an error in it, one kind after the other.
+
+    `read` gives the mask of a name, when it is needed; `others` are those whose masks take the place of another.
+    """
+    for number, name in enumerate(names):
+        kind, other = ALWAYS_WRONG[number % len(ALWAYS_WRONG)], others[int(rng.integers(len(others)))]
+        yield WrongLabel(name, kind, planted(read(name), kind=kind, other=read(other), rng=rng))
 
 
 def planted(mask: Mask, *, kind: str, other: Mask, rng: np.random.Generator) -> Mask:

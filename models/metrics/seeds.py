@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.metrics.comparison import CONFIDENCE, DRAWN_AT_ONCE, RESAMPLES, Comparison, compare_paired
 
+TAILS: Final = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
 LEAST_SEEDS: Final = 3
 """Two seeds do not show how far seeds differ: Student's t for 95 % is 12.7 for two, and 4.3 for three."""
 
@@ -37,6 +38,19 @@ class SeedComparison:
     overall: Comparison | None
     differences: tuple[float, ...]
     gained: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What share of one difference another is, over seeds and images: 1 where both are the same.
+
+    `value` is None where the whole is no gain. `low`..`high` is the interval over seeds and images; None with fewer
+    than LEAST_SEEDS seeds, and where the whole may be no gain: a share of nothing is anything.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
 
 
 def spread_of(values: Iterable[float | None]) -> Spread | None:
@@ -81,20 +95,47 @@ def compare_over_seeds(
     if len(differences) >= LEAST_SEEDS and found.images:
         is_known = np.isfinite(second - first).all(axis=0)
         drawn = np.arange(is_known.size) if groups is None else groups
-        low, high = _interval((second - first)[:, is_known], groups=drawn[is_known], rng=rng)
+        means = _resampled((second - first)[:, is_known], groups=drawn[is_known], rng=rng)
+        low, high = np.quantile(means, TAILS).tolist()
         overall = replace(found, low=low, high=high)
     gained = sum(value > 0 for value in differences)
     return SeedComparison(images=found, overall=overall, differences=differences, gained=gained)
 
 
-def _interval(
+def share_over_seeds(
+    part: NDArray[np.float64], *, whole: NDArray[np.float64], seed: int, groups: NDArray[np.int64]
+) -> Share:
+    """Return what share of the mean of differences `whole` that of `part` is, both (seeds, images), NaN where unknown.
+
+    Both are resampled together, as `compare_over_seeds` does, and divided each time.
+
+    >>> gap = np.float64([[0.2, 0.4], [0.2, 0.4], [0.1, 0.5]])
+    >>> share_over_seeds(gap / 2, whole=gap, seed=0, groups=np.arange(2))
+    Share(value=0.5, low=0.5, high=0.5)
+    """
+    assert part.shape == whole.shape, f"{part.shape} differences of {whole.shape}"
+    is_known = np.isfinite(part + whole).all(axis=0)
+    part, whole, groups = part[:, is_known], whole[:, is_known], groups[is_known]
+    if not whole.size or whole.mean() <= 0:
+        return Share(value=None, low=None, high=None)
+    value = float(part.mean() / whole.mean())
+    if len(part) < LEAST_SEEDS:
+        return Share(value=value, low=None, high=None)
+    parts, wholes = (_resampled(one, groups=groups, rng=np.random.default_rng(seed)) for one in (part, whole))
+    if np.quantile(wholes, TAILS[0]) <= 0:
+        return Share(value=value, low=None, high=None)
+    low, high = np.quantile(parts[wholes > 0] / wholes[wholes > 0], TAILS).tolist()
+    return Share(value=value, low=low, high=high)
+
+
+def _resampled(
     differences: NDArray[np.float64], *, groups: NDArray[np.int64], rng: np.random.Generator
-) -> tuple[float, float]:
-    """Return the interval of the mean of differences (seeds, images) over seeds and groups of images."""
+) -> NDArray[np.float64]:
+    """Return means of differences (seeds, images), each with other seeds and groups of images."""
     from scipy import stats  # imported here: most commands compare no seeds
 
-    seeds, tail = len(differences), (1 - CONFIDENCE) / 2
-    wider = stats.t.ppf(1 - tail, seeds - 1) / stats.norm.ppf(1 - tail) * np.sqrt(seeds / (seeds - 1))
+    seeds, most = len(differences), TAILS[1]
+    wider = stats.t.ppf(most, seeds - 1) / stats.norm.ppf(most) * np.sqrt(seeds / (seeds - 1))
     means = differences.mean(axis=1, keepdims=True)
     stretched = differences + (wider - 1) * (means - means.mean())
     names = np.unique(groups, return_inverse=True)[1]
@@ -107,5 +148,4 @@ def _interval(
         of_seeds = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=rows) / seeds
         of_images = rng.multinomial(sizes.size, np.full(sizes.size, 1 / sizes.size), size=rows)
         found[start : start + rows] = (of_images @ sums * of_seeds).sum(axis=1) / (of_images @ sizes)
-    low, high = np.quantile(found, (tail, 1 - tail)).tolist()
-    return low, high
+    return found

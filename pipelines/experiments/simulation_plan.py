@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +22,9 @@ from models.evaluation.choose_sets import SetChoice, choose_sets
 from models.registry.registry import pinned_weights
 from models.training.settings import Stage, TrainSettings, read_settings
 from pipelines.command_line.options import RunOptions
-from pipelines.experiments.run_simulation import RANDOM, Simulation
-from pipelines.experiments.simulation_pool import read_pool, refuse_hidden_judges
+from pipelines.experiments.simulation_pool import Pool, read_pool, refuse_hidden_judges
+from pipelines.experiments.simulation_steps import RANDOM, Simulation
+from pipelines.experiments.simulation_teachers import TEACHERS, named_teachers
 from pipelines.loop.config import TestSet
 
 if TYPE_CHECKING:
@@ -31,7 +33,10 @@ if TYPE_CHECKING:
 PLAN: Final = "plan.json"
 """What all results in the folder depend on; by it the folder is known for a simulation."""
 SELECTIONS: Final[tuple[Strategy, ...]] = ("uncertainty",)
+OF_WRONG: Final[tuple[Strategy, ...]] = ("verdict",)
+"""What is compared with random where labels are wrong, and nothing else is asked for."""
 SEEDS: Final = (0, 1, 2)
+START: Final = 50
 
 
 def planned_simulation(flags: SimulateFlags, *, run: RunOptions) -> Simulation:
@@ -43,25 +48,35 @@ def planned_simulation(flags: SimulateFlags, *, run: RunOptions) -> Simulation:
     val = [Path(name) for name in settings.val]
     refuse_hidden_judges(val, data=flags.data)
     pool = read_pool(flags.data, val=val, test=sets, limit=run.limit)
-    needed = flags.start + flags.rounds * flags.budget
-    if needed > len(pool.ids):
-        raise InputRefused(
-            f"{flags.start} labels and {flags.rounds} times {flags.budget} more are {needed}, but only {len(pool.ids)} "
-            "samples have a label to hide",
-            where=", ".join(map(str, flags.data)),
-            remedy="give a smaller --start, --budget or --rounds, or more data",
-        )
+    start = 0 if flags.wrong is not None else START if flags.start is None else flags.start
+    _refuse_too_few(pool, flags=flags, start=start)
+    usual = SELECTIONS if flags.wrong is None else OF_WRONG
     return Simulation(
         pool=pool,
         settings=settings,
         test=test,
         sets=sets,
-        strategies=(RANDOM, *(one for one in dict.fromkeys(flags.select or SELECTIONS) if one != RANDOM)),
+        strategies=(RANDOM, *(one for one in dict.fromkeys(flags.select or usual) if one != RANDOM)),
         seeds=flags.seeds or SEEDS,
-        start=flags.start,
+        start=start,
         budget=flags.budget,
         rounds=flags.rounds,
         out=flags.out,
+        wrong=flags.wrong,
+        teachers=named_teachers(flags.teacher),
+    )
+
+
+def _refuse_too_few(pool: Pool, *, flags: SimulateFlags, start: int) -> None:
+    needed = start + flags.rounds * flags.budget
+    if needed <= len(pool.ids) and len(pool.ids) > 1:
+        return
+    begins = f"{start} labels and " if start else ""
+    ends = "samples have a label to hide" if flags.wrong is None else "samples have a label"
+    raise InputRefused(
+        f"{begins}{flags.rounds} times {flags.budget} more are {needed}, but only {len(pool.ids)} {ends}",
+        where=", ".join(map(str, flags.data)),
+        remedy="give a smaller --start, --budget or --rounds, or more data",
     )
 
 
@@ -77,13 +92,18 @@ def claimed(simulation: Simulation, *, flags: SimulateFlags, run: RunOptions) ->
     told = msgspec.json.decode(msgspec.json.encode(_decisive(simulation, flags=flags, run=run)))  # as it is read back
     with exclusive(lock_file(out)):
         if not run.overwrite and (out / PLAN).exists():
-            changed = [name for name, value in _read(out / PLAN).items() if told.get(name) != value]
+            known = _read(out / PLAN)
+            changed = [name for name in known | told if known.get(name) != told.get(name)]
             if changed:
                 raise InputRefused(
                     f"the folder holds a simulation with other {', '.join(changed)}",
                     where=out,
                     remedy="choose another --out, or give --overwrite to begin again",
                 )
+        if run.overwrite:
+            for folder in (out / TEACHERS, *out.glob("seed-*/wrong")):
+                if folder.exists():
+                    shutil.rmtree(folder)
         write_durable(out / PLAN, msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
         yield
 
@@ -116,6 +136,12 @@ def _settings(flags: SimulateFlags, *, seed: int) -> TrainSettings:
             where=flags.config,
             remedy="leave `data` and `limit` out",
         )
+    if flags.wrong is not None and any(stage.labels != "mask" for stage in settings.stages):
+        raise ConfigurationProblem(
+            "a stage learns from alphas or classes; errors are planted in masks alone",
+            where=flags.config,
+            remedy="leave `labels` out, or simulate without --wrong",
+        )
     val = tuple(map(str, flags.val)) or settings.val or tuple(map(str, flags.data))
     return msgspec.structs.replace(settings, val=val, weights=pinned_weights(settings.weights))
 
@@ -139,6 +165,8 @@ def _decisive(simulation: Simulation, *, flags: SimulateFlags, run: RunOptions) 
         "start": simulation.start,
         "budget": simulation.budget,
         "limit": run.limit,
+        "wrong": simulation.wrong,
+        "teachers": [one.sha256 for one in simulation.teachers] or None,
     }
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
 from curation.dataset.dataset import Dataset, of_ids, read_dataset
-from curation.dataset.sample import Plan
+from curation.dataset.sample import Item, Outcome, Plan
 from curation.errors import InputRefused
+from curation.images.pixels import decode_mask, encode_mask
+from curation.labels.label_files import place_labels
+from curation.labels.masks import person_area
 from curation.operations.join import Joined, join_tables
 from curation.operations.merge import joined_sources, merge_item, merge_sample, named_folders, parent_name, refuse_twice
-from curation.storage.files import sha256_of
+from curation.storage.files import read_file, sha256_of
 from models.data.choose_samples import HELD_OUT, apart, of_split
 from models.evaluation.choose_sets import EvaluationSet
 from models.evaluation.score_dataset import Part
@@ -24,6 +28,19 @@ from models.evaluation.score_files import ScoringPlace
 VISIBLE: Final = ("id", "image", "width", "height", "source", "source_id", "split", "group", "license", "sha256")
 """What is known of an image that nobody labelled. All else, the person area and the number of persons with it, comes
 from labels, or from models that learned from them."""
+GIVEN: Final = "given"
+"""Of an item: the file whose mask stands in the place of the true one; None for no mask at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """Masks that stand in the place of true ones, by id, None for no mask; and where they came from."""
+
+    files: Mapping[str, Path | None] = field(default_factory=dict)
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+
+NOTHING_GIVEN: Final = Given()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,31 +72,56 @@ class Pool:
             parts.append(Part(rows=rows, place=place))
         return [part for part in parts if part.rows]
 
-    def plan_labelled(self, labelled: Collection[str]) -> Plan:
-        """Plan the dataset of the samples that are labelled so far, its files linked."""
+    def plan_labelled(self, labelled: Collection[str], *, given: Given = NOTHING_GIVEN) -> Plan:
+        """Plan the dataset of the samples that are labelled so far, its files linked, but for labels that are given."""
         chosen = set(labelled)
         table = self.joined.table
         kept = of_ids(table, chosen)
-        prefixes = [""] * len(self.datasets)
-        items = [
-            merge_item(row, joined=self.joined, datasets=self.datasets, prefixes=prefixes) for row in kept.to_pylist()
-        ]
         manifests = [dataset.card.manifest_sha256[:16] for dataset in self.datasets]
-        names = sha256_of("\n".join(sorted(chosen)).encode("utf-8", "surrogatepass"))[:16]
+        settings: dict[str, Any] = {"labelled": _told(chosen), "manifests": manifests}
         return Plan(
             command="simulate",
-            settings={"labelled": names, "manifests": manifests},
+            settings=settings | ({GIVEN: {**given.told, "ids": _told(given.files)}} if given.files else {}),
             sources=joined_sources(source for dataset in self.datasets for source in dataset.card.sources),
             considered=table.num_rows,
-            items=items,
-            work=merge_sample,
-            filtered={"hidden": table.num_rows - len(items)} if len(items) < table.num_rows else {},
+            items=[self._item(row, given=given) for row in kept.to_pylist()],
+            work=labelled_sample,
+            filtered={"hidden": table.num_rows - len(kept)} if len(kept) < table.num_rows else {},
             parents=[parent_name(dataset) for dataset in self.datasets],
             inputs=[dataset.folder for dataset in self.datasets],
-            folders=named_folders(kept),
+            folders=tuple(sorted({*named_folders(kept), *(("masks",) if given.files else ())})),
             columns=self.joined.columns,
             notes=self.joined.notes,
         )
+
+    def _item(self, row: dict[str, Any], *, given: Given) -> Item:
+        item = merge_item(row, joined=self.joined, datasets=self.datasets, prefixes=[""] * len(self.datasets))
+        if item.id not in given.files:
+            return item
+        return replace(item, payload={**item.payload, GIVEN: given.files[item.id]})
+
+
+def labelled_sample(item: Item, folder: Path) -> Outcome:
+    """Link the files of one sample; with a label that is given, its image alone, and write that mask.
+
+    Raises BadRecord as `merge_sample` does.
+    """
+    if GIVEN not in item.payload:
+        return merge_sample(item, folder)
+    row = {name: value if name in VISIBLE else None for name, value in item.payload["row"].items()}
+    linked = merge_sample(replace(item, payload={**item.payload, "row": row | {"label_version": 0}}), folder).sample
+    assert linked is not None, "a row that is linked becomes a sample"
+    if (file := item.payload[GIVEN]) is None:
+        return Outcome(id=item.id, sample=linked)
+    mask = decode_mask(read_file(file), file=str(file))
+    placed = place_labels({"mask": encode_mask(mask)}, sample_id=item.id, folder=folder)
+    extra = {**linked.extra, **placed.digests}
+    sample = msgspec.structs.replace(linked, **placed.paths, person_area=person_area(mask), extra=extra)
+    return Outcome(id=item.id, sample=sample)
+
+
+def _told(ids: Collection[str]) -> str:
+    return sha256_of("\n".join(sorted(ids)).encode("utf-8", "surrogatepass"))[:16]
 
 
 def read_pool(

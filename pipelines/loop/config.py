@@ -18,6 +18,8 @@ from models.training.settings import MIN_SIDE_PX, Stage
 from models.yaml_files.config import ConfigText, converted, loaded, read_config_text
 from pipelines.loop.timetable import read_timetable
 
+ITSELF: Final = "champion"
+"""The name of a teacher that is the best model so far; in a first round there is none."""
 HINT: Final = "`curate init` writes a commented example"
 ENVIRONMENT_NAME: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 
@@ -121,12 +123,13 @@ class TeachSection(Part, frozen=True, kw_only=True):
 
 
 class MineSection(Part, frozen=True, kw_only=True):
-    """How the winner looks for what to label next."""
+    """How the winner looks for what to label next. `teachers` judge the labels, each by its place."""
 
     threshold: float = HARD_BELOW
     pool_share: float = 0.1
     second: tuple[str, ...] = ()
     folds: int = 0
+    teachers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse numbers that mine nothing."""
@@ -134,6 +137,8 @@ class MineSection(Part, frozen=True, kw_only=True):
         in_range("pool_share", self.pool_share, least=0, most=1)
         if self.folds < 0 or self.folds == 1:
             raise ValueError(f"folds must be 0, or 2 and more - got {self.folds}")
+        if ITSELF in self.teachers:
+            raise ValueError(f"teachers must be other models - the {ITSELF} is the one whose errors are mined")
 
 
 class ReportSection(Part, frozen=True, kw_only=True):

@@ -12,7 +12,8 @@ from curation.dataset.manifest_files import is_dataset
 from labeling.answers import ANNOTATION, LABELLED, SECONDS, STATUS, Answer
 from models.data.truth import has_truth
 from pipelines.loop.rounds import folder_of
-from pipelines.loop.steps import DATA, Work, choose_next
+from pipelines.loop.steps import DATA, MINED, Work, choose_next
+from pipelines.mining.flags import TEACHERS, WRONG
 from reports.rounds.round_record import LabelFacts
 
 MINUTE: Final = 60
@@ -28,6 +29,7 @@ def label_facts(work: Work) -> LabelFacts:
     rows = read_dataset(work.folder / DATA).table.to_pylist()
     new = [row for row in rows if row.get(ANNOTATION) is not None and row[ANNOTATION] not in known]
     seconds = [row[SECONDS] for row in new if row[SECONDS] is not None]
+    mined = read_dataset(work.folder / MINED).card.notes if is_dataset(work.folder / MINED) else {}
     is_asked = work.loop.config.label.project is not None
     return LabelFacts(
         relabeled=sum(row[STATUS] != Answer.RIGHT for row in new),
@@ -36,6 +38,8 @@ def label_facts(work: Work) -> LabelFacts:
         sent=len(choose_next(work)) if is_asked else 0,
         untaken=work.plan.untaken,
         labelled_by=labelled_by(rows),
+        judged_by=[teacher["name"] for teacher in mined.get(TEACHERS, [])],
+        wrong_share=mined.get(WRONG),
     )
 
 

@@ -57,7 +57,8 @@ def control(loop: Loop, plan: RoundPlan) -> str:
 
 def mine(loop: Loop, plan: RoundPlan) -> str:
     """Say what is looked for, and by which model."""
-    return f"hard cases under {loop.config.mine.threshold:g} with the model that won"
+    judged = f", labels judged by {', '.join(told.teachers)}" if (told := loop.config.mine).teachers else ""
+    return f"hard cases under {told.threshold:g} with the model that won{judged}"
 
 
 def push(loop: Loop, plan: RoundPlan) -> str:

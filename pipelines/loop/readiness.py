@@ -12,10 +12,10 @@ from curation.errors import CurateError, EnvironmentProblem, InputRefused, Remot
 from models.evaluation.choose_sets import SetChoice, choose_sets, identify
 from models.training.starting_network import network_of
 from models.training.train import plan_training
+from pipelines.loop.config import ITSELF
 from pipelines.loop.frozen_sets import held_against
 from pipelines.loop.rounds import Loop, test_sets_of
 from pipelines.loop.steps import is_project_there, plan_of_data, settings_of
-from pipelines.loop.teaching import ITSELF
 
 Check = Callable[[Loop, str], None]
 
@@ -102,7 +102,8 @@ def _check_training(loop: Loop, champion: str) -> None:
 
 def _check_models(loop: Loop, champion: str) -> None:
     teachers = [name for name in loop.config.teach.teachers if name != ITSELF]
-    for name in (champion, *loop.config.mine.second, *teachers):
+    mine = loop.config.mine
+    for name in (champion, *mine.second, *mine.teachers, *teachers):
         if name:
             identify(loop.model(name))
 

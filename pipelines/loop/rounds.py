@@ -187,6 +187,8 @@ def configuration_of(loop: Loop) -> dict[str, str]:
     told: dict[str, Any] = msgspec.to_builtins(loop.config)
     if loop.config.data.licenses is None:
         del told["data"]["licenses"]  # a loop from before this key existed continues
+    if not loop.config.mine.teachers:
+        del told["mine"]["teachers"]  # as above
     leave_out_defaults(told["train"])
     decisive = [*DECISIVE, *(["control"] if loop.config.control else [])]  # as above
     decisive += ["teach"] if loop.config.teach != TeachSection() else []

@@ -199,8 +199,7 @@ def evaluation(work: Work) -> Step:
 
 def mining(work: Work, *, winner: str) -> Step:
     """Return the search for hard cases with the model that won."""
-    told = work.loop.config.mine
-    folders = _unmeasured(work.loop)
+    told, folders = work.loop.config.mine, _unmeasured(work.loop)
     flags = MineFlags(
         model=Path(winner),
         data=tuple(folders),
@@ -209,6 +208,7 @@ def mining(work: Work, *, winner: str) -> Step:
         threshold=told.threshold,
         pool_share=told.pool_share,
         second=tuple(map(work.loop.model, told.second)),
+        teacher=tuple(map(work.loop.model, told.teachers)),
         folds=told.folds,
         with_scales=work.loop.config.label.select == "views",  # flips would score another model than was evaluated
         network=work.loop.config.train.network,

@@ -12,12 +12,11 @@ import msgspec
 
 from models.training.settings import Stage
 from pipelines.labels.prelabel_flags import PrelabelFlags
+from pipelines.loop.config import ITSELF
 from pipelines.loop.rounds import Loop, RoundPlan
 
 PRELABELLED: Final = "prelabelled"
 """The folder of a round that holds the pool with labels from teachers."""
-ITSELF: Final = "champion"
-"""The name of a teacher that is the best model so far; in a first round there is none."""
 OF_TEACHERS: Final = ("teacher", "distill", "distill_temperature", "distill_boundary", "distill_confidence")
 
 

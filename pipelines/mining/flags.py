@@ -12,6 +12,9 @@ from models.evaluation.score_files import Precision
 from models.metrics.summary import HARD_BELOW
 from pipelines.command_line.options import setting
 
+TEACHERS, WRONG = "teachers", "wrong_labels"
+"""Of the card: the teachers, and the share of labels that are wrong, None where that cannot be told."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MineFlags:

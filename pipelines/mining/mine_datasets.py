@@ -38,16 +38,13 @@ from models.metrics.summary import HARD_BELOW
 from models.prediction.checks.blind import refuse_blind
 from pipelines.command_line.options import Result, RunOptions
 from pipelines.command_line.progress import progress_bar
+from pipelines.mining.flags import TEACHERS, WRONG
 from pipelines.mining.folds import predict_by_folds
 from pipelines.mining.plan import Mining, plan_mining
 from pipelines.sources.make_dataset import make_dataset
 
 if TYPE_CHECKING:
     from pipelines.mining.flags import MineFlags
-
-
-TEACHERS, WRONG = "teachers", "wrong_labels"
-"""Of the card: the teachers, and the share of labels that are wrong, None where that cannot be told."""
 
 
 def mined(flags: MineFlags, *, run: RunOptions) -> Result:

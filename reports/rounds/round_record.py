@@ -60,7 +60,9 @@ class Untaken(msgspec.Struct, frozen=True, kw_only=True):
 class LabelFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What people did for a round: masks that came back corrected, and confirmed as they were, the minutes that both
     took, samples sent to them next, and what the pull did not take. `labelled_by` counts all samples that train by who
-    made their label: people, teachers (models), the source, or nobody."""
+    made their label: people, teachers (models), the source, or nobody. `judged_by` are the teachers that looked at all
+    labels when hard cases were mined, and `wrong_share` is what share of these is wrong, None where that is not known.
+    """
 
     relabeled: int = 0
     confirmed: int = 0
@@ -68,6 +70,8 @@ class LabelFacts(msgspec.Struct, frozen=True, kw_only=True):
     sent: int = 0
     untaken: Untaken = Untaken()
     labelled_by: dict[str, int] = {}
+    judged_by: list[str] = []
+    wrong_share: float | None = None
 
 
 class ControlFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -103,6 +103,9 @@ def label_rows(
     whole = sum(labels.labelled_by.values())
     shares = {name: number for name, number in labels.labelled_by.items() if number}
     told += [(f"labelled by {name}", f"{number:,} ({number / whole:.1%})") for name, number in shares.items()]
+    if labels.judged_by:
+        share = "too few to tell" if labels.wrong_share is None else f"about {labels.wrong_share:.1%} of the labels"
+        told.append((f"wrong, as {', '.join(labels.judged_by)} judged in mining", share))
     gain = label_gain(labels, decision=decision, control=control)
     return told if gain is None else [*told, gain]
 

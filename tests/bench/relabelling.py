@@ -16,16 +16,14 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from curation.images.pixels import decode_mask, encode_gray
-from labeling.verdicts.planted_errors import PLANTED, planted
+from curation.images.pixels import Mask, decode_mask, encode_gray
+from labeling.verdicts.planted_errors import plant_errors
 from tests.bench.measuring import run_curate, say
 from tests.bench.recipes import SURROUNDINGS
 from tests.places import REAL_DATA, REPOSITORY
 
 FOLDER: Final = REPOSITORY / "bench" / "relabelling"
 PORTRAITS: Final = REAL_DATA / "data" / "portraits"
-KINDS: Final = PLANTED[:6]
-"""Not holes that are filled: figures of before stay what they are."""
 SHARE: Final = 5
 """Of the samples that train, so many make one that gets a wrong label."""
 STEPS: Final = 540
@@ -55,13 +53,14 @@ def given_labels(folder: Path = FOLDER, *, val: float = 0.0) -> set[str]:
     wrong = set(map(str, rng.choice(learned, len(learned) // SHARE, replace=False)))
     masks = folder / "given-masks"
     masks.mkdir(exist_ok=True)
-    for number, name in enumerate(sorted(wrong)):
-        mask, other = (
-            decode_mask(files[one].read_bytes(), file=one) for one in (name, rng.choice(sorted(files.keys() - wrong)))
-        )
-        spoilt = planted(mask, kind=KINDS[number % len(KINDS)], other=other, rng=rng)
-        binary = cv2.threshold(spoilt, 127, 255, cv2.THRESH_BINARY)[1]
-        (masks / files[name].name).write_bytes(encode_gray(binary))
+    others = sorted(files.keys() - wrong)
+
+    def read(name: str) -> Mask:
+        return decode_mask(files[name].read_bytes(), file=name)
+
+    for spoilt in plant_errors(sorted(wrong), others=others, read=read, rng=rng):
+        binary = cv2.threshold(spoilt.mask, 127, 255, cv2.THRESH_BINARY)[1]
+        (masks / files[spoilt.name].name).write_bytes(encode_gray(binary))
     for name in files.keys() - wrong:
         shutil.copyfile(files[name], masks / files[name].name)
     pairs(folder / "given", masks=masks, val=val)

@@ -56,6 +56,7 @@ LEFT_OUT: Final = {
     "deep_verdicts": "needs EG1800, portraits and three published models",
     "prelabel": "needs EG1800, portraits and two published models",
     "distillation": "needs portraits, COCO, street fashion and a published model, and trains for hours",
+    "selection": "needs portraits, EG1800, street fashion and a published model, and trains for hours",
     "verdicts": "needs portraits and two published models, and trains for an hour",
     "round": "needs portraits and SINet; with one epoch it still takes two minutes",
     "labels": "needs Label Studio; tests/real/test_label_studio_real.py pushes and pulls with one",

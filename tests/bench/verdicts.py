@@ -21,7 +21,7 @@ from curation.images.pixels import Mask, decode_mask, encode_gray
 from labeling.findings import findings_of
 from labeling.label_tools.label_studio.push.prefill import start_of
 from labeling.selection.select import Prefill
-from labeling.verdicts.planted_errors import PLANTED, planted
+from labeling.verdicts.planted_errors import plant_errors
 from tests.bench.measuring import run_curate, say
 from tests.places import REAL_DATA, REPOSITORY
 
@@ -30,7 +30,6 @@ SEEDS: Final = (0, 1, 2, 3, 4)
 ERRORS: Final = 24
 FOLDS: Final = 4
 IMAGES: Final = REAL_DATA / "data" / "portraits" / "images"
-KINDS: Final = PLANTED[:6]
 POLICIES: Final[tuple[Prefill, ...]] = ("label", "prediction", "auto")
 EPOCHS: Final = 80
 
@@ -122,11 +121,12 @@ def plant(folder: Path, *, seed: int) -> Sequence[str]:
 
 def plant_in(masks: list[Mask], *, rng: np.random.Generator) -> dict[int, str]:
     """Put errors into some of the masks, and give their numbers, each with the kind of its error."""
-    chosen = rng.choice(len(masks), ERRORS, replace=False)
-    for number, index in enumerate(chosen):
-        other = masks[int(rng.integers(len(masks)))]
-        masks[index] = planted(masks[index], kind=KINDS[number % len(KINDS)], other=other, rng=rng)
-    return {int(index): KINDS[number % len(KINDS)] for number, index in enumerate(chosen)}
+    everything = [str(index) for index in range(len(masks))]
+    chosen = rng.choice(len(masks), ERRORS, replace=False).astype(str).tolist()
+    kinds = {}
+    for wrong in plant_errors(chosen, others=everything, read=lambda name: masks[int(name)], rng=rng):
+        masks[int(wrong.name)], kinds[int(wrong.name)] = wrong.mask, wrong.kind
+    return kinds
 
 
 def _write_masks(folder: Path, *, files: Sequence[Path], masks: Sequence[Mask]) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from models.metrics.seeds import compare_over_seeds, spread_of
+from models.metrics.seeds import compare_over_seeds, share_over_seeds, spread_of
 
 
 def test_a_spread_is_worked_by_hand() -> None:
@@ -97,3 +97,28 @@ def test_of_known_variances_the_interval_holds_the_truth_as_often_as_it_says() -
             low, high = over_seeds_and_images(drawn)
             held += low <= 0 <= high
         assert stats.binomtest(held, 200, 0.95).pvalue > 0.001 or held > 190, (of_seeds, of_images, held)
+
+
+def test_a_share_of_a_gap_is_worked_by_hand() -> None:
+    part = np.array([[0.1, 0.2, np.nan], [0.3, 0.2, 0.9]])
+    whole = np.array([[0.4, 0.4, 0.4], [0.4, 0.4, 0.4]])
+    found = share_over_seeds(part, whole=whole, seed=0, groups=np.arange(3))
+    assert (found.value, found.low, found.high) == (pytest.approx(0.5), None, None)  # 0.8 / 1.6, of two seeds
+    assert share_over_seeds(part, whole=-whole, seed=0, groups=np.arange(3)).value is None
+
+
+def test_the_interval_of_a_share_is_that_of_the_delta_method_for_many_images() -> None:
+    rng = np.random.default_rng(4)
+    whole = np.tile(rng.normal(0.2, 0.1, size=2000), (3, 1))
+    part = 0.7 * whole + np.tile(rng.normal(0, 0.05, size=2000), (3, 1))
+    found = share_over_seeds(part, whole=whole, seed=0, groups=np.arange(2000))
+    value = part.mean() / whole.mean()
+    half = 1.96 * (part - value * whole)[0].std() / np.sqrt(2000) / whole.mean()
+    assert found.value == pytest.approx(value)
+    assert (found.low, found.high) == pytest.approx((value - half, value + half), abs=0.1 * half)
+
+
+def test_of_a_gap_that_may_be_none_no_share_is_told() -> None:
+    whole = np.random.default_rng(5).normal(0.01, 0.5, size=(3, 40))
+    found = share_over_seeds(whole / 2, whole=whole - whole.mean() + 0.01, seed=0, groups=np.arange(40))
+    assert found.value is not None and found.low is None and found.high is None

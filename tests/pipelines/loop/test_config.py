@@ -67,6 +67,7 @@ def test_a_section_of_comments_alone_is_the_default() -> None:
             "in gate there are: min_gain",
         ),
         (SMALLEST + "mine: {folds: 1}\n", 5, "folds must be 0, or 2 and more", "threshold"),
+        (SMALLEST + "mine: {teachers: [champion]}\n", 5, "teachers must be other models - the champion", "threshold"),
         (SMALLEST + "label: {select: best}\n", 5, "label.select: expected one of threshold, ", "budget"),
         (SMALLEST + "train:\n  stages:\n  - name: x\n    epochs: 0\n", 8, "epochs must be 1 or more", "learning_rate"),
         (SMALLEST + "train:\n  stages:\n  - data: [x]\n", 5, "names data", "network"),
@@ -148,3 +149,8 @@ def test_a_loop_from_before_there_were_more_keys_of_training_goes_on() -> None:
     assert configuration_of(Loop(config=read(SMALLEST), **place))["train in the configuration"] == before
     on_alphas = f"{SMALLEST}train:\n  stages:\n  - labels: alpha\n"
     assert configuration_of(Loop(config=read(on_alphas), **place))["train in the configuration"] != before
+    mine = {"threshold": 0.8, "pool_share": 0.1, "second": [], "folds": 0}
+    before = sha256_of(msgspec.json.encode(mine, order="deterministic"))
+    assert configuration_of(Loop(config=read(SMALLEST), **place))["mine in the configuration"] == before
+    taught = f"{SMALLEST}mine: {{teachers: [selfie.onnx]}}\n"
+    assert configuration_of(Loop(config=read(taught), **place))["mine in the configuration"] != before

@@ -10,10 +10,10 @@ from pipelines.loop.config import LabelSection, MineSection
 from pipelines.loop.steps import mining
 
 
-def work(*, select: Any) -> Any:
+def work(*, select: Any, teachers: tuple[str, ...] = ()) -> Any:
     config = SimpleNamespace(
         data=SimpleNamespace(test=[]),
-        mine=MineSection(),
+        mine=MineSection(teachers=teachers),
         label=LabelSection(select=select),
         train=SimpleNamespace(network="unet_shufflenet"),
     )
@@ -26,3 +26,10 @@ def test_a_round_that_selects_by_views_mines_with_views(select: str, with_scales
     step = mining(work(select=select), winner="model")
     assert step.flags.with_scales is with_scales and not step.flags.with_flips
     assert ("--with-scales" in step.command) is with_scales
+
+
+def test_a_round_mines_with_the_teachers_of_its_file() -> None:
+    step = mining(work(select="verdict", teachers=("selfie.onnx", "sinet.onnx")), winner="model")
+    assert step.flags.teacher == (Path("selfie.onnx"), Path("sinet.onnx"))
+    assert "--teacher selfie.onnx sinet.onnx" in step.command
+    assert "--teacher" not in mining(work(select="verdict"), winner="model").command

@@ -105,8 +105,10 @@ def test_a_round_labels_its_pool_with_teachers_and_its_page_says_so(tmp_path: Pa
         data={**CONFIG["data"], "pool": ["pool"]},
         teach={"teachers": ["red.onnx"], "agreement": 0.5, "support": 0.0},
         train={**CONFIG["train"], "stages": stages},
+        mine={"teachers": ["red.onnx"]},
     )
     told = folder.go(explain=True)
+    assert "labels judged by red.onnx" in told["steps"]["mine"]
     assert "red.onnx" in told["steps"]["teach"]
     assert folder.go()["outcome"] == "first"
     check(folder)
@@ -122,6 +124,8 @@ def check(folder: Folder) -> None:
     assert labels.labelled_by == {"people": 0, "teachers": 2, "the source": 16, "nobody": 1}
     page = (place / "report.html").read_text()
     assert "labelled by teachers" in page and "2 (10.5%)" in page
+    assert labels.judged_by == ["red"] and labels.wrong_share is None  # 40 labels are needed to tell
+    assert "wrong, as red judged in mining" in page
     assert "labels by" in page and "CC BY-NC 4.0" in page
     assert list(folder.round(1).lineage)[:2] == ["1. prelabel", "2. train"]
     found = read_dataset(place / "prelabelled")

@@ -245,11 +245,16 @@ def test_without_labels_no_gain_of_labels_is_told(tmp_path: Path) -> None:
     assert label_rows(None, decision=None, control=None) == []
 
 
+def test_what_teachers_say_of_all_labels_is_a_row() -> None:
+    for share, said in ((0.0312, "about 3.1% of the labels"), (None, "too few to tell")):
+        labels = LabelFacts(judged_by=["selfie", "sinet"], wrong_share=share)
+        assert label_rows(labels, decision=None, control=None)[-1] == ("wrong, as selfie, sinet judged in mining", said)
+
+
 def test_what_changed_in_the_data_is_told_by_name(tmp_path: Path) -> None:
     draw_evaluation(tmp_path / "e", before=None, after=[0.5, 0.6])
     facts = data_facts(tmp_path / "e-data")
-    from msgspec.structs import replace
-
+    replace = msgspec.structs.replace
     more = replace(facts, samples=5, manifest_sha256="x", label_versions={"0": 3, "1": 2})
     rows = data_rows([more, replace(facts, name="b")], before={facts.name: facts, "c": facts}, has_before=True)
     assert [(row["state"], row["change"]) for row in rows] == [("changed", 3), ("new", 0), ("gone", -2)]

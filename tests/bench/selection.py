@@ -1,0 +1,145 @@
+"""Which way to choose what is labelled next pays, and what correcting doubtful labels recovers: `curate simulate`.
+
+The pool is 60 % of the portraits, of EG1800 and of street fashion, whose labels are hidden; a tenth validates, the
+others are measured on. MediaPipe Selfie is the teacher: its labels stand for hidden ones, its features tell images
+apart. Then all labels are there, a fifth of them wrong, and the doubtful tenth is corrected. What was made stays in
+`bench/selection`, so that a stopped benchmark goes on; `CURATE_BENCH_SEEDS=1` runs the first seed alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Final
+
+import numpy as np
+import yaml
+
+from curation.dataset.dataset import read_dataset
+from models.evaluation.score_table import read_scores
+from models.evaluation.summaries import group_numbers
+from models.metrics.seeds import SeedComparison, compare_over_seeds
+from reports.experiments.ablation_table import change_text, image_mious
+from tests.bench.measuring import IS_SHORT, run_curate, say, sized
+from tests.places import REAL_DATA, REPOSITORY
+
+FOLDER: Final = REPOSITORY / "bench" / ("selection-short" if IS_SHORT else "selection")
+SETS: Final = ("portraits", "eg1800", "street_fashion")
+SEEDS: Final = tuple(range(int(os.environ.get("CURATE_BENCH_SEEDS", str(sized(5, short=1))))))
+TEACHER: Final = REAL_DATA / "models" / "selfie_general.onnx"
+SELECTIONS: Final = ("threshold", "uncertainty", "views", "verdict", "diverse", "mixed")
+START, BUDGET, ROUNDS = 40, 40, sized(4, short=1)
+EPOCHS: Final = sized(60, short=1)
+WRONG: Final = 0.2
+DOUBTED: Final = 0.1
+"""Share of the labels that are looked at."""
+MUST_SHARE, MUST_RECOVER = 0.6, 0.7
+SETTINGS: Final = {
+    "network": "unet_shufflenet",
+    "input_size": [224, 224],
+    "stages": [{"name": "labels", "epochs": EPOCHS, "batch_size": 16, "learning_rate": 0.008}],
+}
+
+
+def bench() -> None:
+    """Print what each selection brings against random, and what share of the gap correcting recovers."""
+    prepare()
+    select = SELECTIONS[: sized(len(SELECTIONS), short=1)]
+    say(f"\nSelections: {SETTINGS['network']}, {len(SEEDS)} seeds, the labels of {'+'.join(SETS)} hidden")
+    hidden = ("--start", START, "--budget", BUDGET, "--rounds", ROUNDS, "--select", *select)
+    for line in told_selections(simulated("hidden", *hidden)):
+        say(f"  {line}")
+    number = round(DOUBTED * trained_on())
+    say(f"\nA fifth of {trained_on()} labels wrong, {number} looked at")
+    doubted = (
+        "--wrong",
+        WRONG,
+        "--budget",
+        number,
+        "--rounds",
+        1,
+        "--select",
+        *("verdict", "threshold")[: len(select)],
+    )
+    for line in told_recovered(simulated("wrong", *doubted)):
+        say(f"  {line}")
+
+
+def prepare() -> None:
+    """Make the data set once, each of its parts with splits of its own."""
+    assert REAL_DATA.is_dir(), f"there is no real data in {REAL_DATA}; set CURATE_REAL_DATA"
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name in SETS:
+        if not (FOLDER / name / "manifest.parquet").exists():
+            data = REAL_DATA / "data" / name
+            given = ("--images", data / "images", "--masks", data / "masks", "--fit", "--limit", sized(300, short=80))
+            run_curate("pairs", *given, "--out", name, "--quiet", folder=FOLDER)
+            run_curate("split", name, "--val", 0.1, "--test", 0.3, "--quiet", folder=FOLDER)
+    run_curate("merge", *SETS, "--prefix", "--out", "pool", "--quiet", folder=FOLDER)
+    (FOLDER / "settings.yaml").write_text(yaml.safe_dump(SETTINGS, sort_keys=False))
+
+
+def trained_on() -> int:
+    """Return how many samples of the pool train."""
+    return read_dataset(FOLDER / "pool").table["split"].to_pylist().count("train")
+
+
+def simulated(out: str, *flags: object) -> dict[str, Any]:
+    """Run a simulation, or go on with it, print its table, and return its JSON."""
+    given = ("--data", "pool", "--teacher", TEACHER, "--config", "settings.yaml", "--seeds", *SEEDS)
+    said = run_curate("simulate", *given, *flags, "--device", "cpu", "--out", out, folder=FOLDER)
+    for line in said.splitlines():
+        say(f"  {line}")
+    found: dict[str, Any] = json.loads((FOLDER / out / "simulation.json").read_text())
+    return found
+
+
+def told_selections(found: dict[str, Any]) -> list[str]:
+    """Return for each selection what it needs for random's last mIoU, and how it compares with that at 60 % of them."""
+    early = [number for number in found["labels"] if number <= MUST_SHARE * found["labels"][-1]][-1]
+    lines, reached = [], []
+    for one in found["strategies"]:
+        if one["strategy"] == "random":
+            continue
+        needed, overall = one["needed"], (one["change"] or {}).get("overall")
+        is_better = overall is not None and overall["low"] > 0
+        share = (
+            None
+            if needed is None or needed["seeds"] > len((needed["labels"] or {}).get("values", ()))
+            else needed["share"]
+        )
+        reached += [one["strategy"]] if is_better and share is not None and share <= MUST_SHARE else []
+        difference, interval = change_text(early_change(one["strategy"], at=found["labels"].index(early)))
+        told = "not in every seed" if share is None else f"with {share:.0%} of the labels"
+        lines.append(
+            f"{one['strategy']}: random's last mIoU {told}; with {early} labels {difference} ({interval}) against "
+            f"random with {found['labels'][-1]}"
+        )
+    told = f"reached by {', '.join(reached)}" if reached else "not reached"
+    return [*lines, f"{MUST_SHARE:.0%} of the labels, and an area whose gain is no chance: {told}"]
+
+
+def early_change(strategy: str, *, at: int) -> SeedComparison:
+    """Compare a selection at one point of its curve with random at the end of its own, over seeds and images."""
+    pairs = []
+    for seed in SEEDS:
+        folder = FOLDER / "hidden" / f"seed-{seed}"
+        own = folder / "start" if at == 0 else folder / strategy / str(at)
+        pairs.append([read_scores(one / "model" / "scores") for one in (folder / "random" / str(ROUNDS), own)])
+    like = pairs[0][0]
+    first, second = (np.stack([image_mious(pair[side], like=like) for pair in pairs]) for side in (0, 1))
+    return compare_over_seeds(first, second=second, rng=np.random.default_rng(0), groups=group_numbers(like))
+
+
+def told_recovered(found: dict[str, Any]) -> list[str]:
+    """Return for each selection what share of the gap it recovers, and whether that is enough."""
+    lines = []
+    for one in found["strategies"]:
+        share = one["recovered"] or {"value": None, "low": None, "high": None}
+        if share["value"] is None:
+            lines.append(f"{one['strategy']}: wrong labels cost nothing here")
+            continue
+        interval = "no interval" if share["low"] is None else f"{share['low']:.0%} to {share['high']:.0%}"
+        reached = "reached" if share["value"] >= MUST_RECOVER else "not reached"
+        lines.append(f"{one['strategy']}: {share['value']:.0%} of the gap ({interval}); {MUST_RECOVER:.0%} {reached}")
+    return lines
