@@ -129,9 +129,16 @@ def _scored(shown: _Shown, *, step: Step, run: RunOptions, asked: Sequence[Strat
         found = score_parts(parts, predict=predict, work=Work(folder=shown.folder / "work", run=name), options=options)
     if not with_verdicts:
         return list[Mapping[str, Any]](found.table.to_pylist())
-    teacher = shown.views[0] if shown.views else None
-    verdicts = judged(found, parts=parts, views=shown.views, staging=shown.folder, workers=run.workers, teacher=teacher)
-    return list[Mapping[str, Any]](verdicts.table.to_pylist())
+    rows = {row["id"]: (part.place.dataset, row) for part in parts for row in part.rows}
+    verdicts = judged(
+        found.scores,
+        samples=[rows[id_] for id_ in found.table["id"].to_pylist()],
+        views=shown.views,
+        staging=shown.folder,
+        workers=run.workers,
+        teacher=shown.views[0] if shown.views else None,
+    )
+    return list[Mapping[str, Any]](verdicts.scores.whole().to_pylist())
 
 
 def _features(rows: Rows, *, shown: _Shown, step: Step, simulation: Simulation, run: RunOptions) -> Features:
