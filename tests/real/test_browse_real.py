@@ -176,6 +176,7 @@ def relabelled(folder: Path, *, id_: str) -> None:
     write_dataset(folder, card=found.card, table=table, quarantine=read_quarantine(folder))
 
 
+@pytest.mark.nightly  # half a minute of processor; two that start together, below, come to one database as well
 def test_a_database_that_is_killed_is_told_and_the_next_run_has_everything(tmp_path: Path) -> None:
     folder = draw(tmp_path / "hard", samples=1500)
     command = [str(CURATE), "browse", str(folder), "--no-serve"]

@@ -77,6 +77,7 @@ def in_notebook(folder: Path, *, with_pictures: str) -> str:
     return str(told["text"])
 
 
+@pytest.mark.nightly  # half a minute of processor; test_readme.py runs all lines of Python of the pages
 def test_the_lines_of_python_do_the_same_wherever_they_run(tmp_path: Path) -> None:
     pytest.importorskip("nbclient", reason="the extra `docs` is not installed")
     script, notebook = tmp_path / "script", tmp_path / "notebook"

@@ -28,6 +28,7 @@ def client(tmp_path: Path) -> Iterator[Client]:
         yield found
 
 
+@pytest.mark.nightly  # a minute of processor; test_round_real.py pulls from such a server and goes on
 def test_new_labels_are_those_that_were_submitted_since_the_last_round(client: Client, tmp_path: Path) -> None:
     title = f"test {uuid.uuid4().hex[:8]}"
     assert submitted_since(None, client=client, title=title) == 0

@@ -112,6 +112,7 @@ def history(out: Path) -> list[dict[str, str]]:
         return [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(stream)]
 
 
+@pytest.mark.nightly  # 20 s of processor; a stop after any batch, and kills in other tests, go the same way on
 def test_killed_at_random_moments_the_next_run_goes_on_to_the_same_weights(
     data: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -98,8 +98,13 @@ CASES = {
     "idphoto": Case(draw=id_photos, points={"main": 4}),
 }
 
+AT_NIGHT = {"matte", "check-backgrounds --quarantine", "cutout", "idphoto"}
+"""Their files are made by the same engine, or the same way, as those of a command that every run of the tests kills."""
 
-@pytest.mark.parametrize("name", CASES)
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.nightly] if name in AT_NIGHT else []) for name in CASES]
+)
 def test_after_a_kill_the_next_run_ends_with_the_same_bytes(name: str, tmp_path: Path) -> None:
     case, folder = CASES[name], tmp_path / "T"  # one folder for all runs: reports name it
     changes = {}

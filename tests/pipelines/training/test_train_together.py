@@ -81,6 +81,7 @@ def test_where_one_process_is_killed_the_other_ends_and_the_next_start_goes_on(
         assert [int(row["epoch"]) for row in csv.DictReader(lines)] == list(range(1, 31))
 
 
+@pytest.mark.nightly  # three processes that import torch; one that waits for another is tested below
 def test_a_process_that_is_lost_before_the_others_meet_it_is_told(command: list[object]) -> None:
     first = start(*command, "--json")
     followers: list[psutil.Process] = []
@@ -132,7 +133,7 @@ def test_two_machines_train_together_and_after_a_kill_the_weights_are_the_same_t
     assert found[0] == found[1]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.nightly)])
 def test_processes_that_load_die_with_the_training_also_while_they_start(
     tmp_path: Path, number: signal.Signals
 ) -> None:
