@@ -7,19 +7,17 @@ the weights differ.
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from multiprocessing import active_children
 from typing import TypeVar
 
-import cv2
-
 from curation.building.local_engine import LOCAL
-from curation.building.worker_process import MORTAL, die_with
+from curation.building.worker_process import MORTAL
 from curation.errors import EnvironmentProblem
 from pipelines.command_line.options import HERE, RunOptions
 from pipelines.command_line.progress import progress_bar
@@ -36,7 +34,9 @@ def side_by_side(tasks: Sequence[Callable[..., R]], *, simulation: Simulation, r
     """
     number = min(run.workers, len(tasks))
     if number < 2 or run.engine != HERE:
-        with _one_thread():
+        from models.networks.cost import with_threads
+
+        with with_threads(1):
             return [task(simulation=simulation, run=run) for task in tasks]
     with _processes(number) as pool, progress_bar(name, total=len(tasks), run=run, unit="way") as show:
         waiting = [pool.submit(_carried_out, task, simulation=simulation, run=run) for task in tasks]
@@ -49,8 +49,11 @@ def side_by_side(tasks: Sequence[Callable[..., R]], *, simulation: Simulation, r
 @contextmanager
 def _processes(number: int) -> Iterator[ProcessPoolExecutor]:
     """Start processes, and kill those that are still at work when the block ends; what they made stays."""
+    from models.data.batches import prepare_loader
+
     others = set(active_children())
-    pool = ProcessPoolExecutor(number, mp_context=MORTAL, initializer=_prepare, initargs=(os.getpid(),))
+    prepare = partial(prepare_loader, 0, parent_pid=os.getpid())  # one thread, deaf to Ctrl-C, as those that load
+    pool = ProcessPoolExecutor(number, mp_context=MORTAL, initializer=prepare)
     try:
         yield pool
         pool.shutdown()
@@ -65,28 +68,6 @@ def _processes(number: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def _prepare(parent_pid: int) -> None:
-    import torch
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    die_with(parent_pid)
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-
-
 def _carried_out(task: Callable[..., R], *, simulation: Simulation, run: RunOptions) -> R:
     # what travelled here is a copy of the engine of this machine, which others know by being the one
     return task(simulation=simulation, run=replace(run, workers=0, quiet=True, machines=LOCAL))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch compute with one thread while the block runs."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
