@@ -242,11 +242,16 @@ def _telling_why(where: str) -> Iterator[None]:
     except CurateError:
         raise
     except Exception as error:
-        said = " ".join(str(error).split())
-        place = where or "this machine"
+        said, place = " ".join(str(error).split()), where or "this machine"
         if "uthenticat" in said or "oken" in said:
             raise ConfigurationProblem(
                 f"the cluster was not joined: {said[:300]}", where=place, remedy=TOKEN_REMEDY
+            ) from error
+        if not where or where == "local":
+            raise EnvironmentProblem(
+                f"Ray did not start here: {said[:300]}",
+                remedy="see /tmp/ray/session_latest/logs; it needs some 2 GB of memory, and minutes where the machine is "
+                "busy; then run the same command again, or leave out --engine",
             ) from error
         if "ersion mismatch" in said or ("ersion" in said and "ython" in said):
             raise EnvironmentProblem(

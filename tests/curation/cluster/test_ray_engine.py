@@ -71,6 +71,13 @@ def test_who_has_no_token_is_told_where_it_comes_from(cluster: Raylets, tmp_path
     assert "copy the token of the cluster to ~/.ray/auth_token" in done.stdout
 
 
+def test_a_cluster_that_does_not_start_here_is_told_as_that(cluster: Raylets) -> None:
+    env = {**cluster.joined(), "RAY_ADDRESS": "", "RAY_TMPDIR": "/proc/none"}
+    done = _python(JOINING, "", env=env)
+    assert done.stdout.startswith("5 ")
+    assert "Ray did not start here" in done.stdout
+
+
 def test_a_wrong_address_is_told_at_once(cluster: Raylets) -> None:
     began = time.monotonic()
     done = _python(JOINING, "ray://127.0.0.1:1", env=cluster.joined())
