@@ -250,8 +250,8 @@ def _telling_why(where: str) -> Iterator[None]:
         if not where or where == "local":
             raise EnvironmentProblem(
                 f"Ray did not start here: {said[:300]}",
-                remedy="see /tmp/ray/session_latest/logs; it needs some 2 GB of memory, and minutes where the machine is "
-                "busy; then run the same command again, or leave out --engine",
+                remedy="see /tmp/ray/session_latest/logs; it needs some 2 GB of memory, and minutes on a busy machine; "
+                "then run the same command again, or leave out --engine",
             ) from error
         if "ersion mismatch" in said or ("ersion" in said and "ython" in said):
             raise EnvironmentProblem(
