@@ -33,15 +33,18 @@ def test_what_is_killed_goes_on_and_nothing_is_lost_or_doubled(driver_kills: int
         kill(cluster.nodes[1])
         _wait_for_lines(out, process=first, more_than=lines(out))
         end(first)
-        for _ in range(driver_kills - 1):
+        left = [lines(out)]
+        while len(left) < driver_kills and left[-1]:  # none where it came to its end before it was killed
             again = start(root, out, cluster=cluster)
             time.sleep(rng.uniform(0, 15))
             end(again)
-        before = lines(out)
+            left.append(lines(out))
+        print("lines of the journal after each kill:", *left)
         done = start(root, out, cluster=cluster)
         _, said = done.communicate(timeout=PATIENCE_S)
         assert done.returncode == 0, said
-    assert before > 1
+    assert left[0] > 1
+    assert len(left) > driver_kills // 2, "the kills came after the end"
     assert json.loads((out / "dataset.json").read_text())["counts"]["selected"] == SAMPLES
     assert difference(tree(tmp_path / "there"), tree(tmp_path / "here")) == []
 
