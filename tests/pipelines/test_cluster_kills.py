@@ -16,13 +16,12 @@ from tests.pipelines.commands import CURATE, difference, draw_aifenge, go_on, tr
 from tests.raylets import HAS_RAY, Raylets, kill, raylets
 
 pytestmark = [pytest.mark.nightly, pytest.mark.skipif(not HAS_RAY, reason="the extra ray is not installed")]
-SAMPLES = 800
 PATIENCE_S = 240.0
 
 
-@pytest.mark.parametrize("driver_kills", [1, 20])
-def test_what_is_killed_goes_on_and_nothing_is_lost_or_doubled(driver_kills: int, tmp_path: Path) -> None:
-    root, rng = draw_aifenge(tmp_path / "aifenge", samples=SAMPLES), random.Random(driver_kills)
+@pytest.mark.parametrize(("driver_kills", "samples"), [(1, 800), (20, 6000)])
+def test_what_is_killed_goes_on_and_nothing_is_lost_or_doubled(driver_kills: int, samples: int, tmp_path: Path) -> None:
+    root, rng = draw_aifenge(tmp_path / "aifenge", samples=samples), random.Random(driver_kills)
     (tmp_path / "here").mkdir()
     (tmp_path / "there").mkdir()
     assert go_on(root, tmp_path / "here/made") == 0
@@ -36,7 +35,7 @@ def test_what_is_killed_goes_on_and_nothing_is_lost_or_doubled(driver_kills: int
         left = [lines(out)]
         while len(left) < driver_kills and left[-1]:  # none where it came to its end before it was killed
             again = start(root, out, cluster=cluster)
-            time.sleep(rng.uniform(0, 15))
+            time.sleep(rng.uniform(0, 10))
             end(again)
             left.append(lines(out))
         print("lines of the journal after each kill:", *left)
@@ -45,7 +44,7 @@ def test_what_is_killed_goes_on_and_nothing_is_lost_or_doubled(driver_kills: int
         assert done.returncode == 0, said
     assert left[0] > 1
     assert len(left) > driver_kills // 2, "the kills came after the end"
-    assert json.loads((out / "dataset.json").read_text())["counts"]["selected"] == SAMPLES
+    assert json.loads((out / "dataset.json").read_text())["counts"]["selected"] == samples
     assert difference(tree(tmp_path / "there"), tree(tmp_path / "here")) == []
 
 
