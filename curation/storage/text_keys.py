@@ -19,6 +19,11 @@ def keys_of(texts: Iterable[bytes]) -> Keys:
     return np.frombuffer(data, dtype=np.uint64).reshape(-1, 2)
 
 
+def keys_of_texts(texts: Iterable[str]) -> Keys:
+    """Return the keys of texts; they may hold what no UTF-8 can, as names of files do."""
+    return keys_of(text.encode("utf-8", "surrogatepass") for text in texts)
+
+
 def by_first_half(keys: Keys) -> NDArray[np.int64]:
     """Return the order in which `places_of` finds keys; equal ones keep their order."""
     return np.argsort(keys[:, 0], kind="stable")

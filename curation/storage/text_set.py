@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from curation.storage.text_keys import Keys, by_first_half, keys_of, places_of
+from curation.storage.text_keys import Keys, by_first_half, keys_of_texts, places_of
 
 FEW: Final = 1 << 17
 """So many texts are held as they are, some 15 MB; of more, and of more than an eighth of all, the keys alone are."""
@@ -50,7 +50,7 @@ class TextSet:
             if not is_old:
                 self._recent.add(text)
         if len(self._recent) >= max(FEW, len(self._keys) // 8):
-            keys = np.concatenate([self._keys, keys_of(map(_bytes, self._recent))])
+            keys = np.concatenate([self._keys, keys_of_texts(self._recent)])
             self._keys, self._recent = keys[by_first_half(keys)], set()
         return is_new
 
@@ -62,8 +62,4 @@ class TextSet:
         """Tell of each text whether its key is held."""
         if not len(self._keys):
             return [False] * len(texts)
-        return list((places_of(keys_of(map(_bytes, texts)), among=self._keys) >= 0).tolist())
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
+        return list((places_of(keys_of_texts(texts), among=self._keys) >= 0).tolist())

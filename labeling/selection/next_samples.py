@@ -14,7 +14,7 @@ from curation.images.pixels import decode_gray
 from curation.storage.files import read_file, safe_join
 from labeling.browsing.fiftyone_dataset import DROP, RELABEL, REVIEW
 from labeling.findings import Findings, worst_first
-from labeling.selection.select import Features, Strategy, select
+from labeling.selection.select import COVERING, Features, Strategy, select
 from models.evaluation.score_table import PREDICTIONS
 
 Row = Mapping[str, Any]
@@ -56,7 +56,7 @@ def next_samples(
     if strategy == "views":
         _refuse_one_view(found, folder=findings.folder)
     features = None
-    if strategy in ("diverse", "mixed"):
+    if strategy in COVERING:
         features = (
             predicted_features(others, findings=findings) if features_of is None or not others else features_of(others)
         )

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Strategy: TypeAlias = Literal["threshold", "uncertainty", "verdict", "views", "diverse", "mixed", "random"]
+COVERING: Final = frozenset({"diverse", "mixed"})
+"""Those that compare images by features."""
 Prefill: TypeAlias = Literal["auto", "prediction", "label", "none"]
 """The mask that a person starts from."""
 STRATEGIES: Final[dict[Strategy, str]] = {

@@ -17,9 +17,9 @@ import numpy as np
 
 from curation.dataset.dataset import read_dataset
 from curation.quarantine import BadRecord
-from curation.storage.files import make_folder, read_file, sha256_of, write_durable
+from curation.storage.files import make_folder, read_file, write_durable
 from labeling.findings import Findings
-from labeling.selection.select import Features, Strategy, select
+from labeling.selection.select import COVERING, Features, Strategy, select
 from labeling.verdicts.judge_dataset import Views, judged, observe_alone
 from models.evaluation.checked_model import CheckedModel
 from models.evaluation.choose_sets import Model, identify
@@ -27,8 +27,8 @@ from models.evaluation.score_dataset import Part, ScoreOptions, Work, score_part
 from models.evaluation.score_files import ScoringPlace
 from pipelines.command_line.options import RunOptions
 from pipelines.command_line.progress import progress_bar, tell
+from pipelines.experiments.simulation_pool import key_of
 from pipelines.experiments.simulation_steps import LABELS, MODEL, RANDOM, Simulation, Step
-from pipelines.experiments.simulation_teachers import COVERING
 from pipelines.labels.features import own_features
 
 SCORED: Final = "pool"
@@ -39,7 +39,7 @@ def next_labels(
     step: Step, *, strategies: Sequence[Strategy], simulation: Simulation, run: RunOptions
 ) -> dict[Strategy, list[str]]:
     """Return what each strategy labels after a step; what was chosen before is kept."""
-    key = sha256_of("\n".join(sorted(step.labelled)).encode("utf-8", "surrogatepass"))[:16]
+    key = key_of(sorted(step.labelled))
     make_folder(step.folder)
     files = {strategy: step.folder / f"next-{strategy}.json" for strategy in strategies}
     known = {} if run.overwrite else {one: ids for one, file in files.items() if (ids := _read_choice(file, key=key))}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -78,10 +78,10 @@ class Pool:
         table = self.joined.table
         kept = of_ids(table, chosen)
         manifests = [dataset.card.manifest_sha256[:16] for dataset in self.datasets]
-        settings: dict[str, Any] = {"labelled": _told(chosen), "manifests": manifests}
+        settings: dict[str, Any] = {"labelled": key_of(sorted(chosen)), "manifests": manifests}
         return Plan(
             command="simulate",
-            settings=settings | ({GIVEN: {**given.told, "ids": _told(given.files)}} if given.files else {}),
+            settings=settings | ({GIVEN: {**given.told, "ids": key_of(sorted(given.files))}} if given.files else {}),
             sources=joined_sources(source for dataset in self.datasets for source in dataset.card.sources),
             considered=table.num_rows,
             items=[self._item(row, given=given) for row in kept.to_pylist()],
@@ -120,8 +120,9 @@ def labelled_sample(item: Item, folder: Path) -> Outcome:
     return Outcome(id=item.id, sample=sample)
 
 
-def _told(ids: Collection[str]) -> str:
-    return sha256_of("\n".join(sorted(ids)).encode("utf-8", "surrogatepass"))[:16]
+def key_of(texts: Iterable[str]) -> str:
+    """Return what some texts, such as ids, are known by in names and settings; another order is another key."""
+    return sha256_of("\n".join(texts).encode("utf-8", "surrogatepass"))[:16]
 
 
 def read_pool(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,9 +12,9 @@ from curation.building.build_dataset import BuildOptions, build_dataset
 from curation.errors import InputRefused
 from curation.images.pixels import decode_gray, encode_mask
 from curation.labels.masks import mask_of
-from curation.storage.files import make_folder, read_file, sha256_of, write_durable
+from curation.storage.files import make_folder, read_file, write_durable
 from labeling.findings import Findings
-from labeling.selection.select import Features
+from labeling.selection.select import COVERING, Features
 from labeling.teachers.teacher_label import mean_of
 from models.evaluation.checked_model import CheckedModel
 from models.evaluation.choose_sets import Model, identify
@@ -24,13 +24,11 @@ from models.prediction.checks.blind import refuse_blind
 from models.prediction.checks.real_pictures import samples_of
 from pipelines.command_line.options import RunOptions
 from pipelines.command_line.progress import progress_bar, tell
-from pipelines.experiments.simulation_pool import Given
+from pipelines.experiments.simulation_pool import Given, key_of
 from pipelines.experiments.simulation_steps import Simulation, Taught
 from pipelines.labels.features import own_features
 
 TEACHERS: Final = "teachers"
-COVERING: Final = frozenset({"diverse", "mixed"})
-"""Selections that compare images by features."""
 
 
 def named_teachers(paths: Sequence[Path]) -> tuple[Model, ...]:
@@ -104,7 +102,7 @@ def _labels(simulation: Simulation, *, predictions: Sequence[Path], run: RunOpti
 def _features(simulation: Simulation, *, parts: Sequence[Part], run: RunOptions) -> Features:
     """Return what the first teacher makes of all images, in the order of the pool."""
     teacher = simulation.teachers[0]
-    file = simulation.out / TEACHERS / f"features-{_key([teacher.sha256, *simulation.pool.ids])}.f32"
+    file = simulation.out / TEACHERS / f"features-{key_of([teacher.sha256, *simulation.pool.ids])}.f32"
     if file.exists():
         return np.frombuffer(read_file(file), dtype="<f4").reshape(len(simulation.pool.ids), -1)
     places = {row["id"]: (part.place.dataset, str(row["image"])) for part in parts for row in part.rows}
@@ -120,8 +118,4 @@ def _features(simulation: Simulation, *, parts: Sequence[Part], run: RunOptions)
 
 
 def _folder(model: Model, *, simulation: Simulation) -> Path:
-    return simulation.out / TEACHERS / _key([model.sha256, model.card_sha256])
-
-
-def _key(told: Collection[str]) -> str:
-    return sha256_of("\n".join(told).encode("utf-8", "surrogatepass"))[:16]
+    return simulation.out / TEACHERS / key_of([model.sha256, model.card_sha256])

@@ -112,10 +112,7 @@ def _first_of_each(records: Any) -> list[QuarantineRecord]:
 
 def _scored(mining: Mining, *, model: CheckedModel, out: Path, is_main: bool) -> StoredScores:
     flags, run = mining.flags, mining.run
-    is_alone = not (
-        mining.second or mining.teachers or flags.folds
-    )  # else the predictions are judged together, when all are there
-    observe = observe_alone if is_alone else None
+    observe = observe_alone if mining.rests_on_one_model else None  # else all are judged together, when all are there
     places = [replace(part.place, out=out, observe=observe) for part in mining.parts]
     parts = [Part(rows=part.rows, place=place) for part, place in zip(mining.parts, places, strict=True)]
     with progress_bar(f"mine, {model.model.name}", total=mining.number, run=run) as show:
@@ -246,7 +243,7 @@ def _result(result: Result, *, mining: Mining) -> Result:
     lines = [result.summary, f"  scored        {notes['scored']:>7}   verdicts: {verdicts or 'none'}"]
     if notes.get(WRONG) is not None:
         lines.append(f"  about {notes[WRONG]:.1%} of the labels are wrong, as errors that were planted in them tell")
-    if not (mining.second or mining.teachers or mining.flags.folds):
+    if mining.rests_on_one_model:
         lines.append("  verdicts rest on one model alone; --second M, --folds 5 or --teacher M make them better")
     if result.exit_code:
         lines.append(f"  broken inputs and predictions, each with its reason: {mining.flags.out / QUARANTINE}")

@@ -88,6 +88,11 @@ class Mining:
             lambda some, places: [(folders[one], row) for one, row in zip(owners(places).tolist(), some, strict=True)],
         )
 
+    @property
+    def rests_on_one_model(self) -> bool:
+        """Tell whether nobody but the model that is mined with says anything of the labels."""
+        return not (self.second or self.teachers or self.flags.folds)
+
     def check_models(self) -> None:
         """Raise what refuses a model."""
         for one in (self.model, *self.second, *self.teachers):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from curation.storage import text_numbers
-from curation.storage.text_keys import keys_of
+from curation.storage.text_keys import keys_of_texts
 from curation.storage.text_numbers import TextNumbers
 
 
@@ -25,11 +25,11 @@ def test_keys_of_which_the_first_half_is_the_same_are_told_apart(monkeypatch: py
     """No two texts are known whose keys are half the same, so keys are made so."""
 
     def half(texts: object) -> object:
-        keys = keys_of(texts).copy()  # type: ignore[arg-type]
+        keys = keys_of_texts(texts).copy()  # type: ignore[arg-type]
         keys[:, 0] = 5
         return keys
 
-    monkeypatch.setattr(text_numbers, "keys_of", half)
+    monkeypatch.setattr(text_numbers, "keys_of_texts", half)
     plain = {str(number): float(number) for number in range(9)}
     found = TextNumbers(plain.items())
     np.testing.assert_array_equal(found.of([*plain, "none"], unknown=-1.0), [*plain.values(), -1.0])

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from curation.storage import text_set
-from curation.storage.text_keys import keys_of
+from curation.storage.text_keys import keys_of_texts
 from curation.storage.text_set import TextSet
 
 
@@ -31,11 +31,11 @@ def test_keys_of_which_the_first_half_is_the_same_are_told_apart(monkeypatch: py
     """No two texts are known whose keys are half the same, so keys are made so."""
 
     def half(texts: object) -> object:
-        keys = keys_of(texts).copy()  # type: ignore[arg-type]
+        keys = keys_of_texts(texts).copy()  # type: ignore[arg-type]
         keys[:, 0] = 5
         return keys
 
-    monkeypatch.setattr(text_set, "keys_of", half)
+    monkeypatch.setattr(text_set, "keys_of_texts", half)
     monkeypatch.setattr(text_set, "FEW", 1)
     found = TextSet()
     assert found.add_all(list("abcb")) == [True, True, True, False]
