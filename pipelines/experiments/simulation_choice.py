@@ -23,13 +23,14 @@ from labeling.selection.select import COVERING, Features, Strategy, select
 from labeling.verdicts.judge_dataset import Views, judged, observe_alone
 from models.evaluation.checked_model import CheckedModel
 from models.evaluation.choose_sets import Model, identify
-from models.evaluation.score_dataset import Part, ScoreOptions, Work, score_parts
+from models.evaluation.score_dataset import Part
 from models.evaluation.score_files import ScoringPlace
 from pipelines.command_line.options import RunOptions
-from pipelines.command_line.progress import progress_bar, tell
+from pipelines.command_line.progress import tell
 from pipelines.experiments.simulation_pool import key_of
 from pipelines.experiments.simulation_steps import LABELS, MODEL, RANDOM, Simulation, Step
 from pipelines.labels.features import own_features
+from pipelines.labels.scored import scored
 
 SCORED: Final = "pool"
 Rows: TypeAlias = Sequence[Mapping[str, Any]]
@@ -120,13 +121,8 @@ def _scored(shown: _Shown, *, step: Step, run: RunOptions, asked: Sequence[Strat
     predict = CheckedModel(shown.model, options=replace(run.predicting, with_scales=with_views))
     observe = observe_alone if with_verdicts else None
     parts = [Part(rows=part.rows, place=replace(part.place, observe=observe)) for part in shown.parts]
-    number = sum(len(part.rows) for part in parts)
-    with progress_bar(f"{step.name}, pool", total=number, run=run) as show:
-        options = ScoreOptions(
-            workers=run.workers, max_quarantine=run.max_quarantine, progress=lambda done, _: show(done)
-        )
-        name = f"{shown.model.sha256[:16]}{'-views' * with_views}{'-verdicts' * with_verdicts}"
-        found = score_parts(parts, predict=predict, work=Work(folder=shown.folder / "work", run=name), options=options)
+    work = f"{shown.model.sha256[:16]}{'-views' * with_views}{'-verdicts' * with_verdicts}"
+    found = scored(parts, model=predict, run=run, name=f"{step.name}, pool", work=work)
     if not with_verdicts:
         return list[Mapping[str, Any]](found.table.to_pylist())
     rows = {row["id"]: (part.place.dataset, row) for part in parts for row in part.rows}

@@ -18,15 +18,16 @@ from labeling.selection.select import COVERING, Features
 from labeling.teachers.teacher_label import mean_of
 from models.evaluation.checked_model import CheckedModel
 from models.evaluation.choose_sets import Model, identify
-from models.evaluation.score_dataset import Part, ScoreOptions, Work, score_parts
+from models.evaluation.score_dataset import Part
 from models.evaluation.score_table import PREDICTIONS
 from models.prediction.checks.blind import refuse_blind
 from models.prediction.checks.real_pictures import samples_of
 from pipelines.command_line.options import RunOptions
-from pipelines.command_line.progress import progress_bar, tell
+from pipelines.command_line.progress import tell
 from pipelines.experiments.simulation_pool import Given, key_of
 from pipelines.experiments.simulation_steps import Simulation, Taught
 from pipelines.labels.features import own_features
+from pipelines.labels.scored import scored
 
 TEACHERS: Final = "teachers"
 
@@ -67,13 +68,7 @@ def _asked(model: Model, *, parts: Sequence[Part], simulation: Simulation, run: 
         model, options=run.predicting, samples=samples_of((part.place.dataset, part.rows) for part in parts)
     )
     places = simulation.pool.hidden((), out=out)
-    with progress_bar(f"teacher {model.name}", total=len(simulation.pool.ids), run=run) as show:
-        options = ScoreOptions(
-            workers=run.workers, max_quarantine=run.max_quarantine, progress=lambda done, _: show(done)
-        )
-        table = score_parts(
-            places, predict=teacher, work=Work(folder=out / "work", run=out.name), options=options
-        ).table
+    table = scored(places, model=teacher, run=run, name=f"teacher {model.name}", work=out.name).table
     answers = [out / PREDICTIONS / f"{row['id']}.png" for row in table.to_pylist() if row["is_finite"]]
     refuse_blind(answers, model=Path(model.path), asked=table.num_rows)
     return out / PREDICTIONS

@@ -19,14 +19,14 @@ from labeling.teachers.plan_prelabels import Answers, Pool, Teacher
 from models.card import ModelCard, known_licenses
 from models.evaluation.checked_model import CheckedModel
 from models.evaluation.choose_sets import identify
-from models.evaluation.score_dataset import Part, ScoreOptions, Work, score_parts
+from models.evaluation.score_dataset import Part
 from models.evaluation.score_files import Row, ScoringPlace
 from models.evaluation.score_table import PREDICTIONS
 from models.prediction.checks.blind import refuse_blind
 from models.prediction.checks.real_pictures import samples_of
 from pipelines.command_line.options import RunOptions
-from pipelines.command_line.progress import progress_bar
 from pipelines.labels.prelabel_flags import PrelabelFlags
+from pipelines.labels.scored import scored
 
 NOT_ASKED: Final = frozenset({"agreement", "support", "teachers"})
 """Settings that change no prediction."""
@@ -103,7 +103,7 @@ def ask_teachers(
             for index, (folder, rows) in enumerate(_parts(pool, ids=chosen | empty))
             if rows
         ]
-        table = _predicted(parts, teacher=teacher, run=run)
+        table = scored(parts, model=teacher, run=run, name=f"prelabel, {teacher.model.name}", work=out.name).table
         warnings += _alarms(teacher, table=of_ids(table, empty))
         table = of_ids(table, chosen)
         answers = [out / PREDICTIONS / f"{row['id']}.png" for row in table.to_pylist() if row["is_finite"]]
@@ -119,16 +119,6 @@ def _identity(teacher: CheckedModel, *, settings: Mapping[str, Any], is_single: 
     asked = {name: value for name, value in settings.items() if name not in NOT_ASKED}
     told = [asked, is_single, teacher.model.sha256, teacher.model.card_sha256]
     return sha256_of(msgspec.json.encode(told, order="deterministic"))[:16]
-
-
-def _predicted(parts: Sequence[Part], *, teacher: CheckedModel, run: RunOptions) -> pa.Table:
-    model, out = teacher.model, parts[0].place.out
-    total = sum(len(part.rows) for part in parts)
-    with progress_bar(f"prelabel, {model.name}", total=total, run=run) as show:
-        options = ScoreOptions(
-            workers=run.workers, max_quarantine=run.max_quarantine, progress=lambda done, _: show(done)
-        )
-        return score_parts(parts, predict=teacher, work=Work(folder=out / "work", run=out.name), options=options).table
 
 
 def _asked(pool: Pool, *, names: Sequence[str], tables: Sequence[pa.Table], folders: Sequence[Path]) -> Asked:
