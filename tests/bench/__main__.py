@@ -2,8 +2,8 @@
 
 The trainings take more than an hour, the schedule and the backgrounds half an hour, the conversion, the seams and the
 sheets some minutes, and they are run by name: `python -m tests.bench alpha best ablation soft heads tune relabelling
-verdicts deep_verdicts round schedule backgrounds convert seams sheets prelabel distillation selection cluster scale
-costs mattes lights`. `kills` and `cluster` are for every night: `make nightly`.
+verdicts deep_verdicts round schedule backgrounds convert seams sheets composed prelabel distillation evening selection
+cluster scale costs mattes lights`. `kills` and `cluster` are for every night: `make nightly`.
 
 Data are real where `$CURATE_REAL_DATA` (default `../shared`) has them, else drawn. With `CURATE_BENCH_SHORT=1` each
 works on little and once, as in the tests, to see that it still runs; its figures then mean nothing.
@@ -89,6 +89,7 @@ def _of_parts(folder: Path) -> dict[str, Callable[[], None]]:
         "cutouts": lambda: _bench("cutouts").bench(),
         "seams": lambda: _bench("seams").bench(folder),
         "sheets": lambda: _bench("sheets").bench(folder),
+        "composed": lambda: _bench("composed").bench(),
     }
 
 
@@ -110,6 +111,7 @@ def _of_work(folder: Path) -> dict[str, Callable[[], None]]:
         "deep_verdicts": lambda: _bench("deep_verdicts").bench(),
         "prelabel": lambda: _bench("prelabel").bench(folder),
         "distillation": lambda: _bench("distillation").bench(),
+        "evening": lambda: _bench("evening").bench(),
         "selection": lambda: _bench("selection").bench(),
         "labels": lambda: _bench("labels").bench(),
         "frames": lambda: _bench("frames").bench(),
