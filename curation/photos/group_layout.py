@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -79,10 +80,14 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrangement:
-    """The places from the furthest to the nearest, and by its index why a member has none."""
+    """The places from the furthest to the nearest, and by its index why a member has none.
+
+    `nearest` is the width in pixels of the narrowest frame in which all stand so large, side by side.
+    """
 
     places: tuple[Place, ...]
     left_out: Mapping[int, LeftOut]
+    nearest: int
 
     @property
     def rows(self) -> int:
@@ -94,7 +99,8 @@ class Arrangement:
 class _Tried:
     """One way to place some members, in outline pixels of `ratio` pixels of the picture; 0 is the middle column.
 
-    `wanted` is the ratio that most photographs allow, `cut` whose cut would be seen, with the edge that cuts.
+    `wanted` is the ratio that most photographs allow, `nearest` the width that the rows need, `cut` whose cut would be
+    seen, with the edge that cuts.
     """
 
     figures: list[Figure]
@@ -103,6 +109,7 @@ class _Tried:
     order: list[int]
     ratio: float
     wanted: float
+    nearest: int
     cut: list[tuple[int, str]]
 
 
@@ -134,13 +141,27 @@ def _in_rows(
         if wrong is None:
             places = tuple(_places(tried, members=members, kept=kept, size=size))
             worth = tried.ratio / MUCH_LARGER ** len(tried.rows)
-            return (len(left_out), -worth), Arrangement(places=places, left_out=left_out)
+            found = Arrangement(places=places, left_out=left_out, nearest=min(size[1], tried.nearest))
+            return (len(left_out), -worth), found
         left_out[kept.pop(wrong[0])] = wrong[1]
-    return (len(left_out), 0.0), Arrangement(places=(), left_out=left_out)
+    return (len(left_out), 0.0), Arrangement(places=(), left_out=left_out, nearest=size[1])
 
 
-def cropped(found: Arrangement, *, size: tuple[int, int]) -> tuple[Arrangement, tuple[int, int]]:
-    """Return an arrangement in that part of a frame of `size` (height, width) that lies around the people."""
+def arranged_closely(
+    members: Sequence[Member], *, size: tuple[int, int], alike: Alike = "auto", rows: int | None = None
+) -> tuple[Arrangement, tuple[int, int]]:
+    """Return where members go, and the part of a frame of `size` (height, width) around them in which they do.
+
+    In the whole frame, those at the ends whom their photographs cut off would stand at its edges, far from the others.
+    """
+    found = arranged(members, size=size, alike=alike, rows=rows)
+    near = (size[0], found.nearest)
+    if found.nearest < size[1]:
+        found = arranged(members, size=near, alike=alike, rows=rows)
+    return _cropped(found, size=near) if found.places else (found, size)
+
+
+def _cropped(found: Arrangement, *, size: tuple[int, int]) -> tuple[Arrangement, tuple[int, int]]:
     top = min(place.top for place in found.places)
     side = min(min(place.left, size[1] - place.left - place.width) for place in found.places)
     widest = size[1] - 2 * max(0, side)
@@ -170,7 +191,8 @@ def _tried(figures: Sequence[Figure], *, number: int, size: tuple[int, int]) -> 
     raised = raised_in(figures, rows=rows)
     fronts = [are_left_in_front(raised, row=row) for row in rows]
     lefts = lefts_of(raised, rows=rows, fronts=fronts)
-    wanted, ratio = _ratios(raised, rows=rows, lefts=lefts, size=size)
+    widest = _widest(raised, rows=rows, lefts=lefts)
+    wanted, ratio = _ratios(raised, widest=widest, size=size)
     moved = {
         index: left for row in rows for index, left in _moved(row, figures=raised, lefts=lefts, wide=size[1] / ratio)
     }
@@ -178,17 +200,22 @@ def _tried(figures: Sequence[Figure], *, number: int, size: tuple[int, int]) -> 
     edges = [edges_of(index, figures=raised, rows=rows) for index in order]
     seen = visible_cuts([(raised[index], round(moved[index])) for index in order], at_edge=edges)
     cut = sorted((index, edge) for index, some in zip(order, seen) for edge, count in some.items() if count > MOST_CUT)
-    return _Tried(figures=raised, rows=rows, lefts=moved, order=order, ratio=ratio, wanted=wanted, cut=cut)
+    nearest = math.ceil(ratio * widest / WIDEST)
+    return _Tried(
+        figures=raised, rows=rows, lefts=moved, order=order, ratio=ratio, wanted=wanted, nearest=nearest, cut=cut
+    )
 
 
-def _ratios(
-    figures: Sequence[Figure], *, rows: Sequence[Sequence[int]], lefts: Mapping[int, int], size: tuple[int, int]
-) -> tuple[float, float]:
+def _widest(figures: Sequence[Figure], *, rows: Sequence[Sequence[int]], lefts: Mapping[int, int]) -> int:
+    """Return the columns that the widest row covers."""
+    ends = {index: left + figures[index].solid.shape[1] for index, left in lefts.items()}
+    return max(max(ends[index] for index in row) - min(lefts[index] for index in row) for row in rows)
+
+
+def _ratios(figures: Sequence[Figure], *, widest: int, size: tuple[int, int]) -> tuple[float, float]:
     """Return the ratio that most photographs allow, and that which all do but those that are much too small."""
     height = max(-one.top for one in figures)
-    ends = {index: left + figures[index].solid.shape[1] for index, left in lefts.items()}
-    width = max(max(ends[index] for index in row) - min(lefts[index] for index in row) for row in rows)
-    fits = min(TALLEST * size[0] / height, WIDEST * size[1] / width, LARGEST_HEAD * size[0] / HEAD)
+    fits = min(TALLEST * size[0] / height, WIDEST * size[1] / widest, LARGEST_HEAD * size[0] / HEAD)
     limits = [MOST_ENLARGED / one.scale for one in figures]
     wanted = min(fits, float(np.median(limits)))
     return wanted, min([wanted, *(limit for limit in limits if limit >= TOO_SMALL * wanted)])

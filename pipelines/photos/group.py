@@ -88,7 +88,7 @@ def group(settings: GroupFlags, *, run: RunOptions) -> Result:
     """
     from curation.images.pixels import encode_image
     from curation.photos.backdrop import filled, read_backdrop
-    from curation.photos.group_layout import arranged, cropped
+    from curation.photos.group_layout import arranged, arranged_closely
     from curation.photos.group_light import in_one_light
     from curation.photos.group_picture import group_picture
     from models.faces.find_faces import face_finder
@@ -114,10 +114,11 @@ def group(settings: GroupFlags, *, run: RunOptions) -> Result:
     files, members = _members(
         sound(people, made=made), most_head=_most_head(frame, people=given.chosen), finder=finder, made=made
     )
-    found = arranged(members, size=frame, alike=settings.alike, rows=settings.rows)
-    _tell_left_out(found, files=files, made=made)
     if shape["size"] is None:
-        found, frame = cropped(found, size=frame)
+        found, frame = arranged_closely(members, size=frame, alike=settings.alike, rows=settings.rows)
+    else:
+        found = arranged(members, size=frame, alike=settings.alike, rows=settings.rows)
+    _tell_left_out(found, files=files, made=made)
     if not settings.keep_light:
         members = in_one_light(members, background=backdrop.picture)
     behind_them, has_ground = filled(backdrop, size=frame), backdrop.picture is not None

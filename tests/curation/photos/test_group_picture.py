@@ -10,7 +10,7 @@ import pytest
 
 from curation.images.faces import Face
 from curation.images.pixels import Alpha, Image
-from curation.photos.group_layout import Arrangement, Place, arranged, cropped
+from curation.photos.group_layout import Arrangement, Place, arranged, arranged_closely
 from curation.photos.group_light import in_one_light
 from curation.photos.group_member import Member, Side, member_of
 from curation.photos.group_picture import group_picture
@@ -112,13 +112,32 @@ def test_neighbours_overlap_a_little_and_hide_no_head() -> None:
 def test_a_frame_is_cropped_around_the_people_and_they_stay_at_its_lower_edge() -> None:
     members = [person() for _ in range(4)]
     found = arranged(members, size=(2000, 1280), rows=1)
-    around, (height, width) = cropped(found, size=(2000, 1280))
+    around, (height, width) = arranged_closely(members, size=(2000, 1280), rows=1)
     top = min(place.top for place in around.places)
     assert (height - top) / height == pytest.approx(0.82, abs=0.01) and width <= 1280
     assert [place.top + 2000 - height for place in around.places] == [place.top for place in found.places]
-    edge = [person(cut="left"), person(cut="right")]
-    wide, size = cropped(arranged(edge, size=SIZE, rows=1), size=SIZE)
-    assert size[1] == SIZE[1] and min(place.left for place in wide.places) == 0
+
+
+@pytest.mark.parametrize("between", [0, 1, 3])
+def test_whoever_is_cut_off_at_both_ends_does_not_stand_far_from_the_others(between: int) -> None:
+    """The frame ends where their photographs do, and nobody stands further away than where nobody is cut."""
+    members = [person(cut="left"), *[person() for _ in range(between)], person(cut="right")]
+    found, (_, width) = arranged_closely(members, size=SIZE, rows=1)
+    assert not found.left_out and len(found.places) == len(members)
+    assert min(place.left for place in found.places) == 0
+    assert max(place.left + place.width for place in found.places) == width
+    middles = sorted(head_of(place, members)[2] for place in found.places)
+    whole, _ = arranged_closely([person() for _ in members], size=SIZE, rows=1)
+    apart = np.diff(sorted(head_of(place, members)[2] / place.scale for place in whole.places))
+    assert (np.diff(middles) / found.places[0].scale).max() < 1.2 * apart.max()
+
+
+def test_one_who_is_cut_off_stands_at_an_edge_and_the_frame_ends_behind_the_others() -> None:
+    members = [person(cut="left"), person(), person()]
+    found, (_, width) = arranged_closely(members, size=SIZE, rows=1)
+    assert min(place.left for place in found.places) == 0
+    right = max(place.left + place.width for place in found.places)
+    assert width * 0.9 < right <= width
 
 
 def test_bodies_are_made_alike_and_feet_stand_on_one_ground() -> None:
