@@ -39,6 +39,7 @@ NO_CREDENTIALS: Final = re.compile(
     r"/latest/(?:api/token|meta-data)|169\.254\.169\.254|metadata\.google|[Mm]issing credentials|credential.*not found"
 )
 REFUSED: Final = re.compile(r"\b(401 Unauthorized|403 Forbidden)\b|PermissionDenied|Unauthenticated")
+BEYOND: Final = re.compile(r"\b416 Range Not Satisfiable\b")
 S3_CODE: Final = re.compile(r"<Code>(\w+)</Code>")
 NO_BUCKET: Final = frozenset({"NoSuchBucket", "InvalidBucketName", "ContainerNotFound", "PermanentRedirect"})
 
@@ -146,7 +147,7 @@ class ObjectStore:
         return [_stored(one) for one in found["objects"]]
 
     def read(self, key: str, *, etag: str | None = None, start: int = 0, length: int | None = None) -> bytes:
-        """Return bytes of an object, all from `start` on without a length.
+        """Return bytes of an object, all from `start` on without a length; fewer, or none, where it ends before.
 
         Raises Missing where there is none, Changed where it has another ETag.
         """
@@ -163,6 +164,8 @@ class ObjectStore:
         except self._obstore.exceptions.PreconditionError as error:
             raise Changed(key) from error
         except self._obstore.exceptions.BaseError as error:
+            if BEYOND.search(str(error)):
+                return b""
             self._fail(error, key=key)
 
     def chunks(self, stored: Stored) -> Iterator[bytes]:
