@@ -181,7 +181,7 @@ def _quarantine_problem(dataset: Dataset) -> BadRecord | None:
 def _strays(dataset: Dataset) -> Iterator[Path]:
     """Yield the files in the dataset's folders that no row names; older versions of a label that one names are kept."""
     named = named_files(dataset.table)
-    first_versions = {VERSION.sub("", path) for path in _files_of_their_own(dataset)}
+    first_versions = {VERSION.sub("", path) for path in (*named, *_files_of_their_own(dataset))}
     used = {path.rpartition("/")[0] for path in named}
     # mining keeps the predictions of all samples that it looked at, also of those that are no row
     for folder in sorted((used | {IMAGES, *FOLDERS.values()}) - {PREDICTIONS}):
