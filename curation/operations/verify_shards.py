@@ -32,7 +32,7 @@ def shard_problems(dataset: Dataset) -> Iterator[BadRecord]:
             continue
         if found is None:
             continue
-        lacking = [member for place, member in members.items() if found.get(place) != member]
+        lacking = [member for place, member in sorted(members.items()) if found.get(place) != member]
         if lacking:
             reason = f"{len(lacking)} of {len(members)} labels are no members of this tar file any more: {lacking[0]}"
             yield BadRecord(Code.CHECKSUM, reason, file=path, hint=TAR_HINT)
