@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from concurrent.futures import ThreadPoolExecutor
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import pipelines as curate
 from curation.dataset.card import KEPT
 from curation.dataset.dataset import Dataset, read_dataset
 from curation.errors import ConfigurationProblem
+from curation.images.pixels import decode_mask
 from curation.operations.set_aside import set_aside_samples
 from curation.quarantine import BadRecord, Code
 from curation.storage.files import read_file
@@ -22,13 +26,18 @@ from labeling.browsing.fiftyone_dataset import browsed
 from labeling.browsing.pictures import pictures_of
 from labeling.label_tools.label_studio.project.golden import choose_golden
 from labeling.label_tools.label_studio.push.push import push
+from pipelines.command_line.cli import curate as cli
+from pipelines.command_line.verbs import FUNCTIONS
 from tests.labeling.label_tools.label_studio.drawn import client_of, push_of
 from tests.labeling.label_tools.label_studio.fake_server import FakeServer, running
 from tests.pipelines.commands import aifenge_command, count_changes, difference, draw_aifenge, run, tree
+from tests.places import REPOSITORY
 
 SAMPLES = 8
 LABELS = ("mask", "alpha", "trimap")
 KILLED = -9
+LEAVES_OPEN = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+"""WebDataset leaves it to the garbage collector to close a tar file."""
 QUIET = {"workers": 0, "quiet": True}
 
 
@@ -194,11 +203,6 @@ def test_samples_are_set_aside_with_their_labels(both: tuple[Dataset, Dataset], 
     assert trees[0] == trees[1]
 
 
-@pytest.mark.parametrize("verb", ["coco_person", "celebamask", "portrait2000", "hf", "fuse", "prelabel"])
-def test_every_command_that_makes_labels_has_the_flag(verb: str) -> None:
-    assert "--shards" in run(verb.replace("_", "-"), "--help").stdout
-
-
 def test_an_alpha_of_one_image_has_no_shards(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").touch()
     with pytest.raises(ConfigurationProblem, match="for a dataset"):
@@ -225,3 +229,33 @@ def test_after_a_kill_while_it_packs_or_tidies_the_next_run_ends_with_the_same_b
     last = range(changes - 29, changes + 1, 4)  # to tidy up takes 9 files, 3 folders, the journal and the lock
     with ThreadPoolExecutor(2) as pool:
         assert {*pool.map(kill_and_go_on, last)} == {"unpacked", "packed", "published"}
+
+
+@pytest.mark.parametrize("with_webdataset", [False, pytest.param(True, marks=[pytest.mark.nightly, LEAVES_OPEN])])
+def test_what_the_page_says_of_shards_is_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_webdataset: bool
+) -> None:
+    page = (REPOSITORY / "docs/scale.md").read_text()
+    section = page[page.index("## Labels in shards") : page.index("## What is held in memory")]
+    draw_aifenge(tmp_path / "aifenge", samples=3)
+    monkeypatch.chdir(tmp_path)
+    for line in re.findall(r"```sh\n(.*?)```", section, flags=re.DOTALL):
+        assert cli.main([*shlex.split(line)[1:], "--workers", "0"], standalone_mode=False) == 0
+    found: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL):
+        if "webdataset" not in block:
+            exec(block, found)
+        elif with_webdataset:
+            exec(block, found)
+            first, *_ = [one["mask.png"] for one in found["labels"]]
+            assert first == found["mask"]
+    sample = read_dataset("portraits")[0]
+    assert (decode_mask(found["mask"], file="mask") == sample.mask).all()
+
+
+def test_the_page_names_every_command_that_has_the_flag() -> None:
+    page = (REPOSITORY / "docs/scale.md").read_text()
+    said = re.search(r"((?:`[a-z0-9-]+`,?\s(?:and\s)?)+)have the flag", page)
+    assert said is not None
+    takes = {name for verb, name in FUNCTIONS.items() if "shards" in signature(getattr(curate, verb)).parameters}
+    assert set(re.findall(r"`(.*?)`", said[1])) == takes
