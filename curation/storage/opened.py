@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from curation.byte_range import ByteRange, byte_range
 from curation.quarantine import BadRecord, Code
 from curation.remote.fetch import opened_whole
+from curation.remote.kept_files import is_stand_in
 
 FILE_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 FOLDER_FLAGS: Final = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
@@ -43,19 +44,18 @@ def opened(path: Path, *, below: Path | None) -> Opened:
     """
     place = byte_range(str(path))
     try:
+        if place is not None and (found := _in_tar(path, place, below=below)) is not None:
+            return found
         descriptor = opened_whole(path, partial(_open, path, below=below))
-    except NotADirectoryError as error:
-        if place is None:
-            raise _unreadable(path, error) from error
-        return _in_tar(path, place, below=below)
     except FileNotFoundError:
         if place is None:
             raise BadRecord(Code.MISSING_FILE, "the file does not exist", file=path) from None
         reason = "the tar file that should hold it does not exist"
         raise BadRecord(Code.MISSING_FILE, reason, file=path, hint=TAR_HINT) from None
     except OSError as error:
-        raise _unreadable(path, error) from error
-    return Opened(descriptor, 0, _size_of(descriptor, path=path))
+        hint = LINK_HINT if error.errno in LINKS else ""
+        raise BadRecord(Code.UNREADABLE, LINKS.get(error.errno, said(error)), file=path, hint=hint) from error
+    return Opened(descriptor, 0, _status_of(descriptor, path=path).st_size)
 
 
 @contextmanager
@@ -85,27 +85,26 @@ def _open(path: Path, *, below: Path | None) -> int:
         return os.open(path if folder is None else path.name, FILE_FLAGS, dir_fd=folder)
 
 
-def _in_tar(path: Path, place: ByteRange, *, below: Path | None) -> Opened:
+def _in_tar(path: Path, place: ByteRange, *, below: Path | None) -> Opened | None:
+    """Open a tar file; None where a folder has its name, or nothing: what is fetched from a store lies in a folder."""
     try:
         descriptor = _open(Path(place.file), below=below)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    if (size := _size_of(descriptor, path=path)) < place.start + place.size:
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return None
+    if (size := _status_of(descriptor, path=path).st_size) < place.start + place.size:
         os.close(descriptor)
         reason = f"the tar file has {size:,} bytes, and {place.start + place.size:,} are needed"
         raise BadRecord(Code.TRUNCATED, reason, file=path, hint=TAR_HINT)
     return Opened(descriptor, place.start, place.size)
 
 
-def _size_of(descriptor: int, *, path: Path) -> int:
-    """Return the size of a regular file that was opened; anything else is closed. Raises BadRecord: UNREADABLE."""
+def _status_of(descriptor: int, *, path: Path) -> os.stat_result:
+    """Return what is known of a regular file that was opened; anything else is closed. Raises BadRecord: UNREADABLE."""
     status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
+    if not stat.S_ISREG(status.st_mode) or is_stand_in(status):
         os.close(descriptor)
         raise BadRecord(Code.UNREADABLE, "not a regular file", file=path)
-    return status.st_size
-
-
-def _unreadable(path: Path, error: OSError) -> BadRecord:
-    hint = LINK_HINT if error.errno in LINKS else ""
-    return BadRecord(Code.UNREADABLE, LINKS.get(error.errno, said(error)), file=path, hint=hint)
+    return status
