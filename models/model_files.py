@@ -15,7 +15,8 @@ from typing import Final, Literal, TypeAlias
 
 from curation.errors import CurateError, InputRefused, SecurityRefused
 from curation.quarantine import BadRecord
-from curation.storage.files import LINK_HINT, fingerprint_file, read_file, sha256_of
+from curation.storage.files import fingerprint_file, read_file, sha256_of
+from curation.storage.opened import LINK_HINT
 from models.card import ModelCard
 
 CARD: Final = "model.yaml"

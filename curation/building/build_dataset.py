@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.building.output_folder import finished_card, make_folders, refuse_inputs, rows_folder, working_in
+from curation.building.shards import SETTING, SHARDS, in_shards, refuse_taken
 from curation.building.sorted_rows import SortedRows
 from curation.building.workers import RunnerOptions, run_items
 from curation.dataset.card import QUARANTINE, Card, Tally, counts_of, tool_version
@@ -71,13 +72,15 @@ def build_dataset(plan: Plan, *, out: Path, options: BuildOptions) -> Card:
     limit = quarantine_limit(options.max_quarantine, considered=plan.considered)
     with telling_where(out):
         refuse_inputs(plan.inputs, out=out)
+        if plan.shards:
+            refuse_taken(plan.folders, out=out)
         if not options.overwrite and (card := finished_card(out, run=run)) is not None:
             return card
     if len(plan.quarantined) > limit:
         raise too_much_broken(plan.quarantined, limit=limit)
     with telling_where(out), working_in(out, run=run, overwrite=options.overwrite) as journal:
         (out / QUARANTINE).unlink(missing_ok=True)  # of a run that was refused; see `working_in`
-        make_folders(out, plan.folders)
+        make_folders(out, _folders(plan))
         _work(plan, out=out, journal=journal, limit=limit, options=options)
         return _publish(plan, out=out, run=run, journal=journal)
 
@@ -86,8 +89,16 @@ def run_id(plan: Plan) -> str:
     """Return 16 hexadecimal digits that change with the command, its settings and its sources, and with nothing
     else.
     """
-    what = all_told(msgspec.to_builtins([plan.command, dict(plan.settings), list(plan.sources), list(plan.parents)]))
+    what = all_told(msgspec.to_builtins([plan.command, _settings(plan), list(plan.sources), list(plan.parents)]))
     return hashlib.sha256(msgspec.json.encode(what, order="deterministic")).hexdigest()[:16]
+
+
+def _settings(plan: Plan) -> dict[str, Any]:
+    return dict(plan.settings) | ({SETTING: True} if plan.shards else {})
+
+
+def _folders(plan: Plan) -> tuple[str, ...]:
+    return (*plan.folders, SHARDS) if plan.shards else plan.folders
 
 
 def quarantine_limit(text: str | None, *, considered: int) -> int:
@@ -146,12 +157,13 @@ def _publish(plan: Plan, *, out: Path, run: str, journal: Journal[Outcome]) -> C
             table = table_of([outcome.sample for outcome in batch if outcome.sample is not None])
             licenses.update(license_counts(table))
             rows.add(table)
-        make_folders(out, plan.folders)  # again: behind a link put there meanwhile, everything would be swept away
-        _sweep(out, folders=plan.folders, rows=rows)
+        make_folders(out, _folders(plan))  # again: behind a link put there meanwhile, everything would be swept away
+        _sweep(out, folders=_folders(plan), rows=rows)
         if plan.finish is not None:
             plan.finish(out)
         card = _card(plan, out=out, run=run, tally=tally, licenses=licenses, parts=parts)
         blocks = rows.blocks(types=plan.columns)
+        blocks = in_shards(blocks, out=out) if plan.shards else blocks
         return write_rows(out, card=card, rows=blocks, quarantine=_records(plan, journal=journal))
     finally:
         rows.close()
@@ -161,7 +173,7 @@ def _card(plan: Plan, *, out: Path, run: str, tally: Tally, licenses: Counter[st
     return Card(
         name=out.resolve().name,
         command=plan.command,
-        settings=all_told(dict(plan.settings)),
+        settings=all_told(_settings(plan)),
         tool_version=tool_version(),
         run=run,
         sources=[msgspec.structs.replace(source, path=told(source.path)) for source in plan.sources],

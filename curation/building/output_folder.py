@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
+from curation.building.shards import SETTING, drop_packed
 from curation.building.sorted_rows import drop_rows
 from curation.dataset.card import CARD, FORMAT, QUARANTINE, Card
 from curation.dataset.dataset import read_dataset
-from curation.dataset.manifest_files import MANIFEST, is_dataset
+from curation.dataset.manifest_files import MANIFEST, is_dataset, stored_card
 from curation.dataset.parts import PARTS
 from curation.dataset.sample import Outcome
 from curation.errors import CurateError, EnvironmentProblem, InputRefused
@@ -111,9 +112,15 @@ def _refuse_other(out: Path) -> None:
 
 
 def _tidy(out: Path) -> None:
-    """Drop the journal of a finished dataset; a run that was killed in its last step left one. Needs the lock."""
+    """Drop the journal of a finished dataset, and what is in shards; a run that was killed in its last step left them.
+
+    Needs the lock.
+    """
     if is_dataset(out):
-        _journal_file(out).unlink(missing_ok=True)
+        journal = _journal_file(out)
+        if journal.exists() and stored_card(out).settings.get(SETTING):
+            drop_packed(Journal(journal, kind=Outcome).outcomes(), out=out)
+        journal.unlink(missing_ok=True)
         drop_rows(rows_folder(out))
 
 

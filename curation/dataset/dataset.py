@@ -20,6 +20,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.byte_range import byte_range
 from curation.dataset.card import CARD, QUARANTINE, Card
 from curation.dataset.manifest_files import (
     MANIFEST,
@@ -214,9 +215,10 @@ def of_ids(table: pa.Table, ids: Collection[str]) -> pa.Table:
 
 
 def named_files(table: pa.Table) -> set[str]:
-    """Return the paths of all files that rows name."""
+    """Return the paths of all files that rows name; of what lies in a tar file, that of the tar file."""
     columns = [name for name in FILE_COLUMNS if name in table.column_names]
-    return {path for name in columns for path in table[name].to_pylist() if path is not None}
+    paths = (path for name in columns for path in table[name].to_pylist() if path is not None)
+    return {path if (place := byte_range(path)) is None else place.file for path in paths}
 
 
 def _refuse_missing(schema: pa.Schema, *, where: Path) -> None:

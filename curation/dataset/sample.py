@@ -124,6 +124,7 @@ class Plan:
     `inputs` are the files and folders that the work reads: no dataset is made in place of them.
     `columns` gives the Arrow type of added columns whose type must not be guessed from the values (a merge keeps it).
     `finish` makes what belongs to the dataset as a whole, before the manifest is written; it may be called again.
+    With `shards` the labels lie in a few tar files in the end, not each in a file of its own.
     """
 
     command: str
@@ -141,5 +142,6 @@ class Plan:
     folders: tuple[str, ...] = ("images",)
     columns: Mapping[str, Any] = field(default_factory=dict)
     finish: Callable[[Path], None] | None = None
+    shards: bool = False
 
     __repr__ = short_repr

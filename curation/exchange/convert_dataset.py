@@ -32,6 +32,7 @@ from curation.exchange.converted_folder import Told, converting_in, finished, wr
 from curation.exchange.form import Conversion, DonePart, Form, Part, Placed, Taken, set_of
 from curation.exchange.rows import Items, Rows
 from curation.exchange.travelling import Travelling, pixel_digest, read_travelling
+from curation.labels.label_files import plain_path
 from curation.quarantine import QuarantineRecord
 from curation.storage.files import sha256_of, telling_where, write_durable
 from curation.storage.flush import flush_filesystem
@@ -259,14 +260,18 @@ def _publish(state: _Run, *, dataset: Dataset, table: pa.Table, parts: Sequence[
 def _kept_rows(table: pa.Table, *, taken: Sequence[Taken]) -> pa.Table:
     """Return the rows of what was converted, with the paths and the SHA-256 that files have there.
 
-    The paths that they have in the data set stand beside, in `origin_<column>`.
+    The paths that they have in the data set, as files of their own, stand beside, in `origin_<column>`.
     """
     found = {one.id: one for one in taken}
     table = of_ids(table, found)
     order = [found[id_] for id_ in table["id"].to_pylist()]
     for column in [name for name in FILE_COLUMNS if name in table.column_names]:
         paths = pa.array([one.paths.get(column) for one in order], pa.string())
-        table = table.append_column(origin_column(column), table[column].cast(pa.string()))
+        own = [
+            path and plain_path(path, column=column, sample_id=one.id)
+            for path, one in zip(table[column].to_pylist(), order)
+        ]
+        table = table.append_column(origin_column(column), pa.array(own, pa.string()))
         table = table.set_column(table.column_names.index(column), column, paths)
     digests = pa.array([one.sha256 for one in order], pa.string())
     table = table.set_column(table.column_names.index("sha256"), "sha256", digests)

@@ -9,7 +9,7 @@ from typing import Any
 
 from curation.exchange.form import Part
 from curation.exchange.travelling import LABELS, Travelling
-from curation.labels.label_files import FOLDERS
+from curation.labels.label_files import label_folder
 from curation.storage.files import link_or_copy, make_folder, write_bytes
 
 
@@ -31,7 +31,7 @@ def place_others(sample: Travelling, *, folder: Path, but: tuple[str, ...] = ())
     paths = {}
     for column in LABELS:
         if column in sample.labels and column not in but:
-            place = FOLDERS.get(column, f"{column}s")
+            place = label_folder(column)
             paths[column] = f"{place}/{sample.id}{sample.suffixes[column]}"
             make_folder(folder / place, below=folder)
             write_bytes(folder / paths[column], sample.labels[column])

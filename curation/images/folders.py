@@ -28,8 +28,9 @@ from curation.images.file_kinds import (
 )
 from curation.images.header import format_of
 from curation.quarantine import BadRecord, Code, printable
-from curation.storage.files import LINK_HINT, check_name, read_start
+from curation.storage.files import check_name, read_start
 from curation.storage.followed_links import followed, is_followed, refuse_links_alone
+from curation.storage.opened import LINK_HINT
 
 OS_METADATA_NAMES: Final = frozenset(
     {".DS_Store", "Icon\r", "__MACOSX", ".Spotlight-V100", ".Trashes", ".fseventsd", ".TemporaryItems"}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from curation.byte_range import byte_range
 from curation.storage.checksums import digest_column
 from curation.storage.files import sha256_of, write_bytes
 
@@ -20,6 +21,26 @@ FOLDERS: Final[dict[str, str]] = {
     "cutout": "cutouts",
 }
 """The folder of a dataset that holds the files of each column; images, which come as they are, have their own rules."""
+
+
+def label_folder(column: str) -> str:
+    """Return the folder that holds the files of a column, also of one that other tools added.
+
+    >>> label_folder("mask"), label_folder("prediction")
+    ('masks', 'predictions')
+    """
+    return FOLDERS.get(column, f"{column}s")
+
+
+def plain_path(path: str, *, column: str, sample_id: str) -> str:
+    """Return where a label is as a file of its own: below the folder of its column where it lies in a tar file.
+
+    >>> plain_path("labels/part-00000.tar/512+99.png", column="mask", sample_id="a"), plain_path("masks/b.v1.png",
+    ... column="mask", sample_id="b")
+    ('masks/a.png', 'masks/b.v1.png')
+    """
+    place = byte_range(path)
+    return path if place is None else f"{label_folder(column)}/{sample_id}{place.suffix}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from curation.byte_range import byte_range
 from curation.dataset.class_names import CLASSES, class_names_of
 from curation.dataset.dataset import FILE_COLUMNS, SCHEMA, Dataset
 from curation.dataset.rows import blocks_of
@@ -229,7 +230,7 @@ def _names(table: pa.Table, *, prefix: str) -> Iterator[str]:
         if column not in table.column_names:
             continue
         for id_, path in zip(ids, table[column].to_pylist(), strict=True):
-            if path is None:
+            if path is None or byte_range(path) is not None:  # which gets the id for its name
                 continue
             folder, _, name = path.rpartition("/")
             if f"{prefix}{name}".rpartition(".")[0] != id_:

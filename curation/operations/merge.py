@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from curation.byte_range import TAR
 from curation.dataset.chosen_rows import ROWS_AT_ONCE, ChosenRows, Row
 from curation.dataset.dataset import FILE_COLUMNS, Dataset
 from curation.dataset.licenses import FILTERED, LICENSE_COLUMNS, LicenseRules, row_licenses
@@ -22,6 +23,7 @@ from curation.dataset.manifest_files import MANIFEST
 from curation.dataset.query import rows_where
 from curation.dataset.sample import COLUMNS, Item, Outcome, Plan, Sample, Source
 from curation.errors import ConfigurationProblem, InputRefused
+from curation.labels.label_files import label_folder, plain_path
 from curation.operations.join import Joined, join_tables
 from curation.operations.leaks import refuse_leaks
 from curation.quarantine import BadRecord, Code
@@ -124,7 +126,7 @@ def _items(rows: list[Row], places: NDArray[np.int64], *, joined: Joined, drop_s
 
 
 def merge_sample(item: Item, folder: Path) -> Outcome:
-    """Link every file that one row names into `folder` and give its sample.
+    """Link every file that one row names into `folder`, or copy it out of a tar file, and give its sample.
 
     Raises BadRecord: JSON_VALUE for a row that lacks something, CHECKSUM when a file changed since its import,
     MISSING_FILE, UNREADABLE, PATH_ESCAPE, NAME.
@@ -136,7 +138,8 @@ def merge_sample(item: Item, folder: Path) -> Outcome:
         source = safe_join(origin, relative)
         data = read_file(source, below=origin)
         check_row_digest(data, row=row, column=column, file=source)
-        place, _, name = relative.rpartition("/")
+        own = plain_path(relative, column=column, sample_id=item.id.removeprefix(prefix))
+        place, _, name = own.rpartition("/")
         if not FOLDER_NAME.fullmatch(place):
             raise BadRecord(Code.NAME, "a file of a dataset lies in one folder, as in images/1.jpg", file=relative)
         row[column] = f"{place}/{prefix}{name}"
@@ -162,12 +165,13 @@ def named_folders(table: pa.Table) -> tuple[str, ...]:
 
 def folders_of(tables: Iterable[pa.Table]) -> tuple[str, ...]:
     """Return the folders below a dataset that columns of files name."""
-    named = set()
+    named: set[str] = set()
     for table in tables:
-        for column in table.columns:
-            paths = column.cast(pa.string()).drop_null()
+        for column in table.column_names:
+            paths = table[column].cast(pa.string()).drop_null()
             inside = paths.filter(pc.match_substring(paths, "/"))
-            named.update(pc.unique(pc.replace_substring_regex(inside, "/[^/]*$", "")).to_pylist())
+            places = pc.unique(pc.replace_substring_regex(inside, "/[^/]*$", "")).to_pylist()
+            named.update(label_folder(column) if place.endswith(TAR) else place for place in places)
     folders = {str(PurePosixPath(name)) for name in named}
     return tuple(sorted({"images", *(name for name in folders if FOLDER_NAME.fullmatch(name))}))
 

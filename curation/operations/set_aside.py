@@ -1,6 +1,7 @@
 """Samples set aside from a finished dataset: their rows become lines of its quarantine, their files are moved.
 
 Nothing is deleted: the files lie in the folder `set_aside` of the dataset, in folders of the same names as before.
+Labels in tar files are copied there, and stay in these as well.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from curation.dataset.card import Card
 from curation.dataset.dataset import FILE_COLUMNS, Dataset, named_files, read_quarantine, write_dataset
 from curation.dataset.licenses import license_counts
 from curation.dataset.rows import InMemory
+from curation.labels.label_files import plain_path
 from curation.operations.rewrite import rewriting
 from curation.quarantine import BadRecord
 from curation.storage.files import TEMPORARY_PREFIX, link_or_copy, make_folder, safe_join, telling_where
@@ -35,8 +37,9 @@ def set_aside_samples(folder: Path, problems: Mapping[str, BadRecord], *, stage:
     with rewriting(folder) as dataset:
         rows = [row for row in dataset.table.to_pylist() if row["id"] in problems]
         for row in rows:
-            for relative in [row[column] for column in FILE_COLUMNS if row.get(column) is not None]:
-                target = safe_join(folder / SET_ASIDE, relative)
+            for column, relative in [(name, row[name]) for name in FILE_COLUMNS if row.get(name) is not None]:
+                own = plain_path(relative, column=column, sample_id=row["id"])
+                target = safe_join(folder / SET_ASIDE, own)
                 make_folder(target.parent, below=folder)
                 link_or_copy(safe_join(folder, relative), target, below=folder)
         card = dataset.card

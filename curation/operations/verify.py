@@ -24,10 +24,11 @@ from curation.errors import InputRefused
 from curation.images.folders import is_os_metadata
 from curation.images.header import inspect
 from curation.images.pixels import decode_gray, decode_image
-from curation.labels.label_files import FOLDERS
+from curation.labels.label_files import FOLDERS, plain_path
 from curation.labels.source_images import IMAGES
 from curation.operations.find_colours import STAGE as COLOURS
 from curation.operations.find_colours import DatasetColours, colour_records, colours_of
+from curation.operations.verify_shards import shard_problems
 from curation.quarantine import BadRecord, Code, QuarantineRecord
 from curation.storage.checksums import check_row_digest
 from curation.storage.files import read_file, safe_join
@@ -161,6 +162,7 @@ def _own_problems(dataset: Dataset) -> Iterator[QuarantineRecord]:
         yield problem.record(stage=STAGE)
     if (missing := _quarantine_problem(dataset)) is not None:
         yield missing.record(stage=STAGE)
+    yield from (problem.record(stage=STAGE) for problem in shard_problems(dataset))
     for path in _strays(dataset):
         yield BadRecord(Code.STRAY_FILE, "no sample of the dataset names it", file=path).record(stage=STAGE)
 
@@ -179,7 +181,7 @@ def _quarantine_problem(dataset: Dataset) -> BadRecord | None:
 def _strays(dataset: Dataset) -> Iterator[Path]:
     """Yield the files in the dataset's folders that no row names; older versions of a label that one names are kept."""
     named = named_files(dataset.table)
-    first_versions = {VERSION.sub("", path) for path in named}
+    first_versions = {VERSION.sub("", path) for path in (*named, *_files_of_their_own(dataset))}
     used = {path.rpartition("/")[0] for path in named}
     # mining keeps the predictions of all samples that it looked at, also of those that are no row
     for folder in sorted((used | {IMAGES, *FOLDERS.values()}) - {PREDICTIONS}):
@@ -191,6 +193,15 @@ def _strays(dataset: Dataset) -> Iterator[Path]:
             is_known = relative in used or VERSION.sub("", relative) in first_versions
             if not is_known and not is_os_metadata(path.name):
                 yield path
+
+
+def _files_of_their_own(dataset: Dataset) -> Iterator[str]:
+    """Yield the paths of all files that rows name; of labels in tar files, those that they would have alone."""
+    for column in [name for name in FILE_COLUMNS if name in dataset.schema.names]:
+        table = dataset.table.select(["id", column])
+        for id_, path in zip(table["id"].to_pylist(), table[column].to_pylist(), strict=True):
+            if path is not None:
+                yield plain_path(path, column=column, sample_id=id_)
 
 
 def _item(row: dict[str, Any], *, folder: Path) -> Item:

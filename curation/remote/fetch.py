@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from curation.byte_range import byte_range
 from curation.errors import EnvironmentProblem
 from curation.quarantine import BadRecord, Code
 from curation.remote.kept_files import is_stand_in, keep
@@ -32,8 +33,9 @@ SEEN_AGAIN_NS: Final = 60 * 10**9
 def bring(path: Path) -> None:
     """Have the content of a file here that lies in an object store; any other path is left alone.
 
-    Raises BadRecord: MISSING_FILE, or CHECKSUM where the object was changed since its folder was listed; and what
-    stops a command: RemoteUnavailable, ConfigurationProblem, EnvironmentProblem.
+    Of a tar file only the bytes that a path names are fetched (see `byte_range`).
+    Raises BadRecord: MISSING_FILE, CHECKSUM where the object was changed since its folder was listed, or TRUNCATED; and
+    what stops a command: RemoteUnavailable, ConfigurationProblem, EnvironmentProblem.
     """
     if (found := home_at(path)) is None:
         return
@@ -93,7 +95,7 @@ def _fetch(path: Path, *, key: str, home: Path, place: Place, status: os.stat_re
     store = _store(place.address)
     try:
         if status is None:
-            data = store.read(key)
+            data = _read(store, key)
             size, chunks = len(data), iter([data])
         else:
             etag = _etag(home, key=key)
@@ -104,6 +106,19 @@ def _fetch(path: Path, *, key: str, home: Path, place: Place, status: os.stat_re
         os.utime(home / MARK)
     except (Missing, Changed) as error:
         raise _gone(error, address=store.of(key)) from error
+
+
+def _read(store: ObjectStore, key: str) -> bytes:
+    """Return an object, or the bytes of a tar file that a key names; raises Missing, and BadRecord: TRUNCATED."""
+    place = byte_range(key)
+    if place is None:
+        return store.read(key)
+    data = store.read(place.file, start=place.start, length=place.size)
+    if len(data) < place.size:
+        reason = f"the tar file ends after {len(data):,} of these {place.size:,} bytes"
+        hint = "restore the tar file, or publish the data set again at another address"
+        raise BadRecord(Code.TRUNCATED, reason, file=store.of(key), hint=hint)
+    return data
 
 
 def _store(address: str) -> ObjectStore:

@@ -38,7 +38,10 @@ CHUNK_BYTES: Final = 4 << 20
 NO_CREDENTIALS: Final = re.compile(
     r"/latest/(?:api/token|meta-data)|169\.254\.169\.254|metadata\.google|[Mm]issing credentials|credential.*not found"
 )
+PART_BYTES: Final = 8 << 20
+"""A larger object is sent in parts of so many bytes; a store takes 10,000 of them."""
 REFUSED: Final = re.compile(r"\b(401 Unauthorized|403 Forbidden)\b|PermissionDenied|Unauthenticated")
+BEYOND: Final = re.compile(r"\b416 Range Not Satisfiable\b")
 S3_CODE: Final = re.compile(r"<Code>(\w+)</Code>")
 NO_BUCKET: Final = frozenset({"NoSuchBucket", "InvalidBucketName", "ContainerNotFound", "PermanentRedirect"})
 
@@ -146,7 +149,7 @@ class ObjectStore:
         return [_stored(one) for one in found["objects"]]
 
     def read(self, key: str, *, etag: str | None = None, start: int = 0, length: int | None = None) -> bytes:
-        """Return bytes of an object, all from `start` on without a length.
+        """Return bytes of an object, all from `start` on without a length; fewer, or none, where it ends before.
 
         Raises Missing where there is none, Changed where it has another ETag.
         """
@@ -163,6 +166,8 @@ class ObjectStore:
         except self._obstore.exceptions.PreconditionError as error:
             raise Changed(key) from error
         except self._obstore.exceptions.BaseError as error:
+            if BEYOND.search(str(error)):
+                return b""
             self._fail(error, key=key)
 
     def chunks(self, stored: Stored) -> Iterator[bytes]:
@@ -172,8 +177,8 @@ class ObjectStore:
             yield self.read(stored.key, etag=stored.etag, start=start, length=length)
 
     def write(self, key: str, content: bytes | Path) -> None:
-        """Write an object, whatever stands there."""
-        self._put(key, content)
+        """Write an object, whatever stands there; a large one in parts."""
+        self._put(key, content, chunk_size=PART_BYTES)
 
     def write_new(self, key: str, content: bytes) -> None:
         """Write an object where there is none (`If-None-Match: *`); raises Changed where there is one."""

@@ -26,7 +26,7 @@ from typing import Any, Final
 from curation.errors import CurateError, EnvironmentProblem, InputRefused
 from curation.remote.kept_files import write_mark
 from curation.remote.mirrored import CARD, PARTS, fetch_outermost
-from curation.remote.object_store import Changed, Missing, ObjectStore, Stored
+from curation.remote.object_store import PART_BYTES, Changed, Missing, ObjectStore, Stored
 from curation.remote.places import Place, home_of, read_mark
 
 CLAIM: Final = ".curate/claim.json"
@@ -233,12 +233,19 @@ def made_files(folder: Path) -> Iterator[Path]:
 
 
 def _is_there(path: Path, stored: Stored | None) -> bool:
-    """Tell whether an object holds the bytes of a file: by the MD5 that most stores give as ETag."""
+    """Tell whether an object holds the bytes of a file: by the MD5 that most stores give as ETag.
+
+    Of what was sent in parts it is the MD5 of the MD5 of each, and how many there are.
+    """
     if stored is None or stored.size != path.stat().st_size:
         return False
+    etag, is_in_parts = stored.etag.strip('"'), "-" in stored.etag
+    md5 = partial(hashlib.md5, usedforsecurity=False)
     with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, partial(hashlib.md5, usedforsecurity=False))
-    return stored.etag.strip('"') == digest.hexdigest()
+        if not is_in_parts:
+            return etag == hashlib.file_digest(stream, md5).hexdigest()
+        parts = [md5(data).digest() for data in iter(partial(stream.read, PART_BYTES), b"")]
+    return etag == f"{md5(b''.join(parts)).hexdigest()}-{len(parts)}"
 
 
 def _write_last(store: ObjectStore, key: str, *, data: bytes) -> None:

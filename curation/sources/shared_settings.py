@@ -1,4 +1,4 @@
-"""The settings that several sources have, each declared once."""
+"""The settings that several sources, and other commands that make data sets, have, each declared once."""
 
 from __future__ import annotations
 
@@ -46,3 +46,9 @@ def group_by_setting(*, added: bool = False) -> Any:
         "whose first group (or whole match) in the path below the folder names it."
     )
     return setting(meaning, default=None, metavar="folder|REGEX", added=added)
+
+
+def shards_setting() -> Any:
+    """Declare `shards: bool`, see `curation.building.shards`."""
+    meaning = "Keep the labels in a few tar files, labels/part-*.tar, as WebDataset reads them, not in one file each."
+    return setting(meaning, default=False, added=True)

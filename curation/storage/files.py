@@ -24,6 +24,7 @@ from curation.quarantine import BadRecord, Code
 from curation.remote.fetch import opened_whole, start_of
 from curation.remote.kept_files import is_stand_in
 from curation.storage.open_unfollowed import make_anew, refuse_links
+from curation.storage.opened import LINKS, folder_of, opened, said
 
 MAX_IMAGE_BYTES: Final = 100_000_000
 MAX_NAME_BYTES: Final = 255
@@ -32,40 +33,37 @@ UNPORTABLE: Final = frozenset('<>:"/\\|?*')
 _MACHINE: Final = os.urandom(4).hex()
 TEMPORARY_PREFIX: Final = ".writing-"
 """Files of this prefix are half-written; a run that goes on sweeps them away."""
-FILE_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-LINKS: Final[dict[int | None, str]] = {
-    errno.ELOOP: "a symbolic link, which is not followed",
-    errno.ENOTDIR: "a symbolic link, which is not followed, or no folder at all, stands on the way",
-}
-LINK_HINT: Final = "copy what it leads to (cp -L), or, where a command has it, give --follow-links DIR"
 NO_LINK: Final = frozenset(
     {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES, errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 )
 """Why a hard link cannot be made, although a copy of what was read may be."""
-FOLDER_FLAGS: Final = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 
 
 def read_file(path: Path, *, below: Path | None = None, max_bytes: int = MAX_IMAGE_BYTES) -> bytes:
-    """Return the bytes of a regular file.
+    """Return the bytes of a regular file, or of a part of a tar file (see `byte_range`).
 
     Links, devices, pipes and folders are not read, and nothing blocks.
-    Raises BadRecord: MISSING_FILE, UNREADABLE, TOO_LARGE.
+    Raises BadRecord: MISSING_FILE, UNREADABLE, TOO_LARGE, TRUNCATED.
     """
-    with os.fdopen(_opened(path, below=below), "rb") as stream:
-        if (size := os.fstat(stream.fileno()).st_size) > max_bytes:
-            raise BadRecord(Code.TOO_LARGE, f"{size:,} bytes; the limit is {max_bytes:,}", file=path)
+    found = opened(path, below=below)
+    with os.fdopen(found.descriptor, "rb") as stream:
+        if found.size > max_bytes:
+            raise BadRecord(Code.TOO_LARGE, f"{found.size:,} bytes; the limit is {max_bytes:,}", file=path)
         try:
-            return stream.read(size)  # of a larger number, Python sets as much memory aside first
+            stream.seek(found.start)
+            return stream.read(found.size)  # of a larger number, Python sets as much memory aside first
         except OSError as error:
-            raise BadRecord(Code.UNREADABLE, _said(error), file=path) from error
+            raise BadRecord(Code.UNREADABLE, said(error), file=path) from error
 
 
 def read_start(path: Path, *, below: Path, length: int) -> bytes:
     """Return the first `length` bytes of a regular file; raises BadRecord: MISSING_FILE, UNREADABLE."""
     if (start := start_of(path, length=length)) is not None:
         return start
-    with os.fdopen(_opened(path, below=below), "rb", buffering=0) as stream, telling_where(path):
-        return stream.read(length) or b""
+    found = opened(path, below=below)
+    with os.fdopen(found.descriptor, "rb", buffering=0) as stream, telling_where(path):
+        stream.seek(found.start)
+        return stream.read(min(length, found.size)) or b""
 
 
 def safe_join(root: Path, name: str) -> Path:
@@ -162,7 +160,7 @@ def link_or_copy(source: Path, target: Path, *, below: Path | None = None, data:
     temporary = _beside(target)
     _discard(temporary)
     try:
-        with _folder_of(source, below=below) as folder:
+        with folder_of(source, below=below) as folder:
             name = source if folder is None else source.name
             os.link(name, temporary, src_dir_fd=folder, follow_symlinks=False)
         if _is_still(temporary, data=data):
@@ -200,13 +198,13 @@ def fingerprint_file(path: Path) -> str:
     except FileNotFoundError:
         raise BadRecord(Code.MISSING_FILE, "the file does not exist", file=path) from None
     except OSError as error:
-        raise BadRecord(Code.UNREADABLE, _said(error), file=path) from error
+        raise BadRecord(Code.UNREADABLE, said(error), file=path) from error
 
 
 def cannot_write(path: Path, error: OSError, *, needed: int | None = None) -> EnvironmentProblem:
     """Say why a path cannot be written, with the bytes needed and free."""
     remedy = "choose another --out, or correct the permissions; then run the same command again"
-    reason = f"cannot write: {LINKS[error.errno] if error.errno == errno.ELOOP else _said(error)}"
+    reason = f"cannot write: {LINKS[error.errno] if error.errno == errno.ELOOP else said(error)}"
     if error.errno == errno.EFBIG:
         reason = "files may not be so large here (ulimit -f, or a limit of the file system)"
         remedy = "raise the limit; then run the same command again; it continues"
@@ -226,42 +224,6 @@ def telling_where(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise cannot_write(Path(os.fsdecode(error.filename)) if error.filename else path, error) from error
-
-
-def _opened(path: Path, *, below: Path | None) -> int:
-    try:
-        descriptor = opened_whole(path, partial(_opened_below, path, below=below))
-    except FileNotFoundError:
-        raise BadRecord(Code.MISSING_FILE, "the file does not exist", file=path) from None
-    except OSError as error:
-        hint = LINK_HINT if error.errno in LINKS else ""
-        raise BadRecord(Code.UNREADABLE, LINKS.get(error.errno, _said(error)), file=path, hint=hint) from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise BadRecord(Code.UNREADABLE, "not a regular file", file=path)
-    return descriptor
-
-
-def _opened_below(path: Path, *, below: Path | None) -> int:
-    with _folder_of(path, below=below) as folder:
-        return os.open(path if folder is None else path.name, FILE_FLAGS, dir_fd=folder)
-
-
-@contextmanager
-def _folder_of(path: Path, *, below: Path | None) -> Iterator[int | None]:
-    """Open the folder that holds `path`, and each on the way there from `below`; None where `below` is not given."""
-    if below is None:
-        yield None
-        return
-    descriptor = os.open(below, FOLDER_FLAGS)
-    try:
-        for name in path.relative_to(below).parts[:-1]:
-            inner = os.open(name, FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=descriptor)
-            os.close(descriptor)
-            descriptor = inner
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _beside(path: Path) -> Path:
@@ -284,10 +246,6 @@ def _is_still(path: Path, *, data: bytes | None) -> bool:
 
 def _free_bytes(path: Path) -> int:
     return shutil.disk_usage(next(place for place in (path, *path.parents) if place.exists())).free
-
-
-def _said(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
 
 
 def sync_folder(folder: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import pyarrow as pa
 
+from curation.byte_range import byte_range
 from curation.dataset.dataset import FILE_COLUMNS, Dataset
 from labeling.verdicts.verdict import VERDICTS
 from models.evaluation.score_table import OUTDATED, outdated_ids
@@ -80,10 +81,14 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pictures:
-    """For each sample of a dataset: the image to show, and the mask that is cut from its prediction, or None."""
+    """For each sample of a dataset: the image to show, and the mask that is cut from its prediction, or None.
+
+    `labels` are files with what lies in tar files, by the names that rows give it.
+    """
 
     images: Sequence[Path]
     predicted: Sequence[Path | None]
+    labels: Mapping[str, Path]
 
 
 def labels_of(folders: Sequence[Path]) -> list[str]:
@@ -107,10 +112,10 @@ def browsed(datasets: Sequence[Dataset], *, pictures: Sequence[Pictures]) -> Bro
     fields = {
         DATASET: Field(kind="text", values=[labels[index] for index in origin]),
         ID: Field(kind="text", values=[row["id"] for row in rows]),
-        GROUND_TRUTH: _files(rows, column="mask", kind="mask", datasets=datasets, origin=origin),
+        GROUND_TRUTH: _files(rows, column="mask", kind="mask", datasets=datasets, pictures=pictures, origin=origin),
         PREDICTION: Field(kind="mask", values=[None if path is None else str(path) for path in predicted]),
-        PROBABILITY: _files(rows, column="prediction", kind="map", datasets=datasets, origin=origin),
-        ALPHA: _files(rows, column="alpha", kind="map", datasets=datasets, origin=origin),
+        PROBABILITY: _files(rows, column="prediction", kind="map", datasets=datasets, pictures=pictures, origin=origin),
+        ALPHA: _files(rows, column="alpha", kind="map", datasets=datasets, pictures=pictures, origin=origin),
         VERDICT: Field(kind="class", values=[row.get(VERDICT) for row in rows]),
     }
     for name, kind in plain_columns([dataset.table for dataset in datasets]).items():
@@ -230,14 +235,26 @@ def _pool_views(fields: Mapping[str, Any]) -> Iterator[View]:
 
 
 def _files(
-    rows: Sequence[Mapping[str, Any]], *, column: str, kind: Kind, datasets: Sequence[Dataset], origin: Sequence[int]
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    column: str,
+    kind: Kind,
+    datasets: Sequence[Dataset],
+    pictures: Sequence[Pictures],
+    origin: Sequence[int],
 ) -> Field:
     folders = [dataset.folder.resolve() for dataset in datasets]
     found = [
-        None if row.get(column) is None else str(folders[index] / row[column])
+        None if row.get(column) is None else _file(row[column], folder=folders[index], labels=pictures[index].labels)
         for index, row in zip(origin, rows, strict=True)
     ]
     return Field(kind=kind, values=found)
+
+
+def _file(name: str, *, folder: Path, labels: Mapping[str, Path]) -> str | None:
+    if byte_range(name) is None:
+        return str(folder / name)
+    return str(labels[name]) if name in labels else None
 
 
 def _is_ours(tag: str) -> bool:

@@ -1,4 +1,4 @@
-"""The pictures that browsing needs beside those of a dataset: masks that are cut from predictions.
+"""The pictures that browsing needs beside those of a dataset: masks cut from predictions, and labels in tar files.
 
 They lie in a folder of the user, never in the dataset, and are made again only when what they come from has changed.
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from curation.byte_range import byte_range
 from curation.dataset.dataset import Dataset
 from curation.images.pixels import decode_gray, encode_mask
 from curation.labels.masks import mask_of
@@ -20,6 +22,16 @@ from curation.storage.files import make_folder, read_file, safe_join, write_byte
 from labeling.browsing.fiftyone_dataset import Pictures
 
 STAGE: Final = "browse"
+SHOWN: Final = ("mask", "alpha")
+"""Columns of labels that are shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """The pictures made for a sample: the mask of its prediction, and labels in tar files, by their names there."""
+
+    predicted: Path | None
+    labels: Mapping[str, Path]
 
 
 def pictures_of(
@@ -27,7 +39,7 @@ def pictures_of(
 ) -> tuple[Pictures, list[QuarantineRecord]]:
     """Make the pictures of a dataset below `folder`; give where all are, and what is broken.
 
-    A sample whose prediction cannot be read is shown without the mask of it.
+    A sample whose prediction cannot be read is shown without the mask of it, and so for a label in a tar file.
     """
     home = dataset.folder.resolve()
     out = pictures_folder(home, folder=folder)
@@ -35,29 +47,48 @@ def pictures_of(
     rows = dataset.table.to_pylist()
     broken: list[QuarantineRecord] = []
 
-    def cut(row: dict[str, str | None]) -> Path | None:
-        name = row.get("prediction")
+    def made(name: str | None, *, make: Callable[..., Path]) -> Path | None:
         if name is None:
             return None
         try:
-            source = safe_join(home, name)
-            return cut_mask(source, target=out / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.png")
+            return make(safe_join(home, name), target=out / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.png")
         except BadRecord as problem:
             broken.append(problem.record(stage=STAGE))
             return None
 
+    def all_of(row: Mapping[str, str | None]) -> _Made:
+        packed = [name for column in SHOWN if (name := row.get(column)) is not None and byte_range(name) is not None]
+        labels = {name: path for name in packed if (path := made(name, make=laid_out)) is not None}
+        return _Made(predicted=made(row.get("prediction"), make=cut_mask), labels=labels)
+
     predicted: list[Path | None] = []
+    labels: dict[str, Path] = {}
     with ThreadPoolExecutor(max(1, workers), thread_name_prefix="browse") as pool:
-        for path in pool.map(cut, rows):
-            predicted.append(path)
+        for one in pool.map(all_of, rows):
+            predicted.append(one.predicted)
+            labels |= one.labels
             progress(len(predicted))
-    _sweep(out, keep={path.name for path in predicted if path is not None})
-    return Pictures(images=[home / row["image"] for row in rows], predicted=predicted), broken
+    _sweep(out, keep={path.name for path in (*predicted, *labels.values()) if path is not None})
+    return Pictures(images=[home / row["image"] for row in rows], predicted=predicted, labels=labels), broken
 
 
 def pictures_folder(dataset: Path, *, folder: Path) -> Path:
     """Return the folder below `folder` that holds the pictures made for a dataset."""
     return folder / hashlib.sha256(os.fsencode(dataset.resolve())).hexdigest()[:16]
+
+
+def laid_out(source: Path, *, target: Path) -> Path:
+    """Write a label that lies in a tar file into `target`, unless it comes from that file as it is now.
+
+    Raises BadRecord where it cannot be read, or is no gray picture.
+    """
+    stamp = _stamp(source.parent)
+    if stamp is None or _stamp(target) != stamp:
+        data = read_file(source)
+        decode_gray(data, file=str(source))
+        write_bytes(target, data)
+        _mark(target, stamp=stamp)
+    return target
 
 
 def cut_mask(source: Path, *, target: Path) -> Path:
@@ -70,9 +101,14 @@ def cut_mask(source: Path, *, target: Path) -> Path:
         return target
     probability = decode_gray(read_file(source), file=str(source))
     write_bytes(target, encode_mask(mask_of(probability)))
-    if stamp is not None:
-        os.utime(target, ns=(stamp, stamp))  # as `make` does: equal times tell that nothing changed
+    _mark(target, stamp=stamp)
     return target
+
+
+def _mark(path: Path, *, stamp: int | None) -> None:
+    """Give a picture the time of what it was made from, as `make` does: equal times tell that nothing changed."""
+    if stamp is not None:
+        os.utime(path, ns=(stamp, stamp))
 
 
 def _stamp(path: Path) -> int | None:

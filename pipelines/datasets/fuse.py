@@ -13,6 +13,7 @@ from curation.dataset.licenses import flagged_counts
 from curation.dataset.sample import Plan
 from curation.fusion.fuse import FusionRules
 from curation.fusion.plan_fusion import FusionSettings, plan_fusion
+from curation.sources.shared_settings import shards_setting
 from pipelines.command_line.license_rules import LICENSES_MEANING, read_license_rules, with_flags
 from pipelines.command_line.options import Result, RunOptions, setting
 from pipelines.sources.make_dataset import make_dataset
@@ -40,6 +41,7 @@ class FuseFlags(FusionSettings):
         default=False,
     )
     licenses: Path | None = setting(LICENSES_MEANING, default=None, metavar="FILE")
+    shards: bool = shards_setting()
 
 
 def fuse(settings: FuseFlags, *, run: RunOptions) -> Result:
@@ -84,7 +86,8 @@ def fuse(settings: FuseFlags, *, run: RunOptions) -> Result:
 
         compile_once()
     most_persons = 2 if settings.second_person else 1
-    result = make_dataset(plan, out=settings.out, run=run, item_timeout_s=most_persons * SECONDS_PER_PERSON)
+    timeout_s = most_persons * SECONDS_PER_PERSON
+    result = make_dataset(plan, out=settings.out, run=run, item_timeout_s=timeout_s, shards=settings.shards)
     table = None if run.dry_run else read_dataset(settings.out).table
     result = with_flags(result, counts=_flagged(plan, made=table), samples=len(plan.items if table is None else table))
     lines = _lines(plan)

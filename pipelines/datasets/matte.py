@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import click
 
 from curation.errors import ConfigurationProblem, InputRefused
+from curation.sources.shared_settings import shards_setting
 from pipelines.command_line.options import Result, RunOptions, setting
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class MatteFlags:
     )
     cutouts: bool = setting("Also the person's own colours with the alpha, as RGBA PNG.", default=False)
     masks: bool = setting("Make the masks again from the alphas.", default=False)
+    shards: bool = shards_setting()
 
     def __post_init__(self) -> None:
         """Refuse numbers that can do nothing."""
@@ -91,6 +93,8 @@ def matte(settings: MatteFlags, *, run: RunOptions) -> Result:
         compile_once()  # here, lest each worker does it
     if settings.source.is_dir():
         return _dataset(settings, run=run)
+    if settings.shards:
+        raise ConfigurationProblem("--shards is for a dataset", remedy="leave it out")
     return _image(settings, run=run)
 
 
@@ -105,7 +109,7 @@ def _dataset(settings: MatteFlags, *, run: RunOptions) -> Result:
     dataset = read_dataset(settings.source)
     refuse_own_output([dataset], out=settings.out)
     plan = plan_matte(dataset, settings=_settings(settings, dataset=dataset, run=run))
-    return make_dataset(plan, out=settings.out, run=run, item_timeout_s=settings.seconds)
+    return make_dataset(plan, out=settings.out, run=run, item_timeout_s=settings.seconds, shards=settings.shards)
 
 
 def _settings(settings: MatteFlags, *, dataset: Dataset, run: RunOptions) -> MatteSettings:

@@ -8,6 +8,7 @@ from pathlib import Path
 from curation.dataset.dataset import read_dataset
 from curation.dataset.licenses import LICENSE_COLUMNS, flagged_counts, row_licenses
 from curation.operations.merge import MadeOfRows, plan_merge, refuse_own_output
+from curation.sources.shared_settings import shards_setting
 from pipelines.command_line.license_rules import LICENSES_MEANING, read_license_rules, with_flags
 from pipelines.command_line.options import Result, RunOptions, setting
 from pipelines.sources.make_dataset import make_dataset
@@ -25,6 +26,7 @@ class MergeFlags:
     licenses: Path | None = setting(LICENSES_MEANING, default=None, metavar="FILE")
     prefix: bool = setting("Put the name of its dataset before each id; needed where ids collide.", default=False)
     drop_splits: bool = setting("Forget the splits, where those of the datasets do not fit together.", default=False)
+    shards: bool = shards_setting()
 
 
 def merge(settings: MergeFlags, *, run: RunOptions) -> Result:
@@ -49,9 +51,8 @@ def merge(settings: MergeFlags, *, run: RunOptions) -> Result:
     assert isinstance(plan.items, MadeOfRows), "a merge is planned row by row"
     rows = plan.items.rows
     licenses = (one for table in rows.batches(LICENSE_COLUMNS) for one in row_licenses(table))
-    result = with_flags(
-        make_dataset(plan, out=settings.out, run=run), counts=flagged_counts(licenses), samples=len(rows)
-    )
+    made = make_dataset(plan, out=settings.out, run=run, shards=settings.shards)
+    result = with_flags(made, counts=flagged_counts(licenses), samples=len(rows))
     tables = rows.batches(["split"]) if run.dry_run else read_dataset(settings.out).batches(["split"])
     number = without = 0
     for table in tables:

@@ -16,6 +16,7 @@ from curation.sources.parquet_cells import picture_in
 from curation.sources.parquet_columns import parquet_files
 from curation.sources.parquet_data_set import HfSettings, plan_hf, rules_of
 from curation.sources.parquet_rows import image_in, mask_in
+from curation.sources.shared_settings import shards_setting
 from pipelines.command_line.options import Result, RunOptions, setting
 from pipelines.sources.make_dataset import make_dataset
 
@@ -28,6 +29,7 @@ class HfFlags(HfSettings):
     """The flags of `curate hf`."""
 
     out: Path = setting("Dataset to make.", metavar="D")
+    shards: bool = shards_setting()
 
 
 def hf(settings: HfFlags, *, run: RunOptions) -> Result:
@@ -44,7 +46,7 @@ def hf(settings: HfFlags, *, run: RunOptions) -> Result:
     plan = plan_hf(replace(settings, limit=run.limit))
     if (settings.root / KEPT).is_file():
         plan = _restored(plan, settings=settings)
-    return make_dataset(plan, out=settings.out, run=run)
+    return make_dataset(plan, out=settings.out, run=run, shards=settings.shards)
 
 
 def _restored(plan: Plan, *, settings: HfFlags) -> Plan:

@@ -131,7 +131,7 @@ def _result(loaded: Loaded, *, broken: Sequence[QuarantineRecord]) -> Result:
         f"{loaded.removed} removed",
         f"  views: {', '.join(loaded.views)}",
     ]
-    lines += [f"  {line.file}: {line.reason}; shown without its prediction" for line in broken[:5]]
+    lines += [f"  {line.file}: {line.reason}; shown without it" for line in broken[:5]]
     if len(broken) > 5:
         lines.append(f"  and {len(broken) - 5} more")
     data: dict[str, Any] = {"command": "browse"} | asdict(loaded) | {"broken": [line.file for line in broken]}

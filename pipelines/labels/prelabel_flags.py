@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from curation.sources.shared_settings import shards_setting
 from pipelines.command_line.options import setting
 
 
@@ -44,6 +45,7 @@ class PrelabelFlags:
     )
     where: str | None = setting("Label only rows for which this pandas query holds.", default=None, metavar="QUERY")
     prefix: bool = setting("Put the name of each dataset's folder before its ids.", default=False)
+    shards: bool = shards_setting()
 
     def __post_init__(self) -> None:
         """Refuse numbers that can do nothing."""

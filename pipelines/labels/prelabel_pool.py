@@ -58,7 +58,7 @@ class Prelabelling:
         rules = KeepRules(agreement=self.flags.agreement, support=self.flags.support)
         labelling = Labelling(teachers=[described(one) for one in self.teachers] if answers else (), rules=rules)
         plan = plan_prelabels(pool, answers=answers, labelling=labelling, settings=self.settings)
-        return replace(plan, inputs=[*plan.inputs, *self.flags.test])
+        return replace(plan, inputs=[*plan.inputs, *self.flags.test], shards=self.flags.shards)
 
 
 def prelabelled(flags: PrelabelFlags, *, run: RunOptions) -> Result:

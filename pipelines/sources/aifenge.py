@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curation.sources.aifenge import AifengeSettings, plan_aifenge
+from curation.sources.shared_settings import shards_setting
 from pipelines.command_line.options import Result, RunOptions, setting
 from pipelines.sources.make_dataset import make_dataset
 
@@ -15,6 +16,7 @@ class AifengeFlags(AifengeSettings):
     """The flags of `curate aifenge`."""
 
     out: Path = setting("Dataset to make.", metavar="D")
+    shards: bool = shards_setting()
 
 
 def aifenge(settings: AifengeFlags, *, run: RunOptions) -> Result:
@@ -28,4 +30,4 @@ def aifenge(settings: AifengeFlags, *, run: RunOptions) -> Result:
     Example:  curate aifenge --root AiFenGe --out data/aifenge
     """
     plan = plan_aifenge(replace(settings, limit=run.limit))
-    return make_dataset(plan, out=settings.out, run=run)
+    return make_dataset(plan, out=settings.out, run=run, shards=settings.shards)

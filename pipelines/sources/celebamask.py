@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curation.sources.celebamask import CelebamaskSettings, plan_celebamask
+from curation.sources.shared_settings import shards_setting
 from pipelines.command_line.options import Result, RunOptions, setting
 from pipelines.sources.make_dataset import make_dataset
 
@@ -15,6 +16,7 @@ class CelebamaskFlags(CelebamaskSettings):
     """The flags of `curate celebamask`."""
 
     out: Path = setting("Dataset to make.", metavar="D")
+    shards: bool = shards_setting()
 
 
 def celebamask(settings: CelebamaskFlags, *, run: RunOptions) -> Result:
@@ -29,4 +31,4 @@ def celebamask(settings: CelebamaskFlags, *, run: RunOptions) -> Result:
     Example:  curate celebamask --root CelebAMask-HQ --out data/celebamask
     """
     plan = plan_celebamask(replace(settings, limit=run.limit))
-    return make_dataset(plan, out=settings.out, run=run)
+    return make_dataset(plan, out=settings.out, run=run, shards=settings.shards)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curation.sources.coco import PersonSelection, plan_persons
+from curation.sources.shared_settings import shards_setting
 from pipelines.command_line.options import Result, RunOptions, setting
 from pipelines.sources.kept import persons_with_kept_rows
 from pipelines.sources.make_dataset import make_dataset
@@ -16,6 +17,7 @@ class CocoPersonFlags(PersonSelection):
     """The flags of `curate coco-person`."""
 
     out: Path = setting("Dataset to make.", metavar="D")
+    shards: bool = shards_setting()
 
 
 def coco_person(settings: CocoPersonFlags, *, run: RunOptions) -> Result:
@@ -34,4 +36,4 @@ def coco_person(settings: CocoPersonFlags, *, run: RunOptions) -> Result:
     plan = plan_persons(selection, is_preview=run.dry_run, workers=run.workers)
     if not run.dry_run:
         plan = persons_with_kept_rows(plan, images=settings.images)
-    return make_dataset(plan, out=settings.out, run=run)
+    return make_dataset(plan, out=settings.out, run=run, shards=settings.shards)

@@ -30,8 +30,11 @@ DECIDED_BY: Final = {
 """The flag behind each filter reason that has one."""
 
 
-def make_dataset(plan: Plan, *, out: Path, run: RunOptions, item_timeout_s: float = 20.0) -> Result:
-    """Make the dataset, or with `--dry-run` only tell what would be made."""
+def make_dataset(
+    plan: Plan, *, out: Path, run: RunOptions, item_timeout_s: float = 20.0, shards: bool = False
+) -> Result:
+    """Make the dataset, with `shards` its labels in tar files, or with `--dry-run` only tell what would be made."""
+    plan = replace(plan, shards=plan.shards or shards)
     if run.dry_run:
         return _tell(plan, out=out)
     # imported here, since a dry run needs none of it and should answer at once

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curation.sources.image_label_folders import PairsSettings, plan_pairs
+from curation.sources.shared_settings import shards_setting
 from pipelines.command_line.options import Result, RunOptions, setting
 from pipelines.sources.kept import pairs_with_kept_rows
 from pipelines.sources.make_dataset import make_dataset
@@ -16,6 +17,7 @@ class PairsFlags(PairsSettings):
     """The flags of `curate pairs`."""
 
     out: Path = setting("Dataset to make.", metavar="D")
+    shards: bool = shards_setting()
 
 
 def pairs(settings: PairsFlags, *, run: RunOptions) -> Result:
@@ -31,4 +33,4 @@ def pairs(settings: PairsFlags, *, run: RunOptions) -> Result:
     Example:  curate pairs --images photos --masks masks --out data/own
     """
     plan = pairs_with_kept_rows(plan_pairs(replace(settings, limit=run.limit)), settings=settings)
-    return make_dataset(plan, out=settings.out, run=run)
+    return make_dataset(plan, out=settings.out, run=run, shards=settings.shards)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curation.sources.portrait2000 import Portrait2000Settings, plan_portrait2000
+from curation.sources.shared_settings import shards_setting
 from pipelines.command_line.options import Result, RunOptions, setting
 from pipelines.sources.make_dataset import make_dataset
 
@@ -15,6 +16,7 @@ class Portrait2000Flags(Portrait2000Settings):
     """The flags of `curate portrait2000`."""
 
     out: Path = setting("Dataset to make.", metavar="D")
+    shards: bool = shards_setting()
 
 
 def portrait2000(settings: Portrait2000Flags, *, run: RunOptions) -> Result:
@@ -28,4 +30,4 @@ def portrait2000(settings: Portrait2000Flags, *, run: RunOptions) -> Result:
     Example:  curate portrait2000 --root portrait2000 --out data/portrait2000
     """
     plan = plan_portrait2000(replace(settings, limit=run.limit))
-    return make_dataset(plan, out=settings.out, run=run)
+    return make_dataset(plan, out=settings.out, run=run, shards=settings.shards)

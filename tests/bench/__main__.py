@@ -3,7 +3,7 @@
 The trainings take more than an hour, the schedule and the backgrounds half an hour, the conversion, the seams and the
 sheets some minutes, and they are run by name: `python -m tests.bench alpha best ablation soft heads tune relabelling
 verdicts deep_verdicts round schedule backgrounds convert seams sheets composed prelabel distillation evening selection
-cluster scale costs mattes lights`. `kills` and `cluster` are for every night: `make nightly`.
+cluster scale shards costs mattes lights`. `kills` and `cluster` are for every night: `make nightly`.
 
 Data are real where `$CURATE_REAL_DATA` (default `../shared`) has them, else drawn. With `CURATE_BENCH_SHORT=1` each
 works on little and once, as in the tests, to see that it still runs; its figures then mean nothing.
@@ -118,6 +118,7 @@ def _of_work(folder: Path) -> dict[str, Callable[[], None]]:
         "round": lambda: _bench("round").bench(),
         "schedule": lambda: _bench("schedule").bench_schedule(),
         "scale": lambda: _bench("scale").bench(folder),
+        "shards": lambda: _bench("shards").bench(folder),
         "costs": lambda: _bench("costs").bench(folder),
         "kills": lambda: _bench("kills").bench(folder),
     }

@@ -29,6 +29,7 @@ SHORT: Final = {
     "fusion": "every pixel rounded exactly: True",
     "kills": "0 with other bytes",
     "scale": "| 1,000 |",
+    "shards": "reading takes",
     "costs": "| price of the storage, a month |",
     "soft": "MSE of alpha",
     "video": "frame times kept True, sound kept True",

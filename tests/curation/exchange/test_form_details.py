@@ -21,7 +21,7 @@ from curation.exchange.crc32c import crc32c
 from curation.exchange.forms.coco import license_ids, numbers_of
 from curation.exchange.forms.hf_card import identifier_of
 from curation.exchange.forms.tfrecord import framed
-from curation.exchange.forms.webdataset import key_of
+from curation.storage.tar_members import END, header_of, key_of, padded
 from pipelines.exchange.convert import ConvertFlags, _form_of
 from tests.curation.exchange.drawn_set import BY, draw_set
 from tests.curation.exchange.other_readers import quietly
@@ -128,10 +128,8 @@ def test_members_of_a_tar_stay_inside_and_no_two_samples_share_a_key(dataset: Da
 
 
 def test_an_id_as_long_as_a_file_name_may_be_is_read_from_a_tar(tmp_path: Path) -> None:
-    from curation.exchange.forms.webdataset import _member
-
     name = "é" * 100 + ".json"
-    (tmp_path / "x.tar").write_bytes(_member(name, b"{}") + bytes(1024))
+    (tmp_path / "x.tar").write_bytes(header_of(name, size=2) + padded(b"{}") + END)
     with tarfile.open(tmp_path / "x.tar") as opened:
         assert opened.getnames() == [name]
 

@@ -14,7 +14,7 @@ from curation.dataset.dataset import read_dataset
 from curation.errors import ConfigurationProblem, EnvironmentProblem, InputRefused
 from curation.operations.split import SplitShares, split_in_place
 from curation.remote.mirrored import CARD, mirrored_dataset
-from curation.remote.object_store import ObjectStore
+from curation.remote.object_store import PART_BYTES, ObjectStore
 from curation.remote.output import CLAIM, Output, begin_change, begin_output, give_up, publish
 from curation.remote.places import CACHE
 from tests.models.data.discs import disc_dataset
@@ -112,6 +112,24 @@ def test_what_lies_there_already_is_not_sent_again(
     publish(begin_output(bucket, overwrite=False), told=hear_nothing)
     sent = [line for line in trouble.requests if line.startswith("PUT") and CLAIM not in line]
     assert len(sent) < len(contents(made)) / 2
+    assert objects(bucket) == contents(made)
+
+
+def test_a_large_file_that_lies_there_already_in_parts_is_not_sent_again(
+    bucket: str, made: Path, monkeypatch: pytest.MonkeyPatch, trouble: Trouble
+) -> None:
+    shard = made / "labels" / "part-00000.tar"
+    shard.parent.mkdir()
+    shard.write_bytes(bytes(2 * PART_BYTES) + b"the end")
+    output = filled(begin_output(bucket, overwrite=False), made)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_at(patch, len(contents(made)) - 1)
+        publish(output, told=hear_nothing)
+    assert (stored := ObjectStore(bucket).head("labels/part-00000.tar")) is not None
+    assert stored.etag.strip('"').endswith("-3")
+    trouble.requests.clear()
+    publish(begin_output(bucket, overwrite=False), told=hear_nothing)
+    assert not [line for line in trouble.requests if line.startswith(("PUT", "POST")) and shard.name in line]
     assert objects(bucket) == contents(made)
 
 

@@ -58,7 +58,9 @@ def dataset(folder: Path, *ids: str, **columns: Any) -> Dataset:
 
 
 def shown(*datasets: Dataset) -> Any:
-    pictures = [Pictures(images=[one.folder / "x.jpg"] * len(one), predicted=[None] * len(one)) for one in datasets]
+    pictures = [
+        Pictures(images=[one.folder / "x.jpg"] * len(one), predicted=[None] * len(one), labels={}) for one in datasets
+    ]
     return browsed(datasets, pictures=pictures)
 
 

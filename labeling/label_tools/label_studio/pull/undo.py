@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from curation.building.shards import SETTING
+from curation.byte_range import byte_range
 from curation.dataset.dataset import Dataset
 from curation.dataset.table import with_columns
 from curation.errors import InputRefused
@@ -109,7 +112,7 @@ def _is_as_before(change: Change, *, rows: Rows) -> bool:
 def _refuse_lost(change: Change, *, folder: Path) -> None:
     name = change.before["mask"]
     try:
-        if name is None or safe_join(folder, str(name)).is_file():
+        if name is None or (path := safe_join(folder, str(name))).is_file() or _is_in_tar(path, folder=folder):
             return
     except BadRecord as error:
         raise InputRefused(error.reason, where=folder / str(name), remedy="restore the record of the pull") from error
@@ -118,8 +121,23 @@ def _refuse_lost(change: Change, *, folder: Path) -> None:
     )
 
 
+def _is_in_tar(path: Path, *, folder: Path) -> bool:
+    """Tell whether a tar file holds what a path names."""
+    if byte_range(str(path)) is None:
+        return False
+    with suppress(BadRecord):
+        read_file(path, below=folder)
+        return True
+    return False
+
+
 def _unnumbered(dataset: Dataset, *, rows: Rows, batches: Sequence[Batch]) -> Batch:
-    """Return what earlier versions pulled into this dataset, as its files tell: they noted no rows."""
+    """Return what earlier versions pulled into this dataset, as its files tell: they noted no rows.
+
+    They knew no labels in tar files.
+    """
+    if dataset.card.settings.get(SETTING):
+        return Batch(number=UNNUMBERED, project="", pulled_at="", changes=[])
     numbered = {change.said for batch in batches for change in batch.changes}
     changes = []
     for row in rows.values():

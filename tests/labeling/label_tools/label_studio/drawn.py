@@ -20,7 +20,7 @@ SIZE = (24, 20)
 """(height, width) of every drawn picture."""
 
 
-def draw_dataset(folder: Path, *, samples: int) -> Dataset:
+def draw_dataset(folder: Path, *, samples: int, shards: bool = False) -> Dataset:
     """Draw pictures with a person each, and import them."""
     rng = np.random.default_rng(samples)
     for name in ("images", "masks"):
@@ -30,7 +30,8 @@ def draw_dataset(folder: Path, *, samples: int) -> Dataset:
         photo = rng.integers(0, 256, (*SIZE, 3), dtype=np.uint8)
         for name, picture in (("images", photo), ("masks", mask)):
             (folder / "source" / name / f"{number:04d}.png").write_bytes(cv2.imencode(".png", picture)[1].tobytes())
-    flags = PairsFlags(images=folder / "source" / "images", masks=folder / "source" / "masks", out=folder / "drawn")
+    images, masks = folder / "source" / "images", folder / "source" / "masks"
+    flags = PairsFlags(images=images, masks=masks, out=folder / "drawn", shards=shards)
     pairs(flags, run=RunOptions(workers=0, quiet=True))
     return read_dataset(folder / "drawn")
 

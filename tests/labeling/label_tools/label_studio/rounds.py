@@ -36,9 +36,9 @@ def drawn_result(*masks: np.ndarray, verdict: str | None = None, label: str = "p
 class Round:
     """A dataset that was pushed to a fake server: its tasks by sample, and pulls."""
 
-    def __init__(self, folder: Path, server: FakeServer) -> None:
+    def __init__(self, folder: Path, server: FakeServer, *, shards: bool = False) -> None:
         self.server = server
-        self.dataset = draw_dataset(folder, samples=SAMPLES)
+        self.dataset = draw_dataset(folder, samples=SAMPLES, shards=shards)
         with client_of(server.url) as client:
             push(push_of(self.dataset), client=client)
         self.tasks = {task["data"]["sample_id"]: number for number, task in server.tasks.items()}

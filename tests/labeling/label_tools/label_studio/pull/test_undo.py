@@ -214,3 +214,38 @@ def test_alphas_that_a_new_label_made_untrue_come_back(pushed: Round) -> None:
     assert pushed.row("0001")["alpha"] is None
     take_back(pushed.dataset.folder, number=1)
     assert read_dataset(dataset.folder).table.select(table.column_names).equals(table)
+
+
+@pytest.fixture
+def packed(tmp_path: Path) -> Any:
+    """The same, of a data set whose labels lie in a tar file."""
+    with running(FakeServer()) as server:
+        yield Round(tmp_path, server, shards=True)
+
+
+def test_a_new_label_lies_beside_a_tar_file_of_labels_and_can_be_taken_back(packed: Round) -> None:
+    before, mask = packed.now().table, packed.row("0001")["mask"]
+    shard = packed.dataset.path("labels/part-00000.tar").read_bytes()
+    assert mask.startswith("labels/part-00000.tar/")
+    packed.submit("0001", box(0, 5))
+    packed.submit("0002", person_mask(2), verdict="right")
+    assert packed.pull().applied.written == 1
+    assert packed.row("0001")["mask"] == "masks/0001.v1.png"
+    assert np.array_equal(packed.mask("0001"), box(0, 5))
+    assert packed.dataset.path("labels/part-00000.tar").read_bytes() == shard
+    assert verify(packed.now(), runner=RunnerOptions(workers=0)).problems == []
+    assert take_back(packed.dataset.folder, number=1).restored == 2
+    assert packed.now().table.select(before.column_names).equals(before)
+    assert verify(packed.now(), runner=RunnerOptions(workers=0)).problems == []
+    without_numbers(packed.dataset)
+    assert batches_of(packed.now()) == [], "what is not noted cannot be guessed"
+
+
+def test_a_label_before_the_pull_that_its_tar_file_has_no_more_is_told(packed: Round) -> None:
+    packed.submit("0001", box(0, 5))
+    packed.pull()
+    shard = packed.dataset.path("labels/part-00000.tar")
+    shard.write_bytes(shard.read_bytes()[:600])
+    with pytest.raises(InputRefused, match="gone"):
+        take_back(packed.dataset.folder, number=1)
+    assert packed.row("0001")["label_version"] == 1
