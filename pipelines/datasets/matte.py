@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MIN_MEGAPIXELS: Final = 0.01
 MAX_MEGAPIXELS: Final = 16.0
 """The equations of a larger box need more memory than a worker may use."""
+OF_DATASETS: Final = ("from_masks", "band", "masks", "shards")
+"""What is refused where one image is matted; --heads needs --from-masks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +95,10 @@ def matte(settings: MatteFlags, *, run: RunOptions) -> Result:
         compile_once()  # here, lest each worker does it
     if settings.source.is_dir():
         return _dataset(settings, run=run)
-    if settings.shards:
-        raise ConfigurationProblem("--shards is for a dataset", remedy="leave it out")
+    for flag in OF_DATASETS:
+        if getattr(settings, flag):
+            name = f"--{flag.replace('_', '-')}"
+            raise ConfigurationProblem(f"{name} is for a dataset, and {settings.source} is none", remedy="leave it out")
     return _image(settings, run=run)
 
 

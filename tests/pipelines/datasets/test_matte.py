@@ -92,6 +92,9 @@ def test_contradicting_settings_are_refused(tmp_path: Path) -> None:
         matted(source, tmp_path / "m", model=tmp_path / "x.onnx", from_masks=True)
     with pytest.raises(ConfigurationProblem, match="for one image"):
         matted(source, tmp_path / "m", trimap=tmp_path / "t.png")
+    for flag, value in {"from_masks": True, "band": 9, "masks": True, "shards": True}.items():
+        with pytest.raises(ConfigurationProblem, match=f"--{flag.replace('_', '-')} is for a dataset"):
+            matted(tmp_path / "i.png", tmp_path / "o.png", trimap=tmp_path / "t.png", **{flag: value})
     with pytest.raises(ConfigurationProblem, match="needs a trimap"):
         matted(source / "images" / "a.png", tmp_path / "a.png")
 
