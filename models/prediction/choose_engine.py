@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from curation.errors import EnvironmentProblem, InputRefused, SecurityRefused
+from models.openvino_door import INSTALL
 from models.prediction import engines
 from models.prediction.checks.probe import probe_image, probe_numbers, refuse_other_answer
 from models.prediction.engines import EngineName
@@ -20,7 +21,6 @@ ENGINES_AGREE: Final = 1e-3
 BFLOAT16_MEAN_OFF: Final = 0.05
 """Mean difference of a probability on the probe above which bfloat16 is no approximation of the network any more; for
 the trained networks at hand it is below 0.01."""
-INSTALL: Final = "pip install 'portrait-curate[models]'"
 
 
 def choose_engine(model: ReadyModel, *, options: EngineOptions) -> ReadyModel:

@@ -1,4 +1,4 @@
-"""The runtimes that compute a network: torch, ONNX Runtime, OpenVINO. The only file that imports the last two.
+"""The runtimes that compute a network: torch, ONNX Runtime, OpenVINO. The only file that imports the second.
 
 An engine takes (n, 3, h, w) or (n, h, w, 3) of the type of its card, n at most its `batch`, and gives the model's
 first output as it is. Threads that wait do so without spinning: engines stand beside others, and beside processes that
@@ -7,8 +7,6 @@ decode.
 
 from __future__ import annotations
 
-import sys
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
@@ -16,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.card import ModelCard
+from models.openvino_door import openvino_core, openvino_package
 from models.prediction.output_axes import WrongShape
 
 if TYPE_CHECKING:
@@ -223,29 +222,3 @@ def _is_importable(package: str) -> bool:
     except ImportError:
         return False
     return True
-
-
-@cache
-def openvino_core() -> Any:
-    """Return the one core of this process, kept until it ends.
-
-    Each core puts a signal stack of its own in the place of the one before it, and on its end puts back what it found,
-    which a core that ended earlier has unmapped by then: the next signal would crash the process.
-    """
-    return openvino_package().Core()
-
-
-def openvino_package() -> Any:
-    """Import OpenVINO without its telemetry, which sends an event with every import."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # an import of it now fails, as planned
-    import openvino  # type: ignore[import-untyped]
-
-    return openvino
-
-
-def openvino_operators() -> Any:
-    """Return what graphs of OpenVINO are built from."""
-    openvino_package()
-    from openvino import opset13
-
-    return opset13

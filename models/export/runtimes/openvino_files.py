@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.card import ModelCard
-from models.prediction.engines import input_shape, openvino_core, openvino_package
+from models.openvino_door import openvino_core, openvino_package
+from models.prediction.engines import input_shape
 
 LAYERS: Final = frozenset(
     {"Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData"}
