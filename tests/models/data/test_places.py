@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -55,10 +58,9 @@ def seen_at(point: tuple[float, float], *, frame: tuple[int, int]) -> NDArray[np
     return np.array([2 * point[0] / frame[1] - 1, 2 * point[1] / frame[0] - 1, 1])
 
 
-def drawn(sample: LabelledImage, *, policy: Policy, epoch: int, vertical_flip: bool = False) -> Example:
-    options = ImageOptions(
-        classes=1, input_size=(160, 192), policy=policy, seed=5, vertical_flip=vertical_flip, patch_px=150
-    )
+def drawn(sample: LabelledImage, *, policy: Policy, epoch: int, **changes: Any) -> Example:
+    told = {"classes": 1, "patch_px": 150} | changes
+    options = ImageOptions(input_size=(160, 192), policy=policy, seed=5, **told)
     example = LabelledImages([sample], validation=[sample], options=options)[Draw(epoch=epoch, index=0)]
     assert isinstance(example, Example)
     return example
@@ -94,3 +96,45 @@ def test_the_dots_of_a_face_stay_where_they_are_in_its_window(sample: LabelledIm
     assert len(apart) >= 12
     assert (mirrored > 0) == (policy != "none")
     assert max(apart) < 0.06, "in distances between the eyes, which are 12 to 60 pixels here"
+
+
+@pytest.mark.parametrize("epoch", range(4))
+def test_with_class_maps_whose_mirror_changes_classes_the_image_moves_as_ever(
+    sample: LabelledImage, epoch: int
+) -> None:
+    (sample.folder / "classes.png").write_bytes(encode_gray(np.ones(SIZE, np.uint8)))
+    mapped = replace(sample, label="classes.png", is_class_map=True)
+    maps: dict[str, Any] = {"classes": 3, "labels": "classes", "mirrored": (0, 2, 1)}
+    with_face = drawn(mapped, policy="framed", epoch=epoch, **maps)
+    without = drawn(replace(mapped, place=None), policy="framed", epoch=epoch, **maps)
+    np.testing.assert_array_equal(with_face.image, without.image)
+    np.testing.assert_array_equal(with_face.label, without.label)
+    assert with_face.place is not None and without.place is None
+    if len(dots := seen_dots(with_face.image)) == len(POINTS):
+        known = {name: seen_at(point, frame=SIZE) @ sample.face.T for name, point in POINTS.items()}
+        side = -1 if dots["left"][0] > dots["right"][0] else 1
+        for name, (x, y) in dots.items():
+            np.testing.assert_allclose(with_face.place @ (x, y, 1), known[name] * (side, 1), atol=0.06 * EYE_DISTANCE)
+
+
+def test_upside_down_the_face_is_upside_down(sample: LabelledImage) -> None:
+    straight = drawn(sample, policy="none", epoch=0).place
+    seen = [drawn(sample, policy="none", epoch=epoch, vertical_flip=True).place for epoch in range(8)]
+    assert straight is not None
+    flipped = [place for place in seen if place is not None and not np.allclose(place, straight, atol=1e-4)]
+    assert 0 < len(flipped) < 8
+    for place in flipped:  # what is below the eyes lies above them now, and the face is turned, not mirrored
+        np.testing.assert_allclose(place[1] @ (0.2, 0.3, 1), straight[1] @ (0.2, -0.3, 1), atol=1e-4)
+        assert np.linalg.det(place[:, :2]) > 0
+
+
+def test_without_a_face_there_are_zeros_however_the_image_moves(sample: LabelledImage) -> None:
+    faceless = drawn(replace(sample, place=()), policy="modern", epoch=0)
+    assert faceless.place is not None and not faceless.place.any()
+
+
+def test_what_judges_has_the_place_as_it_was_found(sample: LabelledImage) -> None:
+    options = ImageOptions(classes=1, input_size=(160, 192), policy="modern", seed=5)
+    example = LabelledImages([sample], validation=[sample], options=options)[Draw(epoch=None, index=0)]
+    assert isinstance(example, Example) and example.place is not None
+    np.testing.assert_allclose(example.place, sample.face, rtol=1e-6)
