@@ -61,12 +61,6 @@ def no_place() -> Place:
     return np.zeros((2, 3))
 
 
-def usual_place(places: Sequence[Place]) -> Place:
-    """Return the median of the places of faces; where there is none, the frame itself is the window."""
-    found = [place for place in places if place.any()]
-    return np.median(np.stack(found), axis=0) if found else np.eye(2, 3)
-
-
 def followed_by(first: Place, second: Place) -> Place:
     """Return the map that is `second` after `first`."""
     return np.asarray(second @ np.vstack((first, (0.0, 0.0, 1.0))))

@@ -30,12 +30,13 @@ class PortraitFcn(nn.Module):
     """FCN-8s over six channels: red, green, blue, x and y, and the mean mask of persons.
 
     x and y are those of the frame, or, where it is `with_faces`, of a window around the face, in which the mask lies
-    too. Where the face is says the place (n, 2, 3) of `forward`, see `models.faces.places`.
+    too. Where the face is says the place (n, 2, 3) of `forward`, see `models.faces.places`; where there is none, x and
+    y are those of the frame, over which a mean mask of its own lies.
     """
 
     frame: Tensor
     prior: Tensor
-    usual_place: Tensor
+    frame_prior: Tensor
 
     def __init__(self, classes: int, *, with_faces: bool = False) -> None:
         super().__init__()
@@ -45,21 +46,19 @@ class PortraitFcn(nn.Module):
         self.register_buffer("prior", torch.full((1, 1, PRIOR_SIZE, PRIOR_SIZE), 0.5))
         self.with_faces = with_faces
         if with_faces:
-            self.register_buffer("usual_place", torch.eye(2, 3)[None])
+            self.register_buffer("frame_prior", self.prior.clone())
 
     def set_prior(self, mean_mask: Tensor) -> None:
         """Tell where persons are: the mean of the training masks, (h, w) in 0..1. It is saved with the weights.
 
-        Until then every place is as likely as any other. Raises ValueError when it is not (h, w) in 0..1.
+        Of a network with faces it lies over the window of the face. Until then every place is as likely as any other.
+        Raises ValueError when it is not (h, w) in 0..1.
         """
-        if mean_mask.ndim != 2 or not bool(((mean_mask >= 0) & (mean_mask <= 1)).all()):
-            raise ValueError(f"the mean mask has to be (h, w) in 0..1, got {tuple(mean_mask.shape)}")
-        wanted = mean_mask[None, None].to(self.prior)
-        self.prior.copy_(F.interpolate(wanted, size=self.prior.shape[-2:], mode="bilinear", antialias=True))
+        _set(self.prior, mean_mask)
 
-    def set_usual_place(self, place: Tensor) -> None:
-        """Tell where a face usually lies, (2, 3): there it is sought where none was found. Saved with the weights."""
-        self.usual_place.copy_(place[None])
+    def set_frame_prior(self, mean_mask: Tensor) -> None:
+        """Tell a network with faces where persons are in images without a face, as `set_prior`, over the frame."""
+        _set(self.frame_prior, mean_mask)
 
     def forward(self, image: Tensor, place: Tensor | None = None) -> Tensor:
         """Return logits (n, classes, h, w) at the size of the image.
@@ -87,15 +86,17 @@ class PortraitFcn(nn.Module):
     def _around_face(self, image: Tensor, place: Tensor | None) -> Tensor:
         """Return x, y and the prior of each pixel in the window of its face, (n, 3, h, w) float."""
         number, (height, width) = image.shape[0], image.shape[-2:]
-        usual = self.usual_place.expand(number, -1, -1)
-        where = usual if place is None else torch.where(place.abs().sum(dim=(1, 2), keepdim=True) > 0, place, usual)
+        frame_prior = upsampled(self.frame_prior, like=image).expand(number, -1, -1, -1)
+        frame = F.interpolate(self.frame, size=(height, width), mode="bilinear", align_corners=True)
         # places count from edge to edge, and corners of the frame are the middles of pixels
         middles = 1 - 1 / torch.tensor([width, height], dtype=image.dtype, device=image.device)
-        frame = F.interpolate(self.frame, size=(height, width), mode="bilinear", align_corners=True)[0]
-        points = (frame * middles[:, None, None]).flatten(1)
+        points = frame * middles[:, None, None]
+        if place is None:
+            return torch.cat((points.expand(number, -1, -1, -1), 2 * frame_prior - 1), dim=1)
+        has_face = place.abs().sum(dim=(1, 2))[:, None, None, None] > 0
         # no product of matrices, which mixed precision would round to 8 bits
-        across, down = where[:, :, 0:1] * points[0], where[:, :, 1:2] * points[1]
-        around = (across + down + where[:, :, 2:]).reshape(number, 2, height, width)
+        across, down, shift = (place[:, :, index, None, None] for index in range(3))
+        around = torch.where(has_face, across * points[:, :1] + down * points[:, 1:] + shift, points)
         prior = F.grid_sample(
             self.prior.expand(number, -1, -1, -1),
             around.permute(0, 2, 3, 1),
@@ -103,7 +104,15 @@ class PortraitFcn(nn.Module):
             padding_mode="border",
             align_corners=False,
         )
+        prior = torch.where(has_face, prior, frame_prior)
         return torch.cat((around.clamp(-FURTHEST, FURTHEST), 2 * prior - 1), dim=1)
+
+
+def _set(prior: Tensor, mean_mask: Tensor) -> None:
+    if mean_mask.ndim != 2 or not bool(((mean_mask >= 0) & (mean_mask <= 1)).all()):
+        raise ValueError(f"the mean mask has to be (h, w) in 0..1, got {tuple(mean_mask.shape)}")
+    wanted = mean_mask[None, None].to(prior)
+    prior.copy_(F.interpolate(wanted, size=prior.shape[-2:], mode="bilinear", antialias=True))
 
 
 def portrait_fcn(*, classes: int, with_imagenet: bool, prior: str = "frame") -> nn.Module:

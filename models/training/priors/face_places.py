@@ -59,7 +59,7 @@ class FacesFound:
         if self.with_face >= FEW * self.images:
             return []
         told = f"{self.images - self.with_face} of {self.images} images have no face that is found"
-        return [f"{told}; there the prior lies where faces usually are, and --prior frame may do as well"]
+        return [f"{told}; there the prior lies over the frame, as with --prior frame"]
 
 
 def with_places(chosen: Sequence[AnyChosen], *, asking: Asking) -> tuple[tuple[AnyChosen, ...], FacesFound]:

@@ -14,7 +14,7 @@ from torch import nn
 from curation.quarantine import BadRecord
 from models.data.choose_samples import LabelledImage
 from models.data.read_labels import read_image, read_label
-from models.faces.places import pixels_to_window, usual_place
+from models.faces.places import pixels_to_window
 from models.losses.targets import BACKGROUND, IGNORED
 from models.networks.portrait_fcn import PRIOR_SIZE, PortraitFcn
 
@@ -23,14 +23,14 @@ PRIOR_SAMPLES: Final = 2000
 
 
 def with_prior(network: nn.Module, *, samples: Sequence[LabelledImage], classes: int) -> None:
-    """Tell a network that has a prior where the labels of samples show persons, and one with faces where these are."""
+    """Tell a network that has a prior where the labels of samples show persons, in the frame, or around faces."""
     if not isinstance(network, PortraitFcn):
         return
     samples = samples[:PRIOR_SAMPLES]
     if not network.with_faces:
         network.set_prior(_mean_mask(samples, classes=classes))
         return
-    network.set_usual_place(torch.from_numpy(usual_place([sample.face for sample in samples])))
+    network.set_frame_prior(_mean_mask(samples, classes=classes))
     network.set_prior(_mean_mask_of_faces(samples, classes=classes))
 
 

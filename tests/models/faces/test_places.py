@@ -19,7 +19,6 @@ from models.faces.places import (
     place_of,
     place_of_largest,
     seen_through,
-    usual_place,
 )
 
 SIZE = (120, 160)
@@ -112,12 +111,6 @@ def test_without_a_face_there_are_zeros_and_they_stay() -> None:
     assert not mirrored(no_place()).any()
     assert not in_window(no_place(), window=(1, 2, 30, 40), size=SIZE).any()
     assert not seen_through(no_place(), np.eye(2, 3)).any()
-
-
-def test_the_usual_place_is_the_median_of_faces_and_without_any_the_frame() -> None:
-    places = [np.full((2, 3), value) for value in (1.0, 5.0, 2.0)]
-    assert usual_place([*places, no_place(), no_place()]).tolist() == np.full((2, 3), 2.0).tolist()
-    assert usual_place([no_place()]).tolist() == [[1, 0, 0], [0, 1, 0]]
 
 
 def test_pixels_of_the_window_lie_where_the_place_says() -> None:

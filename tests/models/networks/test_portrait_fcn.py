@@ -87,24 +87,24 @@ def test_far_from_a_small_face_coordinates_end() -> None:
     assert channels[0, 3:5].abs().max() == 2.0
 
 
-def test_without_a_face_it_is_where_faces_usually_are() -> None:
+def test_without_a_face_the_planes_are_those_of_the_frame_with_a_mask_of_its_own() -> None:
     network = PortraitFcn(1, with_faces=True)
-    usual = torch.tensor([[1.5, 0.0, 0.1], [0.0, 1.5, 0.2]])
-    network.set_usual_place(usual)
-    image = torch.randn(2, 3, 32, 32)
-    told = network.eval()(image, usual.expand(2, 2, 3))
-    assert torch.equal(network(image), told)
-    assert torch.equal(network(image, torch.zeros(2, 2, 3)), told)
-    one_is_known = torch.stack((torch.zeros(2, 3), torch.eye(2, 3)))
-    mixed = network(image, one_is_known)
-    torch.testing.assert_close(mixed[0], told[0], rtol=1e-4, atol=1e-5)
-    assert not torch.allclose(mixed[1], told[1], rtol=1e-2, atol=1e-3)
+    network.set_prior(torch.ones(8, 8))
+    network.set_frame_prior(torch.full((8, 8), 0.25))
+    image, face = torch.randn(2, 3, 32, 64), torch.tensor([[0.5, 0.0, 0.25], [0.0, 0.5, -0.25]])
+    across = ((2 * torch.arange(64) + 1) / 64 - 1).expand(32, 64)
+    mixed = seen_around_face(network, image, torch.stack((torch.zeros(2, 3), face)))
+    torch.testing.assert_close(mixed[0, 3], across)
+    torch.testing.assert_close(mixed[0, 5], torch.full((32, 64), -0.5))
+    torch.testing.assert_close(mixed[1, 3], 0.5 * across + 0.25)
+    torch.testing.assert_close(mixed[1, 5], torch.ones(32, 64))
+    torch.testing.assert_close(seen_around_face(network, image, None)[0], mixed[0])
 
 
-def test_the_usual_place_is_saved_and_only_of_networks_with_faces() -> None:
+def test_the_mask_of_the_frame_is_saved_and_only_of_networks_with_faces() -> None:
     network = PortraitFcn(1, with_faces=True)
-    network.set_usual_place(torch.full((2, 3), 0.5))
+    network.set_frame_prior(torch.rand(90, 60, generator=torch.Generator().manual_seed(0)))
     loaded = PortraitFcn(1, with_faces=True)
     loaded.load_state_dict(network.state_dict(), strict=True)
-    assert loaded.usual_place.tolist() == network.usual_place.tolist()
-    assert "usual_place" not in PortraitFcn(1).state_dict()
+    assert torch.equal(loaded.frame_prior, network.frame_prior)
+    assert "frame_prior" not in PortraitFcn(1).state_dict()

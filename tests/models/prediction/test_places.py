@@ -50,7 +50,7 @@ def network() -> torch.nn.Module:
     torch.manual_seed(0)
     network: Any = build_network("portrait_fcn", structure=Structure(prior="face"))
     network.set_prior(torch.rand(40, 40))
-    network.set_usual_place(torch.tensor([[1.5, 0.1, 0.2], [-0.1, 1.2, 0.4]]))
+    network.set_frame_prior(torch.rand(40, 40))
     with torch.no_grad():  # so that the batch norms know what is usual
         for _ in range(3):
             network(torch.randn(4, 3, *FACED.input_size), torch.randn(4, 2, 3))
