@@ -13,7 +13,6 @@ from curation.dataset.class_names import CLASSES, class_names_of
 from curation.dataset.dataset import Dataset
 from curation.errors import InputRefused
 from curation.images.pixels import Image
-from models.data.soft_labels import SoftLabel, is_soft
 from models.preprocessing import at_size
 
 PREDICTED_CLASSES: Final = "predicted_classes"
@@ -57,15 +56,15 @@ def mirrored_classes(names: Sequence[str]) -> tuple[int, ...]:
 
 
 def flipped_classes(
-    image: Image, label: ClassMap | SoftLabel, *, mirrored: Sequence[int], rng: np.random.Generator
-) -> tuple[Image, ClassMap | SoftLabel]:
+    image: Image, label: ClassMap | NDArray[np.float32], *, mirrored: Sequence[int], rng: np.random.Generator
+) -> tuple[Image, ClassMap | NDArray[np.float32]]:
     """Return an image and its class map, half of the time as in a mirror, where left and right are exchanged too.
 
-    A soft label is no class map, and only turned.
+    A soft label (h, w), of float32, is no class map and only turned.
     """
     if rng.random() >= FLIPPED_SHARE:
         return image, label
-    if is_soft(label):
+    if label.dtype == np.float32:
         return np.ascontiguousarray(image[:, ::-1]), np.ascontiguousarray(label[:, ::-1])
     table = np.arange(256, dtype=np.uint8)  # what is ignored stays ignored
     table[: len(mirrored)] = mirrored

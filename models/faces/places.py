@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from curation.images.faces import Face
 
 Place: TypeAlias = NDArray[np.float64]
-"""(2, 3): from a point (x, y, 1) of the frame to the window of the face."""
+"""(2, 3) float64: from a point (x, y, 1) of the frame to the window of the face."""
 CANONICAL: Final = np.array([-0.5, 0.5, 1.06j, 1.85j])
 """Eyes, mouth and chin, x + iy, from the middle of the eyes in distances between them: medians of 103 portraits."""
 WINDOW_MIDDLE: Final = 2.5j

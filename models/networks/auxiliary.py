@@ -74,7 +74,7 @@ class AuxiliaryHead(nn.Module):
         initialise(self)
 
     def beside(self, network: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """Return the logits of a network, to which the image is given first, and those of this head."""
+        """Return logits (n, classes, h, w) of a network, to which the image (n, 3, h, w) is given first, and of this head."""
         logits, features = _run(network, tapped=self.tapped, given=given)
         return logits, upsampled(self.layers(features[self.index]), like=given[0])
 
@@ -114,7 +114,7 @@ def _is_map(feature: Any) -> bool:
 
 
 def _run(network: nn.Module, *, tapped: str, given: tuple[Tensor, ...]) -> tuple[Tensor, list[Any]]:
-    """Return the logits, and what a part of the network gave on the way to them."""
+    """Return logits (n, classes, h, w), and what a part of the network gave on the way to them."""
     seen: list[Any] = []
     hook = network.get_submodule(tapped).register_forward_hook(lambda _module, _given, made: seen.append(made))
     try:

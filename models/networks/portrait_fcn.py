@@ -57,7 +57,10 @@ class PortraitFcn(nn.Module):
         _set(self.prior, mean_mask)
 
     def set_frame_prior(self, mean_mask: Tensor) -> None:
-        """Tell a network with faces where persons are in images without a face, as `set_prior`, over the frame."""
+        """Tell a network with faces where persons are in the frame, (h, w) in 0..1, for images without a face.
+
+        Raises ValueError as `set_prior`.
+        """
         _set(self.frame_prior, mean_mask)
 
     def forward(self, image: Tensor, place: Tensor | None = None) -> Tensor:

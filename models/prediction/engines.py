@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Places: TypeAlias = NDArray[np.float32]
+"""(n, 2, 3) float32: the place of the face in each image, see `models.faces.places`."""
 EngineName: TypeAlias = Literal["openvino", "onnxruntime", "torch"]
 NATIVE_BFLOAT16: Final = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 """What processors are called that compute with bfloat16; on others it is slower than float32."""
@@ -139,9 +140,7 @@ def open_openvino(
 
 def open_graph(model: Any, *, card: ModelCard, threads: int, with_bfloat16: bool = False) -> Engine:
     """Return OpenVINO with a graph of its own, on the CPU. Raises RuntimeError when it cannot run it."""
-    takes_place = card.structure.takes_place
-    place = {model.inputs[1]: [card.batch or 1, *PLACE]} if takes_place else {}
-    model.reshape({model.inputs[0]: list(input_shape(card)), **place})
+    reshape_graph(model, card=card)
     settings = {
         "INFERENCE_PRECISION_HINT": "bf16" if with_bfloat16 else "f32",
         "INFERENCE_NUM_THREADS": threads,
@@ -150,7 +149,13 @@ def open_graph(model: Any, *, card: ModelCard, threads: int, with_bfloat16: bool
         "ENABLE_CPU_PINNING": False,  # pinned, processes beside each other would share the first core
     }
     compiled = openvino_core().compile_model(model, "CPU", settings)
-    return _padded(OpenVino(compiled.create_infer_request(), takes_place=takes_place), card=card)
+    return _padded(OpenVino(compiled.create_infer_request(), takes_place=card.structure.takes_place), card=card)
+
+
+def reshape_graph(model: Any, *, card: ModelCard) -> None:
+    """Fix the inputs of a graph of OpenVINO to what the network takes at once."""
+    shapes = [input_shape(card), (card.batch or 1, *PLACE)] if card.structure.takes_place else [input_shape(card)]
+    model.reshape({port: list(shape) for port, shape in zip(model.inputs, shapes)})
 
 
 def open_onnxruntime(data: bytes, *, card: ModelCard, threads: int, device: str = "cpu") -> Engine:
