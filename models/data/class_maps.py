@@ -65,10 +65,11 @@ def flipped_classes(
     if rng.random() >= FLIPPED_SHARE:
         return image, label
     if label.dtype == np.float32:
-        return np.ascontiguousarray(image[:, ::-1]), np.ascontiguousarray(label[:, ::-1])
+        return np.ascontiguousarray(image[:, ::-1]), np.ascontiguousarray(label[:, ::-1], np.float32)
     table = np.arange(256, dtype=np.uint8)  # what is ignored stays ignored
     table[: len(mirrored)] = mirrored
-    return np.ascontiguousarray(image[:, ::-1]), np.ascontiguousarray(table[label[:, ::-1]])
+    classes = label[:, ::-1].astype(np.uint8, copy=False)
+    return np.ascontiguousarray(image[:, ::-1]), np.ascontiguousarray(table[classes])
 
 
 def resized_classes(label: ClassMap, *, size: tuple[int, int]) -> ClassMap:

@@ -74,7 +74,7 @@ class AuxiliaryHead(nn.Module):
         initialise(self)
 
     def beside(self, network: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """Return logits (n, classes, h, w) of a network, to which the image (n, 3, h, w) is given first, and of this head."""
+        """Return logits (n, classes, h, w) of a network, to which an image (n, 3, h, w) is given, and of this head."""
         logits, features = _run(network, tapped=self.tapped, given=given)
         return logits, upsampled(self.layers(features[self.index]), like=given[0])
 

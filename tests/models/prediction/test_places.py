@@ -14,6 +14,7 @@ from curation.errors import InputRefused
 from curation.images.faces import Face
 from curation.images.pixels import Image
 from models.card import ModelCard
+from models.export.runtimes.graph_cost import graph_cost
 from models.faces.places import place_of
 from models.networks.catalogue import build_network
 from models.prediction import prepare, ready_model
@@ -114,6 +115,7 @@ def test_onnx_in_both_runtimes_gives_what_torch_gives_with_a_face_and_without(
         answers.append(wanted)
         for runtime in runtimes:
             np.testing.assert_allclose(runtime.run(prepared, places), wanted, atol=2e-4 * np.abs(wanted).max())
+    assert graph_cost(data, card=FACED).multiply_adds > 1_000_000, "as `benchmark` and `export` count them"
     assert np.abs(answers[0] - answers[2]).max() > 1e-2 * np.abs(answers[0]).max(), "the place matters"
     np.testing.assert_array_equal(answers[2], answers[3])
 
