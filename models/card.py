@@ -48,7 +48,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     The remaining fields, but `license`, are set for models that `curate` made:
     `sha256` of the weights file, `network` with its number of `classes` (3: background, unknown, foreground),
     `class_names` of a network that tells parts of a person apart (the first is background, every other is person), its
-    `structure` where that is not what the name alone stands for, `probe`, what the model says of one drawn picture, and
+    `structure` where that is not what the name alone stands for (with `prior: face` it takes the place of a face beside
+    the image), `probe`, what the model says of one drawn picture, and
     `training`, where the weights come from.
     """
 

@@ -1062,6 +1062,7 @@ def train(
     output_stride: int | None = None,
     atrous_rates: str | None = None,
     dilation: Literal["constant", "hybrid"] | None = None,
+    prior: Literal["frame", "face"] | None = None,
     trimap_kernel: str | None = None,
     augmentation: Literal["modern", "framed", "source", "crop", "patch", "none"] | None = None,
     patch_px: int | None = None,

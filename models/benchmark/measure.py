@@ -27,6 +27,7 @@ from curation.storage.files import read_file, safe_join
 from models.benchmark.subjects import Subject
 from models.data.truth import read_truth
 from models.evaluation.score_image import to_8_bit
+from models.faces.packaged import faces_of
 from models.metrics.confusion import confusion, image_miou
 from models.prediction.checks.probe import probe_image
 from models.prediction.engines import Engine
@@ -196,7 +197,7 @@ def _seconds(engine: Engine, inputs: NDArray[Any]) -> float:
 
 def _scores(engine: Engine, *, subject: Subject, rows: Sequence[Row]) -> dict[str, Any]:
     """Return mIoU and its deviation over the rows, counted as `curate evaluate` does, and what is broken."""
-    predictor = EnginePredictor(engine, card=subject.card, name=subject.name)
+    predictor = EnginePredictor(engine, card=subject.card, name=subject.name, faces_of=faces_of(subject.card))
     mious: list[float] = []
     broken: list[str] = []
     not_finite = 0

@@ -50,7 +50,7 @@ def augmented(
     if policy == "none":
         return image, label
     if mirrored is not None:
-        image, label = flipped_classes(image, label.astype(np.uint8, copy=False), mirrored=mirrored, rng=rng)
+        image, label = flipped_classes(image, label, mirrored=mirrored, rng=rng)
     compose = _compose(policy, has_alpha=is_soft(label), has_flip=mirrored is None, ends_with_moves=is_label_alone)
     # One stream for all transforms: `Compose(seed=...)` starts the same stream in each, so that exactly the images that
     # are flipped would also be blurred.

@@ -48,7 +48,8 @@ class Batch(NamedTuple):
     """Examples stacked: `image` (n, h, w, 3) uint8, `label` (n, h, w) uint8, the `truths` of judging ones
     and their `alphas` where all have one.
 
-    `taught` is what a teacher says, (n, h, w) float32, where there is one.
+    `taught` is what a teacher says, (n, h, w) float32, where there is one, and `place` (n, 2, 3) float32 the places
+    of faces, zeros without one, where they are sought.
 
     Where images are classified, `label` and `truths` are the numbers of classes, (n,) int64.
 
@@ -62,6 +63,7 @@ class Batch(NamedTuple):
     alphas: list[Tensor]
     broken: BadRecord | None
     taught: Tensor | None = None
+    place: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +172,7 @@ def collate(examples: Sequence[Example | BadRecord | CurateError]) -> Batch | Cu
     if len(whole) == 1 and whole[0].truth is None:
         whole = whole * 2
     taught = [example.taught for example in whole if example.taught is not None]
+    places = [example.place for example in whole if example.place is not None]
     return Batch(
         keys=keys,
         image=torch.from_numpy(np.stack([example.image for example in whole])),
@@ -178,6 +181,7 @@ def collate(examples: Sequence[Example | BadRecord | CurateError]) -> Batch | Cu
         alphas=[torch.from_numpy(example.alpha) for example in whole if example.alpha is not None],
         broken=None,
         taught=torch.from_numpy(np.stack(taught)) if taught else None,
+        place=torch.from_numpy(np.stack(places)) if places else None,
     )
 
 

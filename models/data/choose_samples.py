@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -27,7 +28,9 @@ from curation.dataset.rows import InMemory
 from curation.errors import InputRefused
 from curation.operations.leak_groups import IDENTITY_COLUMNS, leak_groups
 from curation.storage.checksums import digest_column
+from curation.storage.files import sha256_of
 from models.data.truth import has_truth
+from models.faces.places import Place, no_place
 
 LabelKind: TypeAlias = Literal["mask", "alpha", "classes"]
 """What is learnt from: `mask` (a trimap with 3 classes), `alpha`, shares of person from 0 to 1, or `classes`,
@@ -55,6 +58,7 @@ class LabelledImage:
     `key` names the sample among those of all datasets. `image`, `label` (mask, trimap or class map), `ignore` (128
     where pixels do not count) and `alpha` are paths below `folder`; `digests` holds the SHA-256 of those of which it
     is known. A sample without a `label` is learnt from a teacher alone, whose probability lies in the file `taught`.
+    `place` is that of its face row by row, see `models.faces.places`: () without a face, None where none is sought.
     """
 
     key: str
@@ -66,6 +70,17 @@ class LabelledImage:
     alpha: str | None = None
     is_class_map: bool = False
     taught: Path | None = None
+    place: tuple[float, ...] | None = None
+
+    @property
+    def face(self) -> Place:
+        """The place of its face, (2, 3), zeros without one."""
+        return np.reshape(self.place, (2, 3)) if self.place else no_place()
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the image as its manifest tells it, else of its place: every row that we make has one."""
+        return self.digests.get(self.image) or sha256_of(f"{self.folder.resolve()}/{self.image}".encode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

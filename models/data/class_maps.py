@@ -56,14 +56,20 @@ def mirrored_classes(names: Sequence[str]) -> tuple[int, ...]:
 
 
 def flipped_classes(
-    image: Image, label: ClassMap, *, mirrored: Sequence[int], rng: np.random.Generator
-) -> tuple[Image, ClassMap]:
-    """Return an image and its class map, half of the time as in a mirror, where left and right are exchanged too."""
+    image: Image, label: ClassMap | NDArray[np.float32], *, mirrored: Sequence[int], rng: np.random.Generator
+) -> tuple[Image, ClassMap | NDArray[np.float32]]:
+    """Return an image and its class map, half of the time as in a mirror, where left and right are exchanged too.
+
+    A soft label (h, w), of float32, is no class map and only turned.
+    """
     if rng.random() >= FLIPPED_SHARE:
         return image, label
+    if label.dtype == np.float32:
+        return np.ascontiguousarray(image[:, ::-1]), np.ascontiguousarray(label[:, ::-1], np.float32)
     table = np.arange(256, dtype=np.uint8)  # what is ignored stays ignored
     table[: len(mirrored)] = mirrored
-    return np.ascontiguousarray(image[:, ::-1]), np.ascontiguousarray(table[label[:, ::-1]])
+    classes = label[:, ::-1].astype(np.uint8, copy=False)
+    return np.ascontiguousarray(image[:, ::-1]), np.ascontiguousarray(table[classes])
 
 
 def resized_classes(label: ClassMap, *, size: tuple[int, int]) -> ClassMap:

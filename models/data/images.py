@@ -23,6 +23,7 @@ from models.data.bands import widened
 from models.data.cache import KeptPictures, room_to_keep
 from models.data.choose_samples import LabelKind, LabelledImage
 from models.data.crop import cropped, framed, patched
+from models.data.places import moved
 from models.data.read_labels import AnyLabel, Label, fitted, read_image, read_label, read_soft_label, read_taught
 from models.data.soft_labels import HALF, SoftLabel, alpha_of, is_soft, soft_label
 from models.losses.targets import IGNORED
@@ -60,7 +61,7 @@ class Draw:
 class Example:
     """An image and its label at the size of the network; of a judging sample, `truth` is the label in full size, and
     `alpha` the alpha, where it is learnt from or a trimap is to cover it. `taught` is what a teacher says of the image,
-    where there is one."""
+    where there is one, and `place` (2, 3) that of its face, zeros without one, where faces are sought."""
 
     key: str
     image: Image
@@ -68,6 +69,7 @@ class Example:
     truth: Label | ClassNumber | None = None
     alpha: Alpha | None = None
     taught: SoftLabel | None = None
+    place: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +134,8 @@ class LabelledImages(torch.utils.data.Dataset[Example | BadRecord | CurateError]
         alpha = alpha_of(learnt) if is_soft(learnt) else None
         if options.resized_as == TRIMAP_CLASSES and sample.alpha is not None:
             alpha = alpha_of(read_soft_label(sample, size=_size(image)))
-        return Example(key=sample.key, image=small, label=label, truth=truth, alpha=alpha)
+        place = None if sample.place is None else sample.face.astype(np.float32)
+        return Example(key=sample.key, image=small, label=label, truth=truth, alpha=alpha, place=place)
 
     def _label(self, sample: LabelledImage, *, size: tuple[int, int]) -> Label:
         label = read_label(sample, classes=self.options.classes, size=size)
@@ -150,14 +153,18 @@ class LabelledImages(torch.utils.data.Dataset[Example | BadRecord | CurateError]
             image, alpha = options.fuse.lay(colours, alpha, rng)  # what was ignored is not in this picture
             label = soft_label(alpha) if options.labels == "alpha" else mask_of(alpha) & np.uint8(1)
             taught = None if taught is None else np.full(size, IGNORED, np.float32)  # of this picture it said nothing
-        if taught is None:
-            image, label = self._varied(image, label, around=label, rng=rng)
-            return Example(key=sample.key, image=image, label=label)
-        around = label if sample.label is not None else _person_of(taught)
-        twin = copy.deepcopy(rng)  # draws the same, so that the two stay on each other to the pixel
-        _, taught_there = self._varied(image, taught, around=around, rng=twin, is_label_alone=True)
+        around = label if taught is None or sample.label is not None else _person_of(taught)
+
+        def as_image(other: SoftLabel) -> SoftLabel:
+            twin = copy.deepcopy(rng)  # draws the same, so that the two stay on each other to the pixel
+            _, moved_there = self._varied(image, other, around=around, rng=twin, is_label_alone=True)
+            return np.asarray(moved_there, np.float32)
+
+        taught_there = None if taught is None else as_image(taught)
+        place = None if sample.place is None else moved(sample.face, size=_size(image), vary=as_image)
         image, label = self._varied(image, label, around=around, rng=rng)
-        return Example(key=sample.key, image=image, label=label, taught=np.asarray(taught_there, np.float32))
+        where = None if place is None else place.astype(np.float32)
+        return Example(key=sample.key, image=image, label=label, taught=taught_there, place=where)
 
     def _varied(
         self, image: Image, label: AnyLabel, *, around: AnyLabel, rng: np.random.Generator, is_label_alone: bool = False

@@ -17,6 +17,7 @@ from curation.labels.masks import mask_of
 from curation.storage.files import fingerprint_file, sha256_of
 from models.card import ModelCard, read_card
 from models.export.forms import another_model
+from models.faces.packaged import faces_of
 from models.metrics.confusion import confusion, image_miou
 from models.model_files import CARD
 from models.networks.catalogue import network_named
@@ -115,12 +116,13 @@ def compared(data: bytes, *, card: ModelCard, reference: Engine, pictures: Seque
 
     Raises InputRefused when a runtime answers the probe otherwise than the card remembers.
     """
-    truth = EnginePredictor(reference, card=card, name="torch")
+    faces = faces_of(card)
+    truth = EnginePredictor(reference, card=card, name="torch", faces_of=faces)
     found = []
     for name, engine in _runtimes(data, card=card):
-        predictor = EnginePredictor(engine, card=card, name=name)
-        numbers = probe_numbers(predictor.scores([probe_image()])[0], card=card)
-        refuse_other_answer(numbers, card=card, where=name)
+        of_probe = EnginePredictor(engine, card=card, name=name).scores([probe_image()])[0]
+        refuse_other_answer(probe_numbers(of_probe, card=card), card=card, where=name)
+        predictor = EnginePredictor(engine, card=card, name=name, faces_of=faces)
         found.append(
             _comparison(
                 truth,

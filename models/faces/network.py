@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.prediction import engines
+from models import openvino_door
 
 SETTINGS: Final = {
     "INFERENCE_PRECISION_HINT": "f32",
@@ -22,7 +22,7 @@ class Network:
     """A graph of OpenVINO with one input of a known shape and named outputs."""
 
     def __init__(self, graph: Any) -> None:
-        self._request = engines.openvino_core().compile_model(graph, "CPU", SETTINGS).create_infer_request()
+        self._request = openvino_door.openvino_core().compile_model(graph, "CPU", SETTINGS).create_infer_request()
         self._names = [sorted(output.get_names())[0] for output in graph.outputs]
 
     def run(self, values: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:

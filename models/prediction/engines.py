@@ -1,14 +1,13 @@
-"""The runtimes that compute a network: torch, ONNX Runtime, OpenVINO. The only file that imports the last two.
+"""The runtimes that compute a network: torch, ONNX Runtime, OpenVINO. The only file that imports the second.
 
 An engine takes (n, 3, h, w) or (n, h, w, 3) of the type of its card, n at most its `batch`, and gives the model's
-first output as it is. Threads that wait do so without spinning: engines stand beside others, and beside processes that
-decode.
+first output as it is. Of a network that takes the place of a face (see `Structure`) it takes places (n, 2, 3) float32
+too; zeros, and none at all, stand for no face. Threads that wait do so without spinning: engines stand beside others,
+and beside processes that decode.
 """
 
 from __future__ import annotations
 
-import sys
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
@@ -16,11 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.card import ModelCard
+from models.openvino_door import openvino_core, openvino_package
+from models.prediction.checks.ports import PLACE
 from models.prediction.output_axes import WrongShape
 
 if TYPE_CHECKING:
     from torch import nn
 
+Places: TypeAlias = NDArray[np.float32]
+"""(n, 2, 3) float32: the place of the face in each image, see `models.faces.places`."""
 EngineName: TypeAlias = Literal["openvino", "onnxruntime", "torch"]
 NATIVE_BFLOAT16: Final = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 """What processors are called that compute with bfloat16; on others it is slower than float32."""
@@ -36,7 +39,7 @@ class Engine(Protocol):
 
     batch: int
 
-    def run(self, inputs: NDArray[Any]) -> NDArray[Any]:
+    def run(self, inputs: NDArray[Any], places: Places | None = None) -> NDArray[Any]:
         """Return the first output of the network, of any dtype, for prepared images (n, 3, h, w) or (n, h, w, 3)."""
 
 
@@ -47,8 +50,9 @@ class Padded:
         self._engine = engine
         self.batch = batch
 
-    def run(self, inputs: NDArray[Any]) -> NDArray[Any]:
+    def run(self, inputs: NDArray[Any], places: Places | None = None) -> NDArray[Any]:
         """Return the first output, of any dtype, for at most `batch` prepared images (n, 3, h, w) or (n, h, w, 3)."""
+        assert places is None, "networks that take places take any number of images"
         if len(inputs) == self.batch:
             return self._engine.run(inputs)
         lacking = np.repeat(inputs[-1:], self.batch - len(inputs), axis=0)
@@ -67,12 +71,14 @@ class OpenVino:
 
     batch = 1  # more at once is no faster on a CPU
 
-    def __init__(self, request: Any) -> None:
+    def __init__(self, request: Any, *, takes_place: bool) -> None:
         self._request = request
+        self._takes_place = takes_place
 
-    def run(self, inputs: NDArray[Any]) -> NDArray[Any]:
+    def run(self, inputs: NDArray[Any], places: Places | None = None) -> NDArray[Any]:
         """Return the first output, of any dtype, for one prepared image (1, 3, h, w) or (1, h, w, 3)."""
-        found: NDArray[Any] = self._request.infer([inputs], share_inputs=True)[0]
+        given = [inputs, _places(places, inputs=inputs)] if self._takes_place else [inputs]
+        found: NDArray[Any] = self._request.infer(given, share_inputs=True)[0]
         return found
 
 
@@ -83,12 +89,13 @@ class OnnxRuntime:
 
     def __init__(self, session: Any) -> None:
         self._session = session
-        self._input = session.get_inputs()[0].name
+        self._inputs = [port.name for port in session.get_inputs()]
         self._output = session.get_outputs()[0].name
 
-    def run(self, inputs: NDArray[Any]) -> NDArray[Any]:
+    def run(self, inputs: NDArray[Any], places: Places | None = None) -> NDArray[Any]:
         """Return the first output, of any dtype, for one prepared image (1, 3, h, w) or (1, h, w, 3)."""
-        found: NDArray[Any] = self._session.run([self._output], {self._input: inputs})[0]
+        given = [inputs, _places(places, inputs=inputs)][: len(self._inputs)]
+        found: NDArray[Any] = self._session.run([self._output], dict(zip(self._inputs, given, strict=True)))[0]
         return found
 
 
@@ -104,7 +111,7 @@ class Torch:
         self._network = network.to(self._device)
         self.batch = CUDA_BATCH if self._device.type == "cuda" else 1
 
-    def run(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
+    def run(self, inputs: NDArray[np.float32], places: Places | None = None) -> NDArray[Any]:
         """Return the logits (n, classes, h, w) float32 of prepared images (n, 3, h, w)."""
         torch = self._torch
         # TensorFloat-32 rounds to 10 bits, and images near a threshold would change sides
@@ -113,7 +120,8 @@ class Torch:
             torch.backends.cudnn.flags(allow_tf32=False),
             torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._with_bfloat16),
         ):
-            logits = self._network(torch.from_numpy(inputs).to(self._device))
+            given = [inputs] if places is None else [inputs, places]
+            logits = self._network(*(torch.from_numpy(one).to(self._device) for one in given))
             found: NDArray[Any] = logits.float().cpu().numpy()
         return found
 
@@ -132,7 +140,7 @@ def open_openvino(
 
 def open_graph(model: Any, *, card: ModelCard, threads: int, with_bfloat16: bool = False) -> Engine:
     """Return OpenVINO with a graph of its own, on the CPU. Raises RuntimeError when it cannot run it."""
-    model.reshape({model.inputs[0]: list(input_shape(card))})
+    reshape_graph(model, card=card)
     settings = {
         "INFERENCE_PRECISION_HINT": "bf16" if with_bfloat16 else "f32",
         "INFERENCE_NUM_THREADS": threads,
@@ -141,7 +149,13 @@ def open_graph(model: Any, *, card: ModelCard, threads: int, with_bfloat16: bool
         "ENABLE_CPU_PINNING": False,  # pinned, processes beside each other would share the first core
     }
     compiled = openvino_core().compile_model(model, "CPU", settings)
-    return _padded(OpenVino(compiled.create_infer_request()), card=card)
+    return _padded(OpenVino(compiled.create_infer_request(), takes_place=card.structure.takes_place), card=card)
+
+
+def reshape_graph(model: Any, *, card: ModelCard) -> None:
+    """Fix the inputs of a graph of OpenVINO to what the network takes at once."""
+    shapes = [input_shape(card), (card.batch or 1, *PLACE)] if card.structure.takes_place else [input_shape(card)]
+    model.reshape({port: list(shape) for port, shape in zip(model.inputs, shapes)})
 
 
 def open_onnxruntime(data: bytes, *, card: ModelCard, threads: int, device: str = "cpu") -> Engine:
@@ -172,6 +186,11 @@ def input_shape(card: ModelCard) -> tuple[int, int, int, int]:
     """Return the shape of what the network takes: one prepared image, or as many as its card says."""
     (height, width), batch = card.input_size, card.batch or 1
     return (batch, 3, height, width) if card.layout == "NCHW" else (batch, height, width, 3)
+
+
+def _places(places: Places | None, *, inputs: NDArray[Any]) -> Places:
+    """Return places for prepared images: those that are given, else zeros."""
+    return np.zeros((len(inputs), *PLACE), np.float32) if places is None else places
 
 
 def _padded(engine: Engine, *, card: ModelCard) -> Engine:
@@ -223,29 +242,3 @@ def _is_importable(package: str) -> bool:
     except ImportError:
         return False
     return True
-
-
-@cache
-def openvino_core() -> Any:
-    """Return the one core of this process, kept until it ends.
-
-    Each core puts a signal stack of its own in the place of the one before it, and on its end puts back what it found,
-    which a core that ended earlier has unmapped by then: the next signal would crash the process.
-    """
-    return openvino_package().Core()
-
-
-def openvino_package() -> Any:
-    """Import OpenVINO without its telemetry, which sends an event with every import."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # an import of it now fails, as planned
-    import openvino  # type: ignore[import-untyped]
-
-    return openvino
-
-
-def openvino_operators() -> Any:
-    """Return what graphs of OpenVINO are built from."""
-    openvino_package()
-    from openvino import opset13
-
-    return opset13

@@ -14,11 +14,13 @@ from curation.errors import InputRefused
 from curation.images.pixels import Image, Probability
 from curation.labels.masks import mask_of
 from models.card import ModelCard
+from models.faces.packaged import FacesOf
+from models.faces.places import Place, in_window, mirrored, place_of_largest
 from models.metrics.disagreement import disagreement
 from models.prediction.engines import Engine
 from models.prediction.output_axes import WrongShape, read_axes
 from models.prediction.outputs import Scores, is_sound, log_odds, person_scores, probabilities
-from models.prediction.scales import SCALE, framed, unframed
+from models.prediction.scales import SCALE, framed, unframed, window_of_frame
 from models.prediction.windows import WindowMap, windows_of
 from models.preprocessing import at_size, normalised, resized
 
@@ -46,7 +48,8 @@ class Answer:
 class EnginePredictor:
     """A model on an engine; what every command predicts with. `batch` images at once keep the engine busy.
 
-    `with_flips`, `with_scales` and `with_windows` are those of `EngineOptions`.
+    `with_flips`, `with_scales` and `with_windows` are those of `EngineOptions`. A model that takes the place of a face
+    is told it by what `faces_of` finds; without that, as if there were none.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class EnginePredictor:
         with_flips: bool = False,
         with_scales: bool = False,
         with_windows: bool = False,
+        faces_of: FacesOf | None = None,
     ) -> None:
         self.name = name
         self.batch = engine.batch
@@ -66,6 +70,7 @@ class EnginePredictor:
         self._with_flips = with_flips
         self._with_scales = with_scales
         self._with_windows = with_windows
+        self._faces_of = faces_of
 
     def predict(self, images: Sequence[Image]) -> list[Probability]:
         """Return the probability of person of each image, (h, w, 3) uint8 RGB, at the size of that image.
@@ -99,15 +104,18 @@ class EnginePredictor:
 
     def output(self, images: Sequence[Image]) -> NDArray[Any]:
         """Return what the network gives for one batch, as it is."""
-        return self._output(np.stack([self._prepared(image) for image in images]))
+        places = self._places(images)
+        return self._output(np.stack([self._prepared(image) for image in images]), places=places)
 
     def _in_windows(self, image: Image) -> Answer | None:
         """Return where the strongest blob of the windows of one image lies; None where a window is not finite."""
         size = image.shape[0], image.shape[1]
-        windows, seen = windows_of(size), WindowMap(size)
+        windows, seen, places = windows_of(size), WindowMap(size), self._places([image])
         for start in range(0, len(windows), self.batch):
             some = windows[start : start + self.batch]
-            scores = self.scores([np.ascontiguousarray(image[y : y + h, x : x + w]) for y, x, h, w in some])
+            parts = [self._prepared(np.ascontiguousarray(image[y : y + h, x : x + w])) for y, x, h, w in some]
+            of_parts = places and [in_window(places[0], window=window, size=size) for window in some]
+            scores = self._scores(np.stack(parts), places=of_parts)
             if not is_sound(scores):
                 return None
             for odds, window in zip(log_odds(scores, card=self._card), some, strict=True):
@@ -117,13 +125,15 @@ class EnginePredictor:
 
     def _batch(self, images: Sequence[Image]) -> Iterator[Answer | None]:
         inputs = np.stack([self._prepared(image) for image in images])
-        outputs = [self._output(inputs)]
+        places = self._places(images)
+        outputs = [self._output(inputs, places=places)]
         if self._with_flips:
-            outputs.append(self._output(_mirrored(inputs, card=self._card)))
+            mirror = _mirrored(inputs, card=self._card)
+            outputs.append(self._output(mirror, places=places and [mirrored(place) for place in places]))
         views = _views(outputs, card=self._card)
         behind = _views(outputs, card=msgspec.structs.replace(self._card, person_index=BACKGROUND))
         if self._with_scales:
-            views.append(self._shrunk(images))
+            views.append(self._shrunk(images, places=places))
         for index in range(len(images)):
             scores = [view[index] for view in views]
             if not all(map(is_sound, scores[: 1 + self._with_flips])):
@@ -134,10 +144,12 @@ class EnginePredictor:
                 answer = replace(answer, background=self._averaged([view[index] for view in behind]))
             yield replace(answer, planes=outputs[0][index]) if self._card.class_names else answer
 
-    def _shrunk(self, images: Sequence[Image]) -> Scores:
+    def _shrunk(self, images: Sequence[Image], *, places: list[Place] | None) -> Scores:
         size = self._card.input_size
         small = [framed(image, size=size, scale=SCALE) for image in images]
-        scores = self._scores(np.stack([normalised(image, card=self._card) for image in small]))
+        window, inner = window_of_frame(size, scale=SCALE)
+        shrunk = places and [in_window(place, window=window, size=inner) for place in places]
+        scores = self._scores(np.stack([normalised(image, card=self._card) for image in small]), places=shrunk)
         return np.stack([unframed(one, size=size, scale=SCALE) for one in scores])
 
     def _answer(self, scores: Sequence[Scores]) -> Answer:
@@ -154,11 +166,17 @@ class EnginePredictor:
     def _prepared(self, image: Image) -> NDArray[Any]:
         return normalised(resized(image, size=self._card.input_size), card=self._card)
 
-    def _scores(self, inputs: NDArray[Any]) -> Scores:
-        return person_scores(self._output(inputs), card=self._card)
+    def _places(self, images: Sequence[Image]) -> list[Place] | None:
+        """Return where the largest face of each image is; None for a model that is not told it."""
+        if self._faces_of is None:
+            return None
+        return [place_of_largest(self._faces_of(image), size=(image.shape[0], image.shape[1])) for image in images]
 
-    def _output(self, inputs: NDArray[Any]) -> NDArray[Any]:
-        output = self._engine.run(inputs)
+    def _scores(self, inputs: NDArray[Any], *, places: list[Place] | None) -> Scores:
+        return person_scores(self._output(inputs, places=places), card=self._card)
+
+    def _output(self, inputs: NDArray[Any], *, places: list[Place] | None) -> NDArray[Any]:
+        output = self._engine.run(inputs, None if places is None else np.stack(places).astype(np.float32))
         if (found := read_axes(output.shape, card=self._card).images) != len(inputs):
             raise WrongShape(
                 f"the model gives an output of shape {output.shape} for {len(inputs)} images, which is one of {found}",

@@ -18,6 +18,7 @@ from curation.building.local_engine import LOCAL
 from curation.errors import ConfigurationProblem, CurateError, EnvironmentProblem, SecurityRefused
 from curation.storage.files import sha256_of
 from models.card import ModelCard, read_card
+from models.faces.packaged import packaged_faces
 from models.model_files import FoundModel, read_model_file, refuse_other_hash
 from models.prediction import engines
 from models.prediction.checks.real_pictures import Sample, few, refuse_misread
@@ -47,10 +48,13 @@ def prepare(model: Path, *, options: EngineOptions, samples: Sequence[Sample] = 
 
     What a foreign model says of a few of the `samples` has to fit its card, see `real_pictures`.
     Raises SecurityRefused: a format that can carry code, or a foreign model that is unsafe, or exhausts memory or time;
-    InputRefused: no model, damaged, not as its card says, no finite answer; ConfigurationProblem: the device.
+    InputRefused: no model, damaged, not as its card says, no finite answer; ConfigurationProblem: the device;
+    EnvironmentProblem: nothing finds the faces whose places the model takes.
     """
     found = find_model(model)
     card = read_card(found.card)
+    if card.structure.takes_place:
+        packaged_faces(tell=lambda _: None)  # installed here, lest each process does it
     needs_gpu = found.is_run and _may_use_gpu(options)  # CUDA reserves more addresses than any limit allows
     limit = OPENING_MEMORY_BYTES + BYTES_PER_MODEL_BYTE * sum(file.stat().st_size for file in found.files)
     job = Job(

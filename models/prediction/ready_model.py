@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from curation.images.pixels import Image
 from curation.short_repr import short_repr
 from models.card import ModelCard
+from models.faces.packaged import faces_of
 from models.prediction import engines
 from models.prediction.engines import Engine, EngineName
+from models.prediction.outputs import Scores
 from models.prediction.predictor import EnginePredictor
 
 
@@ -59,7 +62,7 @@ class ReadyModel:
     def predictor(
         self, *, threads: int, with_flips: bool = False, with_scales: bool = False, with_windows: bool = False
     ) -> EnginePredictor:
-        """Open the engine in this process, and give the model on it."""
+        """Open the engine in this process, and give the model on it, which finds faces where it takes their places."""
         return EnginePredictor(
             self._open(threads=threads),
             card=self.card,
@@ -67,7 +70,13 @@ class ReadyModel:
             with_flips=with_flips,
             with_scales=with_scales,
             with_windows=with_windows,
+            faces_of=faces_of(self.card),
         )
+
+    def answer(self, image: Image, *, threads: int) -> Scores:
+        """Return the log-odds (h, w) of an image as `outputs.person_scores`, told of no face in it."""
+        found: Scores = EnginePredictor(self._open(threads=threads), card=self.card, name=self.name).scores([image])[0]
+        return found
 
     def _open(self, *, threads: int) -> Engine:
         if self.engine == "openvino":

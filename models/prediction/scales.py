@@ -9,6 +9,7 @@ import numpy as np
 
 from curation.images.pixels import Image
 from models.prediction.outputs import Scores
+from models.prediction.windows import Window
 from models.preprocessing import at_size, resized
 
 SCALE: Final = 0.9
@@ -24,6 +25,12 @@ def framed(image: Image, *, size: tuple[int, int], scale: float) -> Image:
     bottom, right = size[0] - top - height, size[1] - left - width
     small = resized(image, size=(height, width))
     return np.asarray(cv2.copyMakeBorder(small, top, bottom, left, right, cv2.BORDER_REFLECT_101), np.uint8)
+
+
+def window_of_frame(size: tuple[int, int], *, scale: float) -> tuple[Window, tuple[int, int]]:
+    """Return the frame as a window of the image in it, and the size (height, width) of that image, in pixels."""
+    top, left, height, width = _inside(size, scale=scale)
+    return (-top, -left, *size), (height, width)
 
 
 def unframed(score: Scores, *, size: tuple[int, int], scale: float) -> Scores:

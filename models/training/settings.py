@@ -167,10 +167,10 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     `patience` stops a stage after so many epochs without a better validation mIoU. `keep` says which weights of a stage
     go on: those of its best epoch on the validation data, or of its last, where few images judge. Photographs that
     train, and backgrounds, are taken as `licenses` allows. `auxiliary_weight` is that of heads that only help to train;
-    None is 0.4 where a network has such heads itself, and 0, no heads, elsewhere. `output_stride`, `atrous_rates` and
-    `dilation` are the structure of the network; None is what its name stands for. `trimap_kernel` is the side in pixels
-    by which bands of trimaps are widened for 3 classes, `auto` for one that grows with the image, `none` for what is
-    stored.
+    None is 0.4 where a network has such heads itself, and 0, no heads, elsewhere. `output_stride`, `atrous_rates`,
+    `dilation` and `prior` are the structure of the network; None is what its name stands for. `trimap_kernel` is the
+    side in pixels by which bands of trimaps are widened for 3 classes, `auto` for one that grows with the image, `none`
+    for what is stored.
     """
 
     network: str
@@ -178,6 +178,7 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     output_stride: Literal[8, 16] | None = None
     atrous_rates: tuple[int, int, int] | None = None
     dilation: Literal["constant", "hybrid"] | None = None
+    prior: Literal["frame", "face"] | None = None
     input_size: tuple[int, int] = (224, 224)
     weights: str | None = None
     seed: int = 0
@@ -226,7 +227,12 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     @property
     def structure(self) -> Structure:
         """Return how the network is to be built."""
-        return Structure(output_stride=self.output_stride, atrous_rates=self.atrous_rates, dilation=self.dilation)
+        return Structure(
+            output_stride=self.output_stride,
+            atrous_rates=self.atrous_rates,
+            dilation=self.dilation,
+            prior=self.prior,
+        )
 
 
 def _refuse_wrong_classes(stages: Sequence[Stage], *, classes: int) -> None:

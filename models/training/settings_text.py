@@ -12,7 +12,7 @@ import yaml
 from curation.remote.places import all_told
 from models.training.settings import Stage, TrainSettings
 
-ADDED_SETTINGS: Final = ("auxiliary_weight", "output_stride", "atrous_rates", "dilation")
+ADDED_SETTINGS: Final = ("auxiliary_weight", "output_stride", "atrous_rates", "dilation", "prior")
 ADDED_KEYS: Final = (
     *("kind", "nesterov", "labels", "class_weights", "patch_px", "vertical_flip"),
     *("batch_norm", "batch_norm_parts", "true_trimap"),

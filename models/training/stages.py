@@ -177,7 +177,8 @@ class Training:
         else:
             weight = self._auxiliary_weight
             taught = None if batch.taught is None else self._fabric.to_device(batch.taught)
-            outputs = network(images)
+            beside = {} if batch.place is None else {"place": self._fabric.to_device(batch.place)}
+            outputs = network(images, **beside)
             total = total_loss(outputs, target, stage=stage, auxiliary_weight=weight, shares=shares, taught=taught)
         worst: Any = self._fabric.all_reduce(total.detach(), reduce_op="sum")  # all processes stop, or none
         if not bool(torch.isfinite(worst)):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import nn
 
-from curation.quarantine import BadRecord
+from curation.errors import ConfigurationProblem
 from models.card import ModelCard
-from models.data.choose_samples import LabelledImage
-from models.data.read_labels import read_image, read_label
-from models.losses.targets import BACKGROUND, IGNORED
+from models.data.choose_samples import Chosen
+from models.data.classified_images import ChosenClasses
+from models.networks.auxiliary import LearningNetwork, learning_network
 from models.networks.catalogue import build_network, network_named, structure_of
 from models.structure import Structure
 from models.training.optimizer import freeze, refuse_norm_of_one_image
@@ -24,8 +24,6 @@ IMAGENET: Final = "imagenet"
 MEAN: Final = (123.675, 116.28, 103.53)
 STD: Final = (58.395, 57.12, 57.375)
 """Of the pixels of ImageNet, 0..255: what published backbones were trained with."""
-PRIOR_PX: Final = 100
-PRIOR_SAMPLES: Final = 2000
 
 
 def card_of(settings: TrainSettings, *, class_names: tuple[str, ...] = ()) -> ModelCard:
@@ -53,6 +51,33 @@ def structure_to_train(settings: TrainSettings) -> Structure:
     return structure_of(settings.network, given=given)
 
 
+def refuse_moved_faces(settings: TrainSettings) -> None:
+    """Raise ConfigurationProblem where faces are sought in images from which persons are moved elsewhere."""
+    stages = [stage.name for stage in settings.stages if stage.fusion_ratio]
+    if stages and structure_to_train(settings).takes_place:
+        raise ConfigurationProblem(
+            f"stage {stages[0]!r} lays persons on new backgrounds, and the prior lies over the face, whose place there "
+            "is not known",
+            remedy="give fusion_ratio 0 (leave out --backgrounds), or --prior frame",
+        )
+
+
+def starting_network(settings: TrainSettings, *, chosen: Sequence[Chosen | ChosenClasses]) -> LearningNetwork:
+    """Return the network before its first step, still without its prior: the same for the same seed."""
+    network = network_of(settings)
+    refuse_batches_of_one(network, stages=settings.stages, samples=[len(own.training) for own in chosen])
+    return learning_network(
+        network, name=settings.network, classes=settings.classes, auxiliary_weight=settings.auxiliary_weight
+    )
+
+
+def segmenting(chosen: Sequence[Chosen | ChosenClasses]) -> Chosen:
+    """Return the samples of the last stage."""
+    last = chosen[-1]
+    assert isinstance(last, Chosen), "the last stage segments"
+    return last
+
+
 def network_of(settings: TrainSettings) -> nn.Module:
     """Return the network with the weights that it starts from; raises CurateError where there is no such thing."""
     torch.manual_seed(settings.seed)
@@ -77,26 +102,3 @@ def refuse_batches_of_one(network: nn.Module, *, stages: Sequence[Stage], sample
     for stage, number in zip(stages, samples, strict=True):
         freeze(network, stage=stage)
         refuse_norm_of_one_image(network, stage=stage, samples=number)
-
-
-def with_prior(network: nn.Module, *, samples: Sequence[LabelledImage], classes: int) -> None:
-    """Tell a network that has a prior where the labels of samples show persons."""
-    if hasattr(network, "set_prior"):
-        prior: Any = network.set_prior
-        prior(_mean_mask(samples[:PRIOR_SAMPLES], classes=classes))
-
-
-def _mean_mask(samples: Sequence[LabelledImage], *, classes: int) -> torch.Tensor:
-    """Return the share of labels that show person at each place, (h, w) in 0..1."""
-    total = torch.zeros(PRIOR_PX, PRIOR_PX)
-    for sample in samples:
-        if sample.label is None:
-            continue
-        try:
-            image = read_image(sample)
-            label = read_label(sample, classes=classes, size=(image.shape[0], image.shape[1]))
-        except BadRecord:
-            continue  # the training itself will name it
-        person = torch.from_numpy((label != BACKGROUND) & (label != IGNORED))[None, None].float()
-        total += nn.functional.interpolate(person, size=(PRIOR_PX, PRIOR_PX), mode="area")[0, 0]
-    return (total / max(1, len(samples))).clamp(0, 1)

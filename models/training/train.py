@@ -26,7 +26,6 @@ from models.data.fuse_on_the_fly import TrainingFusion, choose_backgrounds
 from models.data.read_labels import warnings_of_alphas
 from models.losses.terms import check_terms
 from models.metrics.class_confusion import class_facts, confusion_picture
-from models.networks.auxiliary import LearningNetwork, learning_network
 from models.networks.catalogue import network_named, structure_of
 from models.prediction.weights import save_model
 from models.training.alpha_stages import with_alpha_stages
@@ -36,6 +35,8 @@ from models.training.distillation.soft_targets import Told
 from models.training.distillation.teachers import Teacher, refuse_own_folder, teachers_of
 from models.training.history import DETAILS
 from models.training.logs import Logs
+from models.training.priors.face_places import with_places
+from models.training.priors.mean_masks import with_prior
 from models.training.processes import launched, telling_of_loss
 from models.training.progress import Progress
 from models.training.run_folder import (
@@ -51,7 +52,7 @@ from models.training.run_folder import (
 from models.training.settings import Stage, TrainingOptions, TrainSettings
 from models.training.settings_text import flat_settings, training_id
 from models.training.stages import StageData, Training
-from models.training.starting_network import card_of, network_of, refuse_batches_of_one, with_prior
+from models.training.starting_network import card_of, refuse_moved_faces, segmenting, starting_network
 from models.training.transfer.stage_data import chosen_classes, class_names, data_names, images_of
 
 
@@ -94,6 +95,7 @@ def plan_training(settings: TrainSettings) -> TrainingPlan:
     Raises InputRefused and ConfigurationProblem: no network, dataset, sample, loss or policy of that name.
     """
     structure_of(settings.network, given=settings.structure)
+    refuse_moved_faces(settings)
     settings = with_alpha_stages(settings)
     for stage in settings.stages:
         if not network_named(settings.network).is_alpha:
@@ -188,13 +190,16 @@ def _work(
     fabric.barrier()
     settings = plan.settings
     card = card_of(settings, class_names=plan.class_names)
-    training = Training(_starting_network(plan), settings=settings, folder=out, card=card, fabric=fabric)
+    network = starting_network(settings, chosen=plan.chosen)
     if fabric.is_global_zero:  # not before: settings that cannot train leave the folder free for others
         write_durable(out / CONFIG, config_text(settings, data=plan.data))
     how = Asking(out=out, options=options, fabric=fabric, told=asking)
-    chosen, taught = asked(plan.chosen, settings=settings, teachers=plan.teachers, asking=how)
+    chosen, faces = with_places(plan.chosen, asking=how) if card.structure.takes_place else (plan.chosen, None)
+    with_prior(network.network, samples=segmenting(chosen).training, classes=settings.classes)
+    training = Training(network, settings=settings, folder=out, card=card, fabric=fabric)
+    chosen, taught = asked(chosen, settings=settings, teachers=plan.teachers, asking=how)
     plan = replace(plan, chosen=chosen)
-    complaints = [*training.resume(), *complaints_of(chosen, taught=taught)]
+    complaints = [*training.resume(), *complaints_of(chosen, taught=taught), *(faces.warnings if faces else ())]
     logs = Logs(options.logs if fabric.is_global_zero else (), folder=out, settings=flat_settings(settings))
     share = Share(rank=fabric.global_rank, processes=fabric.world_size)
 
@@ -205,34 +210,22 @@ def _work(
         loader = BatchLoader(images, batch_size=stage.batch_size, workers=options.workers, share=share)
         return StageData(stage=stage, loader=loader, classes=classes)
 
-    network = training.run(data_of, logs=logs, told=told)
+    trained = training.run(data_of, logs=logs, told=told)
     logs.end()
     metrics = _metrics(training.progress, plan=plan) | teaching_facts(
         plan.chosen, taught=taught, weights=settings.weights
     )
+    metrics |= {"faces": faces.told} if faces else {}
     if fabric.is_global_zero:
         origin = {"run": out.resolve().name, "id": _id(plan), **metrics}
-        save_model(network, folder=out, card=msgspec.structs.replace(card, training=origin))
-    metrics |= {"optimizer": settings.stages[-1].optimizer, "dead": dead_filters(network)}
+        save_model(trained, folder=out, card=msgspec.structs.replace(card, training=origin))
+    metrics |= {"optimizer": settings.stages[-1].optimizer, "dead": dead_filters(trained)}
     if fabric.is_global_zero:
         if plan.class_names:
             counts = np.array(metrics["classes"]["confusion"])
             write_durable(out / CONFUSION, confusion_picture(counts, names=plan.class_names))
         write_durable(out / METRICS, msgspec.json.format(msgspec.json.encode(metrics), indent=2) + b"\n")
     return Report(metrics=metrics, complaints=tuple(complaints))
-
-
-def _starting_network(plan: TrainingPlan) -> LearningNetwork:
-    """Return the network before its first step: the same for the same seed."""
-    settings = plan.settings
-    network = network_of(settings)
-    refuse_batches_of_one(network, stages=settings.stages, samples=[len(chosen.training) for chosen in plan.chosen])
-    last = plan.chosen[-1]
-    assert isinstance(last, Chosen), "the last stage segments"
-    with_prior(network, samples=last.training, classes=settings.classes)
-    return learning_network(
-        network, name=settings.network, classes=settings.classes, auxiliary_weight=settings.auxiliary_weight
-    )
 
 
 def _chosen(stage: Stage, *, settings: TrainSettings, datasets: dict[str, Dataset]) -> Chosen:

@@ -153,7 +153,8 @@ def _judged_classes(
     network: nn.Module, *, batch: Batch, card: ModelCard, stage: Stage
 ) -> tuple[list[JudgedImage], Scores, Counts | None]:
     device = next(network.parameters()).device
-    logits = network(network_input(batch.image, card=card).to(device)).float()
+    beside = () if batch.place is None else (batch.place.to(device),)
+    logits = network(network_input(batch.image, card=card).to(device), *beside).float()
     target, images = target_of(batch.label).to(device), []
     output = logits.cpu().numpy()
     predicted = probabilities(person_scores(output, card=card), card=card)

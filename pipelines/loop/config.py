@@ -14,6 +14,7 @@ import msgspec
 from labeling.selection.select import Prefill, Strategy
 from models.evaluation.gate import GateRules
 from models.metrics.summary import HARD_BELOW
+from models.structure import Structure
 from models.training.settings import MIN_SIDE_PX, Stage
 from models.yaml_files.config import ConfigText, converted, loaded, read_config_text
 from pipelines.loop.timetable import read_timetable
@@ -88,6 +89,7 @@ class TrainSection(Part, frozen=True, kw_only=True):
     output_stride: Literal[8, 16] | None = None
     atrous_rates: tuple[int, int, int] | None = None
     dilation: Literal["constant", "hybrid"] | None = None
+    prior: Literal["frame", "face"] | None = None
     stages: tuple[Stage, ...] = (Stage(),)
 
     def __post_init__(self) -> None:
@@ -103,6 +105,16 @@ class TrainSection(Part, frozen=True, kw_only=True):
             raise ValueError(f"ema must be 0 or more, and below 1 - got {self.ema}")
         if self.patience is not None:
             in_range("patience", self.patience, least=1, most=100_000)
+
+    @property
+    def structure(self) -> Structure:
+        """Return how the network is to be built."""
+        return Structure(
+            output_stride=self.output_stride,
+            atrous_rates=self.atrous_rates,
+            dilation=self.dilation,
+            prior=self.prior,
+        )
 
 
 class TeachSection(Part, frozen=True, kw_only=True):

@@ -91,7 +91,7 @@ def group(settings: GroupFlags, *, run: RunOptions) -> Result:
     from curation.photos.group_layout import arranged, arranged_closely
     from curation.photos.group_light import in_one_light
     from curation.photos.group_picture import group_picture
-    from models.faces.find_faces import face_finder
+    from models.prediction.face_finder import face_finder
     from pipelines.photos.made_files import MadeFiles, Making, settings_with_model
     from pipelines.photos.photographs import dry_run_result, people_in, photographs, ready_model, result_of, sound
 

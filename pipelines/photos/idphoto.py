@@ -93,7 +93,7 @@ def idphoto(settings: IdphotoFlags, *, run: RunOptions) -> Result:
               curate idphoto staff/ --model sinet.onnx --size 295x413px --colour blue --max-kb 60
     """
     from curation.photos.sizes import paper_size
-    from models.faces.find_faces import face_finder
+    from models.prediction.face_finder import face_finder
     from pipelines.photos import photographs as photos
     from pipelines.photos.made_files import MadeFiles, settings_with_model
 

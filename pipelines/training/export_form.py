@@ -83,6 +83,7 @@ def export_form(request: FormRequest, *, run: RunOptions) -> Result:
 
 def refuse_impossible(request: FormRequest) -> None:
     """Raise what no export can come of, before anything is read: ConfigurationProblem, InputRefused."""
+    from models.card import read_card
     from models.export.forms import QUANTISED, refuse_neighbours
 
     found = request.found
@@ -97,6 +98,14 @@ def refuse_impossible(request: FormRequest) -> None:
     if request.form == "onnx" and not request.calibrate and found.is_onnx:
         remedy = "give a run folder of `curate train`, or --int8 --calibrate D, or copy the file with its card"
         raise InputRefused("this is an ONNX file already", where=found.weights, remedy=remedy)
+    card = read_card(found.card)
+    if card.structure.takes_place and (request.form != "onnx" or request.calibrate):
+        raise InputRefused(
+            f"{card.network} takes the place of a face beside the image (prior: face), for which {request.what} is not "
+            "written",
+            where=found.path,
+            remedy="export it to ONNX in fp32, without --to and --int8; or train it with --prior frame",
+        )
     refuse_neighbours(request.stem, form=request.form)
 
 

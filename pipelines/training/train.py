@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 IN_SETTINGS: Final = (
     *("network", "classes", "weights", "ema", "patience", "keep", "precision", "auxiliary_weight"),
-    *("output_stride", "dilation", "trimap_kernel"),
+    *("output_stride", "dilation", "prior", "trimap_kernel"),
 )
 IN_STAGES: Final = (
     *("epochs", "batch_size", "accumulate", "learning_rate", "optimizer", "momentum", "nesterov", "weight_decay"),

@@ -69,6 +69,10 @@ class TrainFlags:
         "Of fcn_dilated: one rate in a stage, or rates that differ from unit to unit.  Left out: constant.",
         default=None,
     )
+    prior: Literal["frame", "face"] | None = setting(
+        "Of portrait_fcn: where persons usually are, laid over the frame, or over the largest face.  Left out: frame.",
+        default=None,
+    )
     trimap_kernel: str | None = setting(
         "Of --classes 3: widen the unknown bands by so many pixels, auto with the image, or none.  [default: auto]",
         default=None,

@@ -1,9 +1,9 @@
 """`make bench`: prints the figures that docs/results.md quotes, as ratios within one run.
 
 The trainings take more than an hour, the schedule and the backgrounds half an hour, the conversion, the seams and the
-sheets some minutes, and they are run by name: `python -m tests.bench alpha best ablation soft heads tune relabelling
-verdicts deep_verdicts round schedule backgrounds convert seams sheets composed prelabel distillation evening selection
-cluster scale shards costs mattes lights`. `kills` and `cluster` are for every night: `make nightly`.
+sheets some minutes, and they are run by name: `python -m tests.bench alpha best ablation soft heads tune prior
+relabelling verdicts deep_verdicts round schedule backgrounds convert seams sheets composed prelabel distillation
+evening selection cluster scale shards costs mattes lights`. `kills` and `cluster` are for every night: `make nightly`.
 
 Data are real where `$CURATE_REAL_DATA` (default `../shared`) has them, else drawn. With `CURATE_BENCH_SHORT=1` each
 works on little and once, as in the tests, to see that it still runs; its figures then mean nothing.
@@ -106,6 +106,7 @@ def _of_work(folder: Path) -> dict[str, Callable[[], None]]:
         "heads": lambda: _bench("alphas").bench_heads(folder),
         "tune": lambda: _bench("tune").bench_tune(folder),
         "video": lambda: _bench("video").bench(folder),
+        "prior": lambda: _bench("prior").bench(),
         "relabelling": lambda: _bench("relabelling").bench(),
         "verdicts": lambda: _bench("verdicts").bench(),
         "deep_verdicts": lambda: _bench("deep_verdicts").bench(),

@@ -24,8 +24,8 @@ from curation.photos.id_photo import IdPhoto, IdRules, id_photo
 from curation.photos.measures import Measure
 from curation.photos.sizes import ID_SIZES, IdSize
 from curation.quarantine import BadRecord
-from models.faces.find_faces import face_finder
 from models.prediction.edges import Predicted, edged_alpha
+from models.prediction.face_finder import face_finder
 from models.prediction.prepare import prepare
 from models.prediction.protocol import EngineOptions
 from tests.bench.measuring import say, sized

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from curation.images.pixels import Image, decode_image, encode_image
 from curation.photos.face_light import face_light, relit, skin_of
-from models.faces.find_faces import face_finder
 from models.faces.protocol import FaceFinder
+from models.prediction.face_finder import face_finder
 from tests.bench.measuring import say, sized
 from tests.places import REAL_DATA
 

@@ -25,7 +25,7 @@ from curation.matting.from_mask import matting_trimap, prior_of_mask
 from curation.matting.matte import matte
 from curation.matting.pymatting_door import compile_once
 from curation.sources.demo_sources import write_aifenge_sample
-from models.faces.find_faces import face_finder
+from models.prediction.face_finder import face_finder
 from tests.bench.measuring import IS_SHORT, say, sized
 from tests.places import REAL_DATA
 

@@ -54,6 +54,7 @@ LEFT_OUT: Final = {
     "tune": "starts five processes that load torch; tests/models/training/transfer/test_tune.py tunes in one",
     "best": "needs portraits and COCO, and trains for an hour",
     "ablation": "needs portraits and COCO, and trains for an hour",
+    "prior": "needs portraits and the models of faces from the package index, and trains for half an hour",
     "relabelling": "needs portraits and COCO, and trains for half an hour",
     "deep_verdicts": "needs EG1800, portraits and three published models",
     "prelabel": "needs EG1800, portraits and two published models",

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from curation.errors import EnvironmentProblem, InputRefused
 from curation.storage.files import write_bytes
 from models.card import ModelCard
-from models.prediction.engines import input_shape
+from models.prediction.engines import Places, input_shape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -61,8 +61,9 @@ class Ncnn:
         self._ncnn = ncnn
         self._layout = layout
 
-    def run(self, inputs: NDArray[Any]) -> NDArray[Any]:
+    def run(self, inputs: NDArray[Any], places: Places | None = None) -> NDArray[Any]:
         """Return the output (1, channels, h, w) float32 for one prepared image."""
+        assert places is None, "no network that takes places is written for ncnn"
         image = inputs[0] if self._layout == "NCHW" else inputs[0].transpose(2, 0, 1)
         extractor = self._net.create_extractor()
         given = np.ascontiguousarray(image, np.float32)  # kept until the answer is there: ncnn does not copy it

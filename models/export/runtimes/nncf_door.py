@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from curation.errors import EnvironmentProblem, InputRefused
 from models.card import ModelCard
 from models.export.runtimes.openvino_files import openvino_files
-from models.prediction.engines import openvino_package
+from models.openvino_door import openvino_package
 
 LEAST_OPSET: Final = 13
 """Of ONNX: from here on a scale may be of each channel."""

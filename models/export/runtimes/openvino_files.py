@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.card import ModelCard
-from models.prediction.engines import input_shape, openvino_core, openvino_package
+from models.openvino_door import openvino_core, openvino_package
+from models.prediction.engines import reshape_graph
 
 LAYERS: Final = frozenset(
     {"Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData"}
@@ -37,7 +38,7 @@ def openvino_graph(data: bytes, *, card: ModelCard, constants: bytes | None = No
     """Return a model, ONNX or a graph with its `constants`, as OpenVINO's graph of images of the card's size."""
     core = openvino_core()
     model = core.read_model(data) if constants is None else core.read_model(data, constants)
-    model.reshape({model.inputs[0]: list(input_shape(card))})
+    reshape_graph(model, card=card)
     return model
 
 

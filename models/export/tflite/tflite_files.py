@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from curation.errors import EnvironmentProblem, InputRefused
 from curation.storage.files import write_bytes
 from models.card import ModelCard
+from models.prediction.engines import Places
 
 if TYPE_CHECKING:
     from torch import nn
@@ -78,8 +79,9 @@ class LiteRt:
         )
         weakref.finalize(self, _end, self._process, folder)
 
-    def run(self, inputs: NDArray[Any]) -> NDArray[Any]:
+    def run(self, inputs: NDArray[Any], places: Places | None = None) -> NDArray[Any]:
         """Return the output of any shape for one prepared image (1, h, w, 3)."""
+        assert places is None, "no network that takes places is written as TFLite"
         given, answer = self._process.stdin, self._process.stdout
         assert given is not None and answer is not None, "both are pipes"
         stream = io.BytesIO()

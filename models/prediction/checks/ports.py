@@ -13,6 +13,8 @@ from curation.errors import InputRefused
 from models.card import MAX_BATCH, MAX_SIDE_PX, InputType, ModelCard
 from models.prediction.output_axes import WrongShape, read_axes
 
+PLACE: Final = (2, 3)
+"""The shape of the place of a face, beside the axis of images."""
 INPUT_TYPES: Final = frozenset(get_args(InputType))
 MEND_CARD: Final = "correct the card, whose fields are named"
 ONE_IMAGE: Final = (
@@ -38,13 +40,25 @@ def agreed_ports(
     In that card `dtype` and `batch` are those of the graph, where the card says nothing of them.
     Raises InputRefused listing every way in which the model differs from its card.
     """
-    if found := list(no_image(inputs)):
+    if found := list(_other_than_image(inputs, card=card)):
         raise refused(found, file=file, remedy=ONE_IMAGE)
     index = output_index(outputs, name=card.output_name, file=file)
     run_by = _as_graph_says(inputs[0], card=card)
     if found := list(_differences(inputs[0], outputs[index], card=run_by)):
         raise refused(found, file=file, remedy=MEND_CARD)
     return index, run_by
+
+
+def _other_than_image(inputs: Sequence[Port], *, card: ModelCard) -> Iterator[str]:
+    """Yield in which ways a model takes something else than images, and places of faces where its card says so."""
+    if not card.structure.takes_place:
+        yield from no_image(inputs)
+        return
+    yield from no_image(inputs[:1])
+    found = [(port.dtype, port.sides[1:]) for port in inputs[1:]]
+    if found != [("float32", PLACE)]:
+        told = ", ".join(f"{port.name} {list(port.sides)}" for port in inputs[1:]) or "none"
+        yield f"structure: with `prior: face` a second input of places [n, 2, 3] float32 is expected - got {told}"
 
 
 def no_image(inputs: Sequence[Port]) -> Iterator[str]:

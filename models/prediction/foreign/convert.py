@@ -13,6 +13,7 @@ import numpy as np
 
 from curation.errors import CurateError, InputRefused, Interrupted, SecurityRefused
 from curation.storage.files import make_folder, write_bytes
+from models import openvino_door
 from models.prediction import engines
 from models.prediction.checks.ports import Port, output_index
 from models.prediction.foreign.graphs import mend_scalars, parsed_graph, part_for
@@ -65,7 +66,7 @@ def converted(parcel: Parcel, *, output_name: str | None) -> Intermediate:
         model = _read(parcel, output_name=output_name, folder=folder)
         _refuse_greed(model, file=parcel.source)
         xml, constants = folder / "model.xml", folder / "model.bin"
-        engines.openvino_package().serialize(model, str(xml), str(constants))
+        openvino_door.openvino_package().serialize(model, str(xml), str(constants))
         return Intermediate(xml=xml.read_bytes(), constants=constants.read_bytes())
 
 
@@ -101,7 +102,7 @@ def _tflite(parcel: Parcel, *, output_name: str | None, folder: Path) -> Any:
         _give_meant(output, tensors=names)
     for value in list(model.inputs):
         _take_meant(value, model=model, tensors=names)
-    kept = engines.openvino_package().Model([model.outputs[index].get_node()], model.get_parameters())
+    kept = openvino_door.openvino_package().Model([model.outputs[index].get_node()], model.get_parameters())
     kept.validate_nodes_and_infer_types()
     return kept
 
@@ -109,7 +110,7 @@ def _tflite(parcel: Parcel, *, output_name: str | None, folder: Path) -> Any:
 def _opened(path: Path, *, parcel: Parcel) -> Any:
     """Return a model as OpenVINO reads it. Raises InputRefused, naming the operators that it lacks."""
     try:
-        model = engines.openvino_core().read_model(str(path))
+        model = openvino_door.openvino_core().read_model(str(path))
     except (Interrupted, CurateError):
         raise
     except Exception as error:
@@ -134,7 +135,7 @@ def _give_meant(output: Any, *, tensors: dict[str, Tensor]) -> None:
     tensor = tensors.get(_name(output))
     if tensor is None or tensor.scale is None or _dtype(output) not in {"uint8", "int8", "int16"}:
         return
-    operators = engines.openvino_operators()
+    operators = openvino_door.openvino_operators()
     result = output.get_node()
     whole = result.input_value(0)
     names = whole.get_names()
@@ -151,7 +152,7 @@ def _take_meant(value: Any, *, model: Any, tensors: dict[str, Tensor]) -> None:
     tensor = tensors.get(_name(value))
     if tensor is None or tensor.scale is None or _dtype(value) != "int8":
         return
-    operators, old = engines.openvino_operators(), value.get_node()
+    operators, old = openvino_door.openvino_operators(), value.get_node()
     names, users = value.get_names(), list(value.get_target_inputs())
     new = operators.parameter(value.get_partial_shape(), np.float32)
     steps = operators.add(operators.divide(new, _number(tensor.scale)), _number(tensor.zero))
@@ -165,7 +166,7 @@ def _take_meant(value: Any, *, model: Any, tensors: dict[str, Tensor]) -> None:
 
 
 def _number(value: float) -> Any:
-    return engines.openvino_operators().constant(np.float32(value))
+    return openvino_door.openvino_operators().constant(np.float32(value))
 
 
 def _refuse_greed(model: Any, *, file: Path) -> None:

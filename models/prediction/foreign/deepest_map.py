@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from models import openvino_door
 from models.prediction import engines
 from models.prediction.engines import Engine, input_shape
 from models.prediction.ready_model import ReadyModel
@@ -27,7 +28,7 @@ def open_deepest(model: ReadyModel, *, threads: int, least_channels: int) -> Eng
     That is the map of fewest pixels, but more than one, of `least_channels` or more; of several the last. None where it
     has no such map.
     """
-    graph = engines.openvino_core().read_model(model.data, model.constants)
+    graph = openvino_door.openvino_core().read_model(model.data, model.constants)
     graph.reshape({graph.inputs[0]: list(input_shape(model.card))})
     best, fewest = None, math.inf
     maps: set[str] = set()
@@ -41,7 +42,7 @@ def open_deepest(model: ReadyModel, *, threads: int, least_channels: int) -> Eng
             best, fewest = node.output(0), sides[2] * sides[3]
     if best is None:
         return None
-    part = engines.openvino_package().Model([best], graph.get_parameters())
+    part = openvino_door.openvino_package().Model([best], graph.get_parameters())
     return engines.open_graph(part, card=model.card, threads=threads)
 
 

@@ -8,11 +8,13 @@ from typing import Final
 import msgspec
 
 from curation.errors import ConfigurationProblem, EnvironmentProblem
+from models import openvino_door
 from models.card import ModelCard
 from models.model_files import FoundModel, fingerprint_of, refuse_other_digest
+from models.openvino_door import INSTALL
 from models.prediction import engines
 from models.prediction.checks.ports import agreed_ports
-from models.prediction.choose_engine import INSTALL, choose_engine
+from models.prediction.choose_engine import choose_engine
 from models.prediction.foreign.convert import Intermediate, converted, ports_of
 from models.prediction.foreign.kept_models import keep_model, kept_model, key_of
 from models.prediction.foreign.parcels import Parcel, parcel_of
@@ -38,7 +40,7 @@ def ready_foreign(found: FoundModel, *, card: ModelCard, options: EngineOptions)
     digest = fingerprint_of(found)
     refuse_other_digest(digest, card=card, file=found.weights)
     made = intermediate_of(parcel_of(found), output_name=card.output_name)
-    graph = engines.openvino_core().read_model(made.xml, made.constants)
+    graph = openvino_door.openvino_core().read_model(made.xml, made.constants)
     _, run_by = agreed_ports(*ports_of(graph), card=msgspec.structs.replace(card, output_name=None), file=found.path)
     model = ReadyModel(
         name=found.name,
@@ -54,7 +56,7 @@ def ready_foreign(found: FoundModel, *, card: ModelCard, options: EngineOptions)
 
 def intermediate_of(parcel: Parcel, *, output_name: str | None) -> Intermediate:
     """Return a model in OpenVINO's form, as it was kept, or converted and kept now."""
-    version = str(engines.openvino_package().__version__)
+    version = str(openvino_door.openvino_package().__version__)
     key = key_of(parcel.digest + parcel.kind, output_name=output_name, version=version)
     if (kept := kept_model(key)) is not None:
         return kept

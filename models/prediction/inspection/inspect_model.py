@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from curation.building.engine import Job, Lost
 from curation.building.local_engine import LOCAL
 from curation.errors import CurateError, InputRefused, SecurityRefused
+from models import openvino_door
 from models.card import ModelCard
 from models.model_files import FoundModel, read_model_file
 from models.prediction import engines
@@ -152,7 +153,7 @@ def _foreign_parts(found: FoundModel) -> tuple[list[Port], list[_Part], list[str
 
 
 def _ports(made: Intermediate, *, name: str) -> tuple[list[Port], Port]:
-    inputs, outputs = ports_of(engines.openvino_core().read_model(made.xml, made.constants))
+    inputs, outputs = ports_of(openvino_door.openvino_core().read_model(made.xml, made.constants))
     return inputs, Port(name=name, dtype=outputs[0].dtype, sides=outputs[0].sides)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from curation.images.pixels import Gray, Probability, decode_gray, encode_gray
 from curation.labels.masks import mask_of
 from curation.quarantine import BadRecord
-from curation.storage.files import make_folder, read_file, safe_join, sha256_of, write_bytes
+from curation.storage.files import make_folder, read_file, safe_join, write_bytes
 from models.data.choose_samples import Chosen, LabelledImage
 from models.data.read_labels import read_image, read_label
 from models.losses.targets import IGNORED
@@ -117,7 +117,7 @@ def with_soft_targets(chosen: Chosen, *, teacher: Teacher | None, out: Path) -> 
 
 def taught_by(teacher: Teacher, *, stages: Sequence[tuple[Stage, Chosen]]) -> Taught:
     """Return what a teacher said of samples that have its files."""
-    samples = {_digest(sample): sample for sample in _of_teacher(stages, path=teacher.path)}
+    samples = {sample.digest: sample for sample in _of_teacher(stages, path=teacher.path)}
     labelled = [one for one in samples.values() if one.label is not None and one.taught is not None]
     scores = [score for one in labelled[:: -(-len(labelled) // COMPARED) or 1] if (score := _score(one)) is not None]
     return Taught(
@@ -133,12 +133,7 @@ def _of_teacher(stages: Sequence[tuple[Stage, Chosen]], *, path: str) -> list[La
 
 
 def _file(sample: LabelledImage, *, teacher: Teacher, out: Path) -> Path:
-    return out / FOLDER / teacher.key / f"{_digest(sample)}.png"
-
-
-def _digest(sample: LabelledImage) -> str:
-    """Return the SHA-256 of an image as its manifest tells it, else of its place: every row that we make has one."""
-    return sample.digests.get(sample.image) or sha256_of(f"{sample.folder.resolve()}/{sample.image}".encode())
+    return out / FOLDER / teacher.key / f"{sample.digest}.png"
 
 
 def _predict(missing: Mapping[Path, Path], *, teacher: Teacher, options: TrainingOptions, told: Told) -> None:

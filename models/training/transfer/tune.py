@@ -71,8 +71,8 @@ class Start:
 def plan_tuning(settings: TuneSettings) -> Start:
     """Read model, image and mask.
 
-    Raises InputRefused: no run folder, a network of other than 1 class, a file that cannot be read, a mask of another
-    size than the image, or one in which there is no person or nothing else.
+    Raises InputRefused: no run folder, a network of other than 1 class or with the place of a face, a file that cannot
+    be read, a mask of another size than the image, or one in which there is no person or nothing else.
     """
     found = find_model(settings.model)
     if not found.is_run:
@@ -87,6 +87,9 @@ def plan_tuning(settings: TuneSettings) -> Start:
         if card.classes == 1:
             reason = f"its network gives `output: {card.output}`, and a mask is learnt by `output: logit` alone"
         raise InputRefused(reason, where=settings.model, remedy="give a run folder that was trained with --classes 1")
+    if card.structure.takes_place:
+        reason = f"{card.network} takes the place of a face beside the image (prior: face), which is not tuned"
+        raise InputRefused(reason, where=settings.model, remedy="give a run folder that was trained with --prior frame")
     data = [_read(file) for file in (settings.image, settings.mask)]
     try:
         image = decode_image(data[0], file=str(settings.image))

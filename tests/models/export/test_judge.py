@@ -26,7 +26,7 @@ class Given:
     def __init__(self, odds: Any) -> None:
         self._odds = np.asarray(odds, np.float32)[None, None]
 
-    def run(self, inputs: Any) -> Any:
+    def run(self, inputs: Any, places: Any = None) -> Any:
         return self._odds
 
 

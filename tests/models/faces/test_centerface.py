@@ -10,7 +10,7 @@ import pytest
 
 from curation.errors import InputRefused, SecurityRefused
 from models.faces.centerface import BELOW_MOUTH, peaks
-from models.faces.find_faces import face_finder
+from models.prediction.face_finder import face_finder
 from tests.models.tiny_faces import write_tiny_faces
 
 EYES, MOUTH, BOX = ((0.3, 0.4), (0.5, 0.4)), (0.4, 0.6), (0.2, 0.25, 0.6, 0.75)

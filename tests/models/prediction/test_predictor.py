@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import msgspec
 import numpy as np
@@ -21,7 +23,7 @@ class Red:
         self.layout = layout
         self.runs: list[int] = []
 
-    def run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(self, inputs: NDArray[np.float32], places: Any = None) -> NDArray[np.float32]:
         self.runs.append(len(inputs))
         return inputs[:, :1] if self.layout == "NCHW" else inputs[..., :1]
 
@@ -29,7 +31,7 @@ class Red:
 class LeftOnly(Red):
     """An engine that sees a person in the left half, whatever is there."""
 
-    def run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(self, inputs: NDArray[np.float32], places: Any = None) -> NDArray[np.float32]:
         answer = np.full((len(inputs), 1, *inputs.shape[2:]), -50, np.float32)
         answer[..., : inputs.shape[3] // 2] = 50
         return answer
@@ -42,7 +44,7 @@ class FirstColumns(Red):
         super().__init__()
         self.columns = columns
 
-    def run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(self, inputs: NDArray[np.float32], places: Any = None) -> NDArray[np.float32]:
         answer = np.full((len(inputs), 1, *inputs.shape[2:]), -50, np.float32)
         answer[..., : self.columns] = 50
         return answer
@@ -51,7 +53,7 @@ class FirstColumns(Red):
 class Broken(Red):
     """An engine that gives NaN for black images."""
 
-    def run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(self, inputs: NDArray[np.float32], places: Any = None) -> NDArray[np.float32]:
         return np.where(inputs[:, :1] < -1.99, np.nan, inputs[:, :1])
 
 

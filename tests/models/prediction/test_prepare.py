@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -88,7 +89,7 @@ def test_openvino_is_left_where_it_differs(tmp_path: Path, monkeypatch: pytest.M
     class Off:
         batch = 1
 
-        def run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        def run(self, inputs: NDArray[np.float32], places: Any = None) -> NDArray[np.float32]:
             return inputs[:, :1] + 0.1
 
     monkeypatch.setattr(engines, "open_openvino", lambda *_, **__: Off())

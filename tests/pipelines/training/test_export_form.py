@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from openvino import Core
@@ -14,10 +15,13 @@ from models.card import read_card
 from models.export import export_form as module
 from models.export.judge import Verdict
 from models.networks.catalogue import build_network
+from models.prediction.weights import save_model
+from models.structure import Structure
 from pipelines.command_line.options import Result, RunOptions
 from pipelines.training.export import ExportFlags, export
 from tests.models.drawn import Sample, drawn_dataset, person
 from tests.models.prediction.drawn_models import red_model, write_onnx
+from tests.models.small_card import CARD
 from tests.models.tiny_onnx import write_tiny_onnx
 from tests.pipelines.training.test_export import saved
 
@@ -158,3 +162,31 @@ def test_an_onnx_file_is_written_as_onnx_only_in_int8(tmp_path: Path) -> None:
     model = write_tiny_onnx(tmp_path / "tiny.onnx")
     with pytest.raises(InputRefused, match="an ONNX file already"):
         exported(model, "onnx", tmp_path / "again.onnx")
+
+
+@pytest.mark.parametrize(
+    ("to", "flags", "what"),
+    [
+        ("openvino", {}, "openvino in fp32"),
+        ("ncnn", {}, "ncnn in fp32"),
+        ("tflite", {}, "tflite in fp32"),
+        ("onnx", {"int8": True}, "onnx in int8"),
+    ],
+)
+def test_a_network_that_takes_the_place_of_a_face_is_written_as_onnx_in_fp32_alone(
+    data: Path, tmp_path: Path, to: str, flags: dict[str, Any], what: str
+) -> None:
+    model = saved_with_faces(tmp_path / "run")
+    calibrate = {"calibrate": (data,)} if flags else {}
+    with pytest.raises(InputRefused, match=f"for which {what} is not written") as refused:
+        exported(model, to, tmp_path / f"out.{to}", **flags, **calibrate)
+    assert "--prior frame" in str(refused.value.remedy)
+    assert not list(tmp_path.glob("out*"))
+
+
+def saved_with_faces(folder: Path) -> Path:
+    structure = Structure(prior="face")
+    card = msgspec.structs.replace(CARD, network="portrait_fcn", structure=structure)
+    folder.mkdir()
+    save_model(build_network("portrait_fcn", structure=structure), folder=folder, card=card)
+    return folder

@@ -16,6 +16,7 @@ from models.metrics.confusion import confusion, person_iou
 from models.networks.catalogue import build_network
 from models.prediction.load_model import load_model
 from models.prediction.weights import load_network, save_model
+from models.structure import Structure
 from models.training.settings import Stage, TrainSettings
 from models.training.transfer.tune import TuneSettings, plan_tuning, tune
 from tests.models.data.discs import disc_dataset, write_png
@@ -144,6 +145,14 @@ def test_models_that_cannot_learn_from_a_mask_are_refused(place: Path, tmp_path:
     save_model(build_network("unet_shufflenet", classes=3), folder=tmp_path / "trimaps", card=card)
     with pytest.raises(InputRefused, match="gives 3 classes"):
         plan_tuning(settings_for(place, model=tmp_path / "trimaps"))
+
+
+def test_a_model_that_takes_the_place_of_a_face_is_refused(place: Path, tmp_path: Path) -> None:
+    structure = Structure(prior="face")
+    card = changed(read_card(place / "run" / "model.yaml"), network="portrait_fcn", structure=structure)
+    save_model(build_network("portrait_fcn", structure=structure), folder=tmp_path, card=card)
+    with pytest.raises(InputRefused, match="takes the place of a face"):
+        plan_tuning(settings_for(place, model=tmp_path))
 
 
 def test_a_loss_that_is_not_finite_is_told_with_its_step(place: Path, tmp_path: Path) -> None:

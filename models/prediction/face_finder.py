@@ -11,14 +11,15 @@ from curation.building.engine import Job, Lost
 from curation.building.local_engine import LOCAL
 from curation.errors import CurateError, EnvironmentProblem, InputRefused, SecurityRefused
 from curation.storage.files import sha256_of
+from models import openvino_door
 from models.faces.card import FaceCard, read_face_card
 from models.faces.centerface import CenterFace
 from models.faces.network import Network
 from models.faces.packaged import packaged_faces
 from models.faces.protocol import FaceFinder
 from models.model_files import read_model_file
+from models.openvino_door import INSTALL
 from models.prediction import engines
-from models.prediction.choose_engine import INSTALL
 from models.prediction.onnx_files.safety import REEXPORT, checked_onnx
 from models.prediction.prepare import OPENING_MEMORY_BYTES, OPENING_TIMEOUT_S
 
@@ -82,7 +83,7 @@ def _safe(model: Path, *, card: FaceCard) -> bytes | CurateError:
 
 def _network(data: bytes, *, card: FaceCard) -> Network:
     """Return the network. Raises InputRefused where it has not the outputs that the card names."""
-    graph = engines.openvino_core().read_model(data)
+    graph = openvino_door.openvino_core().read_model(data)
     graph.reshape({graph.inputs[0]: [1, 3, card.side, card.side]})
     has = sorted(name for output in graph.outputs for name in output.get_names())
     lacking = [name for name in (card.heatmap, card.sizes, card.offsets, card.points) if name not in has]
