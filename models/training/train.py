@@ -36,7 +36,7 @@ from models.training.distillation.soft_targets import Told
 from models.training.distillation.teachers import Teacher, refuse_own_folder, teachers_of
 from models.training.history import DETAILS
 from models.training.logs import Logs
-from models.training.processes import launched, telling_of_loss
+from models.training.processes import agreed, launched, telling_of_loss
 from models.training.progress import Progress
 from models.training.run_folder import (
     CHECKPOINTS,
@@ -156,8 +156,7 @@ def _train(
     asking: Told,
 ) -> Report:
     if not fabric.is_global_zero:
-        nothing: dict[str, Any] | None = None
-        done = fabric.broadcast(nothing)
+        done = agreed(fabric, None, training=_id(plan))
         if done is not None:
             return Report(metrics=done, was_done=True)
         return _work(plan, out=out, options=options, fabric=fabric, told=told, asking=asking)
@@ -167,7 +166,7 @@ def _train(
         done = finished_metrics(
             out, settings=plan.settings, data=plan.data, allow_changed_data=options.allow_changed_data
         )
-        fabric.broadcast(done)  # the other processes wait to hear whether there is anything to do
+        agreed(fabric, done, training=_id(plan))  # the other processes wait to hear whether there is anything to do
         if done is not None:
             return Report(metrics=done, was_done=True)
         make_folder(out / CHECKPOINTS, below=out)
