@@ -118,6 +118,11 @@ class ChosenRows(Sequence[Row]):
         return read[number]
 
 
+def first_rows(rows: Rows, *, limit: int | None = None) -> ChosenRows:
+    """Return the first so many rows, or all."""
+    return ChosenRows(rows, np.arange(rows.starts[-1])[:limit])
+
+
 def places_left(rows: Rows, *, columns: Sequence[str], rules: Rules) -> tuple[NDArray[np.int64], Counter[str]]:
     """Return the numbers of the rows that no rule leaves out, and how many rows each does: the first that tells so.
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from curation.dataset.chosen_rows import ROWS_AT_ONCE, ChosenRows, Rules, places_left
 from curation.dataset.dataset import Dataset, read_dataset
+from curation.dataset.made_before import ASKED as OF_PARTS
 from curation.dataset.made_before import is_incomplete
 from curation.dataset.query import rows_where
 from curation.errors import InputRefused
@@ -27,7 +28,7 @@ from models.prediction.find_model import find_model
 from models.registry.registry import pinned
 
 SplitChoice: TypeAlias = Literal["train", "val", "test", "all"]
-ASKED: Final = ("split", "mask", "persons", "label_version", "broken_parts", "ignore")
+ASKED: Final = ("split", "persons", *OF_PARTS)
 """The columns that tell whether a row is evaluated."""
 
 
