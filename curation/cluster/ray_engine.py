@@ -13,9 +13,11 @@ from curation.cluster.job_run import JobRun
 from curation.cluster.ray_door import Cluster, join
 from curation.cluster.survey import Survey, survey
 from curation.cluster.team import processors
+from curation.remote.places import CACHE
 
-VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_WAIT_POLICY", "CUBLAS_WORKSPACE_CONFIG")
-"""What numbers may depend on: everywhere as it is here. Ray sets the first one itself."""
+VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_WAIT_POLICY", "CUBLAS_WORKSPACE_CONFIG", CACHE)
+"""What numbers may depend on, and where files of object stores are kept: everywhere as it is here. Ray sets the first
+one itself."""
 
 
 @dataclass(slots=True, kw_only=True)

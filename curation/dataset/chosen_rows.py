@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, compress, islice
 from typing import Any, Final, TypeAlias, overload
@@ -11,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from curation.dataset.rows import Rows
+from curation.dataset.rows import Rows, blocks_of
 from curation.sequences import batched
 from curation.storage.text_set import TextSet
 
@@ -20,6 +21,9 @@ BLOCKS_KEPT: Final = 4
 """So many stay in memory: where rows of several datasets are in the order of their ids, these take turns."""
 Row = dict[str, Any]
 SomeRow: TypeAlias = Mapping[str, Any]
+
+Rules: TypeAlias = Mapping[str, Callable[[int, SomeRow], bool]]
+"""By the reason what tells of a row, by its number and some of its columns, that it is left out."""
 
 
 class ChosenRows(Sequence[Row]):
@@ -112,6 +116,31 @@ class ChosenRows(Sequence[Row]):
                 del read[next(iter(read))]
             read[number] = self.rows.block(number, columns)
         return read[number]
+
+
+def first_rows(rows: Rows, *, limit: int | None = None) -> ChosenRows:
+    """Return the first so many rows, or all."""
+    return ChosenRows(rows, np.arange(rows.starts[-1])[:limit])
+
+
+def places_left(rows: Rows, *, columns: Sequence[str], rules: Rules) -> tuple[NDArray[np.int64], Counter[str]]:
+    """Return the numbers of the rows that no rule leaves out, and how many rows each does: the first that tells so.
+
+    They are asked with those of these columns that there are.
+    """
+    names = [name for name in columns if name in rows.schema.names]
+    places: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
+    counts = Counter[str]()
+    for start, table in zip(rows.starts, blocks_of(rows, names)):
+        left = []
+        for place, row in enumerate(table.to_pylist(), start=start):
+            reason = next((reason for reason, is_left_out in rules.items() if is_left_out(place, row)), None)
+            if reason is None:
+                left.append(place)
+            else:
+                counts[reason] += 1
+        places.append(np.array(left, dtype=np.int64))
+    return np.concatenate(places), counts
 
 
 def column_of(rows: Sequence[SomeRow], name: str) -> Iterator[Any]:

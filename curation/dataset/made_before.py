@@ -20,6 +20,9 @@ COMPUTED: Final = frozenset({"fuse", "matte"})
 MAYBE_PERSONS: Final = (Code.ORPHAN_ANN, Code.JSON_VALUE, Code.DUP_ID)
 """What annotations got that were passed over, where images that show nobody were looked for."""
 
+ASKED: Final = ("mask", "label_version", "broken_parts", "ignore")
+"""The columns that tell whether a mask lacks somebody."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Touched:
@@ -45,7 +48,8 @@ def made_before(dataset: Dataset) -> list[Touched]:
     card, samples = dataset.card, len(dataset)
     again = f"run `curate {card.command}` again with --overwrite"
     found = []
-    if number := sum(map(is_incomplete, dataset.table.to_pylist())):
+    columns = [name for name in ASKED if name in dataset.schema.names]
+    if number := sum(is_incomplete(row) for table in dataset.batches(columns) for row in table.to_pylist()):
         said = "lack the outline of a person, and nothing says where: training and evaluation leave them out"
         found.append(Touched(fault="broken outlines", samples=number, said=said, remedy=again))
     if card.format < FORMAT:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import pyarrow as pa
+
+Batches: TypeAlias = Callable[[Sequence[str]], Iterable[pa.Table]]
+"""Gives rows, some at a time, with those of the named columns that there are; the same whenever it is called."""
 
 
 class Rows(Protocol):

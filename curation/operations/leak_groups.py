@@ -6,8 +6,10 @@ where they are wanted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate, pairwise
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -16,10 +18,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curation.dataset.dataset import Dataset
+from curation.dataset.rows import Batches
 from curation.storage.text_keys import Keys, in_order, keys_of, numbered
 
-Batches: TypeAlias = Callable[[Sequence[str]], Iterable[pa.Table]]
-"""Gives rows, some at a time, with those of the named columns that there are; the same whenever it is called."""
 IMAGE_COLUMNS: Final = ("sha256", "foreground_sha256", "background_sha256", "second_sha256")
 """Hashes of what a sample shows; only fused samples have more than the first."""
 BEHIND: Final = ("background_group", "second_group")
@@ -60,7 +61,13 @@ class LeakGroups:
                 found[cluster] = name
         return found
 
-    def single_names(self) -> Iterator[tuple[NDArray[np.int64], list[bytes]]]:
+    def every_name(self) -> Iterator[tuple[NDArray[np.int64], list[bytes]]]:
+        """Yield, some at a time, the clusters and their names in UTF-8."""
+        yield from self._single_names()
+        if joined := self.names(self.is_joined):
+            yield np.fromiter(joined, dtype=np.int64), [name.encode() for name in joined.values()]
+
+    def _single_names(self) -> Iterator[tuple[NDArray[np.int64], list[bytes]]]:
         """Yield, some at a time, the clusters of one group alone, and their names in UTF-8."""
         for start, table in _numbered_rows(self.batches, ("id", "group")):
             rows = np.arange(start, start + table.num_rows)
@@ -94,6 +101,26 @@ def leak_groups(table: pa.Table) -> list[str]:
     groups = find_leak_groups(batches_of(table))
     names = groups.names(np.ones(len(groups), dtype=np.bool_))
     return [names[cluster] for cluster in groups.of_row.tolist()]
+
+
+def are_apart(parts: Sequence[Batches], *, held_out: Sequence[Batches]) -> list[NDArray[np.bool_]]:
+    """Tell of each row of some parts whether it belongs together with no row that is held out: by group, or by image.
+
+    A row without a group stands for itself, also where another part has a row of its id.
+    """
+    firsts = [0, *accumulate(sum(table.num_rows for table in part(["id"])) for part in parts)]
+    of_row = find_leak_groups(partial(_in_turn, [*parts, *held_out])).of_row
+    is_taken = np.zeros(of_row.max(initial=-1) + 1, dtype=np.bool_)
+    is_taken[of_row[firsts[-1] :]] = True
+    return [~is_taken[of_row[first:end]] for first, end in pairwise(firsts)]
+
+
+def _in_turn(parts: Sequence[Batches], columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield the rows of each part, the number of the part before their ids."""
+    for number, part in enumerate(parts):
+        for table in part(columns):
+            ids = pc.binary_join_element_wise(str(number), table["id"].cast(pa.string()), "/")
+            yield table.set_column(table.column_names.index("id"), "id", ids)
 
 
 def batches_of(rows: pa.Table | Dataset) -> Batches:

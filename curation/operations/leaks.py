@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from curation.dataset.rows import Batches
 from curation.errors import InputRefused
-from curation.operations.leak_groups import Batches, LeakGroups, Numbers, batches_of, find_leak_groups
+from curation.operations.leak_groups import LeakGroups, Numbers, batches_of, find_leak_groups
 
 SPLITS: Final = ("train", "val", "test")
 NAMES_SHOWN: Final = 5

@@ -17,10 +17,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curation.dataset.card import Card
-from curation.dataset.dataset import read_quarantine
+from curation.dataset.dataset import Dataset, read_quarantine
 from curation.dataset.manifest_files import write_rows
+from curation.dataset.rows import Batches
 from curation.errors import ConfigurationProblem, InputRefused
-from curation.operations.leak_groups import Batches, LeakGroups, Numbers, batches_of, find_leak_groups
+from curation.operations.leak_groups import LeakGroups, Numbers, batches_of, find_leak_groups
 from curation.operations.leaks import SPLITS, refuse_known_leaks, splits_of_rows, told_counts
 from curation.operations.rewrite import rewriting
 from curation.setting import setting
@@ -100,9 +101,14 @@ def split_in_place(
         note = {"seed": seed, "val": shares.val, "test": shares.test, "counts": found.counts}
         card = msgspec.structs.replace(dataset.card, notes={**dataset.card.notes, "split": note})
         if card != dataset.card or found.is_changed:
-            rows = _split_rows(dataset.batches(), splitting=found)
-            card = write_rows(folder, card=card, rows=rows, quarantine=read_quarantine(folder))
+            card = write_splits(dataset, card=card, splitting=found)
         return card, found
+
+
+def write_splits(dataset: Dataset, *, card: Card, splitting: Splitting) -> Card:
+    """Write a dataset, which the caller is `rewriting`, with the splits of now in place of those before."""
+    rows = _split_rows(dataset.batches(), splitting=splitting)
+    return write_rows(dataset.folder, card=card, rows=rows, quarantine=read_quarantine(dataset.folder))
 
 
 def assign_splits(
@@ -127,7 +133,7 @@ def draw_splits(
     """
     groups = find_leak_groups(batches)
     names, before = splits_of_rows(batches)
-    own = np.array([*(SPLITS.index(name) if name in SPLITS else -2 for name in names), -1], dtype=np.int8)
+    own = _own_numbers(names)
     chosen = np.full(len(groups), -1, dtype=np.int8)
     if keep:
         _refuse_unfit(groups, names=names, splits=before)
@@ -139,6 +145,17 @@ def draw_splits(
         if from_train:
             _take_from_train(chosen, order=order, sizes=sizes, shares=shares)
     return Splitting(before=own[before], now=chosen[groups.of_row])
+
+
+def numbers_of_splits(batches: Batches) -> NDArray[np.int8]:
+    """Return the number of the split of each row, as in `Splitting.before`."""
+    names, splits = splits_of_rows(batches)
+    return np.asarray(_own_numbers(names)[splits])
+
+
+def _own_numbers(names: Sequence[str]) -> NDArray[np.int8]:
+    """Return the number of each split, and behind them that of no split."""
+    return np.array([*(SPLITS.index(name) if name in SPLITS else -2 for name in names), -1], dtype=np.int8)
 
 
 def _refuse_unfit(groups: LeakGroups, *, names: Sequence[str], splits: Numbers) -> None:
@@ -182,10 +199,8 @@ def _take_from_train(
 def _drawn_order(groups: LeakGroups, *, seed: int) -> NDArray[np.int64]:
     """Return the groups in the order of a hash of seed and name."""
     drawn = np.empty((len(groups), 2), dtype=np.uint64)
-    for clusters, names in groups.single_names():
+    for clusters, names in groups.every_name():
         drawn[clusters] = _draws(names, seed=seed)
-    if joined := groups.names(groups.is_joined):
-        drawn[list(joined)] = _draws([name.encode() for name in joined.values()], seed=seed)
     return np.asarray(np.lexsort((drawn[:, 1], drawn[:, 0])), dtype=np.int64)
 
 

@@ -15,8 +15,9 @@ from curation.dataset.card import Counts
 from curation.dataset.dataset import Dataset
 from curation.dataset.label_sources import counted_sources
 from curation.dataset.licenses import LICENSE_COLUMNS, RESTRICTIONS, flagged_counts, row_licenses
+from curation.dataset.rows import Batches
 from curation.dataset.sample import COLUMNS
-from curation.operations.leak_groups import Batches, batches_of, find_leak_groups
+from curation.operations.leak_groups import batches_of, find_leak_groups
 from curation.operations.leaks import clusters_across_splits, splits_of_rows
 
 AREA_BINS: Final = 10

@@ -10,14 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from curation.building.workers import RunnerOptions, run_items
 from curation.dataset.card import QUARANTINE
+from curation.dataset.chosen_rows import first_rows
 from curation.dataset.dataset import FILE_COLUMNS, Dataset, named_files, read_quarantine
 from curation.dataset.sample import Item, Outcome
 from curation.errors import InputRefused
@@ -30,8 +33,10 @@ from curation.operations.find_colours import STAGE as COLOURS
 from curation.operations.find_colours import DatasetColours, colour_records, colours_of
 from curation.operations.verify_shards import shard_problems
 from curation.quarantine import BadRecord, Code, QuarantineRecord
+from curation.sequences import Mapped
 from curation.storage.checksums import check_row_digest
 from curation.storage.files import read_file, safe_join
+from curation.storage.text_set import TextSet
 
 PREDICTIONS: Final = "predictions"
 STAGE: Final = "verify"
@@ -64,7 +69,7 @@ def verify(dataset: Dataset, *, runner: RunnerOptions, progress: Callable[[int],
 
     `progress` is called with the number of samples done. A file that crashes its decoder is one of the problems.
     """
-    items = [_item(row, folder=dataset.folder) for row in dataset.table.to_pylist()]
+    items = Mapped(first_rows(dataset.rows), partial(_item, folder=dataset.folder))
     found = list(_own_problems(dataset))
     outcomes = run_items(items, work=verify_sample, folder=dataset.folder, stage=STAGE, options=runner)
     for done, outcome in enumerate(outcomes, start=1):
@@ -180,9 +185,11 @@ def _quarantine_problem(dataset: Dataset) -> BadRecord | None:
 
 def _strays(dataset: Dataset) -> Iterator[Path]:
     """Yield the files in the dataset's folders that no row names; older versions of a label that one names are kept."""
-    named = named_files(dataset.table)
-    first_versions = {VERSION.sub("", path) for path in (*named, *_files_of_their_own(dataset))}
-    used = {path.rpartition("/")[0] for path in named}
+    first_versions, used = TextSet(), set()
+    for table in dataset.batches(["id", *(name for name in FILE_COLUMNS if name in dataset.schema.names)]):
+        named = named_files(table)
+        first_versions.add_all([VERSION.sub("", path) for path in (*named, *_files_of_their_own(table))])
+        used |= {path.rpartition("/")[0] for path in named}
     # mining keeps the predictions of all samples that it looked at, also of those that are no row
     for folder in sorted((used | {IMAGES, *FOLDERS.values()}) - {PREDICTIONS}):
         place = dataset.folder / folder
@@ -195,10 +202,9 @@ def _strays(dataset: Dataset) -> Iterator[Path]:
                 yield path
 
 
-def _files_of_their_own(dataset: Dataset) -> Iterator[str]:
+def _files_of_their_own(table: pa.Table) -> Iterator[str]:
     """Yield the paths of all files that rows name; of labels in tar files, those that they would have alone."""
-    for column in [name for name in FILE_COLUMNS if name in dataset.schema.names]:
-        table = dataset.table.select(["id", column])
+    for column in [name for name in FILE_COLUMNS if name in table.column_names]:
         for id_, path in zip(table["id"].to_pylist(), table[column].to_pylist(), strict=True):
             if path is not None:
                 yield plain_path(path, column=column, sample_id=id_)

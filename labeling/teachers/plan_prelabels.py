@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from curation.dataset.dataset import Dataset, of_ids
+from curation.dataset.chosen_rows import ChosenRows, Row
+from curation.dataset.dataset import FILE_COLUMNS, Dataset
 from curation.dataset.label_sources import LABEL_LICENSE, LABEL_SOURCE, TEACHER_AGREEMENT, TEACHER_DOUBT
 from curation.dataset.licenses import BETWEEN, joint_license
 from curation.dataset.sample import Item, Outcome, Plan
@@ -22,7 +25,7 @@ from curation.images.pixels import Gray, decode_gray, decode_image, encode_gray,
 from curation.labels.label_files import place_labels
 from curation.labels.masks import person_area
 from curation.operations.join import Joined
-from curation.operations.merge import joined_sources, merge_item, merge_sample, named_folders, parent_name
+from curation.operations.merge import MadeOfRows, folders_of, item_of, joined_sources, merge_sample, parent_name
 from curation.quarantine import QuarantineRecord
 from curation.storage.files import read_file, safe_join, write_bytes
 from labeling.teachers.teacher_label import KeepRules, TeacherLabel, teacher_label
@@ -65,7 +68,8 @@ class Answers:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pool:
-    """What is labelled: datasets with their rows joined, those that are `chosen` by id, and what left out the others.
+    """What is labelled: datasets with their rows joined, those that are `chosen`, in the order of their ids, and what
+    left out the others.
 
     `broken` are chosen samples that no teacher could be shown; `remarks` are on others.
     """
@@ -73,10 +77,32 @@ class Pool:
     datasets: Sequence[Dataset]
     prefixes: Sequence[str]
     joined: Joined
-    chosen: Sequence[str]
+    chosen: ChosenRows
     filtered: Mapping[str, int]
     broken: Sequence[QuarantineRecord] = ()
     remarks: Sequence[QuarantineRecord] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answered:
+    """The answers of teachers, each in a folder of its own, to those of the chosen samples that one of them was shown,
+    which are `rows` in the order of the joined ones: of each whether it is finite, (rows, teachers), and how far the
+    views of the first teacher disagree, (rows,), NaN where there are none.
+    """
+
+    rows: ChosenRows
+    folders: Sequence[Path]
+    is_finite: NDArray[np.bool_]
+    views: NDArray[np.float64]
+
+    def to(self, id_: str, *, at: int) -> Answers:
+        """Return the answers to the sample of that number among the rows."""
+        views = float(self.views[at])
+        files = [
+            folder / PREDICTIONS / f"{id_}.png" if there else None
+            for folder, there in zip(self.folders, self.is_finite[at].tolist(), strict=True)
+        ]
+        return Answers(files=files, views=None if np.isnan(views) else views)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,18 +113,16 @@ class Labelling:
     rules: KeepRules
 
 
-def plan_prelabels(
-    pool: Pool, *, answers: Mapping[str, Answers], labelling: Labelling, settings: Mapping[str, Any]
-) -> Plan:
-    """Plan the dataset; `answers` are those to the chosen samples, by id."""
-    table = of_ids(pool.joined.table, answers)
-    earlier = [name for name in (PREDICTION, RANK) if name in table.column_names]
+def plan_prelabels(pool: Pool, *, answered: Answered | None, labelling: Labelling, settings: Mapping[str, Any]) -> Plan:
+    """Plan the dataset of the samples to which there are answers: without any, none."""
+    rows = ChosenRows(pool.joined, np.empty(0, dtype=np.int64)) if answered is None else answered.rows
+    own = [name for name in FILE_COLUMNS if name != PREDICTION]  # that of an earlier one is no longer true
     return Plan(
         command=COMMAND,
         settings=settings,
         sources=joined_sources(source for one in pool.datasets for source in one.card.sources),
-        considered=pool.joined.table.num_rows,
-        items=[_item(row, pool=pool, answers=answers[row["id"]]) for row in table.to_pylist()],
+        considered=len(pool.joined),
+        items=MadeOfRows(rows, partial(_items, pool=pool, answered=answered)),
         work=partial(prelabel_sample, labelling=labelling),
         filtered={reason: number for reason, number in sorted(pool.filtered.items()) if number},
         quarantined=pool.broken,
@@ -106,7 +130,7 @@ def plan_prelabels(
         notes={**pool.joined.notes, "teachers": msgspec.to_builtins(list(labelling.teachers))},
         parents=[parent_name(one) for one in pool.datasets],
         inputs=[one.folder for one in pool.datasets],
-        folders=tuple(sorted({*named_folders(table.drop_columns(earlier)), "masks", "alphas", PREDICTIONS})),
+        folders=tuple(sorted({*folders_of(rows.batches(own)), "masks", "alphas", PREDICTIONS})),
         columns={**pool.joined.columns, **ADDED},
     )
 
@@ -166,6 +190,12 @@ def _read(path: Path) -> Gray:
     return decode_gray(read_file(path), file=str(path))
 
 
-def _item(row: dict[str, Any], *, pool: Pool, answers: Answers) -> Item:
-    item = merge_item(row, joined=pool.joined, datasets=pool.datasets, prefixes=pool.prefixes)
-    return Item(id=item.id, payload={**item.payload, "answers": answers}, file=item.file)
+def _items(rows: list[Row], places: NDArray[np.int64], *, pool: Pool, answered: Answered | None) -> list[Item]:
+    assert answered is not None, "there are rows where there are answers"
+    found = []
+    at, owners = np.searchsorted(answered.rows.places, places).tolist(), pool.joined.owners(places).tolist()
+    for row, number, owner in zip(rows, at, owners, strict=True):
+        item = item_of(row, dataset=pool.datasets[owner], prefix=pool.prefixes[owner])
+        answers = answered.to(item.id, at=number)
+        found.append(Item(id=item.id, payload={**item.payload, "answers": answers}, file=item.file))
+    return found

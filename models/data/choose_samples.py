@@ -26,7 +26,7 @@ from curation.dataset.made_before import is_incomplete
 from curation.dataset.query import select_rows
 from curation.dataset.rows import InMemory
 from curation.errors import InputRefused
-from curation.operations.leak_groups import IDENTITY_COLUMNS, leak_groups
+from curation.operations.leak_groups import are_apart, batches_of
 from curation.storage.checksums import digest_column
 from curation.storage.files import sha256_of
 from models.data.truth import has_truth
@@ -198,15 +198,8 @@ def of_split(table: pa.Table, *splits: str | None) -> pa.Table:
 
 def apart(tables: Sequence[pa.Table], *, held_out: Sequence[pa.Table]) -> list[pa.Table]:
     """Return the tables without rows that belong together with a row that is held out: by group, or by image."""
-    parts = [_identities(table, prefix=number) for number, table in enumerate((*tables, *held_out))]
-    groups = leak_groups(pa.concat_tables(parts, promote_options="default"))
-    sizes = [len(table) for table in tables]
-    taken = set(groups[sum(sizes) :])
-    kept = []
-    for number, table in enumerate(tables):
-        own = groups[sum(sizes[:number]) : sum(sizes[: number + 1])]
-        kept.append(table.filter(pa.array([group not in taken for group in own], pa.bool_())))
-    return kept
+    are_kept = are_apart([batches_of(table) for table in tables], held_out=[batches_of(table) for table in held_out])
+    return [table.filter(pa.array(is_kept)) for table, is_kept in zip(tables, are_kept, strict=True)]
 
 
 def _judging(table: pa.Table) -> pa.Table:
@@ -224,15 +217,6 @@ def _asked_for(dataset: Dataset, *, choice: SampleChoice, left_out: Counter[str]
     allowed = allowed_rows(table, rules=choice.licenses)
     left_out[FILTERED] += len(table) - len(allowed)
     return allowed
-
-
-def _identities(table: pa.Table, *, prefix: int) -> pa.Table:
-    """Return what tells which rows belong together; an id stands for a group that is missing, in its own table
-    alone.
-    """
-    kept = {name: table[name].cast(pa.string()) for name in IDENTITY_COLUMNS if name in table.column_names}
-    ids = pa.array([f"{prefix}/{id_}" for id_ in table["id"].to_pylist()], pa.string())
-    return pa.table({**kept, "id": ids})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

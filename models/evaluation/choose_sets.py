@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 import pyarrow as pa
 
-from curation.dataset.dataset import Dataset, of_ids, read_dataset
+from curation.dataset.chosen_rows import ROWS_AT_ONCE, ChosenRows, Rules, places_left
+from curation.dataset.dataset import Dataset, read_dataset
+from curation.dataset.made_before import ASKED as OF_PARTS
 from curation.dataset.made_before import is_incomplete
-from curation.dataset.query import select_rows
+from curation.dataset.query import rows_where
 from curation.errors import InputRefused
 from curation.operations.merge import refuse_twice
 from curation.quarantine import BadRecord
-from curation.storage.files import fingerprint_file, sha256_of
+from curation.sequences import batched
+from curation.storage.files import fingerprint_file
 from models.data.truth import has_truth
-from models.evaluation.score_files import Row
 from models.model_files import fingerprint_of
 from models.prediction.find_model import find_model
 from models.registry.registry import pinned
 
 SplitChoice: TypeAlias = Literal["train", "val", "test", "all"]
+ASKED: Final = ("split", "persons", *OF_PARTS)
+"""The columns that tell whether a row is evaluated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +60,12 @@ class EvaluationSet:
 
     name: str
     dataset: Dataset
-    rows: Sequence[Row]
+    rows: ChosenRows
     filtered: dict[str, int]
 
-    @property
-    def table(self) -> pa.Table:
-        """The rows that are evaluated, as a part of the manifest."""
-        return of_ids(self.dataset.table, {row["id"] for row in self.rows})
+    def read(self, columns: Sequence[str]) -> pa.Table:
+        """Return those of these columns that there are, of the rows that are evaluated."""
+        return pa.concat_tables(self.rows.batches(columns))
 
 
 def identify(path: Path) -> Model:
@@ -97,34 +101,38 @@ def choose_sets(folders: Sequence[Path], *, choice: SetChoice) -> list[Evaluatio
 
 def run_id(models: Sequence[Model], *, sets: Sequence[EvaluationSet], settings: Mapping[str, Any]) -> str:
     """Return 16 hexadecimal digits that change with weights, cards, data and settings, and with nothing else."""
-    data = [(one.name, one.dataset.card.manifest_sha256, [row["id"] for row in one.rows]) for one in sets]
-    what = [[(model.sha256, model.card_sha256) for model in models], data, settings]
-    return sha256_of(msgspec.json.encode(what, order="deterministic"))[:16]
+    digest = hashlib.sha256(b"[" + _encoded([(model.sha256, model.card_sha256) for model in models]) + b",[")
+    for number, one in enumerate(sets):
+        digest.update(b"," * (number > 0) + b"[" + _encoded(one.name) + b",")
+        digest.update(_encoded(one.dataset.card.manifest_sha256) + b",[")
+        for place, ids in enumerate(batched(one.rows.column("id"), size=ROWS_AT_ONCE)):
+            digest.update(b"," * (place > 0) + _encoded(ids)[1:-1])
+        digest.update(b"]]")
+    digest.update(b"]," + _encoded(settings) + b"]")
+    return digest.hexdigest()[:16]
+
+
+def _encoded(told: Any) -> bytes:
+    return msgspec.json.encode(told, order="deterministic")
 
 
 def _chosen(dataset: Dataset, *, split: SplitChoice, choice: SetChoice) -> EvaluationSet:
-    rows: list[dict[str, Any]] = dataset.table.to_pylist()
-    holds = None if choice.query is None else set(select_rows(dataset, choice.query)["id"].to_pylist())
-    rules: dict[str, Callable[[Row], bool]] = {
-        "split": lambda row: split in {"all", row["split"]},
-        "query": lambda row: holds is None or row["id"] in holds,
-        "no_mask": has_truth,
-        "broken_parts": lambda row: not is_incomplete(row),
+    holds = None if choice.query is None else rows_where(dataset, choice.query)
+    rules: Rules = {
+        "split": lambda _, row: split not in {"all", row["split"]},
+        "query": lambda place, _: holds is not None and not holds[place],
+        "no_mask": lambda _, row: not has_truth(row),
+        "broken_parts": lambda _, row: is_incomplete(row),
     }
-    filtered = Counter[str]()
-    for reason, is_wanted in rules.items():
-        kept = [row for row in rows if is_wanted(row)]
-        filtered[reason] = len(rows) - len(kept)
-        rows = kept
-    if not rows:
+    found, filtered = places_left(dataset.rows, columns=ASKED, rules=rules)
+    if not len(found):
         raise _nothing_left(dataset, filtered=filtered, split=split)
-    chosen = rows[: choice.limit]
-    filtered["limit"] = len(rows) - len(chosen)
+    filtered["limit"] = len(found) - len(found[: choice.limit])
     return EvaluationSet(
         name=dataset.folder.resolve().name,
         dataset=dataset,
-        rows=chosen,
-        filtered={reason: number for reason, number in filtered.items() if number},
+        rows=ChosenRows(dataset.rows, found[: choice.limit]),
+        filtered={reason: filtered[reason] for reason in (*rules, "limit") if filtered[reason]},
     )
 
 

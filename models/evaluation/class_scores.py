@@ -80,10 +80,13 @@ def score_classes(
     if keep is not None:
         make_folder(keep)
     counts = np.zeros((card.classes, card.classes), np.int64)
-    mapped = [row for row in rows if row.get(CLASSES) is not None]
     broken: dict[str, BadRecord] = {}
     shown: list[ClassSample] = []
-    for number, row in enumerate(mapped, start=1):
+    without = 0
+    for number, row in enumerate(rows, start=1):
+        if row.get(CLASSES) is None:
+            without += 1
+            continue
         try:
             sample = _predicted(row, dataset=dataset, predictor=predictor, card=card)
         except BadRecord as problem:
@@ -99,8 +102,8 @@ def score_classes(
         told(number)
     return ClassScores(
         counts=counts,
-        images=len(mapped) - len(broken),
-        without=len(rows) - len(mapped),
+        images=len(rows) - without - len(broken),
+        without=without,
         broken=broken,
         shown=shown,
     )

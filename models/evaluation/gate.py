@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curation.errors import InputRefused
+from curation.operations.leak_groups import batches_of
 from models.evaluation.slices import SLICES, SliceName, slices_of
 from models.evaluation.summaries import group_numbers, row_keys
 from models.metrics.comparison import Comparison, compare_paired
@@ -109,7 +110,7 @@ def decide(
     Raises InputRefused when the tables are of other images.
     """
     before, after = _paired(champion, challenger=challenger)
-    groups = group_numbers(challenger)
+    groups = group_numbers(batches_of(challenger))
 
     def compared(where: NDArray[np.bool_]) -> Comparison:
         rng = np.random.default_rng(seed)

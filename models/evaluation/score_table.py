@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import accumulate, chain
@@ -14,10 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from curation.dataset.dataset import Dataset, of_ids
 from curation.dataset.parts import BLOCK_ROWS, regular
-from curation.dataset.rows import Rows, blocks_of
+from curation.dataset.rows import Batches, Rows, blocks_of
 from curation.errors import InputRefused
 from curation.storage.parquet import schema_of
 from curation.storage.safe_id import SafeId, check_ids
@@ -226,9 +227,42 @@ def outdated_ids(dataset: Dataset, *, scores: Path | None = None) -> frozenset[s
     return frozenset(outdated)
 
 
+class ReadColumns(Mapping[str, NDArray[np.float64]]):
+    """The numbers of scores by column, as `columns_of` gives those of a table; one is read whenever it is asked for."""
+
+    def __init__(self, scores: Batches) -> None:
+        self._scores = scores
+
+    def __getitem__(self, name: str) -> NDArray[np.float64]:
+        """Return a column (rows,)."""
+        return columns_in(self._scores, [name])[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is such a column."""
+        return name in NUMBERS
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names."""
+        return iter(NUMBERS)
+
+    def __len__(self) -> int:
+        """Return the number of columns."""
+        return len(NUMBERS)
+
+
+def together(several: Sequence[Rows]) -> Batches:
+    """Return how the rows of one or several folders of scores are read, one folder after the other."""
+    return lambda columns: chain.from_iterable(blocks_of(scores, columns) for scores in several)
+
+
 def scores_by_name(rows: Rows, names: Sequence[str]) -> ScoreColumns:
     """Return some numbers of scores by column, read block by block, as `columns_of` does those of a table."""
-    found = [columns_of(table, names=names) for table in blocks_of(rows, names)]
+    return columns_in(together([rows]), names)
+
+
+def columns_in(scores: Batches, names: Sequence[str]) -> ScoreColumns:
+    """Return some numbers of scores that are read some at a time, by column."""
+    found = [columns_of(table, names=names) for table in scores(names)]
     return {name: np.concatenate([one[name] for one in found]) for name in names}
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Final, Literal, TypeAlias, get_args
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Literal, TypeAlias, get_args
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
+from curation.dataset.rows import Batches
+from curation.operations.leak_groups import batches_of
 
 SliceName: TypeAlias = Literal["size", "persons", "border", "holes", "source"]
 SLICES: Final[tuple[SliceName, ...]] = get_args(SliceName)
@@ -22,7 +25,7 @@ def slices_of(table: pa.Table, *, names: Iterable[SliceName]) -> dict[SliceName,
 
     The parts of a slice hold every row once; a part without rows is left out.
     """
-    return {name: _parts(table, name=name) for name in names}
+    return {name: parts_of(batches_of(table), name=name) for name in names}
 
 
 def slice_meanings() -> dict[SliceName, str]:
@@ -37,42 +40,54 @@ def slice_meanings() -> dict[SliceName, str]:
     }
 
 
-def _parts(table: pa.Table, *, name: SliceName) -> dict[str, NDArray[np.bool_]]:
-    value_of = {"size": _size, "persons": _persons, "border": _border, "holes": _holes, "source": _source}[name]
-    columns = ["person_area", "persons", "touches_border", "hole_area", "source"]
-    values = [value_of(row) for row in table.select(columns).to_pylist()]
+def parts_of(scores: Batches, *, name: SliceName) -> dict[str, NDArray[np.bool_]]:
+    """Return the parts of one slice by value: which rows of scores that are read some at a time belong to each."""
+    columns, value_of = VALUES[name]
+    numbers: dict[str, int] = {}
+    found: list[NDArray[np.int32]] = [np.empty(0, dtype=np.int32)]
+    for table in scores(columns):
+        told = map(value_of, *(table[column].to_pylist() for column in columns))
+        found.append(np.fromiter((numbers.setdefault(one, len(numbers)) for one in told), dtype=np.int32))
     order = {value: place for place, value in enumerate(ORDER.get(name, ()))}
-    found = sorted(set(values), key=lambda value: (order.get(value, len(order)), value))
-    array = np.array(values, dtype=object)
-    return {value: np.asarray(array == value, dtype=np.bool_) for value in found}
+    of_row = np.concatenate(found)
+    values = sorted(numbers, key=lambda value: (order.get(value, len(order)), value))
+    return {value: of_row == numbers[value] for value in values}
 
 
-def _size(row: dict[str, Any]) -> str:
-    if row["person_area"] == 0:
+def _size(person_area: float) -> str:
+    if person_area == 0:
         return NOBODY
-    return next((name for name, limit in SIZES if row["person_area"] < limit), SIZES[-1][0])
+    return next((name for name, limit in SIZES if person_area < limit), SIZES[-1][0])
 
 
-def _persons(row: dict[str, Any]) -> str:
-    if row["persons"] is None:
+def _persons(persons: int | None) -> str:
+    if persons is None:
         return "unknown"
-    return f"{MANY}+" if row["persons"] >= MANY else str(row["persons"])
+    return f"{MANY}+" if persons >= MANY else str(persons)
 
 
-def _border(row: dict[str, Any]) -> str:
-    if row["person_area"] == 0:
+def _border(person_area: float, touches_border: bool) -> str:
+    if person_area == 0:
         return NOBODY
-    return "touching" if row["touches_border"] else "inside"
+    return "touching" if touches_border else "inside"
 
 
-def _holes(row: dict[str, Any]) -> str:
-    return "with holes" if row["hole_area"] > 0 else "without"
+def _holes(hole_area: float) -> str:
+    return "with holes" if hole_area > 0 else "without"
 
 
-def _source(row: dict[str, Any]) -> str:
-    return row["source"] or "unknown"
+def _source(source: str | None) -> str:
+    return source or "unknown"
 
 
 NOBODY: Final = "nobody"
 ORDER: Final[dict[SliceName, tuple[str, ...]]] = {"size": (NOBODY, *(name for name, _ in SIZES))}
 """Values that have an order of their own; all others are sorted."""
+VALUES: Final[dict[SliceName, tuple[Sequence[str], Callable[..., str]]]] = {
+    "size": (("person_area",), _size),
+    "persons": (("persons",), _persons),
+    "border": (("person_area", "touches_border"), _border),
+    "holes": (("hole_area",), _holes),
+    "source": (("source",), _source),
+}
+"""By which columns each slice tells rows apart, and how."""

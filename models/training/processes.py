@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from lightning.fabric import Fabric
@@ -21,7 +21,7 @@ from lightning.fabric.plugins.environments.cluster_environment import ClusterEnv
 from lightning.fabric.strategies.parallel import ParallelStrategy
 
 from curation.building.worker_process import die_with
-from curation.errors import ConfigurationProblem, EnvironmentProblem
+from curation.errors import ConfigurationProblem, EnvironmentProblem, InputRefused
 
 if TYPE_CHECKING:
     from models.training.settings import Precision, TrainingOptions
@@ -123,6 +123,20 @@ def telling_of_loss(fabric: Fabric) -> Iterator[None]:
         if not fabric.is_global_zero:
             raise SystemExit(EnvironmentProblem.exit_code) from error
         raise _lost() from error
+
+
+def agreed(fabric: Fabric, done: dict[str, Any] | None, *, training: str) -> dict[str, Any] | None:
+    """Return what the first process tells the others: the metrics of a training that is done, None for one that is not.
+
+    Raises InputRefused in a process that was given another training than the first, by its id.
+    """
+    told: tuple[dict[str, Any] | None, str] = fabric.broadcast((done, training))
+    if told[1] != training:
+        raise InputRefused(
+            "the first process was given other settings than this one, or data sets of other content",
+            remedy="give the same command on each machine; `curate stats` tells whether they see the same data",
+        )
+    return told[0]
 
 
 def _meet(fabric: Fabric, *, world_size: int) -> None:

@@ -37,7 +37,7 @@ from models.training.history import DETAILS
 from models.training.logs import Logs
 from models.training.priors.face_places import with_places
 from models.training.priors.mean_masks import with_prior
-from models.training.processes import launched, telling_of_loss
+from models.training.processes import agreed, launched, telling_of_loss
 from models.training.progress import Progress
 from models.training.run_folder import (
     CHECKPOINTS,
@@ -158,8 +158,7 @@ def _train(
     asking: Told,
 ) -> Report:
     if not fabric.is_global_zero:
-        nothing: dict[str, Any] | None = None
-        done = fabric.broadcast(nothing)
+        done = agreed(fabric, None, training=_id(plan))
         if done is not None:
             return Report(metrics=done, was_done=True)
         return _work(plan, out=out, options=options, fabric=fabric, told=told, asking=asking)
@@ -169,7 +168,7 @@ def _train(
         done = finished_metrics(
             out, settings=plan.settings, data=plan.data, allow_changed_data=options.allow_changed_data
         )
-        fabric.broadcast(done)  # the other processes wait to hear whether there is anything to do
+        agreed(fabric, done, training=_id(plan))  # the other processes wait to hear whether there is anything to do
         if done is not None:
             return Report(metrics=done, was_done=True)
         make_folder(out / CHECKPOINTS, below=out)

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from curation.building.build_dataset import quarantine_limit
 from curation.dataset.card import QUARANTINE
+from curation.dataset.chosen_rows import first_rows
 from curation.dataset.dataset import Dataset, read_dataset
 from curation.dataset.manifest_files import quarantine_lines
 from curation.duplicates.fingerprint_dataset import Picture, pictures_of
@@ -132,7 +133,7 @@ class _Check:
     def results(self, *, work: Path) -> _Found:
         """Test and calibrate the model where that is asked for, then look at all pictures; some may be known."""
         options = replace(self.run.predicting, with_windows=True, item_timeout_s=TIMEOUT_S)
-        samples = samples_of([(self.dataset.folder, self.dataset.table.to_pylist()[: self.run.limit])])
+        samples = samples_of([(self.dataset.folder, first_rows(self.dataset.rows, limit=self.run.limit))])
         predict = CheckedModel(self.model, options=options, samples=samples)
         # what is seen depends on weights and card, and on nothing else
         name = sha256_of(f"{self.model.sha256} {self.model.card_sha256}".encode())[:16]
@@ -207,10 +208,12 @@ class _Check:
 
     def refuse_unknown_ids(self) -> None:
         """Raise InputRefused when --keep names an id that the dataset does not have."""
-        known = set(self.dataset.table["id"].to_pylist())
+        unknown = set(self.settings.keep)
+        for table in self.dataset.batches(["id"]) if unknown else ():
+            unknown -= set(table["id"].to_pylist())
         aside = self.settings.dataset
-        if unknown := sorted(set(self.settings.keep) - known):
-            raise InputRefused(f"--keep {unknown[0]}: no sample has this id", where=aside, remedy="correct the id")
+        if unknown:
+            raise InputRefused(f"--keep {min(unknown)}: no sample has this id", where=aside, remedy="correct the id")
 
     def _problem(self, one: Sighting) -> BadRecord:
         return BadRecord(

@@ -6,9 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-import pyarrow as pa
-
-from curation.dataset.dataset import read_dataset
+from curation.dataset.dataset import Dataset, read_dataset
 from curation.dataset.licenses import flagged_counts
 from curation.dataset.sample import Plan
 from curation.fusion.fuse import FusionRules
@@ -88,22 +86,23 @@ def fuse(settings: FuseFlags, *, run: RunOptions) -> Result:
     most_persons = 2 if settings.second_person else 1
     timeout_s = most_persons * SECONDS_PER_PERSON
     result = make_dataset(plan, out=settings.out, run=run, item_timeout_s=timeout_s, shards=settings.shards)
-    table = None if run.dry_run else read_dataset(settings.out).table
-    result = with_flags(result, counts=_flagged(plan, made=table), samples=len(plan.items if table is None else table))
+    made = None if run.dry_run else read_dataset(settings.out)
+    result = with_flags(result, counts=_flagged(plan, made=made), samples=len(plan.items if made is None else made))
     lines = _lines(plan)
-    if (drawn := plan.notes.get("seconds_drawn")) and table is not None:
-        seconds = table["second_id"]
-        lines.append(f"  {len(seconds) - seconds.null_count} samples show a second person; {drawn} were to")
+    if (drawn := plan.notes.get("seconds_drawn")) and made is not None:
+        seconds = sum(len(table["second_id"].drop_null()) for table in made.batches(["second_id"]))
+        lines.append(f"  {seconds} samples show a second person; {drawn} were to")
     return replace(result, summary="\n".join([result.summary, *lines]))
 
 
-def _flagged(plan: Plan, *, made: pa.Table | None) -> dict[str, int]:
+def _flagged(plan: Plan, *, made: Dataset | None) -> dict[str, int]:
     """Return how many of the samples show a photograph under a licence with restrictions; before they are made, those
     of backgrounds count that they may show."""
     if made is None:
         return flagged_counts(item.payload.licenses() for item in plan.items)
-    columns = [name for name in made.column_names if name in LICENSE_COLUMNS]
-    return flagged_counts(zip(*(made[name].to_pylist() for name in columns), strict=True))
+    columns = [name for name in made.schema.names if name in LICENSE_COLUMNS]
+    rows = (row for table in made.batches(columns) for row in table.to_pylist())
+    return flagged_counts(row.values() for row in rows)
 
 
 def _lines(plan: Plan) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
+from curation.dataset.chosen_rows import first_rows
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.sources.shared_settings import shards_setting
 from pipelines.command_line.options import Result, RunOptions, setting
@@ -121,7 +122,7 @@ def _settings(settings: MatteFlags, *, dataset: Dataset, run: RunOptions) -> Mat
     from curation.matting.plan_matte import MatteSettings
 
     rules = MattingRules(method=settings.method, max_pixels=round(settings.max_megapixels * 1e6))
-    rows = [] if settings.model is None else dataset.table.to_pylist()[: run.limit]
+    rows = [] if settings.model is None else first_rows(dataset.rows, limit=run.limit)
     predicting = _predicting(settings, folder=dataset.folder, rows=rows)
     faces_of, faces = _faces(settings, run=run)
     return MatteSettings(

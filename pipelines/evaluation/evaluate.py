@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from curation.dataset.card import QUARANTINE
-from curation.dataset.label_sources import is_by_model
+from curation.dataset.label_sources import LABEL_SOURCE, counted_sources
 from models.evaluation.choose_sets import SplitChoice
 from models.evaluation.score_files import Precision
 from models.evaluation.score_table import SCORES
@@ -73,7 +73,7 @@ def evaluate(settings: EvaluateFlags, *, run: RunOptions) -> Result:
     from models.evaluation.evaluation_folder import evaluating_in, finished_metrics, write_metrics
     from pipelines.evaluation.evaluate_models import checked_models, evaluated
 
-    evaluation = _planned(settings, run=run)
+    evaluation = planned(settings, run=run)
     if run.dry_run:
         checked_models(evaluation)
         return _told(evaluation)
@@ -88,7 +88,8 @@ def evaluate(settings: EvaluateFlags, *, run: RunOptions) -> Result:
     return _result(metrics, evaluation=evaluation, is_new=is_new)
 
 
-def _planned(settings: EvaluateFlags, *, run: RunOptions) -> Evaluation:
+def planned(settings: EvaluateFlags, *, run: RunOptions) -> Evaluation:
+    """Return what will be evaluated, on which samples; raises InputRefused where that is nothing."""
     from models.evaluation.choose_sets import SetChoice, choose_sets, identify
     from pipelines.evaluation.evaluate_models import Evaluation
 
@@ -121,13 +122,14 @@ def _told(evaluation: Evaluation) -> Result:
 
 
 def _result(metrics: dict[str, Any], *, evaluation: Evaluation, is_new: bool) -> Result:
-    from pipelines.evaluation.evaluate_classes import class_lines
     from reports.rounds.evaluation_table import evaluation_lines
 
     out, entries = evaluation.out, metrics["sets"].values()
     lines = evaluation_lines(metrics, out=str(out))
     for one in evaluation.sets:
         if (facts := metrics["sets"][one.name].get("classes")) is not None:
+            from pipelines.evaluation.evaluate_classes import class_lines  # imports torch, as few models need
+
             lines += class_lines(one.name, facts=facts, out=evaluation.folder(one))
     if not is_new:
         lines.append("  nothing to do: this was evaluated before; --overwrite does it again")
@@ -153,14 +155,17 @@ def _result(metrics: dict[str, Any], *, evaluation: Evaluation, is_new: bool) ->
 def _warnings(evaluation: Evaluation) -> tuple[str, ...]:
     """Say where a number could mislead."""
     warnings = []
-    rows = [row for one in evaluation.sets for row in one.rows]
-    seen = sum(row["split"] == "train" for row in rows)
+    samples = seen = by_models = 0
+    for table in (table for one in evaluation.sets for table in one.rows.batches(["split", "mask", LABEL_SOURCE])):
+        samples += table.num_rows
+        seen += table["split"].to_pylist().count("train")
+        by_models += sum(counted_sources(table).values())
     if seen:
         told = "a model that was trained on them looks better than it is; --split test leaves them out"
-        warnings.append(f"{seen} of the {len(rows)} samples are of the split train: {told}")
-    if by_models := sum(map(is_by_model, rows)):
+        warnings.append(f"{seen} of the {samples} samples are of the split train: {told}")
+    if by_models:
         told = "that measures how alike two models are; `curate label push` has people look at them"
-        warnings.append(f"the labels of {by_models} of the {len(rows)} samples were made by models: {told}")
+        warnings.append(f"the labels of {by_models} of the {samples} samples were made by models: {told}")
     if evaluation.baseline is not None and evaluation.precision == "fast":
         # measured on 200 real portraits with two networks: 0.0009 and 0.0012
         told = "bfloat16 moves a mean mIoU by about 0.001; compare models in fp32 when they are as close as that"

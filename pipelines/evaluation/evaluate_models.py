@@ -10,19 +10,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import pyarrow as pa
 
 from curation.dataset.card import tool_version
+from curation.dataset.chosen_rows import ChosenRows
 from curation.images.pixels import Image, Probability
 from curation.labels.masks import PERSON_FROM
 from curation.matting.pymatting_door import compile_once
 from curation.storage.files import make_folder
 from models.evaluation.checked_model import CheckedModel
 from models.evaluation.choose_sets import EvaluationSet, Model, SetChoice, run_id
-from models.evaluation.class_scores import refuse_other_names
 from models.evaluation.score_dataset import DatasetScores, ScoreOptions, Work, score_dataset
 from models.evaluation.score_files import Precision, Refine, ScoringPlace
-from models.evaluation.score_table import PREDICTIONS
+from models.evaluation.score_table import PREDICTIONS, StoredScores, scores_by_name, together
 from models.evaluation.slices import SliceName, slice_meanings
 from models.evaluation.summaries import compare, describe
 from models.metrics.summary import HARD_BELOW
@@ -32,7 +31,6 @@ from models.prediction.predict_files import FilePrediction
 from models.prediction.ready_model import ReadyModel
 from pipelines.command_line.options import RunOptions
 from pipelines.command_line.progress import progress_bar
-from pipelines.evaluation.evaluate_classes import evaluated_classes
 from reports.rounds.badcases import write_badcases
 
 BASELINE: Final = "baseline"
@@ -93,17 +91,19 @@ def checked_models(evaluation: Evaluation) -> Models:
 def evaluated(evaluation: Evaluation, *, models: Models, work: Path) -> dict[str, Any]:
     """Score all sets, draw the worst samples, and return `metrics.json`; unfinished work lies in `work`."""
     model, baseline = models.first, models.baseline
-    ours, theirs, entries = [], [], {}
+    ours, theirs, entries, whole = [], [], {}, dict[str, Any]()
     for one in evaluation.sets:
         folder = evaluation.folder(one)
         scores = _score(one, model=model, out=folder, work=work, evaluation=evaluation)
-        ours.append(scores.table)
-        entries[one.name] = _counts(one, scores=scores) | describe(scores.table, slices=evaluation.slices)
+        ours.append(scores.scores)
         if baseline is not None:
             others = _score(one, model=baseline, out=folder / BASELINE, work=work / BASELINE, evaluation=evaluation)
-            theirs.append(others.table)
-            entries[one.name] |= _comparison(evaluation, baseline=[others.table], model=[scores.table])
+            theirs.append(others.scores)
+        whole = _described(evaluation, model=ours[-1:], baseline=theirs[-1:])
+        entries[one.name] = _counts(one, scores=scores) | whole
         if model.ready(evaluation.precision).card.class_names:
+            from pipelines.evaluation.evaluate_classes import evaluated_classes  # imports torch, as few models need
+
             entries[one.name]["classes"] = evaluated_classes(
                 one,
                 model=model,
@@ -112,10 +112,9 @@ def evaluated(evaluation: Evaluation, *, models: Models, work: Path) -> dict[str
                 keeps=evaluation.keeps_predictions,
                 run=evaluation.run,
             )
-        _draw_worst(evaluation, one=one, table=scores.table)
-    whole = describe(pa.concat_tables(ours), slices=evaluation.slices)
-    if theirs:
-        whole |= _comparison(evaluation, baseline=theirs, model=ours)
+        _draw_worst(evaluation, one=one, scores=scores.scores)
+    if len(ours) > 1:
+        whole = _described(evaluation, model=ours, baseline=theirs)
     if not evaluation.keeps_predictions:
         for folder in list(evaluation.out.rglob(PREDICTIONS)):
             shutil.rmtree(folder)
@@ -149,6 +148,8 @@ def _checked(model: Model, *, evaluation: Evaluation) -> CheckedModel:
     checked = CheckedModel(model, options=options, samples=samples)
     ready = checked.ready(evaluation.precision)
     if ready.card.class_names:
+        from models.evaluation.class_scores import refuse_other_names
+
         refuse_other_names([one.dataset for one in evaluation.sets], card=ready.card)
     if model is evaluation.model:
         refuse_edge(evaluation.edge, model=ready)
@@ -193,31 +194,40 @@ def _edged(image: Image, prediction: FilePrediction, *, model: ReadyModel, edge:
 
 def _counts(one: EvaluationSet, *, scores: DatasetScores) -> dict[str, Any]:
     considered = len(one.dataset)
-    accounted = scores.table.num_rows + sum(one.filtered.values()) + sum(scores.quarantined.values())
+    accounted = len(scores.scores) + sum(one.filtered.values()) + sum(scores.quarantined.values())
     assert considered == accounted, f"{considered} samples considered, but {accounted} accounted for"
     return {
         "dataset": str(one.dataset.folder),
         "manifest_sha256": one.dataset.card.manifest_sha256,
         "counts": {
             "considered": considered,
-            "scored": scores.table.num_rows,
+            "scored": len(scores.scores),
             "filtered": one.filtered,
             "quarantined": scores.quarantined,
         },
-        "rechecked": sum(scores.table["rechecked"].to_pylist()),
+        "rechecked": int(scores_by_name(scores.scores, ["rechecked"])["rechecked"].sum()),
         "margin": scores.margin,
     }
 
 
-def _comparison(evaluation: Evaluation, *, baseline: list[pa.Table], model: list[pa.Table]) -> dict[str, Any]:
-    first, second = pa.concat_tables(baseline), pa.concat_tables(model)
-    return {"comparison": compare(first, second=second, slices=evaluation.slices, seed=evaluation.run.seed)}
+def _described(
+    evaluation: Evaluation, *, model: Sequence[StoredScores], baseline: Sequence[StoredScores]
+) -> dict[str, Any]:
+    """Return what the scores of some sets say, beside those of the baseline where there is one."""
+    found = describe(together(model), slices=evaluation.slices)
+    if not baseline:
+        return found
+    seed = evaluation.run.seed
+    compared = compare(together(baseline), second=together(model), slices=evaluation.slices, seed=seed)
+    return found | {"comparison": compared}
 
 
-def _draw_worst(evaluation: Evaluation, *, one: EvaluationSet, table: pa.Table) -> None:
+def _draw_worst(evaluation: Evaluation, *, one: EvaluationSet, scores: StoredScores) -> None:
     if evaluation.badcases:
-        # a prediction that is not finite is the worst of all
-        ranked = sorted(table.to_pylist(), key=lambda row: (-1.0 if row["miou"] is None else row["miou"], row["id"]))
-        rows = {row["id"]: row for row in one.rows}
-        worst = ranked[: evaluation.badcases]
+        miou = scores_by_name(scores, ["miou"])["miou"]
+        # a prediction that is not finite is the worst of all; of two that are alike the first by its id
+        order = np.argsort(np.where(np.isnan(miou), -1.0, miou), kind="stable")[: evaluation.badcases]
+        worst = ChosenRows(scores, order)[:]
+        ids = {score["id"] for score in worst}
+        rows = {row["id"]: row for row in one.rows.having(lambda some: [id_ in ids for id_ in some])}
         write_badcases(worst, rows=rows, dataset=one.dataset.folder, out=evaluation.folder(one))

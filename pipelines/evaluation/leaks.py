@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from curation.dataset.dataset import Dataset
+from curation.operations.leak_groups import IDENTITY_COLUMNS
 from models.data.choose_samples import apart
 from models.evaluation.choose_sets import EvaluationSet
 
@@ -25,7 +26,7 @@ def shared_samples(
         )
         for dataset in training
     ]
-    kept = apart(tables, held_out=[one.table for one in test])
+    kept = apart(tables, held_out=[one.read(IDENTITY_COLUMNS) for one in test])
     return [
         id_
         for table, rest in zip(tables, kept, strict=True)

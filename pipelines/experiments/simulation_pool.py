@@ -18,6 +18,7 @@ from curation.images.pixels import decode_mask, encode_mask
 from curation.labels.label_files import place_labels
 from curation.labels.masks import person_area
 from curation.operations.join import Joined, join_tables
+from curation.operations.leak_groups import IDENTITY_COLUMNS
 from curation.operations.merge import joined_sources, merge_item, merge_sample, named_folders, parent_name, refuse_twice
 from curation.storage.files import read_file, sha256_of
 from models.data.choose_samples import HELD_OUT, apart, of_split
@@ -141,7 +142,7 @@ def read_pool(
     judging = [
         *(of_split(dataset.table, *HELD_OUT) for dataset in datasets),
         *(_judging(read_dataset(folder).table) for folder in val),
-        *(one.table for one in test),
+        *(one.read(IDENTITY_COLUMNS) for one in test),
     ]
     kept = apart(masked, held_out=judging)
     ids = sorted(id_ for table in kept for id_ in table["id"].to_pylist())

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from curation.dataset.dataset import Dataset, of_ids, read_dataset
-from curation.dataset.query import select_rows
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from curation.dataset.chosen_rows import ChosenRows, Rules, places_left
+from curation.dataset.dataset import Dataset, read_dataset
+from curation.dataset.query import rows_where
 from curation.dataset.rows import InMemory
 from curation.duplicates.copies import copies_among
-from curation.duplicates.fingerprint_dataset import LookOptions
+from curation.duplicates.fingerprint_dataset import COLUMNS_READ, LookOptions
 from curation.errors import InputRefused
 from curation.operations.join import join_tables
-from curation.operations.merge import prefixes_of, refuse_twice
+from curation.operations.leak_groups import are_apart
+from curation.operations.merge import by_id, prefixes_of, refuse_twice
 from labeling.answers import STATUS, Answer
 from labeling.browsing.fiftyone_dataset import DROP, REVIEW
 from labeling.teachers.plan_prelabels import Pool
-from models.data.choose_samples import HELD_OUT, apart, of_split
+from models.data.choose_samples import HELD_OUT
 from models.data.truth import has_truth
-from models.evaluation.score_files import Row
 from pipelines.command_line.options import RunOptions
 from pipelines.command_line.progress import progress_bar
 from pipelines.labels.prelabel_flags import PrelabelFlags
@@ -30,11 +35,13 @@ IN_TEST: Final = "in_test"
 """The reason for samples that share a group or an image with a test set."""
 NOT_FOR_TEACHERS: Final = frozenset({Answer.AMBIGUOUS, Answer.UNUSABLE})
 """Answers of a person after which no model is asked."""
-RULES: Final[dict[str, Callable[[Row], bool]]] = {
-    "held_out": lambda row: row["split"] in HELD_OUT,
-    "labelled": has_truth,
-    "set_aside": lambda row: row.get(STATUS) in NOT_FOR_TEACHERS or row.get(REVIEW) == DROP,
+ASKED: Final = ("split", "mask", "persons", STATUS, REVIEW)
+RULES: Final[Rules] = {
+    "held_out": lambda _, row: row["split"] in HELD_OUT,
+    "labelled": lambda _, row: has_truth(row),
+    "set_aside": lambda _, row: row.get(STATUS) in NOT_FOR_TEACHERS or row.get(REVIEW) == DROP,
 }
+"""Why a row is not labelled, and by which of the columns `ASKED`."""
 
 
 class NothingToLabel(InputRefused):
@@ -47,19 +54,16 @@ def chosen_pool(flags: PrelabelFlags, *, run: RunOptions) -> Pool:
     refuse_twice(datasets)
     prefixes = prefixes_of(datasets, prefix=flags.prefix)
     joined = join_tables(datasets, prefixes=prefixes)
-    filtered = Counter[str]()
-    table = joined.table
+    rules: Rules = RULES
     if flags.where is not None:
-        table = select_rows(Dataset(folder=datasets[0].folder, card=datasets[0].card, rows=joined), flags.where)
-        filtered["query"] = joined.table.num_rows - table.num_rows
-    rows = table.sort_by("id").to_pylist()
-    for reason, is_left_out in RULES.items():
-        left = [row for row in rows if not is_left_out(row)]
-        filtered[reason] += len(rows) - len(left)
-        rows = left
-    filtered["limit"] = max(0, len(rows) - (run.limit or len(rows)))
-    chosen = [row["id"] for row in rows[: run.limit]]
-    pool = Pool(datasets=datasets, prefixes=prefixes, joined=joined, chosen=chosen, filtered=filtered)
+        holds = rows_where(Dataset(folder=datasets[0].folder, card=datasets[0].card, rows=joined), flags.where)
+        rules = {"query": lambda place, _: not holds[place], **RULES}
+    found, filtered = places_left(joined, columns=ASKED, rules=rules)
+    places = by_id(joined, places=found)[: run.limit]
+    filtered["limit"] = len(found) - len(places)
+    chosen = ChosenRows(joined, places)
+    told = {reason: filtered[reason] for reason in (*rules, "limit")}
+    pool = Pool(datasets=datasets, prefixes=prefixes, joined=joined, chosen=chosen, filtered=told)
     return pool if chosen else refuse_empty(pool)
 
 
@@ -80,33 +84,41 @@ def apart_from_tests(pool: Pool, *, tests: Sequence[Path], looks: Path, run: Run
     """
     if not tests:
         return pool
-    held = [_measured(read_dataset(folder)) for folder in tests]
-    own = [_part(pool, number=number) for number in range(len(pool.datasets))]
-    kept = apart([part.table for part in own], held_out=[part.table for part in held])
-    left = [replace(part, rows=InMemory(table)) for part, table in zip(own, kept, strict=True)]
-    copies = _copies(left, of=held, looks=looks, run=run)
-    ids = {
-        pool.prefixes[number] + id_
-        for number, part in enumerate(left)
-        for id_ in part.table["id"].to_pylist()
-        if (number, id_) not in copies
-    }
-    chosen = [id_ for id_ in pool.chosen if id_ in ids]
+    tested = [read_dataset(folder) for folder in tests]
+    held = [_measured(dataset) for dataset in tested]
+    own = rows_by_dataset(pool, places=pool.chosen.places)
+    are_kept = are_apart([rows.batches for rows in own], held_out=[rows.batches for rows in held])
+    left = [rows.kept(is_kept) for rows, is_kept in zip(own, are_kept, strict=True)]
+    parts = list(map(_pictured, pool.datasets, left))
+    copies = _copies(parts, of=list(map(_pictured, tested, held)), looks=looks, run=run)
+    left = [rows.having(partial(_are_others, copies=copies, part=part)) for part, rows in enumerate(left)]
+    places = np.concatenate([rows.places for rows in left])
+    chosen = pool.chosen.kept(np.isin(pool.chosen.places, places))
     filtered = {**pool.filtered, IN_TEST: len(pool.chosen) - len(chosen)}
     found = replace(pool, chosen=chosen, filtered=filtered)
     return found if chosen else refuse_empty(found)
 
 
-def _measured(dataset: Dataset) -> Dataset:
-    tested = of_split(dataset.table, "test")
-    return replace(dataset, rows=InMemory(tested)) if len(tested) else dataset
+def _measured(dataset: Dataset) -> ChosenRows:
+    """Return the rows of the split test, all where there is none."""
+    rules: Rules = {"another": lambda _, row: row["split"] != "test"}
+    tested, _ = places_left(dataset.rows, columns=["split"], rules=rules)
+    return ChosenRows(dataset.rows, tested if len(tested) else np.arange(len(dataset)))
 
 
-def _part(pool: Pool, *, number: int) -> Dataset:
-    """Return the chosen rows of one of the datasets, with the ids that they have there."""
-    dataset, prefix = pool.datasets[number], pool.prefixes[number]
-    own = {id_.removeprefix(prefix) for id_ in pool.chosen if pool.joined.owner[id_] == number}
-    return replace(dataset, rows=InMemory(of_ids(dataset.table, own)))
+def _are_others(ids: Sequence[str], *, copies: set[tuple[int, str]], part: int) -> list[bool]:
+    return [(part, id_) not in copies for id_ in ids]
+
+
+def _pictured(dataset: Dataset, rows: ChosenRows) -> Dataset:
+    """Return some rows of a dataset, with what is needed to look at their images."""
+    return replace(dataset, rows=InMemory(pa.concat_tables(rows.batches(COLUMNS_READ))))
+
+
+def rows_by_dataset(pool: Pool, *, places: NDArray[np.int64]) -> list[ChosenRows]:
+    """Return some of the joined rows, by their numbers, for each dataset, in its order."""
+    owners = pool.joined.owners(np.sort(places))
+    return [ChosenRows(pool.joined, np.sort(places)[owners == number]) for number in range(len(pool.datasets))]
 
 
 def _copies(parts: Sequence[Dataset], *, of: Sequence[Dataset], looks: Path, run: RunOptions) -> set[tuple[int, str]]:

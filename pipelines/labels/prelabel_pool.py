@@ -13,20 +13,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
+import numpy as np
 
 from curation.building.build_dataset import run_id
 from curation.building.output_folder import finished_card
-from curation.dataset.dataset import read_dataset
+from curation.dataset.dataset import Dataset, read_dataset
 from curation.dataset.label_sources import TEACHER_AGREEMENT, TEACHER_DOUBT
-from curation.dataset.licenses import flagged_counts, license_warnings, row_licenses
+from curation.dataset.licenses import LICENSE_COLUMNS, flagged_counts, license_warnings, row_licenses
 from curation.dataset.manifest_files import manifest_fingerprint
 from curation.dataset.sample import Plan
+from curation.operations.leak_groups import batches_of
 from curation.storage.files import make_folder
 from curation.storage.lock import exclusive
-from labeling.teachers.plan_prelabels import Answers, Labelling, Pool, plan_prelabels
+from labeling.teachers.plan_prelabels import Answered, Labelling, Pool, plan_prelabels
 from labeling.teachers.teacher_label import KeepRules
 from models.evaluation.checked_model import CheckedModel
+from models.evaluation.score_table import columns_in
 from pipelines.command_line.options import Result, RunOptions
 from pipelines.labels.ask_teachers import ask_teachers, checked_teachers, described
 from pipelines.labels.prelabel_flags import PrelabelFlags
@@ -53,26 +55,32 @@ class Prelabelling:
         """The folder of unfinished work."""
         return self.flags.out.with_name(f"{self.flags.out.name}.prelabel")
 
-    def plan(self, pool: Pool, *, answers: Mapping[str, Answers]) -> Plan:
+    def plan(self, pool: Pool, *, answered: Answered | None) -> Plan:
         """Return the plan of the dataset; which run it is depends on no answer."""
         rules = KeepRules(agreement=self.flags.agreement, support=self.flags.support)
-        labelling = Labelling(teachers=[described(one) for one in self.teachers] if answers else (), rules=rules)
-        plan = plan_prelabels(pool, answers=answers, labelling=labelling, settings=self.settings)
+        labelling = Labelling(teachers=[described(one) for one in self.teachers] if answered else (), rules=rules)
+        plan = plan_prelabels(pool, answered=answered, labelling=labelling, settings=self.settings)
         return replace(plan, inputs=[*plan.inputs, *self.flags.test], shards=self.flags.shards)
 
 
-def prelabelled(flags: PrelabelFlags, *, run: RunOptions) -> Result:
-    """Label a pool, or with a dry run tell what would be labelled."""
+def planned(flags: PrelabelFlags, *, run: RunOptions) -> Prelabelling:
+    """Return what will be labelled and by whom; raises InputRefused where that is nothing, or a model is refused."""
     pool = chosen_pool(flags, run=run)
     teachers = checked_teachers(flags, pool=pool, run=run)
     given = (("manifests", flags.pool), ("tests", flags.test))
     hashes = [[one.model.sha256[:16], one.model.card_sha256[:16]] for one in teachers]
     settings = {name: getattr(flags, name) for name in DECISIVE} | {"limit": run.limit, "teachers": hashes}
     settings |= {name: [manifest_fingerprint(folder)[:16] for folder in folders] for name, folders in given}
-    work = Prelabelling(flags=flags, run=run, pool=pool, teachers=teachers, settings=settings)
+    return Prelabelling(flags=flags, run=run, pool=pool, teachers=teachers, settings=settings)
+
+
+def prelabelled(flags: PrelabelFlags, *, run: RunOptions) -> Result:
+    """Label a pool, or with a dry run tell what would be labelled."""
+    work = planned(flags, run=run)
+    pool, teachers, settings = work.pool, work.teachers, work.settings
     if run.dry_run:
         return _told(work)
-    nothing = work.plan(replace(pool, filtered={**pool.filtered, "unasked": len(pool.chosen)}), answers={})
+    nothing = work.plan(replace(pool, filtered={**pool.filtered, "unasked": len(pool.chosen)}), answered=None)
     if not run.overwrite and finished_card(flags.out, run=run_id(nothing)) is not None:
         return _result(make_dataset(nothing, out=flags.out, run=run), work=work)
     for one in teachers:
@@ -81,7 +89,7 @@ def prelabelled(flags: PrelabelFlags, *, run: RunOptions) -> Result:
     with exclusive(work.staging / "lock"):
         apart = apart_from_tests(pool, tests=flags.test, looks=work.staging / "looks", run=run)
         asked = ask_teachers(apart, teachers=teachers, staging=work.staging, settings=settings, run=run)
-        result = make_dataset(work.plan(asked.pool, answers=asked.answers), out=flags.out, run=run)
+        result = make_dataset(work.plan(asked.pool, answered=asked.answered), out=flags.out, run=run)
     shutil.rmtree(work.staging)
     return _result(replace(result, warnings=(*result.warnings, *asked.warnings)), work=work)
 
@@ -100,9 +108,11 @@ def _told(work: Prelabelling) -> Result:
 
 
 def _result(result: Result, *, work: Prelabelling) -> Result:
-    table = read_dataset(work.flags.out).table
-    doubts = Counter(doubt for doubt in table[TEACHER_DOUBT].to_pylist() if doubt is not None)
-    labelled = table.num_rows - doubts.total()
+    dataset = read_dataset(work.flags.out)
+    doubts = Counter[str]()
+    for table in dataset.batches([TEACHER_DOUBT]):
+        doubts.update(table[TEACHER_DOUBT].drop_null().to_pylist())
+    labelled = len(dataset) - doubts.total()
     told = ", ".join(f"{name} {number}" for name, number in doubts.most_common())
     lines = [
         result.summary,
@@ -110,22 +120,24 @@ def _result(result: Result, *, work: Prelabelling) -> Result:
         f"  for people   {doubts.total():>8}   {told or 'none'}; they come first: curate label push {work.flags.out}",
     ]
     data = {**result.data, "labelled": labelled, "for_people": dict(doubts)}
-    warnings = (*result.warnings, *_warnings(table, work=work, filtered=result.data["counts"]["filtered"]))
+    warnings = (*result.warnings, *_warnings(dataset, work=work, filtered=result.data["counts"]["filtered"]))
     return replace(result, summary="\n".join(lines), data=data, warnings=warnings)
 
 
-def _warnings(table: pa.Table, *, work: Prelabelling, filtered: Mapping[str, int]) -> tuple[str, ...]:
+def _warnings(dataset: Dataset, *, work: Prelabelling, filtered: Mapping[str, int]) -> tuple[str, ...]:
     """Say where labels could mislead."""
-    warnings = list(license_warnings(flagged_counts(row_licenses(table)), samples=table.num_rows))
+    columns = [name for name in LICENSE_COLUMNS if name in dataset.schema.names]
+    licenses = (texts for table in dataset.batches(columns) for texts in row_licenses(table))
+    warnings = list(license_warnings(flagged_counts(licenses), samples=len(dataset)))
     if copies := filtered.get(IN_TEST):
         warnings.append(f"{copies} samples show what a test set shows, and are left out")
-    agreements = [value for value in table[TEACHER_AGREEMENT].to_pylist() if value is not None]
-    if agreements and all(value == SAME for value in agreements) and len(work.teachers) > 1:
+    agreements = columns_in(batches_of(dataset), [TEACHER_AGREEMENT])[TEACHER_AGREEMENT]
+    agreements = agreements[~np.isnan(agreements)]
+    if len(agreements) and (agreements == SAME).all() and len(work.teachers) > 1:
         warnings.append("the teachers never differ by a pixel: they may be one model, whose agreement shows nothing")
-    if agreements and max(agreements) < work.flags.agreement:
-        mean = sum(agreements) / len(agreements)
+    if len(agreements) and agreements.max() < work.flags.agreement:
         warnings.append(
-            f"the teachers agree on none of {len(agreements)} images (mean {mean:.3f}): look at the predictions of "
-            "each with `curate predict`, and leave out the one that is wrong"
+            f"the teachers agree on none of {len(agreements)} images (mean {agreements.mean():.3f}): look at the "
+            "predictions of each with `curate predict`, and leave out the one that is wrong"
         )
     return tuple(warnings)

@@ -170,8 +170,10 @@ def _named(file: Path, *, dataset: Dataset) -> dict[str, int]:
         raise InputRefused(
             f"cannot be read: {error}", where=file, remedy="name a text file of ids with --ids"
         ) from error
-    known = set(dataset.table["id"].to_pylist())
-    if strange := [id_ for id_ in ids if id_ not in known]:
+    unknown = set(ids)
+    for table in dataset.batches(["id"]):
+        unknown -= set(table["id"].to_pylist())
+    if strange := [id_ for id_ in ids if id_ in unknown]:
         reason = f"{len(strange)} of {len(ids)} ids are not in {dataset.folder}, e.g. {strange[0]!r}"
         raise InputRefused(reason, where=file, remedy="name ids of that dataset, one a line")
     return {id_: place for place, id_ in enumerate(ids)}

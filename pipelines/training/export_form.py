@@ -111,11 +111,12 @@ def refuse_impossible(request: FormRequest) -> None:
 
 def _samples(request: FormRequest) -> Sequence[Sample]:
     """Return a few samples by which the card of an ONNX file is checked."""
+    from curation.dataset.chosen_rows import first_rows
     from curation.dataset.dataset import read_dataset
     from models.prediction.checks.real_pictures import samples_of
 
     folders = (request.data or request.calibrate) if request.found.is_onnx else ()
-    return samples_of((folder, read_dataset(folder).table.to_pylist()) for folder in folders)
+    return samples_of((folder, first_rows(read_dataset(folder).rows)) for folder in folders)
 
 
 def _wanted(request: FormRequest, *, source: Source) -> Exported:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from curation.operations.leak_groups import batches_of
 from models.evaluation.score_table import columns_of
 from models.evaluation.summaries import group_numbers, row_keys
 from models.metrics.seeds import SeedComparison, Spread, compare_over_seeds, spread_of
@@ -74,7 +75,9 @@ def compare_arms(first: ArmScores, *, second: ArmScores, seed: int) -> SeedCompa
         return None
     like = first.scores[seeds[0]]
     before, after = (np.stack([image_mious(arm.scores[one], like=like) for one in seeds]) for arm in (first, second))
-    return compare_over_seeds(before, second=after, rng=np.random.default_rng(seed), groups=group_numbers(like))
+    return compare_over_seeds(
+        before, second=after, rng=np.random.default_rng(seed), groups=group_numbers(batches_of(like))
+    )
 
 
 def csv_text(rows: Sequence[ArmRow]) -> bytes:

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from curation.operations.leak_groups import batches_of
 from models.evaluation.score_table import columns_of
 from models.evaluation.summaries import group_numbers
 from models.metrics.seeds import SeedComparison, Share, Spread, compare_over_seeds, share_over_seeds, spread_of
@@ -221,7 +222,9 @@ def _compared(
         return None
     like = first[seeds[0]].scores[0]
     before, after = (np.stack([of(curves[one], like=like) for one in seeds]) for curves in (first, second))
-    return compare_over_seeds(before, second=after, rng=np.random.default_rng(seed), groups=group_numbers(like))
+    return compare_over_seeds(
+        before, second=after, rng=np.random.default_rng(seed), groups=group_numbers(batches_of(like))
+    )
 
 
 def _needed(first: dict[int, Curve], second: dict[int, Curve], *, labels: Sequence[int]) -> Needed | None:
@@ -256,7 +259,7 @@ def _recovered(curves: dict[int, Curve], *, right: Mapping[int, pa.Table], seed:
     like = right[seeds[0]]
     given, reached = (np.stack([_point(curves[one], like=like, at=at) for one in seeds]) for at in (0, -1))
     whole = np.stack([image_mious(right[one], like=like) for one in seeds]) - given
-    return share_over_seeds(reached - given, whole=whole, seed=seed, groups=group_numbers(like))
+    return share_over_seeds(reached - given, whole=whole, seed=seed, groups=group_numbers(batches_of(like)))
 
 
 def _point(curve: Curve, *, like: pa.Table, at: int) -> NDArray[np.float64]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from curation.dataset.dataset import Dataset, read_dataset
 from curation.errors import CurateError, InputRefused
+from curation.operations.leak_groups import batches_of
 from curation.quarantine import BadRecord
 from curation.storage.files import read_file
 from models.evaluation.evaluation_folder import METRICS
@@ -79,7 +80,7 @@ def measured(evaluated: Evaluated, *, seed: int = 0) -> dict[str, Measured]:
     return measure(
         _with_persons(evaluated.scores),
         first=first,
-        groups=group_numbers(evaluated.scores),
+        groups=group_numbers(batches_of(evaluated.scores)),
         rng=np.random.default_rng(seed),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +33,15 @@ def write_drawn(path: str, rows: str) -> int:
     return write_rows_of(Path(path), rows=drawn_rows(int(rows)), number=int(rows))
 
 
+def write_unlabelled(path: str, rows: str) -> int:
+    """Write such a data set without masks; give the bytes of its manifest."""
+    return write_rows_of(Path(path), rows=map(_unlabelled, drawn_rows(int(rows))), number=int(rows))
+
+
+def _unlabelled(table: pa.Table) -> pa.Table:
+    return table.set_column(table.column_names.index("mask"), "mask", pa.nulls(len(table), pa.string()))
+
+
 def write_with_files(path: str, rows: str) -> int:
     """Write such a data set of which each row has an image of its own; give the bytes of its manifest."""
     folder = Path(path)
@@ -49,13 +58,11 @@ def _with_files(image: Path, *, rows: int) -> Iterator[pa.Table]:
         shutil.copy(image, linked)
         for name in table["image"].to_pylist():
             os.link(linked, image.parent / name)
-        own = {"sha256": pa.array([digest] * len(table), pa.string()), "mask": pa.nulls(len(table), pa.string())}
-        for name, column in own.items():
-            table = table.set_column(table.column_names.index(name), table.schema.field(name), column)
-        yield table
+        own = pa.array([digest] * len(table), pa.string())
+        yield _unlabelled(table.set_column(table.column_names.index("sha256"), "sha256", own))
 
 
-def write_rows_of(folder: Path, *, rows: Iterator[pa.Table], number: int, part_rows: int | None = None) -> int:
+def write_rows_of(folder: Path, *, rows: Iterable[pa.Table], number: int, part_rows: int | None = None) -> int:
     """Write a data set of so many rows, sorted by id, in parts of `part_rows`; give the bytes of its manifest."""
     folder.mkdir(exist_ok=True)
     counts = Counts(considered=number, selected=number, filtered={}, quarantined={})

@@ -21,6 +21,8 @@ SIZES: Final = tuple(map(int, os.environ.get("CURATE_BENCH_ROWS", "10000 100000 
 """Ten million more take ten minutes: CURATE_BENCH_ROWS="10000 100000 1000000 10000000"."""
 FILES: Final = int(os.environ.get("CURATE_BENCH_FILES", "100000"))
 SCORED: Final = int(os.environ.get("CURATE_BENCH_SCORED", "1000000"))
+DRAWN: Final = 1
+"""So many of the worst samples are drawn: there are as many hard ones at least."""
 QUERY: Final = "person_area > 0.5 and source == 'coco/train2017'"
 
 
@@ -32,12 +34,34 @@ def bench(folder: Path) -> None:
     for number in sizes:
         data = folder / f"scale-{number}"
         size, _ = child("tests.bench.drawn_manifests:write_drawn", data, number)
-        for name, arguments in commands(data, model=Path(model)).items():
+        pool = folder / f"pool-{number}"
+        child("tests.bench.drawn_manifests:write_unlabelled", pool, number)
+        for name, arguments in commands(data, pool=pool, model=Path(model)).items():
             run = run_measured([str(CURATE), *map(str, arguments)])
             say(f"| {number:,} | {size / 1e6:,.1f} MB | `{name}` | {run.seconds:,.1f} | {run.peak_mb:,.0f} MB |")
-        shutil.rmtree(data)
+        for path in (data, pool):
+            shutil.rmtree(path)
     bench_merge(folder, sizes=[number for number in sizes if number <= FILES])
-    bench_mine(folder, model=Path(model), sizes=[number for number in sizes if number <= SCORED])
+    bench_prelabel(folder, model=Path(model), sizes=[number for number in sizes if number <= FILES])
+    scored = [number for number in sizes if number <= SCORED]
+    bench_mine(folder, model=Path(model), sizes=scored)
+    bench_evaluate(folder, model=Path(model), sizes=scored)
+
+
+def bench_evaluate(folder: Path, *, model: Path, sizes: Sequence[int]) -> None:
+    """Print what `evaluate` takes after the last prediction, of a model alone and beside a baseline."""
+    say("\n| rows, each scored twice | command | seconds of one processor | peak memory |\n|---:|---|---:|---:|")
+    for number in sizes:
+        data, out = folder / f"scored-{number}", folder / f"scored-{number}-out"
+        child("tests.bench.drawn_scores:write_to_mine", data, number)
+        child("tests.bench.drawn_scores:write_evaluated", model, data, out, DRAWN)
+        command = [CURATE, "evaluate", "--model", model, "--baseline", model, "--data", data, "--out", out]
+        run = run_measured([*map(str, command), "--badcases", str(DRAWN), "--json"])
+        told = json.loads(run.output)
+        assert told["all"]["summary"]["images"] == number, told
+        say(f"| {number:,} | `evaluate --baseline` | {run.processor_s:,.1f} | {run.peak_mb:,.0f} MB |")
+        shutil.rmtree(data)
+        shutil.rmtree(out)
 
 
 def bench_mine(folder: Path, *, model: Path, sizes: Sequence[int]) -> None:
@@ -57,6 +81,22 @@ def bench_mine(folder: Path, *, model: Path, sizes: Sequence[int]) -> None:
         shutil.rmtree(out)
 
 
+def bench_prelabel(folder: Path, *, model: Path, sizes: Sequence[int]) -> None:
+    """Print what `prelabel` takes after the last answer of a teacher; seconds are those of all its processes."""
+    say("\n| rows, each answered and labelled | seconds of one processor | peak memory |\n|---:|---:|---:|")
+    for number in sizes:
+        data, out = folder / f"answered-{number}", folder / f"answered-{number}-out"
+        child("tests.bench.drawn_manifests:write_with_files", data, number)
+        child("tests.bench.drawn_scores:write_answered", model, data, out)
+        command = [CURATE, "prelabel", data, "--teacher", model, "--out", out, "--workers", "2", "--json"]
+        run = run_measured(list(map(str, command)))
+        told = json.loads(run.output)
+        assert told["counts"]["selected"] == number, told
+        say(f"| {number:,} | {run.processor_s:,.1f} | {run.peak_mb:,.0f} MB |")
+        shutil.rmtree(data)
+        shutil.rmtree(out)
+
+
 def bench_merge(folder: Path, *, sizes: Sequence[int]) -> None:
     """Print what `merge` takes with the files of its rows; seconds are those of all its processes."""
     say("\n| rows, each with a file | seconds of one processor | peak memory |\n|---:|---:|---:|")
@@ -70,7 +110,7 @@ def bench_merge(folder: Path, *, sizes: Sequence[int]) -> None:
         shutil.rmtree(out)
 
 
-def commands(data: Path, *, model: Path) -> dict[str, list[object]]:
+def commands(data: Path, *, pool: Path, model: Path) -> dict[str, list[object]]:
     """Return the commands that are measured; `split` comes last, since it changes the manifest."""
     out = data.with_name(f"{data.name}-out")
     return {
@@ -78,5 +118,7 @@ def commands(data: Path, *, model: Path) -> dict[str, list[object]]:
         "merge --dry-run": ["merge", data, "--out", out, "--dry-run"],
         "merge --where --dry-run": ["merge", data, "--where", QUERY, "--out", out, "--dry-run"],
         "mine --dry-run": ["mine", "--model", model, "--data", data, "--split", "all", "--out", out, "--dry-run"],
+        "prelabel --dry-run": ["prelabel", pool, "--teacher", model, "--out", out, "--dry-run"],
+        "evaluate --dry-run": ["evaluate", "--model", model, "--data", data, "--out", out, "--dry-run"],
         "split": ["split", data],
     }

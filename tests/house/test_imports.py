@@ -147,6 +147,13 @@ def test_no_command_imports_torch_or_fiftyone() -> None:
     assert loaded & {"torch", "torchvision", "lightning", "fiftyone", "label_studio_sdk", "mlflow", "ray"} == set()
 
 
+def test_scoring_with_a_model_of_persons_imports_no_torch() -> None:
+    """It takes half a gigabyte; networks of classes alone are read with what needs it."""
+    names = ("evaluation.evaluate_models", "mining.mine_datasets", "labels.prelabel_pool")
+    loaded = loaded_by("\n".join(f"import pipelines.{name}" for name in names))
+    assert loaded & {"torch", "torchvision", "lightning"} == set()
+
+
 def fastest(*arguments: str, times: int) -> float:
     """Return the processor seconds of the fastest of some starts: what else the machine does only adds."""
     taken = []

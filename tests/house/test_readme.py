@@ -8,8 +8,10 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
+from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -32,6 +34,9 @@ PAGES = ("README.md", "docs/first-steps.md", *(f"docs/guides/{name}.md" for name
 """Pages with commands and Python, in an order in which each finds what those before it made."""
 DRAWN_FIRST = {"docs/guides/predict.md"}
 """Pages whose Python draws what their commands work on; on the others it goes on from what the commands made."""
+
+
+NONE: Mapping[str, str] = MappingProxyType({})
 
 
 def blocks(page: str, *, language: str) -> list[str]:
@@ -82,11 +87,21 @@ def drawn_person(*, row: int = 48) -> tuple[np.ndarray, np.ndarray]:
 
 
 def run(arguments: Sequence[str], *, folder: Path) -> None:
+    finish(start(arguments, folder=folder))
+
+
+def start(arguments: Sequence[str], *, folder: Path, variables: Mapping[str, str] = NONE) -> subprocess.Popen[str]:
     # what has learnt for one epoch has no mIoU to lose
     quick = {"train": ["--epochs", "1"], "export": ["--max-loss", "1"], "benchmark": ["--runs", "5"]}
     command = [CURATE, *arguments, *quick.get(arguments[0], []), "--workers", "1"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
-    assert done.returncode in {0, 3}, f"{arguments}: {done.stderr}"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=folder, env={**os.environ, **variables}, text=True, **pipes)
+
+
+def finish(process: subprocess.Popen[str]) -> None:
+    with process:
+        _, said = process.communicate(timeout=300)
+    assert process.returncode in {0, 3}, f"{process.args}: {said}"
 
 
 def run_python(page: str, *, folder: Path) -> None:
@@ -113,16 +128,27 @@ def test_the_page_on_predictions_runs_on_what_it_draws(tmp_path: Path) -> None:
 
 
 def walk(pages: Sequence[str], *, folder: Path) -> int:
-    """Run each different command and all Python of pages, one after the other; return the number of commands."""
+    """Run each different command and all Python of pages, one after the other, but those that end with `&` beside the
+    ones that follow; return the number of commands.
+    """
     seen: set[tuple[str, ...]] = set()
     for page in pages:
         if page in DRAWN_FIRST:
             run_python(page, folder=folder)
-        for program, *arguments in commands(page):
+        behind: list[subprocess.Popen[str]] = []
+        for words in commands(page):
+            variables = dict(word.split("=") for word in takewhile(lambda word: "=" in word, words))
+            program, *arguments = words[len(variables) :]
             assert program == "curate"
-            if tuple(arguments) not in seen:
-                run(arguments, folder=folder)
-            seen.add(tuple(arguments))
+            if tuple(words) in seen:
+                continue
+            seen.add(tuple(words))
+            if words[-1] == "&":
+                behind.append(start(arguments[:-1], folder=folder, variables=variables))
+            else:
+                finish(start(arguments, folder=folder, variables=variables))
+        for process in behind:
+            finish(process)
         if page not in DRAWN_FIRST:
             run_python(page, folder=folder)
     return len(seen)

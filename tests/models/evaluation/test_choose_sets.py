@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +138,11 @@ def test_the_run_changes_with_model_data_choice_and_settings_and_with_nothing_el
         run_id([one], sets=[found], settings={"seed": 1}),
     }
     assert len(others) == 4 and run not in others
+
+
+def test_the_run_is_the_hash_of_all_that_it_depends_on_as_json(tmp_path: Path) -> None:
+    one, found = identify(model(tmp_path / "1")), [chosen(tmp_path / "a"), chosen(tmp_path / "b", limit=3)]
+    data = [[each.name, each.dataset.card.manifest_sha256, ids(each)] for each in found]
+    what = [[[one.sha256, one.card_sha256]], data, {"a": None, "seed": 0}]
+    expected = sha256(json.dumps(what, separators=(",", ":")).encode()).hexdigest()[:16]
+    assert run_id([one], sets=found, settings={"seed": 0, "a": None}) == expected

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from curation.building.workers import RunnerOptions
+from curation.dataset import manifest_files
 from curation.dataset.dataset import read_dataset, read_quarantine, write_dataset
 from curation.dataset.licenses import LicenseRules, allowed_rows
 from curation.errors import InputRefused, Interrupted
@@ -254,3 +255,29 @@ def test_a_stopped_run_goes_on_and_gives_the_same_bytes(tmp_path: Path, monkeypa
 
 def stopped(*_: Any, **__: Any) -> None:
     raise Interrupted("SIGTERM")
+
+
+def test_pools_in_parts_are_labelled_as_those_in_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two pools whose ids take turns, one with images that show nobody, and a test set with one of their images."""
+    found = {}
+    for name, part_rows in (("whole", 1000), ("parts", 2)):
+        folder = tmp_path / name
+        pools = [pool_of(folder / "a", everyday()), folder / "b" / "rooms"]
+        nothing = np.zeros((H, W), np.uint8)
+        wall = {"far-wall": photograph(red=person(), blue=nothing), "same-wall": photograph(red=nothing, blue=nothing)}
+        images(ImagesFlags(root=drawn_photographs(folder / "walls", wall), out=pools[1], as_="background"), run=RUN)
+        test = pool_of(folder / "tested", {"everything": everyday()["everything"]})
+        with monkeypatch.context() as patch:
+            patch.setattr(manifest_files, "PART_ROWS", part_rows)
+            for pool in (*pools, test):
+                dataset = read_dataset(pool)
+                write_dataset(pool, card=dataset.card, table=dataset.table, quarantine=[])
+            label(*pools, by=teachers(folder), out=folder / "D", test=(test,), where="width > 1", workers=0)
+        dataset = read_dataset(folder / "D")
+        assert read_dataset(pools[0]).rows.is_in_memory is (name == "whole")
+        found[name] = dataset.table.to_pylist(), dataset.card.counts, read_quarantine(folder / "D")
+    assert found["whole"][:2] == found["parts"][:2]
+    told = [[(record.record_id, record.reason) for record in records] for _, _, records in found.values()]
+    assert told[0] == told[1]
+    assert {row["id"] for row in found["parts"][0]} == {*everyday()} - {"everything"}
+    assert found["parts"][1].filtered == {"in_test": 1, "labelled": 2}

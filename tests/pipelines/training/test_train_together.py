@@ -133,6 +133,20 @@ def test_two_machines_train_together_and_after_a_kill_the_weights_are_the_same_t
     assert found[0] == found[1]
 
 
+@pytest.mark.nightly  # two processes that import torch
+def test_a_machine_that_was_given_another_training_is_told_and_neither_trains(tmp_path: Path) -> None:
+    disc_dataset(tmp_path / "discs", [f"t{n}" for n in range(9)], rows={"t8": {"split": "val"}})
+    names = ("--data", tmp_path / "discs", "--network", "unet_shufflenet", "--input-size", "32x32", "--epochs", 1)
+    flags = ("--device", "cpu", "--nodes", 2, "--workers", 0, "--out", tmp_path / "run")
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
+    both = [start("train", *names, *flags, "--seed", seed, variables=place | {"NODE_RANK": seed}) for seed in (0, 1)]
+    ended = [finish(one) for one in both]
+    assert [one.returncode for one in ended] == [5, 4], ended[0].stderr
+    assert "the first process was given other settings than this one" in ended[1].stderr
+    assert "another process that trained with this one has ended" in ended[0].stderr
+    assert not (tmp_path / "run" / WEIGHTS).exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.nightly)])
 def test_processes_that_load_die_with_the_training_also_while_they_start(
     tmp_path: Path, number: signal.Signals
