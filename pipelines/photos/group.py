@@ -88,7 +88,6 @@ def group(settings: GroupFlags, *, run: RunOptions) -> Result:
     """
     from curation.images.pixels import encode_image
     from curation.photos.backdrop import filled, read_backdrop
-    from curation.photos.group_layout import arranged, arranged_closely
     from curation.photos.group_light import in_one_light
     from curation.photos.group_picture import group_picture
     from models.prediction.face_finder import face_finder
@@ -114,10 +113,7 @@ def group(settings: GroupFlags, *, run: RunOptions) -> Result:
     files, members = _members(
         sound(people, made=made), most_head=_most_head(frame, people=given.chosen), finder=finder, made=made
     )
-    if shape["size"] is None:
-        found, frame = arranged_closely(members, size=frame, alike=settings.alike, rows=settings.rows)
-    else:
-        found = arranged(members, size=frame, alike=settings.alike, rows=settings.rows)
+    found, frame = _arranged(members, frame=frame, is_given=shape["size"] is not None, settings=settings)
     _tell_left_out(found, files=files, made=made)
     if not settings.keep_light:
         members = in_one_light(members, background=backdrop.picture)
@@ -126,6 +122,17 @@ def group(settings: GroupFlags, *, run: RunOptions) -> Result:
     quality = None if settings.out.suffix == ".png" else QUALITY
     made.write(settings.out, encode_image(picture, quality=quality), making=making)
     return result_of(made, given=given, people=len(found.places), rows=found.rows)
+
+
+def _arranged(
+    members: Sequence[Member], *, frame: tuple[int, int], is_given: bool, settings: GroupFlags
+) -> tuple[Arrangement, tuple[int, int]]:
+    """Return where people go, and the frame: the one that is given, else as much of it as they need."""
+    from curation.photos.group_layout import arranged, arranged_closely
+
+    if is_given:
+        return arranged(members, size=frame, alike=settings.alike, rows=settings.rows), frame
+    return arranged_closely(members, size=frame, alike=settings.alike, rows=settings.rows)
 
 
 def _recorded(settings: GroupFlags, *, backdrop: Backdrop, frame: tuple[int, int]) -> dict[str, Any]:
