@@ -47,6 +47,9 @@ def bench() -> None:
     prepare()
     select = SELECTIONS[: sized(len(SELECTIONS), short=1)]
     say(f"\nSelections: {NETWORK['network']}, {len(SEEDS)} seeds, the labels of {'+'.join(SETS)} hidden")
+    given = ("--data", "pool", "--split", "test", "--device", "cpu", "--badcases", 0, "--json")
+    known = json.loads(run_curate("evaluate", "--model", "known-model", *given, "--out", "known-scores", folder=FOLDER))
+    say(f"  before it sees any: mIoU {known['all']['summary']['miou_image']:.4f}")
     hidden = ("--start", START, "--budget", BUDGET, "--rounds", ROUNDS, "--select", *select)
     for line in told_selections(simulated("hidden", *hidden)):
         say(f"  {line}")
