@@ -180,19 +180,19 @@ def change_cells(rows: Sequence[StrategyRow], *, labels: Sequence[int]) -> tuple
 
 
 def recovered_text(found: Share | None) -> str:
-    """Return a share of a gap as text.
+    """Return a share of a gap as text; of one that may be chance there is no interval.
 
-    >>> recovered_text(Share(value=0.75, low=0.6, high=0.9))
-    '75 % (60 to 90 %)'
+    >>> recovered_text(Share(value=0.75, low=0.6, high=0.9)), recovered_text(Share(value=1.8, low=None, high=None))
+    ('75 % (60 to 90 %)', '180 % (no interval)')
     """
     if found is None or found.value is None:
         return UNKNOWN
-    told = f"{100 * found.value:.0f} %"
-    return (
-        told
+    interval = (
+        "no interval"
         if found.low is None or found.high is None
-        else f"{told} ({100 * found.low:.0f} to {100 * found.high:.0f} %)"
+        else f"{100 * found.low:.0f} to {100 * found.high:.0f} %"
     )
+    return f"{100 * found.value:.0f} % ({interval})"
 
 
 def strategy_data(row: StrategyRow, *, labels: Sequence[int]) -> dict[str, Any]:

@@ -88,15 +88,15 @@ def prepare() -> None:
             run_curate("merge", "streets", *where, "--out", name, "--quiet", folder=FOLDER)
     coco = REAL_DATA / "data" / "coco"
     annotations = next((coco / "annotations").glob("instances*.json"))
-    given = ("--annotations", annotations, "--images", coco / "train2017")
-    run_curate("coco-person", *given, "--out", "persons", "--quiet", folder=FOLDER)
+    images = ("--images", coco / "train2017")
+    run_curate("coco-person", "--annotations", annotations, *images, "--out", "persons", "--quiet", folder=FOLDER)
     run_curate("split", "street", *SHARES, "--quiet", folder=FOLDER)
     run_curate("merge", *SETS, "--prefix", "--out", "pool", "--quiet", folder=FOLDER)
     for name, settings in (("known", {}), ("labels", {"weights": "known-model"})):
         stage = {"name": name, **(KNOWN if name == "known" else LABELS)}
         (FOLDER / f"{name}.yaml").write_text(yaml.safe_dump({**NETWORK, **settings, "stages": [stage]}))
-    given = ("--config", "known.yaml", "--val", "pool", "--device", "cpu", "--workers", 1, "--quiet")
-    run_curate("train", *given, "--out", "known-model", folder=FOLDER)
+    how = ("--config", "known.yaml", "--val", "pool", "--device", "cpu", "--workers", 1, "--quiet")
+    run_curate("train", *how, "--out", "known-model", folder=FOLDER)
 
 
 def simulated(out: str, *flags: object) -> dict[str, Any]:
@@ -154,7 +154,12 @@ def told_recovered(found: dict[str, Any]) -> list[str]:
         if share["value"] is None:
             lines.append(f"{one['strategy']}: wrong labels cost nothing here")
             continue
-        interval = "no interval" if share["low"] is None else f"{share['low']:.0%} to {share['high']:.0%}"
+        if share["low"] is None:
+            lines.append(
+                f"{one['strategy']}: {share['value']:.0%} of a gap that is no larger than chance: it tells nothing"
+            )
+            continue
         reached = "reached" if share["value"] >= MUST_RECOVER else "not reached"
+        interval = f"{share['low']:.0%} to {share['high']:.0%}"
         lines.append(f"{one['strategy']}: {share['value']:.0%} of the gap ({interval}); {MUST_RECOVER:.0%} {reached}")
     return lines
