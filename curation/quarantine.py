@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Any, Final
 
@@ -138,6 +138,14 @@ class QuarantineRecord(msgspec.Struct, frozen=True, kw_only=True):
     value_excerpt: str | None = None
     reason: str
     hint: str
+
+
+def first_of_each(records: Iterable[QuarantineRecord]) -> list[QuarantineRecord]:
+    """Return the first record of each sample."""
+    found: dict[str | None, QuarantineRecord] = {}
+    for record in records:
+        found.setdefault(record.record_id, record)
+    return list(found.values())
 
 
 class BadRecord(Exception):

@@ -13,16 +13,10 @@ from curation.images.pixels import Mask
 ErrorKind: TypeAlias = Literal[
     "shifted", "missing_part", "eroded", "wrong_person", "filled_hole", "dilated", "extra_part", "other"
 ]
-ERROR_KINDS: Final[dict[ErrorKind, str]] = {
-    "shifted": "moved as a whole, it fits",
-    "wrong_person": "much of it is not of the person that is seen, and much of that person is missing",
-    "missing_part": "a part of the person is missing",
-    "eroded": "it is too small all round",
-    "filled_hole": "a hole or gap of the person is filled",
-    "dilated": "it is too large all round",
-    "extra_part": "something is in it that is not of the person",
-    "other": "none of these alone",
-}
+"""`shifted`: moved as a whole, the label fits. `wrong_person`: much of it is not of the person that is seen, and much
+of that person is missing. `missing_part`: a part of the person is missing. `eroded`: it is too small all round.
+`filled_hole`: a hole or gap of the person is filled. `dilated`: it is too large all round. `extra_part`: something is
+in it that is not of the person. `other`: none of these alone."""
 SIDE_PX: Final = 128
 """Of the square in which moved labels are compared."""
 FITS: Final = 0.75

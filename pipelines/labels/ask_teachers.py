@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from curation.dataset.licenses import joint_license
 from curation.dataset.rows import blocks_of
 from curation.errors import InputRefused
 from curation.operations.merge import by_id
-from curation.quarantine import QuarantineRecord
+from curation.quarantine import first_of_each
 from curation.sequences import Mapped, batched
 from curation.storage.files import sha256_of
 from curation.storage.text_set import TextSet
@@ -184,7 +184,7 @@ def _asked(pool: Pool, *, names: Sequence[str], said: Sequence[_Said], folders: 
         for record in read_quarantine(folder)
         if record.record_id in chosen
     ]
-    broken = _first_of_each(record for _, record in records if record.record_id not in answering)
+    broken = first_of_each(record for _, record in records if record.record_id not in answering)
     remarks = [
         msgspec.structs.replace(record, reason=f"{name}: {record.reason}")
         for name, record in records
@@ -198,13 +198,6 @@ def _ids(rows: ChosenRows) -> TextSet:
     for some in batched(rows.column("id"), size=ROWS_AT_ONCE):
         found.add_all(some)
     return found
-
-
-def _first_of_each(records: Iterable[QuarantineRecord]) -> list[QuarantineRecord]:
-    found: dict[str | None, QuarantineRecord] = {}
-    for record in records:
-        found.setdefault(record.record_id, record)
-    return list(found.values())
 
 
 def _parts(pool: Pool, *, places: NDArray[np.int64]) -> list[tuple[Path, ChosenRows]]:

@@ -22,7 +22,7 @@ from curation.dataset.chosen_rows import ChosenRows
 from curation.dataset.dataset import read_quarantine
 from curation.dataset.rows import InMemory, Rows, blocks_of
 from curation.dataset.sample import Plan
-from curation.quarantine import QuarantineRecord
+from curation.quarantine import first_of_each
 from curation.sequences import Mapped
 from curation.storage.files import make_folder, safe_join
 from curation.storage.lock import exclusive
@@ -94,20 +94,13 @@ def _found(mining: Mining) -> Mined:
         scores=found.scores,
         places=rows.places,
         hard=hard,
-        broken=_first_of_each(record for record in records if record.record_id not in scored),
+        broken=first_of_each(record for record in records if record.record_id not in scored),
         remarks=[record for record in records if record.record_id in scored],
         filtered=mining.filtered,
         staging=mining.staging,
         class_names=_class_names(mining, hard=ChosenRows(rows.rows, rows.places[hard])),
         notes={TEACHERS: [told for _, told in taught], WRONG: found.wrong_share} if taught else {},
     )
-
-
-def _first_of_each(records: Any) -> list[QuarantineRecord]:
-    found: dict[str | None, QuarantineRecord] = {}
-    for record in records:
-        found.setdefault(record.record_id, record)
-    return list(found.values())
 
 
 def _scored(mining: Mining, *, model: CheckedModel, out: Path, is_main: bool) -> StoredScores:
