@@ -20,7 +20,7 @@ import pyarrow as pa
 from curation.dataset.dataset import read_dataset
 from tests.bench.best import line, scored, values
 from tests.bench.measuring import CURATE, run_measured, say
-from tests.bench.recipes import FOLDER, curate, minutes_of, prepare, trained
+from tests.bench.recipes import FOLDER, curate, minutes_of, paired, prepare, trained
 from tests.places import REAL_DATA, REPOSITORY
 
 BEFORE: Final = os.environ.get("CURATE_BENCH_BEFORE", "863f7a9992ba7fbae532d04b84e28c5b6a13013e")
@@ -61,9 +61,7 @@ def bench() -> None:
 
 
 def _prepare_persons() -> None:
-    data = REAL_DATA / "data" / "eg1800"
-    if not (FOLDER / "eg1800" / "manifest.parquet").exists():
-        curate("pairs", "--images", data / "images", "--masks", data / "masks", "--fit", "--out", "eg1800")
+    paired("eg1800", of="eg1800")
     if not (FOLDER / "train-portraits" / "manifest.parquet").exists():
         curate("merge", "portraits", "--where", "split == 'train'", "--out", "train-portraits")
 

@@ -19,7 +19,7 @@ from curation.dataset.dataset import read_dataset, write_dataset
 from models.metrics.seeds import compare_over_seeds
 from tests.bench.best import ALWAYS, part, scored, values
 from tests.bench.measuring import say
-from tests.bench.recipes import FOLDER, NETWORK, PORTRAITS, SHORT, curate, minutes_of, prepare, trained
+from tests.bench.recipes import FOLDER, NETWORK, PORTRAITS, SHORT, curate, minutes_of, paired, prepare, trained
 from tests.places import REAL_DATA
 
 SEEDS: Final = tuple(range(int(os.environ.get("CURATE_BENCH_SEEDS", "3"))))
@@ -81,27 +81,35 @@ def trainable(name: str, *, is_taught: bool) -> int:
 
 def prepare_pools() -> None:
     """Make the pools and the sets that `prepare` does not, once."""
-    data = REAL_DATA / "data"
-    for name, folder in (("eg1800", "eg1800"), ("street", "street_fashion")):
-        if not (FOLDER / name / "manifest.parquet").exists():
-            given = ("--images", data / folder / "images", "--masks", data / folder / "masks", "--fit")
-            curate("pairs", *given, "--out", name)
-    if not (FOLDER / "street-halves" / "manifest.parquet").exists():
-        curate("merge", "street", "--drop-splits", "--out", "street-halves")
-        curate("split", "street-halves", "--val", 0, "--test", 0.5)
-    curate("merge", "street-halves", "--where", "split == 'test'", "--drop-splits", "--out", "street-test")
+    paired("eg1800", of="eg1800")
+    paired("street", of="street_fashion")
+    halved("street")
     for name, base, query in (
-        ("pool-street", "street-halves", "split == 'train'"),
         ("pool-coco", "persons", "split != 'test'"),
         ("pool-portraits", "portraits", "split == 'train'"),
     ):
-        if not (FOLDER / name / "manifest.parquet").exists():
-            curate("merge", base, "--where", query, "--drop-splits", "--out", name)
-            without_labels(FOLDER / name)
+        pool_of(base, where=query, out=name)
     teachers = ("--teacher", TEACHER, "--teacher", REAL_DATA / "models" / "sinet.onnx")
     pools = ("pool-street", "pool-coco")
     tests = ("--test", "eg1800", "--test", "street-test", "--test", "portraits")
     curate("prelabel", *pools, "--prefix", *teachers, *tests, "--out", "prelabelled")
+
+
+def halved(name: str) -> None:
+    """Make of one half of a data set `<name>-test`, and of the other `pool-<name>`, without labels; once."""
+    halves = f"{name}-halves"
+    if not (FOLDER / halves / "manifest.parquet").exists():
+        curate("merge", name, "--drop-splits", "--out", halves)
+        curate("split", halves, "--val", 0, "--test", 0.5)
+    curate("merge", halves, "--where", "split == 'test'", "--drop-splits", "--out", f"{name}-test")
+    pool_of(halves, where="split == 'train'", out=f"pool-{name}")
+
+
+def pool_of(name: str, *, where: str, out: str) -> None:
+    """Make a data set of some samples of another, without their labels, once."""
+    if not (FOLDER / out / "manifest.parquet").exists():
+        curate("merge", name, "--where", where, "--drop-splits", "--out", out)
+        without_labels(FOLDER / out)
 
 
 def without_labels(folder: Path) -> None:

@@ -1,6 +1,6 @@
 """From few labels and a pool of photographs to a better model, as in docs/guides/teach.md: mIoU by number of labels.
 
-A small network learns 20, 40, 80 or all of the 160 labelled portraits, once alone, and once with photographs without
+A small network learns 20, 40, 80 or all of the 140 labelled portraits, once alone, and once with photographs without
 labels: half of EG1800 and of street fashion, which two teachers label, and of which MediaPipe Selfie gives its
 probabilities. Both take the same number of steps. Measured are the held-out portraits and the other halves. The curve
 is written as `evening.svg` into the folder $CURATE_BENCH_SHEETS. What was made stays in `bench/recipes`, so that a
@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from curation.dataset.dataset import read_dataset
 from tests.bench.best import line, scored, values
-from tests.bench.distillation import TEACHER, without_labels
+from tests.bench.distillation import TEACHER, halved
 from tests.bench.measuring import say
-from tests.bench.recipes import FOLDER, curate, minutes_of, prepare, trained
+from tests.bench.recipes import FOLDER, curate, minutes_of, paired, prepare, trained
 from tests.places import REAL_DATA
 
 SEEDS: Final = tuple(range(int(os.environ.get("CURATE_BENCH_SEEDS", "3"))))
-LABELS: Final = (20, 40, 80, 160)
+LABELS: Final = (20, 40, 80, 140)
 HALVED: Final = {"eg1800": "eg1800", "street": "street_fashion"}
 """The sets of which half is the pool, and half measures, by name; with their folders."""
 SETS: Final = {"portraits": "test", "eg1800-test": "all", "street-test": "all"}
@@ -67,17 +67,8 @@ def bench() -> None:
 def _prepare_pool() -> None:
     """Make the pool, its labels by teachers, and what measures, once."""
     for name, folder in HALVED.items():
-        data = REAL_DATA / "data" / folder
-        if not (FOLDER / name / "manifest.parquet").exists():
-            curate("pairs", "--images", data / "images", "--masks", data / "masks", "--fit", "--out", name)
-        if not (FOLDER / f"{name}-halves" / "manifest.parquet").exists():
-            curate("merge", name, "--drop-splits", "--out", f"{name}-halves")
-            curate("split", f"{name}-halves", "--val", 0, "--test", 0.5)
-        for half, out in (("test", f"{name}-test"), ("train", f"pool-{name}")):
-            if not (FOLDER / out / "manifest.parquet").exists():
-                curate("merge", f"{name}-halves", "--where", f"split == '{half}'", "--drop-splits", "--out", out)
-                if half == "train":
-                    without_labels(FOLDER / out)
+        paired(name, of=folder)
+        halved(name)
     tests = [flag for data in SETS for flag in ("--test", data)]
     teachers = ("--teacher", TEACHER, "--teacher", REAL_DATA / "models" / "sinet.onnx")
     curate("prelabel", *(f"pool-{name}" for name in HALVED), "--prefix", *teachers, *tests, "--out", "taught-pool")

@@ -58,15 +58,22 @@ def prepare() -> None:
     """Make the datasets from the real images, once."""
     assert REAL_DATA.is_dir(), f"there is no real data in {REAL_DATA}; set CURATE_REAL_DATA"
     FOLDER.mkdir(parents=True, exist_ok=True)
-    portraits, coco = REAL_DATA / "data" / "portraits", REAL_DATA / "data" / "coco"
+    coco = REAL_DATA / "data" / "coco"
     annotations = next((coco / "annotations").glob("instances*.json"))
-    pairs = ("--images", portraits / "images", "--masks", portraits / "masks", "--fit")
-    if not (FOLDER / "portraits" / "manifest.parquet").exists():
-        curate("pairs", *pairs, "--out", "portraits")
+    if paired("portraits", of="portraits"):
         curate("split", "portraits", "--test", "0.2")
     given = ("--annotations", annotations, "--images", coco / "train2017")
     curate("coco-person", *given, "--out", "persons")
     curate("coco-background", *given, "--supercategories", SURROUNDINGS, "--out", "backgrounds")
+
+
+def paired(name: str, *, of: str) -> bool:
+    """Make a data set of images and masks in a folder of the real data, once; return whether it was not there yet."""
+    if (FOLDER / name / "manifest.parquet").exists():
+        return False
+    data = REAL_DATA / "data" / of
+    curate("pairs", "--images", data / "images", "--masks", data / "masks", "--fit", "--out", name)
+    return True
 
 
 def trained_and_evaluated(recipes: Mapping[str, Any]) -> dict[str, list[tuple[dict[str, Any], float]]]:
