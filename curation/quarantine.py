@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
+from curation.image_uri import image_uri
+
 VALUE_EXCERPT_LENGTH: Final = 120
 MAX_PATH_LENGTH: Final = 4096
 """A longer path cannot be a file; a record may hold megabytes where a name is expected."""
@@ -151,7 +153,7 @@ def first_of_each(records: Iterable[QuarantineRecord]) -> list[QuarantineRecord]
 class BadRecord(Exception):
     """One input is broken. It is set aside and the run continues.
 
-    `file` is the path as the user knows it, `record_id` the id inside that file or the sample id,
+    `file` is the path, or the URI, as the user knows it, `record_id` the id inside that file or the sample id,
     `value` whatever was found there.
     """
 
@@ -169,7 +171,7 @@ class BadRecord(Exception):
         super().__init__(reason)
         self.code = code
         self.reason = reason
-        self.file = str(file)
+        self.file = image_uri(str(file)) or str(file)
         self.record_id = None if record_id is None else str(record_id)
         self.field = field
         self.value = value

@@ -14,10 +14,12 @@ from curation.cluster.ray_door import Cluster, join
 from curation.cluster.survey import Survey, survey
 from curation.cluster.team import processors
 from curation.remote.places import CACHE
+from curation.storage.image_places import VARIABLE as PLACES
 
-VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_WAIT_POLICY", "CUBLAS_WORKSPACE_CONFIG", CACHE)
-"""What numbers may depend on, and where files of object stores are kept: everywhere as it is here. Ray sets the first
-one itself."""
+NUMBERS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_WAIT_POLICY", "CUBLAS_WORKSPACE_CONFIG")
+VARIABLES: Final = (*NUMBERS, CACHE, PLACES)
+"""What numbers may depend on, where files of object stores are kept, and where images may be named: everywhere as it is
+here. Ray sets the first one itself."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -26,6 +26,7 @@ from curation.exchange.convert_dataset import ADDED, PIXELS
 from curation.exchange.form import UNLABELLED
 from curation.exchange.kept_rows import KeptRows, kept_in, origin
 from curation.exchange.travelling import LABELS, pixel_digest
+from curation.image_uri import image_uri
 from curation.images.header import inspect
 from curation.images.pixels import Mask, encode_mask
 from curation.operations.merge import joined_sources
@@ -190,7 +191,7 @@ def _as_it_was(
 ) -> Sample:
     extension = inspect(image, file=str(row["image"])).extension
     was = str(origin(row, "image"))
-    path = was if was.endswith(extension) else f"images/{item.id}{extension}"
+    path = was if was.endswith(extension) and image_uri(was) is None else f"images/{item.id}{extension}"
     if item.file.endswith(PACKED):
         write_bytes(folder / path, image)
     else:

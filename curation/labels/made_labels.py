@@ -37,6 +37,7 @@ class LabelRules:
     threshold: int
     trimap_kernel: str
     verify: Verify
+    by_uri: bool = False
 
     def __post_init__(self) -> None:
         """Refuse rules that cannot work, before the first file is opened."""

@@ -16,6 +16,7 @@ from curation.quarantine import BadRecord, Code, QuarantineRecord
 from curation.short_repr import short_repr
 from curation.storage.files import link_or_copy, sha256_of, write_bytes
 from curation.storage.followed_links import followed, read_followed
+from curation.storage.image_places import uri_of
 
 Verify = Literal["full", "structure"]
 """How closely an image is checked: every pixel is decoded, or its structure alone. A damaged file may have a sound
@@ -91,8 +92,14 @@ def check_size(original: Original, *, size: tuple[int, int]) -> None:
         raise BadRecord(Code.SIZE_MISMATCH, reason, file=original.source, field="width,height", value=size)
 
 
-def place_original(original: Original, *, folder: Path, sample_id: str) -> str:
-    """Link, copy or write the checked image to `folder/images/<id><ext>` and give the path relative to `folder`."""
+def place_original(original: Original, *, folder: Path, sample_id: str, by_uri: bool = False) -> str:
+    """Link, copy or write the checked image to `folder/images/<id><ext>` and give the path relative to `folder`.
+
+    With `by_uri` an image whose file holds its very bytes stays where it is, and its URI is given.
+    Raises SecurityRefused where what lies there may not be named (see `uri_of`).
+    """
+    if by_uri and original.is_file and original.below is not None:
+        return uri_of(original.source, below=original.below)
     relative = f"{IMAGES}/{sample_id}{original.header.extension}"
     if original.is_file:
         link_or_copy(original.source, folder / relative, below=original.below, data=original.data)

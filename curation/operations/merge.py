@@ -23,6 +23,7 @@ from curation.dataset.manifest_files import MANIFEST
 from curation.dataset.query import rows_where
 from curation.dataset.sample import COLUMNS, Item, Outcome, Plan, Sample, Source
 from curation.errors import ConfigurationProblem, InputRefused
+from curation.image_uri import image_uri
 from curation.labels.label_files import label_folder, plain_path
 from curation.operations.join import Joined, join_tables
 from curation.operations.leaks import refuse_leaks
@@ -133,8 +134,8 @@ def merge_sample(item: Item, folder: Path) -> Outcome:
     """
     origin, prefix, row = Path(item.payload["folder"]), item.payload["prefix"], dict(item.payload["row"])
     for column in FILE_COLUMNS:
-        if (relative := row.get(column)) is None:
-            continue
+        if (relative := row.get(column)) is None or (column == "image" and image_uri(relative) is not None):
+            continue  # an image of a URI stays where it is, and is compared with its SHA-256 when it is read
         source = safe_join(origin, relative)
         data = read_file(source, below=origin)
         check_row_digest(data, row=row, column=column, file=source)

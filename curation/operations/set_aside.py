@@ -19,6 +19,7 @@ from curation.dataset.card import Card
 from curation.dataset.dataset import FILE_COLUMNS, Dataset, named_files, read_quarantine, write_dataset
 from curation.dataset.licenses import license_counts
 from curation.dataset.rows import InMemory
+from curation.image_uri import image_uri
 from curation.labels.label_files import plain_path
 from curation.operations.rewrite import rewriting
 from curation.quarantine import BadRecord
@@ -38,6 +39,8 @@ def set_aside_samples(folder: Path, problems: Mapping[str, BadRecord], *, stage:
         rows = [row for row in dataset.table.to_pylist() if row["id"] in problems]
         for row in rows:
             for column, relative in [(name, row[name]) for name in FILE_COLUMNS if row.get(name) is not None]:
+                if image_uri(relative) is not None:  # it is not of this data set alone, and stays where it is
+                    continue
                 own = plain_path(relative, column=column, sample_id=row["id"])
                 target = safe_join(folder / SET_ASIDE, own)
                 make_folder(target.parent, below=folder)

@@ -108,17 +108,17 @@ def _homes(root: Path) -> Iterator[Path]:
 
 
 def _kept(root: Path) -> Iterator[_Kept]:
-    """Yield what can be fetched again: files of listed folders, and those in the folders of data sets.
+    """Yield what can be fetched again: files of listed folders, of buckets, and those in the folders of data sets.
 
     Card and manifest of a data set stay.
     """
     for home in _homes(root):
         place = read_mark(home)
-        if place is None or place.kind not in {"folder", "dataset"}:
+        if place is None or place.kind not in {"folder", "dataset", "bucket"}:
             continue
         own, is_listed = home / place.name, place.kind == "folder"
         for folder, _, names in os.walk(own):
-            if not is_listed and Path(folder) in {own, own / "manifest"}:
+            if place.kind == "dataset" and Path(folder) in {own, own / "manifest"}:
                 continue
             for name in names:
                 path = f"{folder}/{name}"

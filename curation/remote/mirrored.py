@@ -18,7 +18,7 @@ from curation.remote.fetch import INDEX
 from curation.remote.kept_files import keep, stand_in, write_mark
 from curation.remote.limit import drop_forgotten
 from curation.remote.object_store import Changed, Missing, ObjectStore, Stored
-from curation.remote.places import Kind, Place, home_of
+from curation.remote.places import Kind, Place, home_of, read_mark
 
 CARD: Final = "dataset.json"
 PARTS: Final = "manifest"
@@ -92,6 +92,14 @@ def mirrored_dataset(address: str) -> Path:
             if (folder / CARD).exists() or fetch_outermost(store, folder=folder, home=home, last=stored):
                 return folder
     raise _is_changing(address)
+
+
+def mirrored_object(bucket: str, *, key: str) -> Path:
+    """Return the path of an object of a bucket that a manifest names; it is fetched when it is read."""
+    home = home_of(bucket, kind="bucket")
+    if read_mark(home) is None:
+        _held(bucket, kind="bucket")
+    return home / bucket.rpartition("/")[2] / key
 
 
 def fetch_outermost(store: ObjectStore, *, folder: Path, home: Path, last: Stored) -> bool:

@@ -23,9 +23,9 @@ from curation.remote.object_store import endpoint_of
 CACHE: Final = "CURATE_STORE_CACHE"
 MARK: Final = "mark.json"
 DIGITS: Final = 16
-Kind = Literal["file", "folder", "dataset", "output"]
+Kind = Literal["file", "folder", "dataset", "bucket", "output"]
 """A file; a folder of which all names are known; a data set of which others are fetched as the manifest names them;
-what is made here, to be published."""
+a bucket, of which manifests name images by URI; what is made here, to be published."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):

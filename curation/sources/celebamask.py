@@ -21,7 +21,7 @@ from curation.setting import setting
 from curation.sources.celebamask_parts import PARTS, Face, FaceRules, take_face
 from curation.sources.known_defects import KnownBad, edition, met, quoted, read_catalogue
 from curation.sources.match_by_name import Intake, by_key, plan_of, settings_of, without_suffix
-from curation.sources.shared_settings import follow_links_setting, verify_setting
+from curation.sources.shared_settings import follow_links_setting, image_uris_setting, verify_setting
 from curation.storage.safe_id import safe_id
 
 NAME: Final = "celebamask"
@@ -49,6 +49,7 @@ class CelebamaskSettings:
     verify: Verify = verify_setting()
     limit: int | None = None
     follow_links: tuple[Path, ...] = follow_links_setting()
+    image_uris: bool = image_uris_setting()
 
 
 def plan_celebamask(settings: CelebamaskSettings) -> Plan:
@@ -81,7 +82,9 @@ def plan_celebamask(settings: CelebamaskSettings) -> Plan:
             "classes": {name: value for value, name in enumerate(["background", *PARTS])},
         },
     )
-    rules = FaceRules(source=NAME, license=LICENSE, with_white=settings.white, verify=settings.verify)
+    rules = FaceRules(
+        source=NAME, license=LICENSE, with_white=settings.white, verify=settings.verify, by_uri=settings.image_uris
+    )
     folders = ("images", "masks", "classes", *(["white"] if settings.white else []))
     return plan_of(intake, work=partial(take_face, rules=rules), folders=folders)
 

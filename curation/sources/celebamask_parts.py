@@ -71,6 +71,7 @@ class FaceRules:
     license: str
     with_white: bool
     verify: Verify
+    by_uri: bool = False
 
 
 def take_face(item: Item, folder: Path, *, rules: FaceRules) -> Outcome:
@@ -103,7 +104,7 @@ def take_face(item: Item, folder: Path, *, rules: FaceRules) -> Outcome:
     extra: dict[str, Any] = {**no_classes, **paths, **placed.digests, "empty_parts": len(empty_parts)}
     sample = Sample(
         id=item.id,
-        image=place_original(original, folder=folder, sample_id=item.id),
+        image=place_original(original, folder=folder, sample_id=item.id, by_uri=rules.by_uri),
         mask=mask_path,
         width=original.header.width,
         height=original.header.height,

@@ -28,7 +28,7 @@ from curation.sources.match_by_name import (
     take_ids,
     without_suffix,
 )
-from curation.sources.shared_settings import follow_links_setting, group_by_setting, verify_setting
+from curation.sources.shared_settings import follow_links_setting, group_by_setting, image_uris_setting, verify_setting
 from curation.storage.files import folded
 
 COMMAND: Final = "images"
@@ -49,6 +49,7 @@ class ImagesSettings:
     verify: Verify = verify_setting()
     limit: int | None = None
     follow_links: tuple[Path, ...] = follow_links_setting()
+    image_uris: bool = image_uris_setting()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,7 @@ class ImageRules:
     license: str | None
     is_background: bool
     verify: Verify
+    by_uri: bool
 
 
 def plan_images(settings: ImagesSettings) -> Plan:
@@ -88,6 +90,7 @@ def plan_images(settings: ImagesSettings) -> Plan:
         license=settings.license,
         is_background=settings.as_ == "background",
         verify=settings.verify,
+        by_uri=settings.image_uris,
     )
     intake = Intake(
         command=COMMAND,
@@ -130,7 +133,7 @@ def take_image(item: Item, folder: Path, *, rules: ImageRules) -> Outcome:
     )
     sample = Sample(
         id=item.id,
-        image=place_original(original, folder=folder, sample_id=item.id),
+        image=place_original(original, folder=folder, sample_id=item.id, by_uri=rules.by_uri),
         width=original.header.width,
         height=original.header.height,
         source=rules.source,

@@ -45,6 +45,7 @@ from curation.sources.match_by_name import (
 from curation.sources.shared_settings import (
     follow_links_setting,
     group_by_setting,
+    image_uris_setting,
     label_frame_setting,
     trimap_kernel_setting,
     verify_setting,
@@ -94,6 +95,7 @@ class PairsSettings:
     )
     group_by: str | None = group_by_setting(added=True)
     follow_links: tuple[Path, ...] = follow_links_setting()
+    image_uris: bool = image_uris_setting()
 
 
 def plan_pairs(settings: PairsSettings) -> Plan:
@@ -111,6 +113,7 @@ def plan_pairs(settings: PairsSettings) -> Plan:
         threshold=ALPHA_THRESHOLD if settings.threshold is None else settings.threshold,
         trimap_kernel=settings.trimap_kernel,
         verify=settings.verify,
+        by_uri=settings.image_uris,
     )
     rules = PairRules(
         labels=labels_made, with_alpha=settings.alphas is not None, frame=settings.label_frame, fit=settings.fit

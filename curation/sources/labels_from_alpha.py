@@ -23,6 +23,7 @@ from curation.quarantine import BadRecord
 from curation.sources.match_by_name import Pair, read_label
 from curation.sources.shared_settings import (
     follow_links_setting,
+    image_uris_setting,
     label_frame_setting,
     threshold_setting,
     trimap_kernel_setting,
@@ -63,11 +64,14 @@ class AlphaSettings:
     verify: Verify = verify_setting()
     limit: int | None = None
     follow_links: tuple[Path, ...] = follow_links_setting()
+    image_uris: bool = image_uris_setting()
 
     def rules(self, source: str) -> PairRules:
         """Return the rules for the pairs of a source."""
         kernel = self.trimap_kernel
-        labels = LabelRules(source=source, threshold=self.threshold, trimap_kernel=kernel, verify=self.verify)
+        labels = LabelRules(
+            source=source, threshold=self.threshold, trimap_kernel=kernel, verify=self.verify, by_uri=self.image_uris
+        )
         return PairRules(labels=labels, with_alpha=True, frame=self.label_frame)
 
 
@@ -146,7 +150,7 @@ def place_label(item: Item, folder: Path, *, original: Original, drawn: Drawn, r
     is_empty = not labels.mask.any() and "ignore" not in pictures
     sample = Sample(
         id=item.id,
-        image=place_original(original, folder=folder, sample_id=item.id),
+        image=place_original(original, folder=folder, sample_id=item.id, by_uri=source.by_uri),
         mask=placed.paths["mask"],
         alpha=placed.paths.get("alpha"),
         trimap=placed.paths.get("trimap"),

@@ -19,6 +19,15 @@ def follow_links_setting() -> Any:
     return setting(meaning, default=(), metavar="DIR", added=True)
 
 
+def image_uris_setting() -> Any:
+    """Declare `image_uris: bool`, see `curation.image_uri`."""
+    meaning = (
+        "Leave images where they are, and name them by URI (s3://..., file:///...), rather than link or copy them; "
+        "CURATE_IMAGES_FROM must allow the place."
+    )
+    return setting(meaning, default=False, added=True)
+
+
 def label_frame_setting() -> Any:
     """Declare `label_frame: LabelFrame | None`."""
     meaning = (

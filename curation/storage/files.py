@@ -23,6 +23,7 @@ from curation.errors import EnvironmentProblem
 from curation.quarantine import BadRecord, Code
 from curation.remote.fetch import opened_whole, start_of
 from curation.remote.kept_files import is_stand_in
+from curation.storage.image_places import located
 from curation.storage.open_unfollowed import make_anew, refuse_links
 from curation.storage.opened import LINKS, folder_of, opened, said
 
@@ -159,9 +160,10 @@ def link_or_copy(source: Path, target: Path, *, below: Path | None = None, data:
     """
     temporary = _beside(target)
     _discard(temporary)
+    real, root = located(source, below=below)
     try:
-        with folder_of(source, below=below) as folder:
-            name = source if folder is None else source.name
+        with folder_of(real, below=root) as folder:
+            name = real if folder is None else real.name
             os.link(name, temporary, src_dir_fd=folder, follow_symlinks=False)
         if _is_still(temporary, data=data):
             # rename(2) does nothing when both names are already one file, and then leaves the temporary name behind

@@ -18,6 +18,7 @@ from curation.byte_range import ByteRange, byte_range
 from curation.quarantine import BadRecord, Code
 from curation.remote.fetch import opened_whole
 from curation.remote.kept_files import is_stand_in
+from curation.storage.image_places import located
 
 FILE_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 FOLDER_FLAGS: Final = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
@@ -38,15 +39,17 @@ class Opened(NamedTuple):
 
 
 def opened(path: Path, *, below: Path | None) -> Opened:
-    """Open a regular file, or the tar file that holds what a path names (see `byte_range`); the caller closes it.
+    """Open a regular file, or what its path names: bytes of a tar file (see `byte_range`), or what lies at a URI
+    (see `located`). The caller closes it.
 
-    Raises BadRecord: MISSING_FILE, UNREADABLE; TRUNCATED for a tar file that ends before.
+    Raises BadRecord: MISSING_FILE, UNREADABLE, PATH_ESCAPE; TRUNCATED for a tar file that ends before; SecurityRefused.
     """
-    place = byte_range(str(path))
+    real, root = located(path, below=below)
+    place = byte_range(str(real))
     try:
-        if place is not None and (found := _in_tar(path, place, below=below)) is not None:
+        if place is not None and (found := _in_tar(real, place, below=root)) is not None:
             return found
-        descriptor = opened_whole(path, partial(_open, path, below=below))
+        descriptor = opened_whole(real, partial(_open, real, below=root))
     except FileNotFoundError:
         if place is None:
             raise BadRecord(Code.MISSING_FILE, "the file does not exist", file=path) from None

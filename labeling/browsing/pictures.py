@@ -1,4 +1,5 @@
-"""The pictures that browsing needs beside those of a dataset: masks cut from predictions, and labels in tar files.
+"""The pictures that browsing needs beside those of a dataset: masks cut from predictions, labels in tar files, and images
+of object stores.
 
 They lie in a folder of the user, never in the dataset, and are made again only when what they come from has changed.
 """
@@ -9,16 +10,18 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
 
 from curation.byte_range import byte_range
 from curation.dataset.dataset import Dataset
 from curation.images.pixels import decode_gray, encode_mask
 from curation.labels.masks import mask_of
 from curation.quarantine import BadRecord, QuarantineRecord
-from curation.storage.files import make_folder, read_file, safe_join, write_bytes
+from curation.storage.files import link_or_copy, make_folder, read_file, safe_join, write_bytes
+from curation.storage.image_places import located
 from labeling.browsing.fiftyone_dataset import Pictures
 
 STAGE: Final = "browse"
@@ -28,8 +31,11 @@ SHOWN: Final = ("mask", "alpha")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Made:
-    """The pictures made for a sample: the mask of its prediction, and labels in tar files, by their names there."""
+    """Of a sample its image, and the pictures made for it: the mask of its prediction, and labels in tar files, by
+    their names there.
+    """
 
+    image: Path
     predicted: Path | None
     labels: Mapping[str, Path]
 
@@ -56,20 +62,25 @@ def pictures_of(
             broken.append(problem.record(stage=STAGE))
             return None
 
-    def all_of(row: Mapping[str, str | None]) -> _Made:
+    def all_of(row: Mapping[str, Any]) -> _Made:
         packed = [name for column in SHOWN if (name := row.get(column)) is not None and byte_range(name) is not None]
         labels = {name: path for name in packed if (path := made(name, make=laid_out)) is not None}
-        return _Made(predicted=made(row.get("prediction"), make=cut_mask), labels=labels)
+        image = home / str(row["image"])
+        with suppress(BadRecord):  # shown as a picture that is missing, which it is
+            image = _image_of(row, home=home, out=out)
+        return _Made(image=image, predicted=made(row.get("prediction"), make=cut_mask), labels=labels)
 
+    images: list[Path] = []
     predicted: list[Path | None] = []
     labels: dict[str, Path] = {}
     with ThreadPoolExecutor(max(1, workers), thread_name_prefix="browse") as pool:
         for one in pool.map(all_of, rows):
+            images.append(one.image)
             predicted.append(one.predicted)
             labels |= one.labels
             progress(len(predicted))
-    _sweep(out, keep={path.name for path in (*predicted, *labels.values()) if path is not None})
-    return Pictures(images=[home / row["image"] for row in rows], predicted=predicted, labels=labels), broken
+    _sweep(out, keep={path.name for path in (*images, *predicted, *labels.values()) if path is not None})
+    return Pictures(images=images, predicted=predicted, labels=labels), broken
 
 
 def pictures_folder(dataset: Path, *, folder: Path) -> Path:
@@ -102,6 +113,19 @@ def cut_mask(source: Path, *, target: Path) -> Path:
     probability = decode_gray(read_file(source), file=str(source))
     write_bytes(target, encode_mask(mask_of(probability)))
     _mark(target, stamp=stamp)
+    return target
+
+
+def _image_of(row: Mapping[str, Any], *, home: Path, out: Path) -> Path:
+    """Return the path of an image: where it lies on this machine, or in `out` where it lies in an object store."""
+    name = str(row["image"])
+    path, root = located(home / name, below=home)
+    if root is not None:
+        return path
+    key = hashlib.sha256(f"{name} {row['sha256']}".encode()).hexdigest()[:32]
+    target = out / f"{key}{PurePosixPath(name).suffix}"
+    if not target.exists():
+        link_or_copy(path, target)
     return target
 
 

@@ -26,7 +26,7 @@ from curation.sources.coco.records import CocoFile, ImageEntry, RawPerson
 from curation.sources.coco.refusals import refuse_missing_folders, refuse_shared_ids, refuse_wrong_folders
 from curation.sources.coco.settle_from_images import telling_near
 from curation.sources.coco.unnamed_files import unnamed_note
-from curation.sources.shared_settings import follow_links_setting, verify_setting
+from curation.sources.shared_settings import follow_links_setting, image_uris_setting, verify_setting
 
 COMMAND: Final = "coco-background"
 ANY: Final = "any"
@@ -48,6 +48,7 @@ class BackgroundSelection:
     limit: int | None = None
     """Take only so many images, the first by image id."""
     follow_links: tuple[Path, ...] = follow_links_setting()
+    image_uris: bool = image_uris_setting()
 
     def wanted(self) -> tuple[str, ...]:
         """Return the names of the supercategories."""
@@ -70,6 +71,7 @@ class BackgroundTask(msgspec.Struct, frozen=True, kw_only=True):
     license: str | None
     verify: Verify
     links: tuple[str, ...] = ()
+    by_uri: bool = False
     near: str | None = None
     group: str | None = None
     things: tuple[tuple[str, RawPerson], ...] = ()
@@ -143,7 +145,7 @@ def work_background(item: Item, folder: Path) -> Outcome:
         return Outcome(id=item.id, broken=error.code, records=(line,))
     sample = Sample(
         id=item.id,
-        image=place_original(original, folder=folder, sample_id=item.id),
+        image=place_original(original, folder=folder, sample_id=item.id, by_uri=task.by_uri),
         width=task.size[1],
         height=task.size[0],
         source=task.source,
@@ -226,6 +228,7 @@ def _item(
         license=source.license_of(image),
         verify=selection.verify,
         links=source.links,
+        by_uri=selection.image_uris,
         near=source.names.near.get(image.file_name),
         group=source.group_of(image),
         things=tuple(things.get(image.id, ())),

@@ -51,6 +51,7 @@ class PersonTask(msgspec.Struct, frozen=True, kw_only=True):
     with_ignore: bool
     verify: Verify
     links: tuple[str, ...] = ()
+    by_uri: bool = False
     near: str | None = None
     others: tuple[RawPerson, ...] = ()
     group: str | None = None
@@ -89,7 +90,7 @@ def work_person(item: Item, folder: Path) -> Outcome:
     extra |= {"ignore": placed.paths["ignore"]} if "ignore" in pictures else {}
     sample = Sample(
         id=item.id,
-        image=place_original(original, folder=folder, sample_id=item.id),
+        image=place_original(original, folder=folder, sample_id=item.id, by_uri=task.by_uri),
         mask=placed.paths["mask"],
         width=task.size[1],
         height=task.size[0],

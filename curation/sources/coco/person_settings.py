@@ -10,7 +10,7 @@ from curation.errors import ConfigurationProblem
 from curation.labels.source_images import Verify
 from curation.setting import setting
 from curation.sources.coco.person_sample import Crowd
-from curation.sources.shared_settings import follow_links_setting, verify_setting
+from curation.sources.shared_settings import follow_links_setting, image_uris_setting, verify_setting
 from curation.storage.files import fingerprint_file
 
 
@@ -52,6 +52,7 @@ class PersonSelection:
     limit: int | None = None
     """Take only so many images, the first by image id."""
     follow_links: tuple[Path, ...] = follow_links_setting()
+    image_uris: bool = image_uris_setting()
 
 
 def check_selection(selection: PersonSelection) -> None:
@@ -83,4 +84,5 @@ def settings_of(selection: PersonSelection) -> dict[str, Any]:
 def added_settings(selection: Any) -> dict[str, Any]:
     """Return the settings for the card that came after the first version, where they are given."""
     given = {"category": list(selection.category), "follow_links": [str(folder) for folder in selection.follow_links]}
+    given |= {"image_uris": selection.image_uris}
     return {name: value for name, value in given.items() if value}

@@ -288,6 +288,7 @@ def _item(image: ImageEntry, *, people: _People, place: _Place, found: _Found) -
         with_ignore=found.selection.crowd == "ignore",
         verify=found.selection.verify,
         links=source.links,
+        by_uri=found.selection.image_uris,
         others=tuple(map(place.outline, people.others)),
         near=source.names.near.get(image.file_name),
         group=source.group_of(image),

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from curation.dataset.dataset import Dataset
-from curation.errors import RemoteUnavailable
+from curation.errors import ConfigurationProblem, RemoteUnavailable
+from curation.image_uri import FILE, image_uri
 from curation.quarantine import BadRecord, QuarantineRecord
 from curation.storage.files import read_file, safe_join
 from curation.storage.journal import Journal
@@ -216,7 +217,7 @@ class _Run:
 
     def _send_chunk(self, chunk: Sequence[Ready], *, delivery: Delivery | None) -> dict[str, int]:
         if delivery is None:
-            addresses = {ready.picture: f"{self.plan.image_url}{ready.picture}" for ready in chunk}
+            addresses = {ready.picture: _address(ready.picture, start=self.plan.image_url) for ready in chunk}
         else:
             addresses = delivery.deliver({ready.picture: ready.data for ready in chunk})
         tasks = [
@@ -239,6 +240,21 @@ class _Run:
             self.pushed.prefilled |= {arrived[uid]} if ready.predictions else set()
         self.journal.commit()
         return arrived
+
+
+def _address(picture: str, *, start: str) -> str:
+    """Return the address of a picture: its own, where a manifest names it by one, else its path behind `start`.
+
+    Raises ConfigurationProblem for one that a browser elsewhere cannot open.
+    """
+    if (uri := image_uri(picture)) is None:
+        return f"{start}{picture}"
+    if uri.startswith(FILE):
+        reason = "this image lies on this machine, and has no path behind --image-url"
+        raise ConfigurationProblem(
+            reason, where=uri, remedy="leave out --images and --image-url: pictures are then sent"
+        )
+    return uri
 
 
 def _in_order(plan: Push) -> list[tuple[Mapping[str, Any], Golden | None]]:
