@@ -1,5 +1,4 @@
-"""The pictures that browsing needs beside those of a dataset: masks cut from predictions, labels in tar files, and images
-of object stores.
+"""What browsing shows and a dataset does not hold: masks cut from predictions, labels in tar files, images of a store.
 
 They lie in a folder of the user, never in the dataset, and are made again only when what they come from has changed.
 """
