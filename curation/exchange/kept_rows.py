@@ -16,6 +16,7 @@ from curation.errors import SecurityRefused
 from curation.exchange.convert_dataset import ADDED, origin_column
 from curation.exchange.converted_folder import Told, read_kept
 from curation.exchange.rows import Rows
+from curation.image_uri import image_uri
 from curation.storage.files import fingerprint_file
 from curation.storage.safe_id import check_ids
 
@@ -79,7 +80,9 @@ def origin(row: Mapping[str, Any], column: str) -> str | None:
 
 def _check_places(paths: Sequence[str | None], *, where: Path) -> None:
     for path in paths:
-        if path is not None and not (PLACE.fullmatch(path) and path.rpartition("/")[2] not in {".", ".."}):
+        if path is None or image_uri(path) is not None:  # what comes back has images of its own
+            continue
+        if not (PLACE.fullmatch(path) and path.rpartition("/")[2] not in {".", ".."}):
             raise SecurityRefused(
                 f"the path {path!r} could lead out of a data set",
                 where=where,
