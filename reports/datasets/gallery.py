@@ -26,6 +26,7 @@ from curation.dataset.class_names import CLASSES
 from curation.dataset.dataset import Dataset, read_quarantine
 from curation.dataset.query import select_rows
 from curation.dataset.sample import COLUMNS, Item, Outcome, Sample
+from curation.image_uri import FILE, file_of_uri, image_uri
 from curation.images.pixels import decode_gray, decode_image, decode_mask, encode_image
 from curation.images.thumbnails import outline_path, thumbnail, thumbnail_size
 from curation.storage.files import read_file, safe_join, write_durable
@@ -241,7 +242,6 @@ def _facts(payload: dict[str, Any], *, page: Path) -> dict[str, Any]:
     """Return what a card says about its sample; numbers that commands added become `scores`, and `files` are those of
     its pictures as seen from the page, for whoever looks at every pixel where both still lie."""
     row = payload["row"]
-    near = Path(os.path.relpath(payload["folder"], page.resolve().parent))
     scores = {
         name: float(f"{value:.{SIGNIFICANT_DIGITS}g}")
         for name, value in row.items()
@@ -258,11 +258,22 @@ def _facts(payload: dict[str, Any], *, page: Path) -> dict[str, Any]:
         "source_id": row["source_id"],
         "license": row["license"],
         "version": row["label_version"],
-        "files": {name: f"./{quote((near / row[name]).as_posix())}" for name in ORIGINALS if row.get(name) is not None},
+        "files": {
+            name: f"./{quote(os.path.relpath(place, page.resolve().parent))}"
+            for name in ORIGINALS
+            if row.get(name) is not None and (place := _place(row[name], folder=payload["folder"])) is not None
+        },
         "scores": scores,
         "notes": {name: row[name] for name in NOTES if isinstance(row.get(name), str)}
         | ({"scores": OUTDATED} if payload["outdated"] else {}),
     }
+
+
+def _place(name: str, *, folder: str) -> Path | None:
+    """Return where on this machine a file lies that a row names; None where it lies in an object store."""
+    if (uri := image_uri(name)) is None:
+        return Path(folder) / name
+    return file_of_uri(uri) if uri.startswith(FILE) else None
 
 
 def _card_of(outcome: Outcome) -> dict[str, Any]:

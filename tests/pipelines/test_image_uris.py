@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -154,6 +156,15 @@ def test_browsing_shows_the_photographs_themselves(
     pictures, broken = pictures_of(both[1], folder=tmp_path / "own", workers=2, progress=lambda _: None)
     assert broken == []
     assert all(path.is_relative_to(places[0]) and path.is_file() for path in pictures.images)
+
+
+def test_a_close_up_of_the_gallery_shows_the_photograph_itself(both: tuple[Dataset, Dataset], tmp_path: Path) -> None:
+    curate.gallery(both[1], out=tmp_path / "page.html", **QUIET)
+    page = (tmp_path / "page.html").read_text()
+    shown = {unquote(name) for name in re.findall(r'"image": ?"(\./[^"]*)"', page)}
+    found = {(tmp_path / name).resolve() for name in shown}
+    assert {path.read_bytes() for path in found} == {read_file(one.folder / one.row["image"]) for one in both[1]}
+    assert len(found) == SAMPLES
 
 
 def test_samples_are_set_aside_and_their_photographs_stay(both: tuple[Dataset, Dataset], tmp_path: Path) -> None:
