@@ -15,7 +15,7 @@ from curation.images.pixels import Alpha, Gray, Image, Mask, decode_gray, decode
 from curation.labels.trimaps import Trimap
 from curation.quarantine import BadRecord, Code
 from curation.storage.checksums import check_row_digest
-from curation.storage.files import read_file, safe_join
+from curation.storage.files import named_file, read_file
 
 DECODERS: Final[dict[str, Callable[..., NDArray[np.uint8]]]] = {"image": decode_image, "mask": decode_mask}
 """How the file of a column is decoded; all others are gray pictures."""
@@ -26,7 +26,7 @@ def read_picture(row: Mapping[str, Any], *, column: str, folder: Path) -> NDArra
 
     Raises BadRecord: CHECKSUM for a file that changed since it was made, and those of the file and its decoder.
     """
-    path = safe_join(folder, row[column])
+    path = named_file(folder, row[column])
     data = read_file(path)
     picture = DECODERS.get(column, decode_gray)(data, file=str(path))
     check_row_digest(data, row=row, column=column, file=path)  # last: what is wrong with a file says more

@@ -23,7 +23,7 @@ from curation.duplicates.fingerprint import look_of
 from curation.images.pixels import decode_image
 from curation.quarantine import QuarantineRecord
 from curation.storage.checksums import check_row_digest
-from curation.storage.files import make_folder, read_file, safe_join, sha256_of
+from curation.storage.files import make_folder, named_file, read_file, sha256_of
 from curation.storage.journal import Journal
 from curation.storage.safe_id import SafeId
 
@@ -147,7 +147,7 @@ def look_at_image(item: Item, folder: Path) -> Outcome:
     Raises BadRecord: CHECKSUM when the file is not the one that was imported, and what keeps an image from being read.
     """
     origin = Path(item.payload["folder"])
-    file = safe_join(origin, item.payload["image"])
+    file = named_file(origin, item.payload["image"])
     data = read_file(file, below=origin)
     check_row_digest(data, row=item.payload, column="image", file=file)
     image = decode_image(data, file=str(file))

@@ -17,7 +17,7 @@ from curation.images.pixels import Mask, decode_gray, decode_image, decode_mask,
 from curation.quarantine import BadRecord, Code
 from curation.short_repr import short_repr
 from curation.storage.checksums import check_row_digest
-from curation.storage.files import read_file, safe_join, sha256_of
+from curation.storage.files import named_file, read_file, sha256_of
 
 UPRIGHT: Final = 1
 PLAIN_BITS: Final = 8
@@ -115,7 +115,7 @@ def pixel_digest(mask: Mask | None) -> str | None:
 
 
 def _read(row: Mapping[str, Any], *, column: str, folder: Path) -> bytes:
-    path = safe_join(folder, str(row[column]))
+    path = named_file(folder, str(row[column]))
     data = read_file(path, below=folder)
     check_row_digest(data, row=row, column=column, file=path)
     return data

@@ -13,7 +13,7 @@ from curation.images.pixels import Alpha, Image, decode_image, decode_mask, deco
 from curation.labels.masks import check_alpha, check_mask
 from curation.quarantine import BadRecord, Code
 from curation.storage.checksums import check_row_digest
-from curation.storage.files import read_file, safe_join
+from curation.storage.files import named_file, read_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Photograph:
 
     def path(self, column: str) -> Path:
         """Return the file that a column names; raises BadRecord: PATH_ESCAPE, NAME."""
-        return safe_join(Path(self.folder), self.row[column])
+        return named_file(Path(self.folder), self.row[column])
 
 
 def read_person(photograph: Photograph, *, threshold: int) -> tuple[Image, Alpha]:

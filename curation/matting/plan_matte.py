@@ -33,7 +33,7 @@ from curation.matting.from_mask import matting_trimap, prior_of_mask
 from curation.matting.matte import BAND_HINT, PREDICTED_HINT, MattingRules, matte, trimap_from_values
 from curation.operations.merge import merge_sample, parent_name, plan_merge
 from curation.quarantine import BadRecord, Code
-from curation.storage.files import read_file, safe_join
+from curation.storage.files import named_file, read_file
 
 COMMAND: Final = "matte"
 NOBODY: Final = "leave the sample out, or take another model"
@@ -104,7 +104,7 @@ def matte_sample(item: Item, folder: Path, *, settings: MatteSettings) -> Outcom
     if row["persons"] == 0:
         return merge_sample(item, folder)  # nobody, so nothing to matte
     origin = Path(item.payload["folder"])
-    image = decode_image(read_file(safe_join(origin, row["image"]), below=origin), file=item.file)
+    image = decode_image(read_file(named_file(origin, row["image"]), below=origin), file=item.file)
     trimap, alpha = _labels(row, image=image, origin=origin, settings=settings)
     pictures = {"alpha": encode_gray(alpha), "trimap": encode_gray(trimap)}
     mask = mask_of(alpha) if settings.masks or row["mask"] is None else None
@@ -152,7 +152,7 @@ def _trimap(
     if relative is None:
         hint = "give the dataset masks or trimaps, or a model with --model"
         raise BadRecord(Code.NO_MASK, "the sample has neither trimap nor mask", file=file, hint=hint)
-    data, name = read_file(safe_join(origin, relative), below=origin), str(origin / relative)
+    data, name = read_file(named_file(origin, relative), below=origin), str(origin / relative)
     if is_given:
         return trimap_from_values(decode_gray(data, file=name), file=name), None
     mask = decode_mask(data, file=name)

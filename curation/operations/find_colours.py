@@ -13,7 +13,7 @@ from curation.dataset.dataset import Dataset
 from curation.dataset.sample import Item, Outcome
 from curation.images.colours import colour_warning, file_colours
 from curation.quarantine import BadRecord, Code, QuarantineRecord
-from curation.storage.files import read_file, safe_join
+from curation.storage.files import named_file, read_file
 
 STAGE: Final = "colours"
 CONVERTED: Final = "converted"
@@ -45,7 +45,7 @@ def dataset_colours(dataset: Dataset, *, runner: RunnerOptions) -> DatasetColour
 
 def look_at_colours(item: Item, folder: Path) -> Outcome:
     """Look at the profile of one image; raises BadRecord where it cannot be read."""
-    path = safe_join(folder, item.payload)
+    path = named_file(folder, item.payload)
     return Outcome(
         id=item.id, filtered=STAGE, records=colour_records(read_file(path, below=folder), file=path, record_id=item.id)
     )

@@ -35,7 +35,7 @@ from curation.operations.verify_shards import shard_problems
 from curation.quarantine import BadRecord, Code, QuarantineRecord
 from curation.sequences import Mapped
 from curation.storage.checksums import check_row_digest
-from curation.storage.files import read_file, safe_join
+from curation.storage.files import named_file, read_file
 from curation.storage.text_set import TextSet
 
 PREDICTIONS: Final = "predictions"
@@ -92,7 +92,7 @@ def verify_sample(item: Item, folder: Path) -> Outcome:
     for column in FILE_COLUMNS:
         if row.get(column) is not None:
             try:
-                path = safe_join(folder, row[column])
+                path = named_file(folder, row[column])
                 data = read_file(path, below=folder)
                 if column == "image":
                     colours = colour_records(data, file=path, record_id=item.id)

@@ -107,19 +107,9 @@ def plan_pairs(settings: PairsSettings) -> Plan:
     labels_root, values = _labels_root(settings), mask_values(settings)
     images, labels = _listed(settings, labels_root=labels_root)
     fingerprint = _fingerprint(images, labels)
-    labels_made = LabelRules(
-        source=named_source(settings.source, folder=settings.images, fingerprint=fingerprint, files=images.files),
-        license=settings.license,
-        threshold=ALPHA_THRESHOLD if settings.threshold is None else settings.threshold,
-        trimap_kernel=settings.trimap_kernel,
-        verify=settings.verify,
-        by_uri=settings.image_uris,
-    )
-    rules = PairRules(
-        labels=labels_made, with_alpha=settings.alphas is not None, frame=settings.label_frame, fit=settings.fit
-    )
+    source = named_source(settings.source, folder=settings.images, fingerprint=fingerprint, files=images.files)
     matching = _matched(settings, images=images, labels=labels, labels_root=labels_root)
-    groups = groups_by_name(matching.pairs, by=settings.group_by, source=labels_made.source)
+    groups = groups_by_name(matching.pairs, by=settings.group_by, source=source)
     items, broken = items_of(
         matching,
         roots=(settings.images, labels_root),
@@ -135,7 +125,7 @@ def plan_pairs(settings: PairsSettings) -> Plan:
     intake = Intake(
         command=COMMAND,
         settings=_told_settings(settings),
-        source=Source(name=labels_made.source, path=str(settings.images), fingerprint=fingerprint),
+        source=Source(name=source, path=str(settings.images), fingerprint=fingerprint),
         inputs=[settings.images, labels_root],
         listings=[images, labels],
         items=items,
@@ -143,7 +133,21 @@ def plan_pairs(settings: PairsSettings) -> Plan:
         notes={TOLD: told} if told else {},
         limit=settings.limit,
     )
-    return _planned(intake, settings=settings, rules=rules, values=values)
+    return _planned(intake, settings=settings, rules=_rules(settings, source=source), values=values)
+
+
+def _rules(settings: PairsSettings, *, source: str) -> PairRules:
+    labels = LabelRules(
+        source=source,
+        license=settings.license,
+        threshold=ALPHA_THRESHOLD if settings.threshold is None else settings.threshold,
+        trimap_kernel=settings.trimap_kernel,
+        verify=settings.verify,
+        by_uri=settings.image_uris,
+    )
+    return PairRules(
+        labels=labels, with_alpha=settings.alphas is not None, frame=settings.label_frame, fit=settings.fit
+    )
 
 
 def _planned(intake: Intake, *, settings: PairsSettings, rules: PairRules, values: MaskValues | None) -> Plan:

@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from curation.errors import EnvironmentProblem
+from curation.image_uri import image_uri
 from curation.quarantine import BadRecord, Code
 from curation.remote.fetch import opened_whole, start_of
 from curation.remote.kept_files import is_stand_in
@@ -70,12 +71,14 @@ def read_start(path: Path, *, below: Path, length: int) -> bytes:
 def safe_join(root: Path, name: str) -> Path:
     """Return `root / name`, for a name that was read from data.
 
-    Raises BadRecord: PATH_ESCAPE for an absolute path, a drive, `..`, `~`, a backslash, NUL, or a link that leaves
-    `root`; NAME for a name that cannot be shown or stored.
+    Raises BadRecord: PATH_ESCAPE for a URI, an absolute path, a drive, `..`, `~`, a backslash, NUL, or a link that
+    leaves `root`; NAME for a name that cannot be shown or stored.
 
     >>> safe_join(Path("images"), "a/b.jpg").as_posix()
     'images/a/b.jpg'
     """
+    if image_uri(name) is not None:
+        raise BadRecord(Code.PATH_ESCAPE, "a URI stands where the name of a file is expected", file=name, value=name)
     pure = PurePosixPath(name)
     has_drive = len(name) > 1 and name[1] == ":"
     has_bad_character = "\\" in name or "\0" in name or name.startswith("~")
@@ -86,6 +89,13 @@ def safe_join(root: Path, name: str) -> Path:
     if path.parent != root and not path.parent.resolve().is_relative_to(root.resolve()):
         raise BadRecord(Code.PATH_ESCAPE, "a link leads outside the folder", file=name, value=name)
     return path
+
+
+def named_file(root: Path, name: str) -> Path:
+    """Return `root / name` for what a manifest names: a file, as `safe_join` does, or a URI, which is judged when it is
+    opened (see `located`).
+    """
+    return safe_join(root, name) if image_uri(name) is None else root / name
 
 
 def check_name(name: str) -> None:

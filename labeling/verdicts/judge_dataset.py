@@ -24,7 +24,7 @@ from curation.images.pixels import Gray, Image, Mask, decode_gray, decode_image
 from curation.labels.masks import mask_of
 from curation.quarantine import BadRecord
 from curation.sequences import batched
-from curation.storage.files import read_file, safe_join
+from curation.storage.files import named_file, read_file
 from labeling.verdicts.deep_verdicts import DEEP_COLUMNS, Heard, Weighed, deepened, hear, planted_at, weigh
 from labeling.verdicts.evidence import Evidence, evidence_of
 from labeling.verdicts.outline_support import outline_support
@@ -264,7 +264,7 @@ def _support(task: _Task, *, mask: Mask) -> float | None:
 
 def _image(task: _Task) -> Image | None:
     try:
-        path = safe_join(task.folder, task.row["image"])
+        path = named_file(task.folder, task.row["image"])
         return decode_image(read_file(path), file=str(path))
     except BadRecord:
         return None  # it was there when it was predicted, maybe in an earlier run

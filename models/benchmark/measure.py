@@ -23,7 +23,7 @@ from curation.errors import CurateError, EnvironmentProblem
 from curation.images.pixels import decode_image
 from curation.labels.masks import mask_of
 from curation.quarantine import BadRecord
-from curation.storage.files import read_file, safe_join
+from curation.storage.files import named_file, read_file
 from models.benchmark.subjects import Subject
 from models.data.truth import read_truth
 from models.evaluation.score_image import to_8_bit
@@ -203,7 +203,7 @@ def _scores(engine: Engine, *, subject: Subject, rows: Sequence[Row]) -> dict[st
     not_finite = 0
     for folder, row in rows:
         try:
-            path = safe_join(folder, row["image"])
+            path = named_file(folder, row["image"])
             image = decode_image(read_file(path), file=str(path))
             truth = read_truth(row, folder=folder, with_alpha=False)
         except BadRecord as problem:

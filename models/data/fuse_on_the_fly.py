@@ -27,7 +27,7 @@ from curation.matting.coarse_outline import without_background
 from curation.matting.composite import colours_of_masked, person_colours, soft_alpha
 from curation.operations.leak_groups import IDENTITY_COLUMNS, leak_groups
 from curation.quarantine import BadRecord, Code
-from curation.storage.files import read_file, safe_join
+from curation.storage.files import named_file, read_file
 
 KEPT_BACKGROUNDS: Final = 256
 """In each process that loads: at 224 pixels about 130 MB."""
@@ -107,7 +107,7 @@ def choose_backgrounds(
     groups = leak_groups(pa.concat_tables(parts, promote_options="default"))
     rows = [(dataset, path) for dataset, table in zip(backgrounds, tables) for path in table["image"].to_pylist()]
     taken = set(groups[len(rows) :])
-    free = [safe_join(dataset.folder, path) for (dataset, path), group in zip(rows, groups) if group not in taken]
+    free = [named_file(dataset.folder, path) for (dataset, path), group in zip(rows, groups) if group not in taken]
     if not free:
         raise InputRefused(
             "no background is left that may train: each shows a person, belongs to the splits val or test, "

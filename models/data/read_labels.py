@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from curation.images.pixels import Image, decode_gray, decode_image, decode_mask, histogram
 from curation.quarantine import BadRecord, Code
 from curation.storage.checksums import check_digest
-from curation.storage.files import read_file, safe_join
+from curation.storage.files import named_file, read_file
 from models.data.choose_samples import LabelledImage
 from models.data.class_maps import resized_classes
 from models.data.soft_labels import SoftLabel, fitted_soft, is_soft, soft_label
@@ -119,7 +119,7 @@ def _mostly(is_of_class: NDArray[np.bool_], *, size: tuple[int, int]) -> NDArray
 
 
 def _decoded(sample: LabelledImage, name: str, *, decode: Callable[..., NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    path = safe_join(sample.folder, name)
+    path = named_file(sample.folder, name)
     data = read_file(path)
     picture = decode(data, file=str(path))
     check_digest(data, expected=sample.digests.get(name), file=path)  # last: what is wrong with a file says more

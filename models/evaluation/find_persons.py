@@ -19,7 +19,7 @@ from curation.images.pixels import encode_mask
 from curation.images.thumbnails import small_mask, thumbnail_size
 from curation.labels.masks import mask_of, person_area
 from curation.quarantine import BadRecord, QuarantineRecord
-from curation.storage.files import safe_join
+from curation.storage.files import named_file
 from curation.storage.journal import Journal
 from models.evaluation.score_files import PredictFiles
 
@@ -66,7 +66,7 @@ def find_persons(pictures: Sequence[Picture], *, dataset: Dataset, options: Sigh
     files: dict[str, Path] = {}
     for key, number in keys.items():
         try:
-            files[key] = safe_join(folder, str(pictures[number].image))
+            files[key] = named_file(folder, str(pictures[number].image))
         except BadRecord as problem:
             records.append(problem.record(stage=STAGE, record_id=pictures[number].id))
     found: dict[int, Sighting] = {}

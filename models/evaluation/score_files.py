@@ -23,7 +23,7 @@ from curation.matting.from_probability import trimap_of_classes
 from curation.quarantine import BadRecord, Code, QuarantineRecord
 from curation.sequences import Mapped
 from curation.storage.checksums import check_digest
-from curation.storage.files import read_file, safe_join, write_bytes
+from curation.storage.files import named_file, read_file, safe_join, write_bytes
 from curation.storage.safe_id import SafeId
 from models.data.truth import Truth, has_truth, read_truth
 from models.evaluation.score_image import edge_scores, score_image, trimap_columns
@@ -155,7 +155,7 @@ def _score_one(row: Row, prediction: FilePrediction, place: ScoringPlace) -> Sco
     if problem is not None and problem.code is not Code.MODEL_NONFINITE:
         return _set_aside(problem, row=row, place=place)
     try:
-        path = safe_join(place.dataset, row["image"])
+        path = named_file(place.dataset, row["image"])
         data = read_file(path)
         check_digest(data, expected=row.get("sha256"), file=path, field="sha256")
         is_labelled = has_truth(row)
@@ -201,7 +201,7 @@ def _with_names(rows: Sequence[Row], *, place: ScoringPlace) -> tuple[NDArray[np
     for number, (id_, image) in enumerate(zip(column_of(rows, "id"), column_of(rows, "image"), strict=True)):
         try:
             prediction_path(place.out, sample_id=id_)
-            safe_join(place.dataset, image)
+            named_file(place.dataset, image)
         except BadRecord as problem:
             is_sound[number] = False
             broken.append(_set_aside(problem, row={"id": id_, "image": image}, place=place))

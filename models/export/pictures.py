@@ -14,7 +14,7 @@ from curation.images.pixels import decode_image, decode_mask
 from curation.labels.masks import ALPHA_THRESHOLD, mask_of
 from curation.quarantine import BadRecord
 from curation.sources.drawn_people import Pose, composite, draw_person, photograph
-from curation.storage.files import read_file, safe_join
+from curation.storage.files import named_file, read_file, safe_join
 from models.export.export_onnx import Checked
 
 DRAWN_SIZE: Final = (400, 300)
@@ -60,7 +60,7 @@ def drawn_pictures(*, number: int, seed: int) -> list[Checked]:
 
 
 def _picture(row: dict[str, Any], *, folder: Path) -> Checked:
-    file = safe_join(folder, row["image"])
+    file = named_file(folder, row["image"])
     image = decode_image(read_file(file), file=str(file))
     label = None
     if row.get("mask") is not None and row.get("ignore") is None:

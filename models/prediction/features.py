@@ -18,7 +18,7 @@ from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, helper
 from curation.errors import InputRefused, Interrupted
 from curation.images.pixels import decode_image
 from curation.quarantine import BadRecord
-from curation.storage.files import read_file, safe_join
+from curation.storage.files import named_file, read_file
 from models.prediction.engines import Engine, input_shape, open_onnxruntime
 from models.prediction.foreign.deepest_map import open_deepest
 from models.prediction.ready_model import ReadyModel
@@ -148,7 +148,7 @@ def _opened(part: bytes, *, model: ReadyModel, threads: int) -> tuple[Engine, ND
 
 def _of_file(folder: Path, name: str, *, model: ReadyModel, engine: Engine) -> NDArray[np.float32] | None:
     try:
-        path = safe_join(folder, name)
+        path = named_file(folder, name)
         image = decode_image(read_file(path), file=str(path))
     except (BadRecord, OSError):
         return None  # told where the image is needed

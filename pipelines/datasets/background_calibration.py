@@ -25,7 +25,7 @@ from curation.fusion.read_photograph import Photograph
 from curation.images.pixels import Image, decode_image, encode_image
 from curation.quarantine import BadRecord, QuarantineRecord
 from curation.storage.checksums import check_row_digest
-from curation.storage.files import read_file, safe_join, sha256_of, write_bytes
+from curation.storage.files import named_file, read_file, sha256_of, write_bytes
 from models.evaluation.find_persons import STAGE, Sighting, SightingOptions, find_persons, look_at_files
 from models.evaluation.self_test import REQUIRED_AUC, SelfTest, self_test, share_as_strong
 
@@ -160,7 +160,7 @@ def _tested(
 
 
 def _image(picture: Picture, *, dataset: Dataset) -> Image:
-    path = safe_join(dataset.folder, picture.image)
+    path = named_file(dataset.folder, picture.image)
     data = read_file(path)
     check_row_digest(data, row={"sha256": picture.sha256}, column="image", file=path)
     return decode_image(data, file=str(path))

@@ -19,7 +19,7 @@ from curation.dataset.made_before import is_incomplete
 from curation.errors import InputRefused
 from curation.quarantine import BadRecord, Code
 from curation.storage.checksums import digest_column
-from curation.storage.files import make_folder, read_file, safe_join, sha256_of, write_durable
+from curation.storage.files import make_folder, named_file, read_file, sha256_of, write_durable
 from models.evaluation.gate import THAW, refuse_changed_sets
 
 FROZEN: Final = "test-sets.json"
@@ -137,7 +137,7 @@ def _files(folder: Path, *, rows: Rows) -> Iterator[tuple[str, str, str | None]]
             if (name := row.get(column)) is None:
                 continue
             try:
-                digest = sha256_of(read_file(safe_join(folder, name), below=folder))
+                digest = sha256_of(read_file(named_file(folder, name), below=folder))
             except BadRecord as problem:
                 reason = f"a file of a frozen test set cannot be read: {problem.reason}"
                 raise InputRefused(reason, where=folder / name, remedy=RESTORE) from problem

@@ -24,7 +24,7 @@ from curation.dataset.rows import InMemory, Rows, blocks_of
 from curation.dataset.sample import Plan
 from curation.quarantine import first_of_each
 from curation.sequences import Mapped
-from curation.storage.files import make_folder, safe_join
+from curation.storage.files import make_folder, named_file
 from curation.storage.lock import exclusive
 from labeling.verdicts.calibration import ENOUGH
 from labeling.verdicts.hard_cases import Mined, plan_hard_cases
@@ -132,7 +132,7 @@ def _class_names(mining: Mining, *, hard: ChosenRows) -> tuple[str, ...]:
 
     with progress_bar("mine, classes of hard cases", total=len(hard), run=mining.run) as show:
         keep_class_maps(
-            {row["id"]: safe_join(folder, row["image"]) for folder, row in mining.samples(hard)},
+            {row["id"]: named_file(folder, row["image"]) for folder, row in mining.samples(hard)},
             predictor=ready.predictor(threads=max(1, mining.run.workers)),
             card=ready.card,
             folder=mining.staging / PREDICTED_CLASSES,

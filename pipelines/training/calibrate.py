@@ -15,7 +15,7 @@ from curation.errors import InputRefused, Interrupted
 from curation.images.pixels import Image, decode_image
 from curation.labels.masks import MIN_COVERAGE, mask_of, person_area
 from curation.quarantine import BadRecord
-from curation.storage.files import read_file, safe_join, sha256_of
+from curation.storage.files import named_file, read_file, sha256_of
 from labeling.selection.select import k_centre
 from pipelines.command_line.options import RunOptions
 from pipelines.command_line.progress import progress_bar
@@ -63,7 +63,7 @@ def calibration(folders: Sequence[Path], *, source: Source, run: RunOptions) -> 
             break
         folder, row = rows[index]
         try:
-            path = safe_join(folder, row["image"])
+            path = named_file(folder, row["image"])
             image = decode_image(read_file(path), file=str(path))
         except BadRecord as problem:
             broken.append(problem)
@@ -117,7 +117,7 @@ def _thumbnail(folder: Path, name: str) -> NDArray[np.float32]:
     from models.preprocessing import resized
 
     try:
-        path = safe_join(folder, name)
+        path = named_file(folder, name)
         small = resized(decode_image(read_file(path), file=str(path)), size=THUMBNAIL)
     except BadRecord:
         return np.zeros(3 * THUMBNAIL[0] * THUMBNAIL[1], np.float32)  # told where it is chosen

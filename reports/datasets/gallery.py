@@ -29,7 +29,7 @@ from curation.dataset.sample import COLUMNS, Item, Outcome, Sample
 from curation.image_uri import FILE, file_of_uri, image_uri
 from curation.images.pixels import decode_gray, decode_image, decode_mask, encode_image
 from curation.images.thumbnails import outline_path, thumbnail, thumbnail_size
-from curation.storage.files import read_file, safe_join, write_durable
+from curation.storage.files import named_file, read_file, safe_join, write_durable
 from curation.storage.safe_id import SafeId
 from models.data.class_maps import PREDICTED_CLASSES
 from models.data.truth import IGNORED, has_truth, read_truth
@@ -133,7 +133,7 @@ def draw_sample(item: Item, folder: Path) -> Outcome:
     row, origin = item.payload["row"], Path(item.payload["folder"])
 
     def read(column: str) -> tuple[bytes, str]:
-        path = safe_join(origin, row[column])
+        path = named_file(origin, row[column])
         return read_file(path), str(path)
 
     data, file = read("image")

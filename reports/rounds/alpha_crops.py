@@ -14,7 +14,7 @@ import numpy as np
 from curation.images.pixels import Alpha, decode_gray, decode_image, encode_gray
 from curation.images.thumbnails import thumbnail
 from curation.quarantine import BadRecord
-from curation.storage.files import read_file, safe_join
+from curation.storage.files import named_file, read_file, safe_join
 from models.evaluation.score_files import prediction_path
 from models.evaluation.summaries import row_keys
 from models.preprocessing import resized
@@ -93,7 +93,7 @@ def _tiles(evaluated: Evaluated, *, row: int) -> tuple[Tile, ...]:
     sample: Mapping[str, Any] = origin.table.slice(place, 1).to_pylist()[0] if place >= 0 else {}
     if sample.get("alpha") is None:
         return ()
-    path, image_path = safe_join(origin.folder, sample["alpha"]), safe_join(origin.folder, sample["image"])
+    path, image_path = safe_join(origin.folder, sample["alpha"]), named_file(origin.folder, sample["image"])
     alpha = decode_gray(read_file(path), file=str(path))
     image = decode_image(read_file(image_path), file=str(image_path))
     image = resized(image, size=(alpha.shape[0], alpha.shape[1]))

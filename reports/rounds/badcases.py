@@ -18,7 +18,7 @@ from curation.errors import InputRefused
 from curation.images.pixels import Gray, Image, Mask, decode_gray, decode_image, encode_image
 from curation.labels.masks import mask_of
 from curation.quarantine import BadRecord
-from curation.storage.files import make_folder, read_file, safe_join, write_bytes
+from curation.storage.files import make_folder, named_file, read_file, write_bytes
 from models.data.truth import read_truth
 from models.evaluation.score_files import prediction_path
 from models.preprocessing import resized
@@ -76,7 +76,7 @@ def write_badcases(worst: Sequence[Mapping[str, Any]], *, rows: Mapping[str, Any
 
 
 def _read_badcase(score: Mapping[str, Any], *, row: Mapping[str, Any], dataset: Path, out: Path) -> Badcase:
-    file = safe_join(dataset, row["image"])
+    file = named_file(dataset, row["image"])
     truth = read_truth(row, folder=dataset, with_alpha=False)
     height, width = truth.mask.shape
     numbers = ", ".join(

@@ -14,7 +14,7 @@ from curation.building.workers import RunnerOptions, run_items
 from curation.dataset.sample import COLUMNS, Item, Outcome, Sample
 from curation.images.pixels import decode_gray, decode_image
 from curation.images.thumbnails import outline_path, thumbnail, thumbnail_size
-from curation.storage.files import read_file, safe_join
+from curation.storage.files import named_file, read_file
 from curation.storage.safe_id import SafeId
 from models.data.truth import has_truth, read_truth
 from models.evaluation.score_files import prediction_path as prediction_file
@@ -99,7 +99,7 @@ def draw_case(item: Item, folder: Path) -> Outcome:
     Raises BadRecord when one of its files is missing or broken.
     """
     row, origin = item.payload["row"], Path(item.payload["folder"])
-    file = safe_join(origin, row["image"])
+    file = named_file(origin, row["image"])
     truth = read_truth(row, folder=origin, with_alpha=False) if has_truth(row) else None
     image = decode_image(read_file(file), file=str(file))
     if truth is not None:

@@ -20,6 +20,7 @@ from curation.remote.object_store import PATIENCE, ObjectStore
 from curation.remote.output import CLAIM
 from curation.remote.places import CACHE
 from curation.sources.demo_sources import write_aifenge_sample
+from curation.storage.image_places import VARIABLE as IMAGES_FROM
 from pipelines.command_line.cli import curate as cli
 from pipelines.command_line.options import Result
 from pipelines.command_line.remote_paths import ADDRESSES
@@ -243,9 +244,10 @@ def test_the_commands_of_the_guide_do_what_it_says(
 ) -> None:
     upload(write_aifenge_sample(tmp_path / "sample", images=6, seed=1), f"{bucket}/aifenge")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(IMAGES_FROM, f"{bucket}/aifenge")
     guide = (REPOSITORY / "docs/guides/object-stores.md").read_text()
     lines = [line for block in re.findall(r"```sh\n(.*?)```", guide, flags=re.DOTALL) for line in block.splitlines()]
-    assert len(lines) == 6
+    assert len(lines) == 8
     for line in lines:
         _, *arguments = shlex.split(line.replace("s3://bucket", bucket))
         assert cli.main([*arguments, "--workers", "0"], standalone_mode=False) in {0, 3}, line

@@ -22,7 +22,7 @@ from curation.dataset.chosen_rows import column_of
 from curation.errors import InputRefused
 from curation.images.pixels import Image, decode_image
 from curation.quarantine import BadRecord
-from curation.storage.files import read_file, safe_join
+from curation.storage.files import named_file, read_file
 from models.data.truth import read_truth
 from models.prediction.checks.other_readings import Labelled, refuse_better_reading
 from models.prediction.checks.probe import PROBE_SIZE, probe_image
@@ -66,7 +66,7 @@ def samples_of(parts: Iterable[tuple[Path, Sequence[Mapping[str, Any]]]]) -> lis
         folder, rows = known[number]
         row = rows[place - int(firsts[number])]
         with suppress(BadRecord):  # a name that leads out of the folder is reported where it is scored
-            samples.append(Sample(file=safe_join(folder, row["image"]), row=row, folder=folder))
+            samples.append(Sample(file=named_file(folder, row["image"]), row=row, folder=folder))
     return samples
 
 

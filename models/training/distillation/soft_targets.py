@@ -18,7 +18,7 @@ import numpy as np
 from curation.images.pixels import Gray, Probability, decode_gray, encode_gray
 from curation.labels.masks import mask_of
 from curation.quarantine import BadRecord
-from curation.storage.files import make_folder, read_file, safe_join, write_bytes
+from curation.storage.files import make_folder, named_file, read_file, write_bytes
 from models.data.choose_samples import Chosen, LabelledImage
 from models.data.read_labels import read_image, read_label
 from models.losses.targets import IGNORED
@@ -91,7 +91,7 @@ def make_soft_targets(
     for path, teacher in teachers.items():
         samples = _of_teacher(stages, path=path)
         missing = {
-            file: safe_join(sample.folder, sample.image)
+            file: named_file(sample.folder, sample.image)
             for sample in samples
             if not (file := _file(sample, teacher=teacher, out=out)).exists()
         }

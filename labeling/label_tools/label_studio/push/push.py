@@ -10,7 +10,7 @@ from curation.dataset.dataset import Dataset
 from curation.errors import ConfigurationProblem, RemoteUnavailable
 from curation.image_uri import FILE, image_uri
 from curation.quarantine import BadRecord, QuarantineRecord
-from curation.storage.files import read_file, safe_join
+from curation.storage.files import named_file, read_file
 from curation.storage.journal import Journal
 from curation.storage.lock import exclusive
 from labeling.findings import Findings
@@ -189,7 +189,7 @@ class _Run:
         start = start_of(row, dataset=dataset, **how) if golden is None else golden_start(golden, **how)
         name, data = row["image"], b""
         if self.plan.images != "url":
-            path = safe_join(dataset.folder, row["image"])
+            path = named_file(dataset.folder, row["image"])
             name, data = shared_picture(read_file(path, below=dataset.folder), file=str(path))
         truth = None if golden is None else str(golden.mask)
         return Ready(
