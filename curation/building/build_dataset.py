@@ -6,7 +6,6 @@ This is the one place where samples become a dataset; the conservation law is as
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -33,6 +32,7 @@ from curation.errors import ConfigurationProblem, InputRefused
 from curation.quarantine import QuarantineRecord
 from curation.remote.places import all_told, told
 from curation.sequences import batched
+from curation.storage.claimed_folder import delete_others
 from curation.storage.files import TEMPORARY_PREFIX, telling_where, write_durable
 from curation.storage.journal import Journal
 from curation.storage.text_set import TextSet
@@ -199,12 +199,9 @@ def _sweep(out: Path, *, folders: tuple[str, ...], rows: SortedRows) -> None:
         for table in rows.columns(FILE_COLUMNS):
             for column in table.columns:
                 paths = column.cast(pa.string()).drop_null()
-                named.add_all(paths.filter(pc.starts_with(paths, f"{folder}/")).to_pylist())
-        with os.scandir(out / folder) as entries:
-            for batch in batched((entry.name for entry in entries), size=ROWS_PER_BATCH):
-                for name, is_named in zip(batch, named.known([f"{folder}/{name}" for name in batch]), strict=True):
-                    if not is_named:
-                        (out / folder / name).unlink()
+                own = paths.filter(pc.starts_with(paths, f"{folder}/"))
+                named.add_all(pc.utf8_slice_codeunits(own, len(folder) + 1).to_pylist())
+        delete_others(out / folder, kept=named)
 
 
 def _drop_half_written(out: Path, *, folders: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,11 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from curation.errors import InputRefused
+from curation.sequences import batched
 from curation.storage.files import telling_where
 from curation.storage.lock import exclusive
+from curation.storage.text_set import TextSet
 
 WORKSPACE: Final = ".curate"
 """The folder inside it that holds its lock and unfinished work."""
+NAMES_AT_ONCE: Final = 8192
 
 
 @contextmanager
@@ -72,6 +76,15 @@ def empty_folder(folder: Path, *, but: tuple[str, ...]) -> None:
     for path in folder.iterdir():
         if path.name not in but:
             _delete(path)
+
+
+def delete_others(folder: Path, *, kept: TextSet) -> None:
+    """Delete the files of a folder whose name is not among these: half-written ones of a killed run, and others."""
+    with os.scandir(folder) as entries:
+        for some in batched((entry.name for entry in entries), size=NAMES_AT_ONCE):
+            for name, is_kept in zip(some, kept.known(some), strict=True):
+                if not is_kept:
+                    (folder / name).unlink()
 
 
 def _make_way(out: Path, *, mark: str, others: Callable[[Path], Sequence[Path]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -23,6 +22,7 @@ from curation.dataset.manifest_files import quarantine_lines
 from curation.errors import InputRefused
 from curation.quarantine import QuarantineRecord
 from curation.sequences import batched
+from curation.storage.claimed_folder import delete_others
 from curation.storage.files import make_folder, write_durable
 from curation.storage.journal import Journal
 from curation.storage.text_numbers import TextNumbers
@@ -207,7 +207,7 @@ def _publish(
             broken.update(str(scored.records[0].code) for scored, _ in some if scored.score is None)
             rows.add(_table_of(some))
             names.add_all([f"{one.id}.png" for one, _ in some if one.score is not None and one.score.is_finite])
-        _sweep(out / PREDICTIONS, kept=names)
+        delete_others(out / PREDICTIONS, kept=names)
         del names  # not held while the rows are merged
         stored = write_scores(out, tables=rows.blocks(types={}))
     finally:
@@ -240,15 +240,6 @@ def _table_of(some: Sequence[tuple[ScoredImage, bool]]) -> pa.Table:
         values = [one.get(name) for one in observed]
         table = table.append_column(name, pa.array(values, pa.float64()))
     return table
-
-
-def _sweep(folder: Path, *, kept: TextSet) -> None:
-    """Delete what no score belongs to: half-written files of a killed run, predictions that a recheck took back."""
-    with os.scandir(folder) as entries:
-        for some in batched((entry.name for entry in entries), size=AT_ONCE):
-            for name, is_kept in zip(some, kept.known(some), strict=True):
-                if not is_kept:
-                    (folder / name).unlink()
 
 
 def _journal(work: Work, *, name: str) -> Journal[ScoredImage]:
