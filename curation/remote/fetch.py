@@ -28,6 +28,8 @@ INDEX: Final = "index.sqlite"
 TRIES: Final = 5
 SEEN_AGAIN_NS: Final = 60 * 10**9
 """So often at most a file that is read is noted as used."""
+STARTED_NS: Final = time.time_ns()
+"""Objects that a manifest names may have been replaced since an earlier command fetched them."""
 
 
 def bring(path: Path) -> None:
@@ -41,10 +43,15 @@ def bring(path: Path) -> None:
         return
     home, key = found
     status = _status(path)
-    if status is not None and not is_stand_in(status):
+    if status is not None and not is_stand_in(status) and status.st_ctime_ns >= STARTED_NS:
         _note_use(path, status, home=home)
         return
     place = read_mark(home)
+    if status is not None and not is_stand_in(status):
+        if place is None or place.kind != "bucket" or _is_as_it_was(path, status, key=key, place=place):
+            _note_use(path, status, home=home)
+            return
+        status = None
     if place is None or place.kind == "file" or (place.kind == "output" and not place.is_published):
         return
     _fetch(path, key=key, home=home, place=place, status=status)
@@ -94,18 +101,45 @@ def start_of(path: Path, *, length: int) -> bytes | None:
 def _fetch(path: Path, *, key: str, home: Path, place: Place, status: os.stat_result | None) -> None:
     store = _store(place.address)
     try:
-        if status is None:
-            data = _read(store, key)
-            size, chunks = len(data), iter([data])
-        else:
+        changed_ns = None
+        if status is not None:
             etag = _etag(home, key=key)
             size, listed = status.st_size, status.st_mtime_ns
             chunks = store.chunks(Stored(key=key, size=size, etag=etag, changed_ns=listed))
+        elif place.kind == "bucket" and byte_range(key) is None:
+            stored = _found(store, key)
+            size, chunks, changed_ns = stored.size, store.chunks(stored), stored.changed_ns
+        else:
+            data = _read(store, key)
+            size, chunks = len(data), iter([data])
         LIMIT.spend(size)  # before it is there: it is not the one to go
-        keep(path, chunks, home=home)
+        keep(path, chunks, home=home, changed_ns=changed_ns)
         os.utime(home / MARK)
     except (Missing, Changed) as error:
         raise _gone(error, address=store.of(key)) from error
+
+
+def _is_as_it_was(path: Path, status: os.stat_result, *, key: str, place: Place) -> bool:
+    """Tell whether an object is the one that was fetched, by its size and time; where it is not, what is here goes."""
+    if byte_range(key) is not None:
+        return True
+    try:
+        stored = _found(_store(place.address), key)
+    except Missing as error:
+        raise _gone(error, address=f"{place.address}/{key}") from error
+    if (stored.size, stored.changed_ns) == (status.st_size, status.st_mtime_ns):
+        with suppress(OSError):
+            os.utime(path, ns=(time.time_ns(), status.st_mtime_ns))  # it is not asked for again
+        return True
+    path.unlink(missing_ok=True)
+    return False
+
+
+def _found(store: ObjectStore, key: str) -> Stored:
+    """Return what is known of an object; raises Missing."""
+    if (stored := store.head(key)) is None:
+        raise Missing(key)
+    return stored
 
 
 def _read(store: ObjectStore, key: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,24 @@ def test_an_object_that_changed_or_went_is_named_by_its_address(
         with pytest.raises(InputRefused, match=f"(?s){code}") as told:
             _ = made[number].image
         assert told.value.where == f"{address}/{number}.jpg"
+
+
+def test_an_object_that_was_replaced_is_fetched_anew_by_the_next_command(
+    bucket: str, photos: Path, monkeypatch: pytest.MonkeyPatch, trouble: Trouble
+) -> None:
+    address = upload(photos, f"{bucket}/photos")
+    monkeypatch.setenv(VARIABLE, address)
+    before = curate.images(root=address, out=photos.parent / "before", image_uris=True, **QUIET).dataset
+    assert len([sample.image for sample in before]) == 3
+    ObjectStore(address).write("1.jpg", jpeg(picture(9), quality=90))
+    after = curate.images(root=address, out=photos.parent / "after", image_uris=True, **QUIET).dataset
+    monkeypatch.setattr("curation.remote.fetch.STARTED_NS", time.time_ns())  # as in another process
+    trouble.requests.clear()
+    for _ in range(2):
+        assert len([sample.image for sample in after]) == 3
+    assert sorted(line.split()[0] for line in trouble.requests) == ["GET", *["HEAD"] * 4]
+    with pytest.raises(InputRefused, match="CHECKSUM"):
+        _ = before[1].image
 
 
 def test_a_place_is_no_beginning_of_a_name(bucket: str, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
