@@ -13,22 +13,34 @@ from urllib.parse import quote, unquote
 
 FILE: Final = "file"
 SCHEMES: Final = (FILE, "s3", "s3a", "gs", "az", "abfs", "abfss")
-URI: Final = re.compile(rf"(?:.*?/)??(?P<scheme>{'|'.join(SCHEMES)}):/+(?P<rest>[^/].*)", re.DOTALL)
+URI: Final = re.compile(rf"(?P<scheme>{'|'.join(SCHEMES)}):/+(?P<rest>[^/].*)", re.DOTALL)
+JOINED: Final = re.compile(rf".*?/(?=(?:{'|'.join(SCHEMES)}):/)", re.DOTALL)
 ESCAPED: Final = re.compile(r"[%#?\x00-\x20\x7f\\]")
 
 
 def image_uri(name: str) -> str | None:
-    """Return the URI that a name of a manifest is, alone or joined to a folder; None for the name of a file there.
+    """Return the URI that a name of a manifest is; None for the name of a file.
 
-    >>> image_uri("s3://bucket/a/1.jpg"), image_uri("/data/people/s3:/bucket/a/1.jpg")
-    ('s3://bucket/a/1.jpg', 's3://bucket/a/1.jpg')
-    >>> image_uri("/data/people/file:/photos/1.jpg"), image_uri("images/1.jpg"), image_uri("images/notes3:/1.jpg")
-    ('file:///photos/1.jpg', None, None)
+    A path that was made of a URI has lost some of its slashes.
+
+    >>> image_uri("s3://bucket/a/1.jpg"), image_uri("s3:/bucket/a/1.jpg"), image_uri("file:/photos/1.jpg")
+    ('s3://bucket/a/1.jpg', 's3://bucket/a/1.jpg', 'file:///photos/1.jpg')
+    >>> image_uri("images/1.jpg"), image_uri("images/../file:///photos/1.jpg"), image_uri("s3:")
+    (None, None, None)
     """
     found = URI.fullmatch(name)
     if found is None:
         return None
     return f"{found['scheme']}://{'/' if found['scheme'] == FILE else ''}{found['rest']}"
+
+
+def uri_in(path: str) -> str | None:
+    """Return the URI that was joined to a folder; None for any other path.
+
+    >>> uri_in("/data/people/s3:/bucket/a/1.jpg"), uri_in("/data/people/images/1.jpg"), uri_in("/data/notes3:/1.jpg")
+    ('s3://bucket/a/1.jpg', None, None)
+    """
+    return image_uri(JOINED.sub("", path, count=1))
 
 
 def uri_of_file(path: Path) -> str:

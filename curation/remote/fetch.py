@@ -106,7 +106,7 @@ def _fetch(path: Path, *, key: str, home: Path, place: Place, status: os.stat_re
             etag = _etag(home, key=key)
             size, listed = status.st_size, status.st_mtime_ns
             chunks = store.chunks(Stored(key=key, size=size, etag=etag, changed_ns=listed))
-        elif place.kind == "bucket" and byte_range(key) is None:
+        elif place.kind == "bucket":
             stored = _found(store, key)
             size, chunks, changed_ns = stored.size, store.chunks(stored), stored.changed_ns
         else:
@@ -121,8 +121,6 @@ def _fetch(path: Path, *, key: str, home: Path, place: Place, status: os.stat_re
 
 def _is_as_it_was(path: Path, status: os.stat_result, *, key: str, place: Place) -> bool:
     """Tell whether an object is the one that was fetched, by its size and time; where it is not, what is here goes."""
-    if byte_range(key) is not None:
-        return True
     try:
         stored = _found(_store(place.address), key)
     except Missing as error:

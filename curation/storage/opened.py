@@ -18,6 +18,7 @@ from curation.byte_range import ByteRange, byte_range
 from curation.quarantine import BadRecord, Code
 from curation.remote.fetch import opened_whole
 from curation.remote.kept_files import is_stand_in
+from curation.storage.image_places import LINK_HINT as URI_LINK_HINT
 from curation.storage.image_places import located
 
 FILE_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -56,7 +57,7 @@ def opened(path: Path, *, below: Path | None) -> Opened:
         reason = "the tar file that should hold it does not exist"
         raise BadRecord(Code.MISSING_FILE, reason, file=path, hint=TAR_HINT) from None
     except OSError as error:
-        hint = LINK_HINT if error.errno in LINKS else ""
+        hint = (LINK_HINT if real == path else URI_LINK_HINT) if error.errno in LINKS else ""
         raise BadRecord(Code.UNREADABLE, LINKS.get(error.errno, said(error)), file=path, hint=hint) from error
     return Opened(descriptor, 0, _status_of(descriptor, path=path).st_size)
 

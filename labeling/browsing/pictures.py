@@ -21,6 +21,7 @@ from curation.labels.masks import mask_of
 from curation.quarantine import BadRecord, QuarantineRecord
 from curation.storage.files import link_or_copy, make_folder, read_file, safe_join, write_bytes
 from curation.storage.image_places import located
+from curation.storage.opened import opened
 from labeling.browsing.fiftyone_dataset import Pictures
 
 STAGE: Final = "browse"
@@ -120,6 +121,7 @@ def _image_of(row: Mapping[str, Any], *, home: Path, out: Path) -> Path:
     name = str(row["image"])
     path, root = located(home / name, below=home)
     if root is not None:
+        os.close(opened(path, below=root).descriptor)  # no link on the way is followed
         return path
     key = hashlib.sha256(f"{name} {row['sha256']}".encode()).hexdigest()[:32]
     target = out / f"{key}{PurePosixPath(name).suffix}"

@@ -14,6 +14,7 @@ from curation.dataset.card import QUARANTINE, Counts, Tally, counts_of
 from curation.dataset.sample import Plan, ids_of
 from curation.errors import InputRefused
 from curation.images.folders import NOT_ENTERED, TOLD, UNNAMED
+from curation.storage.image_places import refuse_unallowed
 from pipelines.command_line.options import Result, RunOptions
 
 IDS_SHOWN: Final = 10
@@ -35,6 +36,8 @@ def make_dataset(
 ) -> Result:
     """Make the dataset, with `shards` its labels in tar files, or with `--dry-run` only tell what would be made."""
     plan = replace(plan, shards=plan.shards or shards)
+    if plan.settings.get("image_uris"):
+        refuse_unallowed([*plan.inputs, *map(Path, plan.settings.get("follow_links", ()))])
     if run.dry_run:
         return _tell(plan, out=out)
     # imported here, since a dry run needs none of it and should answer at once

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -17,10 +18,10 @@ from safetensors.numpy import load_file
 import pipelines as curate
 from curation.dataset.card import KEPT
 from curation.dataset.dataset import Dataset, read_dataset, write_dataset
-from curation.errors import ConfigurationProblem, SecurityRefused
+from curation.errors import ConfigurationProblem, InputRefused, SecurityRefused
 from curation.operations.set_aside import set_aside_samples
 from curation.quarantine import BadRecord, Code
-from curation.storage.files import read_file
+from curation.storage.files import named_file, read_file
 from curation.storage.image_places import VARIABLE
 from labeling.browsing.pictures import pictures_of
 from labeling.label_tools.label_studio.push.push import push
@@ -176,15 +177,62 @@ def test_samples_are_set_aside_and_their_photographs_stay(both: tuple[Dataset, D
     assert first.image.ndim == 3
 
 
+def test_a_photograph_that_changed_is_not_matted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = draw_aifenge(tmp_path / "photos", samples=2)
+    monkeypatch.setenv(VARIABLE, str(root))
+    made = curate.aifenge(root=root, out=tmp_path / "D", image_uris=True, **QUIET).dataset
+    other = jpeg(np.ascontiguousarray(made[1].image[:, ::-1]), quality=90)
+    Path(made[0].row["image"].removeprefix("file://")).write_bytes(other)
+    found = curate.matte(made, from_masks=True, out=tmp_path / "M", max_quarantine="1", **QUIET)
+    assert found.data["counts"]["quarantined"] == {"CHECKSUM": 1}
+
+
+@pytest.mark.parametrize("name", ["photos, 100 %; é's", "$(id)"])
+def test_what_the_refusal_says_to_do_can_be_pasted_into_a_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "0.jpg").write_bytes(jpeg(picture(0), quality=90))
+    monkeypatch.setenv(VARIABLE, "/nowhere")
+    with pytest.raises(SecurityRefused) as refused:
+        curate.images(root=folder, out=tmp_path / "D", image_uris=True, **QUIET)
+    line = refused.value.remedy[refused.value.remedy.index("export") :]
+    told = subprocess.run(["bash", "-c", f"{line}; printenv {VARIABLE}"], capture_output=True, text=True, check=True)
+    monkeypatch.setenv(VARIABLE, told.stdout.rstrip("\n"))
+    assert len(curate.images(root=folder, out=tmp_path / "D", image_uris=True, **QUIET).dataset) == 1
+
+
+@pytest.mark.parametrize("value", ["photos", "'/photos'", "s3://key:secret@bucket/photos"])
+def test_a_place_that_is_none_is_told(photos: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv(VARIABLE, f"{value},{photos}")
+    with pytest.raises(ConfigurationProblem, match=VARIABLE) as told:
+        curate.images(root=photos, out=photos.parent / "D", image_uris=True, **QUIET)
+    assert "secret" not in str(told.value)
+
+
+def test_folders_that_moved_behind_a_link_are_found(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = curate.images(root=photos, out=photos.parent / "D", image_uris=True, **QUIET).dataset
+    photos.rename(photos.parent / "moved")
+    photos.symlink_to(photos.parent / "moved")
+    assert made[0].image.ndim == 3
+    monkeypatch.setenv(VARIABLE, str(photos.parent))
+    with pytest.raises(InputRefused, match="symbolic link") as told:
+        _ = made[0].image
+    assert "add the link itself" in told.value.remedy
+
+
 def test_what_may_be_named_is_said_before_anything_is_made(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, f"{photos}/other,s3://bucket")
+    monkeypatch.setenv(VARIABLE, f"/elsewhere,s3://bucket")
     out = photos.parent / "D"
     with pytest.raises(SecurityRefused, match=VARIABLE) as refused:
         curate.images(root=photos, out=out, image_uris=True, **QUIET)
-    assert refused.value.where == f"file://{photos}/0.jpg"
-    assert f"export {VARIABLE}={photos}/other,s3://bucket,{photos}" in refused.value.remedy
+    assert refused.value.where == f"file://{photos}"
+    with pytest.raises(SecurityRefused):
+        curate.images(root=photos, out=out, image_uris=True, dry_run=True, **QUIET)
+    assert f"export {VARIABLE}=/elsewhere,s3://bucket,{photos}" in refused.value.remedy
     assert not (out / "manifest.parquet").exists()
-    monkeypatch.setenv(VARIABLE, f"{photos}/other,s3://bucket,{photos}")
+    monkeypatch.setenv(VARIABLE, f"/elsewhere,s3://bucket,{photos}")
     assert len(curate.images(root=photos, out=out, image_uris=True, **QUIET).dataset) == 3
 
 
@@ -209,6 +257,8 @@ def test_a_photograph_that_changed_or_went_is_named_by_its_uri(photos: Path) -> 
         ("file:///PHOTOS/link.jpg", BadRecord),
         ("file:///PHOTOS/links/secret.jpg", BadRecord),
         ("s3://bucket/0.jpg", SecurityRefused),
+        ("images/../file:///PHOTOS/0.jpg", BadRecord),
+        ("/etc/file:///PHOTOS/0.jpg", BadRecord),
     ],
 )
 def test_a_manifest_of_a_stranger_reads_nothing_that_was_not_allowed(
@@ -225,9 +275,9 @@ def test_a_manifest_of_a_stranger_reads_nothing_that_was_not_allowed(
     renamed(out, image=image.replace("/PHOTOS", str(photos)))
     dataset = read_dataset(out)
     with pytest.raises(error):
-        read_file(dataset.path(dataset[0].row["image"]), below=out)
+        read_file(named_file(out, dataset[0].row["image"]), below=out)
     with pytest.raises(error):
-        read_file(out / dataset[0].row["image"])
+        read_file(named_file(out, dataset[0].row["image"]))
 
 
 def test_photographs_that_links_lead_to_are_named_where_they_lie(photos: Path) -> None:
