@@ -223,7 +223,7 @@ def test_folders_that_moved_behind_a_link_are_found(photos: Path, monkeypatch: p
 
 
 def test_what_may_be_named_is_said_before_anything_is_made(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, f"/elsewhere,s3://bucket")
+    monkeypatch.setenv(VARIABLE, "/elsewhere,s3://bucket")
     out = photos.parent / "D"
     with pytest.raises(SecurityRefused, match=VARIABLE) as refused:
         curate.images(root=photos, out=out, image_uris=True, **QUIET)
