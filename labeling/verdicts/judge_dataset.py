@@ -77,10 +77,12 @@ def judged(
     staging: Path,
     workers: int,
     teacher: Views | None = None,
+    learned: Callable[[Row], bool] = lambda _: False,
 ) -> Judged:
     """Write the scores with evidence and verdict for each labelled sample to `staging`; `samples` are in their order.
 
-    With a `teacher`, one of the views, verdicts are deeper; see `deep_verdicts`.
+    With a `teacher`, one of the views, verdicts are deeper; see `deep_verdicts`. A model repeats the labels that it
+    `learned`, wrong ones too: of these its prediction says nothing beside the views.
 
     Predictions lie in `staging/predictions`, others where `views` say. Without views, what was observed while scoring
     is the evidence. Of a sample without a label, views tell how far the predictions are from each other.
@@ -92,7 +94,12 @@ def judged(
         deep = None
         if teacher is not None:
             asked = _asked(scores, samples=samples)
-            deep = asked, weigh(_heard(tasks, asked=asked, views=[teacher, *views], pool=pool))
+            deep = (
+                asked,
+                weigh(
+                    _heard(tasks, asked=asked, hear=partial(_hear, views=[teacher, *views], learned=learned), pool=pool)
+                ),
+            )
         stored = write_scores(staging, tables=_judgements(tasks, views=views, pool=pool, deep=deep))
     return Judged(scores=stored, wrong_share=None if deep is None else deep[1].share)
 
@@ -228,7 +235,11 @@ def _asked(scores: StoredScores, *, samples: Samples) -> NDArray[np.int64]:
 
 
 def _heard(
-    tasks: _Tasks, *, asked: NDArray[np.int64], views: Sequence[Views], pool: ThreadPoolExecutor
+    tasks: _Tasks,
+    *,
+    asked: NDArray[np.int64],
+    hear: Callable[[_Task, int, _Task | None], Heard | None],
+    pool: ThreadPoolExecutor,
 ) -> Iterator[Heard | None]:
     """Yield what all predictions, the first view first, say of the label of each sample that is asked for."""
     for numbers in batched(range(len(asked)), size=AT_ONCE):
@@ -236,16 +247,19 @@ def _heard(
         planted = [number for number in numbers if planted_at(number, of=len(asked))]
         others = tasks.some(asked[[(number + len(asked) // 2) % len(asked) for number in planted]].tolist())
         other = dict(zip(planted, others, strict=True))
-        yield from pool.map(partial(_hear, views=views), some, numbers, map(other.get, numbers))
+        yield from pool.map(hear, some, numbers, map(other.get, numbers))
 
 
-def _hear(task: _Task, number: int, other: _Task | None, *, views: Sequence[Views]) -> Heard | None:
+def _hear(
+    task: _Task, number: int, other: _Task | None, *, views: Sequence[Views], learned: Callable[[Row], bool]
+) -> Heard | None:
     image = _image(task)
     if image is None:
         return None
     files = list(dict.fromkeys(_others(task, views=views)))
     truth = read_truth(task.row, folder=task.folder, with_alpha=False)
-    around = witnesses_of(image, predictions=[_read(path) for path in (*files, task.prediction)], valid=truth.valid)
+    files += [] if files and learned(task.row) else [task.prediction]
+    around = witnesses_of(image, predictions=[_read(path) for path in files], valid=truth.valid)
     return hear(truth.mask, witnesses=around, other=None if other is None else _label(other), number=number)
 
 

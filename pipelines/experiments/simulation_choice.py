@@ -133,6 +133,7 @@ def _scored(shown: _Shown, *, step: Step, run: RunOptions, asked: Sequence[Strat
         staging=shown.folder,
         workers=run.workers,
         teacher=shown.views[0] if shown.views else None,
+        learned=lambda _: True,  # where labels are judged, the model of the step learned them
     )
     return list[Mapping[str, Any]](verdicts.scores.whole().to_pylist())
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,7 @@ from models.evaluation.score_dataset import Part, ScoreOptions, score_parts
 from models.evaluation.score_table import PREDICTIONS, StoredScores, scores_by_name
 from models.metrics.summary import HARD_BELOW
 from models.prediction.checks.blind import refuse_blind
+from models.prediction.find_model import find_model
 from pipelines.command_line.options import Result, RunOptions
 from pipelines.command_line.progress import progress_bar
 from pipelines.mining.flags import TEACHERS, WRONG
@@ -69,6 +70,14 @@ def mined(flags: MineFlags, *, run: RunOptions) -> Result:
     return _result(replace(result, warnings=(*result.warnings, *_warnings(mining))), mining=mining)
 
 
+def _learned(mining: Mining) -> Callable[[Mapping[str, Any]], bool]:
+    """Tell of which samples the model that is mined with learned the label, as far as splits tell: one of our own of
+    those that train.
+    """
+    is_run = find_model(Path(mining.model.model.path)).is_run
+    return lambda row: is_run and row["split"] == "train"
+
+
 def _found(mining: Mining) -> Mined:
     """Score, judge and choose."""
     scores = _scored(mining, model=mining.model, out=mining.staging, is_main=True)
@@ -84,6 +93,7 @@ def _found(mining: Mining) -> Mined:
         staging=mining.staging,
         workers=mining.run.workers,
         teacher=taught[0][0] if taught else None,
+        learned=_learned(mining),
     )
     hard = hard_ones(found.scores, flags=mining.flags)
     records = read_quarantine(mining.staging)

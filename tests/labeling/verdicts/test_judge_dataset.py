@@ -16,6 +16,7 @@ from models.data.truth import Truth
 from models.evaluation.score_dataset import DatasetScores, Part, ScoreOptions, Work, score_parts
 from models.evaluation.score_files import ScoringPlace
 from models.evaluation.score_table import write_scores
+from models.metrics.confusion import confusion, image_miou
 from tests.models.drawn import H, Sample, W, by_red, drawn_dataset, person
 
 
@@ -123,3 +124,31 @@ def test_a_wrong_label_is_doubted_by_its_image_and_where_that_is_gone_by_the_mod
     rows = {row["id"]: row for row in table.to_pylist()}
     assert rows["wrong"]["outline_support"] < 0.5 and rows["wrong"]["label_doubt"] > 0
     assert rows["lost"]["label_doubt"] is None and rows["lost"]["verdict"] == "label_error"
+
+
+def test_a_model_that_learned_a_wrong_label_does_not_speak_for_it(tmp_path: Path) -> None:
+    """Both models repeat the label; one learned it, the other did not. The teacher sees the whole person."""
+    repeated = person(top=25)
+    samples = [Sample(id=name, prediction=repeated, mask=repeated) for name in ("learned", "other")]
+    dataset = drawn_dataset(tmp_path / "d", samples)
+    place = ScoringPlace(dataset=dataset.folder, name="d", out=tmp_path / "out", with_alpha=False)
+    parts = [Part(rows=dataset.table.to_pylist(), place=place)]
+    found = scored(parts, folder=tmp_path)
+    (tmp_path / "teacher.png").write_bytes(encode_gray(person()))
+
+    def teacher(_: str) -> Path:
+        return tmp_path / "teacher.png"
+
+    table = judged(
+        found.scores,
+        samples=[(dataset.folder, row) for row in parts[0].rows],
+        views=[teacher],
+        staging=tmp_path / "out",
+        workers=1,
+        teacher=teacher,
+        learned=lambda row: row["id"] == "learned",
+    ).scores.whole()
+    doubts = dict(zip(table["id"].to_pylist(), table["label_doubt"].to_pylist(), strict=True))
+    seen = image_miou(confusion(person(), truth=repeated))
+    assert doubts["learned"] - doubts["other"] == pytest.approx(1 - seen)
+    assert doubts["learned"] > 0.2
