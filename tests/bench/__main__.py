@@ -3,7 +3,8 @@
 The trainings take more than an hour, the schedule and the backgrounds half an hour, the conversion, the seams and the
 sheets some minutes, and they are run by name: `python -m tests.bench alpha best ablation soft heads tune prior
 relabelling verdicts deep_verdicts round schedule backgrounds convert seams sheets composed prelabel distillation
-evening selection cluster scale shards costs mattes lights`. `kills` and `cluster` are for every night: `make nightly`.
+evening selection correcting cluster scale shards costs mattes lights`. `kills` and `cluster` are for every night:
+`make nightly`.
 
 Data are real where `$CURATE_REAL_DATA` (default `../shared`) has them, else drawn. With `CURATE_BENCH_SHORT=1` each
 works on little and once, as in the tests, to see that it still runs; its figures then mean nothing.
@@ -114,6 +115,7 @@ def _of_work(folder: Path) -> dict[str, Callable[[], None]]:
         "distillation": lambda: _bench("distillation").bench(),
         "evening": lambda: _bench("evening").bench(),
         "selection": lambda: _bench("selection").bench(),
+        "correcting": lambda: _bench("correcting").bench(),
         "labels": lambda: _bench("labels").bench(),
         "frames": lambda: _bench("frames").bench(),
         "round": lambda: _bench("round").bench(),

@@ -60,6 +60,7 @@ LEFT_OUT: Final = {
     "prelabel": "needs EG1800, portraits and two published models",
     "distillation": "needs portraits, COCO, street fashion and a published model, and trains for hours",
     "evening": "needs portraits, COCO, EG1800, street fashion and two published models, and trains for an hour",
+    "correcting": "needs portraits, EG1800, street fashion and a published model, and trains for half an hour",
     "selection": "needs portraits, EG1800, street fashion and a published model, and trains for hours",
     "verdicts": "needs portraits and two published models, and trains for an hour",
     "round": "needs portraits and SINet; with one epoch it still takes two minutes",
