@@ -94,12 +94,8 @@ def judged(
         deep = None
         if teacher is not None:
             asked = _asked(scores, samples=samples)
-            deep = (
-                asked,
-                weigh(
-                    _heard(tasks, asked=asked, hear=partial(_hear, views=[teacher, *views], learned=learned), pool=pool)
-                ),
-            )
+            say = partial(_hear, views=[teacher, *views], learned=learned)
+            deep = asked, weigh(_heard(tasks, asked=asked, say=say, pool=pool))
         stored = write_scores(staging, tables=_judgements(tasks, views=views, pool=pool, deep=deep))
     return Judged(scores=stored, wrong_share=None if deep is None else deep[1].share)
 
@@ -238,7 +234,7 @@ def _heard(
     tasks: _Tasks,
     *,
     asked: NDArray[np.int64],
-    hear: Callable[[_Task, int, _Task | None], Heard | None],
+    say: Callable[[_Task, int, _Task | None], Heard | None],
     pool: ThreadPoolExecutor,
 ) -> Iterator[Heard | None]:
     """Yield what all predictions, the first view first, say of the label of each sample that is asked for."""
@@ -247,7 +243,7 @@ def _heard(
         planted = [number for number in numbers if planted_at(number, of=len(asked))]
         others = tasks.some(asked[[(number + len(asked) // 2) % len(asked) for number in planted]].tolist())
         other = dict(zip(planted, others, strict=True))
-        yield from pool.map(hear, some, numbers, map(other.get, numbers))
+        yield from pool.map(say, some, numbers, map(other.get, numbers))
 
 
 def _hear(
