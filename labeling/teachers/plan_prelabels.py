@@ -66,6 +66,11 @@ class Answers:
     files: Sequence[Path | None]
     views: float | None
 
+    @property
+    def are_missing(self) -> bool:
+        """Tell whether one is, or of a single teacher what it sees in other views: it gave nothing that is finite."""
+        return None in self.files or (len(self.files) == 1 and self.views is None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pool:
@@ -144,7 +149,7 @@ def prelabel_sample(item: Item, folder: Path, *, labelling: Labelling) -> Outcom
     assert linked is not None, "a row that is linked becomes a sample"
     extra: dict[str, Any] = dict.fromkeys(ADDED)
     extra |= {LABEL_SOURCE: source_of(labelling.teachers), LABEL_LICENSE: license_of(labelling.teachers)}
-    if any(file is None for file in answers.files):
+    if answers.are_missing:
         return _outcome(item, linked, extra | {TEACHER_DOUBT: "no_answer"})
     found = _label(row, origin=Path(item.payload["folder"]), answers=answers, labelling=labelling)
     write_bytes(folder / PREDICTIONS / f"{item.id}.png", encode_gray(found.mean))

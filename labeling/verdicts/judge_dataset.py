@@ -69,32 +69,41 @@ class Judged:
     wrong_share: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judges:
+    """Who judges labels beside the model that was scored: `views` of other models.
+
+    With a `teacher`, one of the views, verdicts are deeper; see `deep_verdicts`. A model repeats the labels that it
+    `learned`, wrong ones too: of these its own prediction says nothing beside the views.
+    """
+
+    views: Sequence[Views] = ()
+    teacher: Views | None = None
+    learned: Callable[[Row], bool] = lambda _: False
+
+
 def judged(
     scores: StoredScores,
     *,
     samples: Samples,
-    views: Sequence[Views],
+    judges: Judges,
     staging: Path,
     workers: int,
-    teacher: Views | None = None,
-    learned: Callable[[Row], bool] = lambda _: False,
 ) -> Judged:
     """Write the scores with evidence and verdict for each labelled sample to `staging`; `samples` are in their order.
 
-    With a `teacher`, one of the views, verdicts are deeper; see `deep_verdicts`. A model repeats the labels that it
-    `learned`, wrong ones too: of these its prediction says nothing beside the views.
-
-    Predictions lie in `staging/predictions`, others where `views` say. Without views, what was observed while scoring
-    is the evidence. Of a sample without a label, views tell how far the predictions are from each other.
+    Predictions lie in `staging/predictions`, others where the views of `judges` say. Without views, what was observed
+    while scoring is the evidence. Of a sample without a label, views tell how far the predictions are from each other.
     """
+    views = judges.views
     assert len(samples) == len(scores), "there is a sample for each score"
     rows = ChosenRows(scores, np.arange(len(scores)))
     tasks = _Tasks(scores=rows, samples=samples, staging=staging, with_observed=not views)
     with ThreadPoolExecutor(max(1, workers), thread_name_prefix="judge") as pool:
         deep = None
-        if teacher is not None:
+        if judges.teacher is not None:
             asked = _asked(scores, samples=samples)
-            say = partial(_hear, views=[teacher, *views], learned=learned)
+            say = partial(_hear, views=[judges.teacher, *views], learned=judges.learned)
             deep = asked, weigh(_heard(tasks, asked=asked, say=say, pool=pool))
         stored = write_scores(staging, tables=_judgements(tasks, views=views, pool=pool, deep=deep))
     return Judged(scores=stored, wrong_share=None if deep is None else deep[1].share)

@@ -52,6 +52,8 @@ def simulated(simulation: Simulation, *, run: RunOptions) -> Simulated:
     first: list[Callable[..., _Begun | pa.Table | str]] = [partial(_begun, seed) for seed in simulation.seeds]
     if simulation.wrong is not None:
         first += [partial(_right, seed) for seed in simulation.seeds]
+        for seed in simulation.seeds:
+            simulation.given(simulation.first(seed))  # made once: several trainings of a seed begin at the same time
     found = side_by_side(first, simulation=simulation, run=run, name="first trainings")
     begun = [one for one in found if isinstance(one, _Begun)]
     right = dict(zip(simulation.seeds, found[len(begun) :]))

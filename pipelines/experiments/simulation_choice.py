@@ -20,7 +20,7 @@ from curation.quarantine import BadRecord
 from curation.storage.files import make_folder, read_file, write_durable
 from labeling.findings import Findings
 from labeling.selection.select import COVERING, Features, Strategy, select
-from labeling.verdicts.judge_dataset import Views, judged, observe_alone
+from labeling.verdicts.judge_dataset import Judges, Views, judged, observe_alone
 from models.evaluation.checked_model import CheckedModel
 from models.evaluation.choose_sets import Model, identify
 from models.evaluation.score_dataset import Part
@@ -129,11 +129,13 @@ def _scored(shown: _Shown, *, step: Step, run: RunOptions, asked: Sequence[Strat
     verdicts = judged(
         found.scores,
         samples=[rows[id_] for id_ in found.table["id"].to_pylist()],
-        views=shown.views,
+        judges=Judges(
+            views=shown.views,
+            teacher=shown.views[0] if shown.views else None,
+            learned=lambda _: True,  # where labels are judged, the model of the step learned them
+        ),
         staging=shown.folder,
         workers=run.workers,
-        teacher=shown.views[0] if shown.views else None,
-        learned=lambda _: True,  # where labels are judged, the model of the step learned them
     )
     return list[Mapping[str, Any]](verdicts.scores.whole().to_pylist())
 

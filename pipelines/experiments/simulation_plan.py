@@ -166,7 +166,7 @@ def _decisive(simulation: Simulation, *, flags: SimulateFlags, run: RunOptions) 
         "budget": simulation.budget,
         "limit": run.limit,
         "wrong": simulation.wrong,
-        "teachers": [one.sha256 for one in simulation.teachers] or None,
+        "teachers": [[one.sha256, one.card_sha256] for one in simulation.teachers] or None,
     }
 
 

@@ -66,10 +66,10 @@ def checked_teachers(flags: PrelabelFlags, *, pool: Pool, run: RunOptions) -> li
         with_flips=flags.with_flips or (is_single and not has_views),
         with_scales=is_single and (flags.with_scales or not has_views),
     )
-    found: dict[tuple[str, str], CheckedModel] = {}
+    found: dict[str, CheckedModel] = {}
     for path in flags.teacher:
         model = identify(path)
-        key = (model.sha256, model.card_sha256)
+        key = model.sha256  # whatever its card says
         if key in found:
             raise InputRefused(
                 f"this is the model {found[key].model.path} once more: that both agree shows nothing",

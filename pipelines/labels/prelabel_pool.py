@@ -136,8 +136,9 @@ def _warnings(dataset: Dataset, *, work: Prelabelling, filtered: Mapping[str, in
     if len(agreements) and (agreements == SAME).all() and len(work.teachers) > 1:
         warnings.append("the teachers never differ by a pixel: they may be one model, whose agreement shows nothing")
     if len(agreements) and agreements.max() < work.flags.agreement:
+        who = "the teachers" if len(work.teachers) > 1 else "the views of the teacher"
         warnings.append(
-            f"the teachers agree on none of {len(agreements)} images (mean {agreements.mean():.3f}): look at the "
-            "predictions of each with `curate predict`, and leave out the one that is wrong"
+            f"{who} agree on none of {len(agreements)} images (mean {agreements.mean():.3f}): give a lower --agreement "
+            f"than {work.flags.agreement:g}, or look at predictions with `curate predict` for a teacher that is wrong"
         )
     return tuple(warnings)

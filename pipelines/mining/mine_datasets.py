@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from curation.dataset.card import QUARANTINE
 from curation.dataset.chosen_rows import ChosenRows
 from curation.dataset.dataset import read_quarantine
+from curation.dataset.label_sources import BETWEEN, LABEL_SOURCE
 from curation.dataset.rows import InMemory, Rows, blocks_of
 from curation.dataset.sample import Plan
 from curation.quarantine import first_of_each
@@ -28,7 +29,7 @@ from curation.storage.files import make_folder, named_file
 from curation.storage.lock import exclusive
 from labeling.verdicts.calibration import ENOUGH
 from labeling.verdicts.hard_cases import Mined, plan_hard_cases
-from labeling.verdicts.judge_dataset import Views, judged, observe_alone
+from labeling.verdicts.judge_dataset import Judges, Views, judged, observe_alone
 from labeling.verdicts.verdict import VERDICTS
 from models.data.class_maps import PREDICTED_CLASSES
 from models.evaluation.checked_model import CheckedModel
@@ -39,6 +40,7 @@ from models.prediction.checks.blind import refuse_blind
 from models.prediction.find_model import find_model
 from pipelines.command_line.options import Result, RunOptions
 from pipelines.command_line.progress import progress_bar
+from pipelines.labels.ask_teachers import described
 from pipelines.mining.flags import TEACHERS, WRONG
 from pipelines.mining.folds import predict_by_folds
 from pipelines.mining.plan import Mining, plan_mining
@@ -89,11 +91,13 @@ def _found(mining: Mining) -> Mined:
     found = judged(
         scores,
         samples=mining.samples(rows),
-        views=[*views, *(own for own, _ in taught)],
+        judges=Judges(
+            views=[*views, *(own for own, _ in taught)],
+            teacher=taught[0][0] if taught else None,
+            learned=_learned(mining),
+        ),
         staging=mining.staging,
         workers=mining.run.workers,
-        teacher=taught[0][0] if taught else None,
-        learned=_learned(mining),
     )
     hard = hard_ones(found.scores, flags=mining.flags)
     records = read_quarantine(mining.staging)
@@ -231,6 +235,23 @@ def _told(mining: Mining) -> Result:
 
 def _warnings(mining: Mining) -> tuple[str, ...]:
     """Say where a choice could mislead."""
+    return (*_own_labels(mining), *_unsure(mining))
+
+
+def _own_labels(mining: Mining) -> Iterator[str]:
+    """Say of a teacher how many of the labels that it judges are its own."""
+    if not mining.teachers or LABEL_SOURCE not in mining.rows.rows.schema.names:
+        return
+    tables = mining.rows.batches([LABEL_SOURCE])
+    sources = Counter(source for table in tables for source in table[LABEL_SOURCE].to_pylist() if source)
+    for teacher in map(described, mining.teachers):
+        own = sum(number for source, number in sources.items() if teacher.name in source.split(BETWEEN))
+        if own:
+            yield f"{own} labels were made by {teacher.name} itself (label_source): it finds nothing wrong with them"
+
+
+def _unsure(mining: Mining) -> tuple[str, ...]:
+    """Say of a model that gives classes what is not known."""
     is_sure = mining.model.ready(mining.flags.precision).card.output == "class_ids"
     if not is_sure or mining.labelled == mining.number:
         return ()
@@ -261,7 +282,13 @@ def _teacher_warnings(notes: Mapping[str, Any]) -> list[str]:
             found.append(f"{teacher['name']} gives nothing that is finite for {teacher['unanswered']} images")
         if teacher["miou"] is not None and teacher["miou"] < HARD_BELOW:
             told = f"{teacher['name']} agrees with few labels (median mIoU {teacher['miou']:.3f})"
-            found.append(f"{told}: look at its masks with `curate predict`, and leave it out where it is wrong")
+            found.append(
+                f"{told}: look at its masks with `curate predict`. Where they are wrong, leave it out; where so many "
+                "labels are, more of them are wrong than is told"
+            )
     if TEACHERS in notes and notes[WRONG] is None:
-        found.append(f"fewer than {ENOUGH} labels: how probable it is that one is wrong cannot be told from so few")
+        found.append(
+            f"fewer than {ENOUGH} labels in which an error could be planted: how probable it is that one is wrong "
+            "cannot be told from so few"
+        )
     return found

@@ -176,9 +176,9 @@ def _wanted(dataset: Dataset, *, flags: MineFlags, filtered: Counter[str]) -> ND
 
 def _refuse_same(teachers: Sequence[CheckedModel], *, others: Sequence[CheckedModel]) -> None:
     """Raise InputRefused for a teacher that is one of the other models, or another teacher, once more."""
-    known = {(one.model.sha256, one.model.card_sha256): one for one in others}
+    known = {one.model.sha256: one for one in others}
     for teacher in teachers:
-        key = (teacher.model.sha256, teacher.model.card_sha256)
+        key = teacher.model.sha256  # whatever its card says: weights that agree with themselves show nothing
         if key in known:
             raise InputRefused(
                 f"this teacher is the model {known[key].model.path} once more: that both agree shows nothing",

@@ -82,7 +82,7 @@ def drawn_dataset(folder: Path, samples: Sequence[Sample]) -> Dataset:
         }
         rows.append(row | dict(sample.row))
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
-    for column, kind in {"ignore": pa.string(), "broken_parts": pa.int64()}.items():
+    for column, kind in {"ignore": pa.string(), "broken_parts": pa.int64(), "label_source": pa.string()}.items():
         if any(column in row for row in rows):
             table = table.append_column(column, pa.array([row.get(column) for row in rows], kind))
     counts = Counts(considered=len(rows), selected=len(rows), filtered={}, quarantined={})

@@ -18,6 +18,7 @@ import numpy as np
 from curation.images.pixels import Gray, Probability, decode_gray, encode_gray
 from curation.labels.masks import mask_of
 from curation.quarantine import BadRecord
+from curation.storage.checksums import digest_column
 from curation.storage.files import make_folder, named_file, read_file, write_bytes
 from models.data.choose_samples import Chosen, LabelledImage
 from models.data.read_labels import read_image, read_label
@@ -25,8 +26,11 @@ from models.losses.targets import IGNORED
 from models.metrics.confusion import confusion, image_miou
 from models.metrics.summary import HARD_BELOW
 from models.prediction.checks.blind import refuse_blind
+from models.prediction.checks.real_pictures import ENOUGH, Sample, few
 from models.prediction.predict_files import predict_files
+from models.prediction.prepare import prepare
 from models.prediction.protocol import EngineOptions
+from models.prediction.ready_model import ReadyModel
 from models.training.distillation.teachers import Teacher
 from models.training.settings import Stage, TrainingOptions
 
@@ -86,7 +90,8 @@ def make_soft_targets(
 ) -> None:
     """Let the teachers predict all images of their stages that are not there yet.
 
-    Raises what refuses a model, and InputRefused for one that sees nobody in any image.
+    Raises what refuses a model, also for what it says of some of the samples, and InputRefused for one that sees nobody
+    in any image.
     """
     for path, teacher in teachers.items():
         samples = _of_teacher(stages, path=path)
@@ -97,7 +102,9 @@ def make_soft_targets(
         }
         if missing:
             make_folder(out / FOLDER / teacher.key, below=out)
-            _predict(missing, teacher=teacher, options=options, told=told)
+            engine = EngineOptions(device="cpu" if options.device == "cpu" else "auto", workers=max(1, options.workers))
+            model = prepare(Path(teacher.path), options=engine, samples=_looked_at(samples))
+            _predict(missing, teacher=teacher, model=model, engine=engine, told=told)
         wanted = {_file(sample, teacher=teacher, out=out) for sample in samples}
         there = sorted(file for file in wanted if file.exists())
         refuse_blind(there, model=Path(teacher.path), asked=len(wanted))
@@ -136,10 +143,26 @@ def _file(sample: LabelledImage, *, teacher: Teacher, out: Path) -> Path:
     return out / FOLDER / teacher.key / f"{sample.digest}.png"
 
 
-def _predict(missing: Mapping[Path, Path], *, teacher: Teacher, options: TrainingOptions, told: Told) -> None:
-    engine = EngineOptions(device="cpu" if options.device == "cpu" else "auto", workers=max(1, options.workers))
+def _looked_at(samples: Sequence[LabelledImage]) -> list[Sample]:
+    """Return a few of the samples, with labels where some have one."""
+    labelled = [sample for sample in samples if sample.label is not None]
+    return [
+        Sample(file=named_file(sample.folder, sample.image), row=_row(sample), folder=sample.folder)
+        for sample in few(labelled if len(labelled) >= ENOUGH else samples)
+    ]
+
+
+def _row(sample: LabelledImage) -> dict[str, Any]:
+    """Return what a manifest says of the label of a sample."""
+    named = {"mask": sample.label, "ignore": sample.ignore}
+    return named | {digest_column(name): sample.digests.get(path) for name, path in named.items() if path is not None}
+
+
+def _predict(
+    missing: Mapping[Path, Path], *, teacher: Teacher, model: ReadyModel, engine: EngineOptions, told: Told
+) -> None:
     targets = list(missing)
-    with closing(predict_files(Path(teacher.path), files=list(missing.values()), options=engine)) as predictions:
+    with closing(predict_files(model, files=list(missing.values()), options=engine)) as predictions:
         for done, one in enumerate(predictions, start=1):
             if one.probability is not None and np.isfinite(one.probability).all():
                 write_bytes(targets[one.index], encode_gray(_stored(one.probability)))

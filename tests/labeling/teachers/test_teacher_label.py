@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
+from labeling.teachers.plan_prelabels import Answers
 from labeling.teachers.teacher_label import KeepRules, TeacherLabel, mean_of, teacher_label
 
 RULES = KeepRules(agreement=0.9, support=0.2)
@@ -75,3 +78,10 @@ def test_the_alpha_is_that_of_the_teachers_that_give_alphas() -> None:
     image = picture(person())
     found = teacher_label(image, answers=[person(), soft], alphas=[soft], views=None, rules=RULES)
     assert found.alpha is not None and np.array_equal(found.alpha, soft)
+
+
+def test_a_single_teacher_without_a_finite_view_gives_no_answer() -> None:
+    assert Answers(files=[Path("a.png")], views=None).are_missing
+    assert not Answers(files=[Path("a.png")], views=0.1).are_missing
+    assert Answers(files=[Path("a.png"), None], views=None).are_missing
+    assert not Answers(files=[Path("a.png"), Path("b.png")], views=None).are_missing

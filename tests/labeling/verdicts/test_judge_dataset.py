@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from curation.images.pixels import encode_gray
-from labeling.verdicts.judge_dataset import Views, judged, observe_alone
+from labeling.verdicts.judge_dataset import Judges, Views, judged, observe_alone
 from labeling.verdicts.witnesses import EDGES
 from models.data.truth import Truth
 from models.evaluation.score_dataset import DatasetScores, Part, ScoreOptions, Work, score_parts
@@ -45,7 +45,8 @@ def scored(parts: list[Part], *, folder: Path) -> DatasetScores:
 def verdicts(found: DatasetScores, *, parts: list[Part], views: Sequence[Views] = ()) -> pa.Table:
     (part,) = parts
     samples = [(part.place.dataset, row) for row in part.rows]
-    return judged(found.scores, samples=samples, views=views, staging=part.place.out, workers=1).scores.whole()
+    judges = Judges(views=views)
+    return judged(found.scores, samples=samples, judges=judges, staging=part.place.out, workers=1).scores.whole()
 
 
 def rewritten(found: DatasetScores, table: pa.Table) -> DatasetScores:
@@ -143,11 +144,9 @@ def test_a_model_that_learned_a_wrong_label_does_not_speak_for_it(tmp_path: Path
     table = judged(
         found.scores,
         samples=[(dataset.folder, row) for row in parts[0].rows],
-        views=[teacher],
+        judges=Judges(views=[teacher], teacher=teacher, learned=lambda row: row["id"] == "learned"),
         staging=tmp_path / "out",
         workers=1,
-        teacher=teacher,
-        learned=lambda row: row["id"] == "learned",
     ).scores.whole()
     doubts = dict(zip(table["id"].to_pylist(), table["label_doubt"].to_pylist(), strict=True))
     seen = image_miou(confusion(person(), truth=repeated))

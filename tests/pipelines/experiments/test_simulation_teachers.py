@@ -12,10 +12,10 @@ from curation.dataset.dataset import read_dataset
 from curation.errors import InputRefused
 from curation.images.pixels import decode_image, decode_mask
 from pipelines.experiments import simulation_teachers as teachers
-from pipelines.experiments.simulation_plan import planned_simulation
+from pipelines.experiments.simulation_plan import claimed, planned_simulation
 from pipelines.experiments.simulation_pool import VISIBLE
 from tests.models.data.discs import disc_dataset
-from tests.models.tiny_onnx import write_tiny_onnx
+from tests.models.tiny_onnx import CARD, write_tiny_onnx
 from tests.pipelines.conftest import prepare_once
 from tests.pipelines.experiments.test_simulate import NAMES, ROWS, RUN, flags, lightened
 
@@ -68,3 +68,16 @@ def test_a_teacher_that_tells_nothing_or_is_named_twice_is_refused(discs: Path) 
         teachers.taught(whole, run=RUN)
     with pytest.raises(InputRefused, match="once more"):
         planned_simulation(flags(discs, teacher=(blind, blind)), run=RUN)
+
+
+def test_answers_under_another_card_are_not_taken_for_those_of_this_one(discs: Path) -> None:
+    teacher = write_tiny_onnx(discs.parent / "red.onnx")
+    told = flags(discs, teacher=(teacher,), select=("threshold",))
+    with claimed(planned_simulation(told, run=RUN), flags=told, run=RUN):
+        pass
+    write_tiny_onnx(teacher, card=CARD.replace("std: [255, 255, 255]", "std: [200, 200, 200]"))
+    with (
+        pytest.raises(InputRefused, match="other teachers"),
+        claimed(planned_simulation(told, run=RUN), flags=told, run=RUN),
+    ):
+        pass

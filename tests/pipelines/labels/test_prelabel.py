@@ -179,7 +179,10 @@ def test_a_model_that_is_named_twice_is_refused_and_an_equal_one_is_told(tmp_pat
     red, _ = teachers(tmp_path)
     with pytest.raises(InputRefused, match="once more"):
         label(pool, by=(red, red), out=tmp_path / "D")
-    same = write_tiny_onnx(tmp_path / "same.onnx")  # the same weights, behind another card
+    other_card = write_tiny_onnx(tmp_path / "other-card.onnx", card=f"{CARD}license: MIT\n")
+    with pytest.raises(InputRefused, match="once more"):
+        label(pool, by=(red, other_card), out=tmp_path / "D")
+    same = write_tiny_onnx(tmp_path / "same.onnx", lost=1e-6)
     result = label(pool, by=(red, same), out=tmp_path / "D")
     assert any("may be one model" in warning for warning in result.warnings)
 

@@ -15,7 +15,7 @@ from pipelines.command_line.options import Result, RunOptions
 from pipelines.mining.flags import MineFlags
 from pipelines.mining.mine import mine
 from tests.models.drawn import Sample, drawn_dataset, person
-from tests.models.tiny_onnx import write_tiny_onnx
+from tests.models.tiny_onnx import CARD, write_tiny_onnx
 
 pytestmark = pytest.mark.usefixtures("checked_once")
 
@@ -69,3 +69,18 @@ def test_a_teacher_that_disagrees_with_all_labels_and_too_few_labels_are_told(
     told = run(models, data, out=tmp_path / "out").warnings
     assert any("teacher agrees with few labels (median mIoU 0.000)" in one for one in told)
     assert any("fewer than 40 labels" in one for one in told)
+
+
+def test_the_mined_model_behind_another_card_and_labels_of_the_teacher_itself_are_told(
+    tmp_path: Path, models: tuple[Path, Path]
+) -> None:
+    samples = [
+        Sample(id=str(n), prediction=seen(n), mask=seen(n), row={"label_source": "sinet + teacher" if n < 2 else None})
+        for n in range(3)
+    ]
+    data = drawn_dataset(tmp_path / "d", samples).folder
+    again = write_tiny_onnx(tmp_path / "again.onnx", lost=0.2, card=f"{CARD}license: MIT\n")
+    with pytest.raises(InputRefused, match=r"student\.onnx once more"):
+        run((models[0], again), data, out=tmp_path / "same")
+    told = run(models, data, out=tmp_path / "out").warnings
+    assert "2 labels were made by teacher itself (label_source): it finds nothing wrong with them" in told
