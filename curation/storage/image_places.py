@@ -99,7 +99,9 @@ def _places() -> Iterator[Path | str]:
         folder = Path(os.path.expanduser(text)) if uri is None else file_of_uri(uri)  # noqa: PTH111 - of no user: as it is
         if not folder.is_absolute():
             remedy = f"give absolute folders and addresses such as s3://bucket/photos, with {BETWEEN!r} between them"
-            raise ConfigurationProblem(f"{VARIABLE} holds {text!r}, which is neither", remedy=remedy)
+            raise ConfigurationProblem(
+                f"{VARIABLE} holds {text!r}, which is no absolute folder and no address", remedy=remedy
+            )
         yield folder
         yield Path(os.path.realpath(folder))
 

@@ -11,7 +11,9 @@ from curation.dataset.licenses import LicenseRules, license_warnings
 from models.yaml_files.config import converted, loaded, read_config_text
 from pipelines.command_line.options import Result
 
-LICENSES_MEANING: Final = "Keep only samples of which every licence is in this YAML file, under `allow`; see README."
+LICENSES_MEANING: Final = (
+    "Keep only samples of which every licence is in this YAML file, under `allow`; see docs/guides/curate.md."
+)
 FLAG: Final = "--licenses"
 HINT: Final = "e.g. `allow: [CC BY, CC0, No known copyright*]`, and `unknown: true` for samples without a licence"
 

@@ -9,10 +9,12 @@ from typing import Any, Final
 
 import msgspec
 
+from curation.dataset.manifest_files import is_dataset
 from curation.errors import ConfigurationProblem, InputRefused
 from curation.images.colours import colour_warning, file_colours
 from curation.images.folders import NOT_ENTERED, list_folder
 from curation.images.pixels import Alpha, Image, decode_image
+from curation.labels.source_images import IMAGES
 from curation.matting.pymatting_door import compile_once
 from curation.photos.persons import Wanted, with_persons
 from curation.quarantine import BadRecord, Code
@@ -74,7 +76,8 @@ def photographs(
     """Return what files and folders name, each photograph with a name of its own.
 
     Of two that would have the same name in the output, the later one gets a number. What lies in the folder `elsewhere`
-    is not taken from a folder around it. Raises InputRefused when there is none, unless there `may_be_none`.
+    is not taken from a folder around it. Raises InputRefused when there is none, unless there `may_be_none`, and for a
+    data set.
     """
     found: list[tuple[Path, str]] = []
     broken: list[BadRecord] = []
@@ -84,6 +87,7 @@ def photographs(
         if not path.is_dir():
             found.append((path, path.stem))
             continue
+        _refuse_dataset(path)
         listing = list_folder(path, elsewhere=elsewhere)
         found += [(path / file.name, str(PurePosixPath(file.name).with_suffix(""))) for file in listing.files]
         broken += listing.broken
@@ -97,6 +101,15 @@ def photographs(
     if limit is not None and len(found) > limit:
         left_out["limit"] = [str(file) for file, _ in found[limit:]]
     return Given(chosen=named(found[:limit]), broken=broken, left_out=left_out, not_entered=not_entered)
+
+
+def _refuse_dataset(folder: Path) -> None:
+    if is_dataset(folder):
+        raise InputRefused(
+            "this is a data set: its masks would be taken for photographs",
+            where=folder,
+            remedy=f"name the folder of its photographs: {folder / IMAGES}, or with --image-uris that of the source",
+        )
 
 
 def named(found: Sequence[tuple[Path, str]]) -> list[Photograph]:

@@ -29,6 +29,7 @@ from curation.dataset.sample import COLUMNS, Item, Outcome, Sample
 from curation.image_uri import FILE, file_of_uri, image_uri
 from curation.images.pixels import decode_gray, decode_image, decode_mask, encode_image
 from curation.images.thumbnails import outline_path, thumbnail, thumbnail_size
+from curation.storage.checksums import check_row_digest
 from curation.storage.files import named_file, read_file, safe_join, write_durable
 from curation.storage.safe_id import SafeId
 from models.data.class_maps import PREDICTED_CLASSES
@@ -42,7 +43,7 @@ QUARANTINE_SHOWN: Final = 500
 SIGNIFICANT_DIGITS: Final = 4
 RANK: Final = "hard_rank"
 ORIGINALS: Final = ("image", "mask", "alpha", "trimap")
-NOTES: Final = ("verdict", "review", "mined_from", "mined_id")
+NOTES: Final = ("verdict", "review", "mined_from", "mined_id", "teacher_doubt", "label_source")
 """Columns of text that commands add and a card shows."""
 PREDICTED_VIEW: Final = "predicted classes"
 
@@ -134,7 +135,9 @@ def draw_sample(item: Item, folder: Path) -> Outcome:
 
     def read(column: str) -> tuple[bytes, str]:
         path = named_file(origin, row[column])
-        return read_file(path), str(path)
+        data = read_file(path)
+        check_row_digest(data, row=row, column=column, file=path)
+        return data, str(path)
 
     data, file = read("image")
     image = decode_image(data, file=file)
