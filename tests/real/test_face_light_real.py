@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.faces import network_files, packaged
+from models.faces import packaged
 from models.faces.mediapipe_faces import MediaPipeFaces
 from tests.bench.id_photos import PORTRAITS
 from tests.bench.lights import PLANTED, left
+from tests.real.faces_at_hand import HAS_FACES
 
 DARK = ("02349", "02438", "02439", "02500", "02565", "02615")
 LIGHT = ("02326", "02380", "02478", "02540", "02590", "02614", "02620", "02607")
 pytestmark = [
     pytest.mark.skipif(not PORTRAITS.is_dir(), reason="no real portraits here"),
-    pytest.mark.skipif(not network_files.is_installed(), reason="the models of faces are not installed"),
+    pytest.mark.skipif(not HAS_FACES, reason="the models of faces are not installed; set CURATE_INSTALL_FACES=1"),
 ]
 
 

@@ -21,11 +21,12 @@ from models.faces import network_files, packaged
 from models.faces.face_mesh import around_box
 from models.faces.mediapipe_faces import MediaPipeFaces
 from tests.bench.id_photos import PORTRAITS, marked_chins
+from tests.real.faces_at_hand import HAS_FACES
 
 NAMES = ("02349", "02380", "02422", "02452", "02478", "02516", "02569", "02629")
 pytestmark = [
     pytest.mark.skipif(not PORTRAITS.is_dir(), reason="no real portraits here"),
-    pytest.mark.skipif(not network_files.is_installed(), reason="the models of faces are not installed"),
+    pytest.mark.skipif(not HAS_FACES, reason="the models of faces are not installed; set CURATE_INSTALL_FACES=1"),
 ]
 THEIRS = """
 import json, math, sys, types
