@@ -88,7 +88,7 @@ def statistic_lines(statistics: Statistics) -> list[str]:
         *_restriction_lines(s),
         _line("labels", {f"version {version}": number for version, number in s.by_label_version.items()}),
         *([_line("labels by", s.by_label_source)] if s.by_label_source else []),
-        _line("persons", s.by_persons),
+        _line("persons", {"not counted" if name == "none" else name: number for name, number in s.by_persons.items()}),
         f"  {'files':<12} {s.with_mask} masks, {s.with_alpha} alphas, {s.with_trimap} trimaps",
         f"  {'size':<12} width {_range(s.width_px)}, height {_range(s.height_px)} px (least - median - most)",
         f"  {'groups':<12} {s.groups}",

@@ -117,7 +117,7 @@ def _details_told(numbers: Mapping[str, Any]) -> list[str]:
 def _teachers_told(numbers: Mapping[str, Any]) -> list[str]:
     """Return lines on labels that models made, and on teachers, with their licences."""
     sources = numbers.get("label_sources", {}).items()
-    lines = [f"  trained on {number} labels of {source}" for source, number in sources]
+    lines = [f"  {number} of the labels it learned from were made by {source}" for source, number in sources]
     for one in numbers.get("teachers", []):
         licenses = " + ".join(one["licenses"]) or "unknown licence"
         miou = "" if one["miou_on_labels"] is None else f", mIoU {one['miou_on_labels']:.4f} on labels of them"
