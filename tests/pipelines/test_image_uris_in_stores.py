@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,9 @@ def test_an_object_that_was_replaced_is_fetched_anew_by_the_next_command(
     trouble.requests.clear()
     for _ in range(2):
         assert len([sample.image for sample in after]) == 3
-    assert sorted(line.split()[0] for line in trouble.requests) == ["GET", *["HEAD"] * 4]
+    asked = Counter(line.split()[0] for line in trouble.requests)
+    assert asked["GET"] == 1
+    assert 4 <= asked["HEAD"] <= 7  # once more for what was read in the first moment: clocks of file systems are coarse
     with pytest.raises(InputRefused, match="CHECKSUM"):
         _ = before[1].image
 

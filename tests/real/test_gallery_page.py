@@ -201,7 +201,8 @@ def photographs(folder: Path, *, size: tuple[int, int], ignored: bool = False) -
     mask[size[0] // 3 :, size[1] // 4 :] = 255
     (folder / "images/0.png").write_bytes(encode_image(stripes))
     (folder / "masks/0.png").write_bytes(encode_mask(mask))
-    rows = [row | {"height": size[0], "width": size[1]} for row in dataset.table.to_pylist()]
+    facts = {"height": size[0], "width": size[1], "sha256": sha256(encode_image(stripes)).hexdigest()}
+    rows = [row | facts for row in dataset.table.to_pylist()]
     schema = dataset.table.schema
     if ignored:
         (folder / "ignores").mkdir()
