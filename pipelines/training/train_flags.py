@@ -29,18 +29,21 @@ class TrainFlags:
     batch_size: int | None = setting("Images in a batch.  [default: 16]", default=None, metavar="N")
     accumulate: int | None = setting("Batches that make one step.  [default: 1]", default=None, metavar="N")
     learning_rate: float | None = setting("The highest learning rate.  [default: 0.005]", default=None)
-    optimizer: Literal["adamw", "adam", "sgd"] | None = setting("[default: adamw]", default=None)
+    optimizer: Literal["adamw", "adam", "sgd"] | None = setting(
+        "What changes the weights.  [default: adamw]", default=None
+    )
     momentum: float | None = setting("Of sgd.  [default: 0.99]", default=None)
     nesterov: bool = setting("Look ahead along the momentum of sgd.", default=False)
-    weight_decay: float | None = setting("[default: 0.01]", default=None)
+    weight_decay: float | None = setting("How strongly weights are pulled to 0.  [default: 0.01]", default=None)
     schedule: Literal["cosine", "poly", "constant"] | None = setting(
-        "How the learning rate falls.  [default: cosine]", default=None
+        "How the learning rate falls: as a cosine, by a power of what is left (poly), or not.  [default: cosine]",
+        default=None,
     )
     warmup: float | None = setting(
         "The share of the steps over which the learning rate rises.  [default: 0.05]", default=None
     )
     labels: Literal["mask", "alpha", "classes"] | None = setting(
-        "What is learnt: masks (trimaps with --classes 3), alphas as shares from 0 to 1, or class maps of the "
+        "What is learnt: masks (trimaps with --classes 3), alphas (soft masks), or class maps of the "
         "parts of a person, such as those of CelebAMask-HQ.  [default: mask]",
         default=None,
     )
@@ -53,7 +56,8 @@ class TrainFlags:
         metavar="TERM=WEIGHT,...",
     )
     class_weights: str | None = setting(
-        "By how much background and person count in the means over pixels, such as 1,3; of several classes, one each.",
+        "Weights of background and person in the loss: with 1,3 errors on persons count three times. Of class maps one "
+        "for each class.",
         default=None,
         metavar="W,W",
     )
@@ -79,14 +83,17 @@ class TrainFlags:
         metavar="N|auto|none",
     )
     augmentation: Literal["modern", "framed", "source", "crop", "patch", "none"] | None = setting(
-        "How images are varied.  [default: modern]", default=None
+        "How images are varied while training: modern (flip, zoom, shift, turn, colours, blur, noise), framed (in a "
+        "window around the person), source (flip, blur, colours, shift, turn), crop and patch (parts at full "
+        "size), none.  [default: modern]",
+        default=None,
     )
     patch_px: int | None = setting(
         "The longer side of the patches of --augmentation patch.  [default: 400]", default=None
     )
     vertical_flip: bool = setting("Turn half of the samples upside down as well.", default=False)
     batch_norm: Literal["train", "frozen"] | None = setting(
-        "Frozen, batch norms keep statistics, scales and shifts: for small batches that start from --weights.  "
+        "Whether batch norms learn (train), or stay as they are in --weights (frozen), which small batches need.  "
         "[default: train]",
         default=None,
     )
@@ -121,7 +128,7 @@ class TrainFlags:
         "Divide the logits of teacher and student by this.  [default: 1.0]", default=None, metavar="T"
     )
     distill_boundary: float | None = setting(
-        "Count pixels near the teacher's outline so many times.  [default: 1.0]", default=None, metavar="B"
+        "Weight of pixels near the teacher's outline; all others have 1.  [default: 1.0]", default=None, metavar="B"
     )
     distill_confidence: float | None = setting(
         "Learn only what the teacher is so sure of, from 0.5 on; for a teacher that is the student itself.  "
