@@ -124,4 +124,5 @@ def _grained(image: Image, *, add: float, rng: np.random.Generator) -> Image:
 
 def _slope(gray: NDArray[Any]) -> NDArray[np.float32]:
     across, down = cv2.Sobel(gray, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(gray, cv2.CV_32F, 0, 1, scale=1 / 8)
-    return np.asarray(cv2.magnitude(across, down), np.float32)
+    # cv2.magnitude rounds as the arrays happen to lie in memory: the same picture would get other noise
+    return np.asarray(np.sqrt(across * across + down * down), np.float32)

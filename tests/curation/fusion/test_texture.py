@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from curation.fusion.texture import LEAST_GAP, MOST_ADDED, Texture, texture_matched, texture_of
+from curation.fusion.texture import LEAST_GAP, MOST_ADDED, Texture, _slope, texture_matched, texture_of
 from curation.images.pixels import Image
 
 SIZE = (240, 320)
@@ -68,3 +68,17 @@ def test_noise_is_added_to_the_smoother_one_until_both_are_alike() -> None:
     assert measured(new).noise == pytest.approx(measured(behind).noise, abs=LEAST_GAP[1] + 0.5)
     assert Texture(blur_px=1, noise=3).noise_to(Texture(blur_px=1, noise=5)) == pytest.approx(4)
     assert Texture(blur_px=1, noise=0).noise_to(Texture(blur_px=1, noise=50)) == MOST_ADDED[1]
+
+
+def test_what_is_measured_does_not_depend_on_where_the_picture_lies_in_memory() -> None:
+    """Arrays between others of random sizes begin at other places each time, and vector units round there otherwise."""
+    rng = np.random.default_rng(0)
+    image = np.asarray(rng.integers(0, 256, (203, 151, 3)), np.uint8)
+    kept, seen = [], set()
+    for _ in range(60):
+        kept.append(np.empty(int(rng.integers(1, 300_000)), np.uint8))
+        found = texture_of(np.array(image))
+        assert found is not None
+        gray = cv2.cvtColor(np.array(image), cv2.COLOR_RGB2GRAY).astype(np.float32)
+        seen.add((found.blur_px, found.noise, _slope(gray).tobytes()))
+    assert len(seen) == 1
