@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from curation.image_uri import uri_in
+from curation.image_uri import told_place
 
 
 class CurateError(Exception):
@@ -13,7 +13,7 @@ class CurateError(Exception):
     def __init__(self, reason: str, *, where: object = None, remedy: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
-        self.where = "" if where is None else uri_in(str(where)) or str(where)
+        self.where = "" if where is None else told_place(where)
         self.remedy = remedy
 
     def __str__(self) -> str:

@@ -43,6 +43,16 @@ def uri_in(path: str) -> str | None:
     return image_uri(JOINED.sub("", path, count=1))
 
 
+def told_place(place: object) -> str:
+    """Return a path, or whatever names a place, as the user knows it: a URI without the folder that it was joined to.
+
+    >>> told_place(Path("/data/people/s3:/bucket/1.jpg")), told_place("images/1.jpg")
+    ('s3://bucket/1.jpg', 'images/1.jpg')
+    """
+    text = str(place)
+    return uri_in(text) or text
+
+
 def uri_of_file(path: Path) -> str:
     """Return the URI of an absolute path.
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from curation.image_uri import uri_in
+from curation.image_uri import told_place
 
 VALUE_EXCERPT_LENGTH: Final = 120
 MAX_PATH_LENGTH: Final = 4096
@@ -171,7 +171,7 @@ class BadRecord(Exception):
         super().__init__(reason)
         self.code = code
         self.reason = reason
-        self.file = uri_in(str(file)) or str(file)
+        self.file = told_place(file)
         self.record_id = None if record_id is None else str(record_id)
         self.field = field
         self.value = value
@@ -189,7 +189,7 @@ class BadRecord(Exception):
         return QuarantineRecord(
             code=self.code,
             stage=stage,
-            file=printable(self.file or uri_in(str(file or "")) or str(file or ""))[:MAX_PATH_LENGTH],
+            file=printable(self.file or told_place(file or ""))[:MAX_PATH_LENGTH],
             record_id=_excerpt(known_id),
             image_id=_excerpt(image_id),
             field=self.field,

@@ -22,8 +22,8 @@ from curation.dataset.sample import Item, Outcome, Sample
 from curation.duplicates.fingerprint import look_of
 from curation.images.pixels import decode_image
 from curation.quarantine import QuarantineRecord
-from curation.storage.checksums import check_row_digest
-from curation.storage.files import make_folder, named_file, read_file, sha256_of
+from curation.storage.checksums import read_named
+from curation.storage.files import make_folder, sha256_of
 from curation.storage.journal import Journal
 from curation.storage.safe_id import SafeId
 
@@ -147,10 +147,7 @@ def look_at_image(item: Item, folder: Path) -> Outcome:
     Raises BadRecord: CHECKSUM when the file is not the one that was imported, and what keeps an image from being read.
     """
     origin = Path(item.payload["folder"])
-    file = named_file(origin, item.payload["image"])
-    data = read_file(file, below=origin)
-    check_row_digest(data, row=item.payload, column="image", file=file)
-    image = decode_image(data, file=str(file))
+    image = decode_image(read_named(item.payload, column="image", folder=origin), file=item.file)
     height, width = image.shape[:2]
     extra = {"pixels": sha256_of(b"%d %d " % (height, width) + image.tobytes())[:32], "look": look_of(image).tobytes()}
     nothing: dict[str, Any] = {"image": "", "source": "", "source_id": "", "group": "", "sha256": ""}

@@ -16,8 +16,8 @@ from curation.images.header import EXTENSIONS, Format, ImageHeader, inspect
 from curation.images.pixels import Mask, decode_gray, decode_image, decode_mask, encode_image
 from curation.quarantine import BadRecord, Code
 from curation.short_repr import short_repr
-from curation.storage.checksums import check_row_digest
-from curation.storage.files import named_file, read_file, sha256_of
+from curation.storage.checksums import read_named
+from curation.storage.files import sha256_of
 
 UPRIGHT: Final = 1
 PLAIN_BITS: Final = 8
@@ -83,7 +83,8 @@ def read_travelling(row: Mapping[str, Any], *, folder: Path, rules: Rules) -> Tr
     Raises BadRecord: CHECKSUM for a file that changed since its import, SIZE_MISMATCH, and those of a file and its
     decoder.
     """
-    files = {column: _read(row, column=column, folder=folder) for column in FILE_COLUMNS if row.get(column) is not None}
+    given = [column for column in FILE_COLUMNS if row.get(column) is not None]
+    files = {column: read_named(row, column=column, folder=folder) for column in given}
     image, place = files.pop("image"), folder / str(row["image"])
     header = inspect(image, file=str(place))
     _check_size((header.height, header.width), row=row, file=place)
@@ -112,13 +113,6 @@ def pixel_digest(mask: Mask | None) -> str | None:
         return None
     height, width = mask.shape
     return sha256_of(f"{height} {width}\n".encode() + np.ascontiguousarray(mask).tobytes())
-
-
-def _read(row: Mapping[str, Any], *, column: str, folder: Path) -> bytes:
-    path = named_file(folder, str(row[column]))
-    data = read_file(path, below=folder)
-    check_row_digest(data, row=row, column=column, file=path)
-    return data
 
 
 def _is_kept(header: ImageHeader, *, rules: Rules) -> bool:

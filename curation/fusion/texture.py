@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.images.edges import slope_length
 from curation.images.pixels import Alpha, Image, Mask
 
 LEAST_PIXELS: Final = 150
@@ -124,5 +125,4 @@ def _grained(image: Image, *, add: float, rng: np.random.Generator) -> Image:
 
 def _slope(gray: NDArray[Any]) -> NDArray[np.float32]:
     across, down = cv2.Sobel(gray, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(gray, cv2.CV_32F, 0, 1, scale=1 / 8)
-    # cv2.magnitude rounds as the arrays happen to lie in memory: the same picture would get other noise
-    return np.asarray(np.sqrt(across * across + down * down), np.float32)
+    return slope_length(np.asarray(across, np.float32), down=np.asarray(down, np.float32))

@@ -14,6 +14,15 @@ SMOOTHING_PX: Final = 1.0
 """Sigma, so that noise and JPEG blocks are no edges."""
 
 
+def slope_length(across: NDArray[np.float32], *, down: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the length of slopes (h, w). `cv2.magnitude` rounds as arrays happen to lie in memory: not the same twice.
+
+    >>> slope_length(np.float32([[3]]), down=np.float32([[4]])).tolist()
+    [[5.0]]
+    """
+    return np.asarray(np.sqrt(across * across + down * down), np.float32)
+
+
 def edge_strength(image: Image) -> NDArray[np.float32]:
     """Return the length of the gradient in Lab, (h, w), of an image (h, w, 3) RGB that is smoothed a little.
 

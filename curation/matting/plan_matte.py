@@ -33,7 +33,7 @@ from curation.matting.from_mask import matting_trimap, prior_of_mask
 from curation.matting.matte import BAND_HINT, PREDICTED_HINT, MattingRules, matte, trimap_from_values
 from curation.operations.merge import merge_sample, parent_name, plan_merge
 from curation.quarantine import BadRecord, Code
-from curation.storage.checksums import check_row_digest
+from curation.storage.checksums import read_named
 from curation.storage.files import named_file, read_file
 
 COMMAND: Final = "matte"
@@ -105,10 +105,7 @@ def matte_sample(item: Item, folder: Path, *, settings: MatteSettings) -> Outcom
     if row["persons"] == 0:
         return merge_sample(item, folder)  # nobody, so nothing to matte
     origin = Path(item.payload["folder"])
-    path = named_file(origin, row["image"])
-    data = read_file(path, below=origin)
-    check_row_digest(data, row=row, column="image", file=path)
-    image = decode_image(data, file=str(path))
+    image = decode_image(read_named(row, column="image", folder=origin), file=item.file)
     trimap, alpha = _labels(row, image=image, origin=origin, settings=settings)
     pictures = {"alpha": encode_gray(alpha), "trimap": encode_gray(trimap)}
     mask = mask_of(alpha) if settings.masks or row["mask"] is None else None

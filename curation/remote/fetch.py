@@ -43,15 +43,13 @@ def bring(path: Path) -> None:
         return
     home, key = found
     status = _status(path)
-    if status is not None and not is_stand_in(status) and status.st_ctime_ns >= STARTED_NS:
-        _note_use(path, status, home=home)
-        return
-    place = read_mark(home)
     if status is not None and not is_stand_in(status):
-        if place is None or place.kind != "bucket" or _is_as_it_was(path, status, key=key, place=place):
+        mark = read_mark(home) if status.st_ctime_ns < STARTED_NS else None
+        if mark is None or mark.kind != "bucket" or _is_as_it_was(path, status, key=key, place=mark):
             _note_use(path, status, home=home)
             return
         status = None
+    place = read_mark(home)
     if place is None or place.kind == "file" or (place.kind == "output" and not place.is_published):
         return
     _fetch(path, key=key, home=home, place=place, status=status)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.quarantine import BadRecord, Code
-from curation.storage.files import sha256_of
+from curation.storage.files import named_file, read_file, sha256_of
 
 
 def digest_column(column: str) -> str:
@@ -17,6 +17,17 @@ def digest_column(column: str) -> str:
     ('sha256', 'mask_sha256')
     """
     return "sha256" if column == "image" else f"{column}_sha256"
+
+
+def read_named(row: Mapping[str, Any], *, column: str, folder: Path) -> bytes:
+    """Return the bytes of the file that the row of a manifest in `folder` names, which are those of its import.
+
+    Raises BadRecord: CHECKSUM, and what `named_file` and `read_file` raise.
+    """
+    path = named_file(folder, str(row[column]))
+    data = read_file(path, below=folder)
+    check_row_digest(data, row=row, column=column, file=path)
+    return data
 
 
 def check_row_digest(data: bytes, *, row: Mapping[str, Any], column: str, file: Path) -> None:

@@ -27,8 +27,8 @@ from curation.labels.masks import person_area
 from curation.operations.join import Joined
 from curation.operations.merge import MadeOfRows, folders_of, item_of, joined_sources, merge_sample, parent_name
 from curation.quarantine import QuarantineRecord
-from curation.storage.checksums import check_row_digest
-from curation.storage.files import named_file, read_file, write_bytes
+from curation.storage.checksums import read_named
+from curation.storage.files import read_file, write_bytes
 from labeling.teachers.teacher_label import KeepRules, TeacherLabel, teacher_label
 from labeling.verdicts.hard_cases import PREDICTION, RANK
 from models.evaluation.score_table import PREDICTIONS
@@ -185,10 +185,7 @@ def _outcome(item: Item, sample: Any, extra: Mapping[str, Any]) -> Outcome:
 
 
 def _label(row: Mapping[str, Any], *, origin: Path, answers: Answers, labelling: Labelling) -> TeacherLabel:
-    path = named_file(origin, row["image"])
-    data = read_file(path, below=origin)
-    check_row_digest(data, row=row, column="image", file=path)
-    image = decode_image(data, file=str(path))
+    image = decode_image(read_named(row, column="image", folder=origin), file=str(origin / row["image"]))
     found = [_read(file) for file in answers.files if file is not None]
     alphas = [one for one, teacher in zip(found, labelling.teachers, strict=True) if teacher.gives_alpha]
     return teacher_label(image, answers=found, alphas=alphas, views=answers.views, rules=labelling.rules)

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.images.edges import slope_length
 from curation.images.pixels import Alpha, Probability
 
 SIGMA: Final = 1.4
@@ -90,8 +91,7 @@ def gradient_size(alpha: NDArray[np.float32]) -> NDArray[np.float32]:
     smooth, slope = smooth / np.linalg.norm(smooth), slope / np.linalg.norm(slope)
     across = cv2.sepFilter2D(alpha, cv2.CV_32F, slope, smooth, borderType=cv2.BORDER_REPLICATE)
     down = cv2.sepFilter2D(alpha, cv2.CV_32F, smooth, slope, borderType=cv2.BORDER_REPLICATE)
-    # cv2.magnitude rounds as the arrays happen to lie in memory, so that equal alphas would differ
-    return np.asarray(np.sqrt(across * across + down * down), dtype=np.float32)
+    return slope_length(np.asarray(across, np.float32), down=np.asarray(down, np.float32))
 
 
 def _disconnectedness(prediction: NDArray[np.float32], *, other: NDArray[np.float32]) -> NDArray[np.float32]:

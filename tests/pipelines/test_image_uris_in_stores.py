@@ -34,9 +34,14 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-def test_photographs_of_a_store_stay_there(bucket: str, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    address = upload(photos, f"{bucket}/photos")
-    monkeypatch.setenv(VARIABLE, address)
+@pytest.fixture
+def address(bucket: str, photos: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of the photographs, which may be named."""
+    monkeypatch.setenv(VARIABLE, f"{bucket}/photos")
+    return upload(photos, f"{bucket}/photos")
+
+
+def test_photographs_of_a_store_stay_there(bucket: str, address: str, photos: Path) -> None:
     curate.images(root=address, out=f"{bucket}/pool", image_uris=True, **QUIET)
     curate.images(root=photos, out=photos.parent / "plain", **QUIET)
     assert keys(f"{bucket}/pool") == ["dataset.json", "manifest.parquet", "quarantine.jsonl"]
@@ -51,11 +56,7 @@ def test_photographs_of_a_store_stay_there(bucket: str, photos: Path, monkeypatc
     assert [path.read_bytes() for path in pictures.images] == [*objects(address).values()]
 
 
-def test_each_object_is_fetched_once_and_only_when_it_is_read(
-    bucket: str, photos: Path, monkeypatch: pytest.MonkeyPatch, trouble: Trouble
-) -> None:
-    address = upload(photos, f"{bucket}/photos")
-    monkeypatch.setenv(VARIABLE, address)
+def test_each_object_is_fetched_once_and_only_when_it_is_read(address: str, photos: Path, trouble: Trouble) -> None:
     made = curate.images(root=address, out=photos.parent / "pool", image_uris=True, **QUIET).dataset
     trouble.requests.clear()
     for _ in range(2):
@@ -66,9 +67,8 @@ def test_each_object_is_fetched_once_and_only_when_it_is_read(
 
 
 def test_an_object_that_changed_or_went_is_named_by_its_address(
-    bucket: str, photos: Path, monkeypatch: pytest.MonkeyPatch
+    bucket: str, address: str, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    address = upload(photos, f"{bucket}/photos")
     monkeypatch.setenv(VARIABLE, bucket)
     made = curate.images(root=address, out=photos.parent / "pool", image_uris=True, **QUIET).dataset
     ObjectStore(address).delete("0.jpg")
@@ -80,10 +80,8 @@ def test_an_object_that_changed_or_went_is_named_by_its_address(
 
 
 def test_an_object_that_was_replaced_is_fetched_anew_by_the_next_command(
-    bucket: str, photos: Path, monkeypatch: pytest.MonkeyPatch, trouble: Trouble
+    address: str, photos: Path, monkeypatch: pytest.MonkeyPatch, trouble: Trouble
 ) -> None:
-    address = upload(photos, f"{bucket}/photos")
-    monkeypatch.setenv(VARIABLE, address)
     before = curate.images(root=address, out=photos.parent / "before", image_uris=True, **QUIET).dataset
     assert len([sample.image for sample in before]) == 3
     ObjectStore(address).write("1.jpg", jpeg(picture(9), quality=90))
@@ -99,8 +97,9 @@ def test_an_object_that_was_replaced_is_fetched_anew_by_the_next_command(
         _ = before[1].image
 
 
-def test_a_place_is_no_beginning_of_a_name(bucket: str, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    address = upload(photos, f"{bucket}/photos")
+def test_a_place_is_no_beginning_of_a_name(
+    bucket: str, address: str, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(VARIABLE, f"{bucket}/phot")
     with pytest.raises(SecurityRefused):
         curate.images(root=address, out=photos.parent / "pool", image_uris=True, **QUIET)
